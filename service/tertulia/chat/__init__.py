@@ -1,0 +1,1 @@
+"""The use cases: sessions, roster, routing, recovery. Knows neither sockets nor Redis."""

@@ -1,0 +1,199 @@
+"""What the chat expects of a store, and what it promises in return.
+
+Every implementation is held to these docstrings by ``tests/contract``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from tertulia.chat.position import Position
+from tertulia.domain.events import PrivateEvent, PublicEvent
+
+
+class Outcome(Enum):
+    """What the store answered to one op."""
+
+    DONE = "d"
+    TAKEN = "t"
+    """Join: the nickname is held by another session."""
+    UNKNOWN = "u"
+    """Whisper: nobody in the chat has that nickname."""
+    GONE = "g"
+    """The session that asked does not hold its nickname any more; nothing was done."""
+    FORBIDDEN = "f"
+    """CloseChat: the session that asked is not the administrator; nothing was done."""
+
+
+@dataclass(slots=True, eq=False)
+class Op:
+    """One change that a session wants made. Ops of a session take effect in the order of submission."""
+
+    session: str
+    """The session's name in the log."""
+    key: str
+    """The session's nickname, folded."""
+    outcome: Outcome | None = field(default=None, init=False)
+
+
+@dataclass(slots=True, eq=False)
+class Join(Op):
+    """Take the nickname, or be told that it is taken; announce it."""
+
+    nickname: str
+    dialect: str
+    address: str
+    port: int
+
+
+@dataclass(slots=True, eq=False)
+class Leave(Op):
+    """Give the nickname back and announce it; GONE where the session does not hold it."""
+
+    nickname: str
+
+
+@dataclass(slots=True, eq=False)
+class Say(Op):
+    """Append a public message to the room's log."""
+
+    nickname: str
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class Whisper(Op):
+    """Hand a private message to the recipient's node."""
+
+    nickname: str
+    recipient: str
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class Report(Op):
+    """Hand an acknowledged whisper that could not be written back to its sender.
+
+    ``session`` and ``key`` are the sender's; GONE where the sender has left as well.
+    """
+
+    recipient: str
+    text: str
+    number: int
+    """The whisper's place in this node's inbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The events of one batch, at their place in the room's log."""
+
+    position: Position
+    published: float
+    """Seconds since the Unix epoch by the store's clock."""
+    events: Sequence[PublicEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A private event for one session of this node."""
+
+    number: int
+    """Its place in this node's inbox: ascending, without holes."""
+    session: str
+    event: PrivateEvent | None
+    """None where it is of a later version: it is skipped, and counts as done with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in the room: what the store needs to write him down again."""
+
+    nickname: str
+    session: str
+    dialect: str
+
+
+class Follower(Protocol):
+    """The chat's side: what a store calls. Calls never overlap, and never fail."""
+
+    def entry(self, entry: Entry) -> None:
+        """Take the next entry of the log: each exactly once, in the log's order.
+
+        Entries of ops of this node come here before, or at the latest just after, ``settled``.
+        """
+        ...
+
+    def deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """Take private events from this node's inbox: each once, in order."""
+        ...
+
+    def settled(self, ops: Sequence[Op]) -> None:
+        """Learn the outcomes of a batch, in the order of submission; each op is settled once."""
+        ...
+
+    def confirmed(self) -> int:
+        """Return the number up to which every delivery is done with: the inbox is trimmed to there."""
+        ...
+
+    def renumbered(self) -> None:
+        """Forget what is not confirmed: the store lost its data, and the inbox is numbered anew."""
+        ...
+
+    def seated(self, members: Iterable[Member]) -> None:
+        """Take who is in the room, oldest first, at the store's position: in place of what was known.
+
+        A local session that is not among them lost its nickname and must go; a session of this node
+        that is not here any more has to leave.
+        """
+        ...
+
+    def present(self) -> Iterable[Member]:
+        """Return who is in the room, oldest first, as this node knows: the store lost its data."""
+        ...
+
+    def fenced(self) -> None:
+        """Close every session: this node was thought dead and they were announced as gone.
+
+        Ops not yet settled come to nothing. The store goes on under a new node id.
+        """
+        ...
+
+
+class Store(Protocol):
+    """One chat's shared state. A node has one for each of its chats.
+
+    Durability: an op is settled DONE only when it is in the store, and is then kept across the death
+    of any node. Atomicity: a batch of ops takes effect as a whole, in order, exactly once, also when
+    the store's reply is lost. Fencing: after ``Follower.fenced`` nothing submitted before takes effect.
+    Availability: while the store is away, ops wait; nothing is settled and nothing fails.
+    """
+
+    @property
+    def node(self) -> str:
+        """This node's id in the chat; another one after fencing."""
+        ...
+
+    def __len__(self) -> int:
+        """Return how many ops wait for the next batch."""
+        ...
+
+    def submit(self, op: Op) -> None:
+        """Put an op in the queue. Never blocks; whoever submits bounds what is not settled."""
+        ...
+
+    def health(self) -> Mapping[str, bool]:
+        """Say which parts answer: ``redis`` for commands, ``bus`` for the probe of the subscription."""
+        ...
+
+    async def start(self, follower: Follower) -> None:
+        """Register this node, seat the follower, and follow the log. Waits while the store is away."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait until nothing is submitted that is not settled, and the log is followed to there."""
+        ...
+
+    async def stop(self) -> None:
+        """Deregister this node, which must have no sessions, and let go of the store."""
+        ...

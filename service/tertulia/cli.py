@@ -1,0 +1,165 @@
+"""The command ``tertulia``: parses and calls."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tertulia import logs, redis_url
+from tertulia.setting_sources import shown
+from tertulia.settings import OPTIONS, Settings, SettingsError, describe, load, table
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_WRONG = 1
+"""The exit status when the service could not do its work."""
+_MISUSED = 2
+"""The exit status when it was told wrong, as click has it too."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tertulia", message="%(package)s %(version)s")
+def main() -> None:
+    """One chat behind several old protocols, on several nodes over one Redis."""
+
+
+def _address(
+    _ctx: click.Context, _param: click.Parameter, value: str | None
+) -> dict[str, str] | None:
+    return None if value is None else _host_and_port(value)
+
+
+def _listeners(
+    _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
+) -> tuple[dict[str, str], ...] | None:
+    return tuple(_listener(value) for value in values) or None
+
+
+def _listener(value: str) -> dict[str, str]:
+    dialect, _, rest = value.partition("=")
+    where, slash, chat = rest.partition("/")
+    if not dialect or not where or (slash and not chat):
+        raise click.BadParameter(
+            f"{shown(value)} should be DIALECT=HOST:PORT[/CHAT], like chatte=127.0.0.1:1234/main."
+        )
+    listener = {"dialect": dialect, **_host_and_port(where)}
+    return {**listener, "chat": chat} if chat else listener
+
+
+def _host_and_port(value: str) -> dict[str, str]:
+    """Split HOST:PORT, an IPv6 address in brackets. What is a port, the settings decide."""
+    host, _, port = value.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not bare or not port or (":" in host and bare == host):
+        raise click.BadParameter(
+            f"{shown(value)} should be HOST:PORT, like 127.0.0.1:9464 or [::1]:9464."
+        )
+    return {"host": bare, "port": port}
+
+
+def _without_password(
+    _ctx: click.Context, _param: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None and redis_url.has_password(value):
+        raise click.BadParameter(
+            "there is a password in it, and other users of this machine can read a command's "
+            "options: set TERTULIA_REDIS_URL in the environment, or redis_url in the --config file."
+        )
+    return value
+
+
+def _configuring(command: _Command) -> _Command:
+    """Add the options that choose settings, the same for all commands that load them."""
+    for option in reversed(
+        (
+            click.option(
+                "--config",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="A TOML file with settings.",
+            ),
+            click.option(
+                OPTIONS["redis_url"],
+                callback=_without_password,
+                metavar="URL",
+                help="The shared Redis; without one, the node runs its own. Prefer "
+                "TERTULIA_REDIS_URL in the environment: others can read a command's options, so "
+                "a password is refused here.",
+            ),
+            click.option(
+                OPTIONS["data_dir"],
+                metavar="DIR",
+                help="Where the node's own Redis keeps its data.",
+            ),
+            click.option(
+                OPTIONS["listeners"],
+                "listeners",
+                callback=_listeners,
+                multiple=True,
+                metavar="DIALECT=HOST:PORT[/CHAT]",
+                help="Accept clients of a dialect on an address; may be given several times.",
+            ),
+            click.option(
+                OPTIONS["ops"],
+                callback=_address,
+                metavar="HOST:PORT",
+                help="Where health and metrics are answered over HTTP.",
+            ),
+            click.option(
+                OPTIONS["node_id"], metavar="ID", help="The node's name; no two share one."
+            ),
+            click.option(
+                OPTIONS["log.format"],
+                metavar="auto|console|json",
+                help="How logs are written; auto: console on a terminal, json elsewhere.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _load(config: Path | None, log_format: str | None, **given: object) -> Settings:
+    try:
+        return load(config, {**given, "log": {"format": log_format}})
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(f"tertulia: {problem}", err=True)
+        sys.exit(_MISUSED)
+
+
+@main.command()
+@_configuring
+def serve(config: Path | None, log_format: str | None, **given: object) -> None:
+    """Run a node until it is told to stop (Ctrl-C, or SIGTERM).
+
+    Each option goes before its environment variable TERTULIA_…, and that before the file.
+    """
+    settings = _load(config, log_format, **given)
+    logs.configure(settings.log)
+    # Only here: the other commands answer at once, and need nothing that a node needs.
+    from tertulia.node import StartError, run
+
+    try:
+        sys.exit(run(settings))
+    except StartError as error:
+        click.echo(f"tertulia: {error}", err=True)
+        sys.exit(_WRONG)
+
+
+@main.command()
+@_configuring
+def check(config: Path | None, log_format: str | None, **given: object) -> None:
+    """Check the settings and print them as understood, secrets masked.
+
+    Exit status 2, with the place of each mistake, where something is wrong.
+    """
+    click.echo(describe(_load(config, log_format, **given)), nl=False)
+
+
+@main.command()
+def settings() -> None:
+    """Print a table of all settings, in Markdown."""
+    click.echo(table(), nl=False)

@@ -1,0 +1,72 @@
+"""Framing of the line dialects: bytes in any split to lines, bounded.
+
+Source: the protocols' README, "Text": lines end with LF or CRLF; a line longer than 4096 bytes is
+refused whole, its rest skipped, and the connection stays.
+"""
+
+MAX_LINE = 4096
+"""Bytes in a line, its end not counted."""
+
+
+class TooLong(Exception):
+    """A line passed the bound. It is gone; the next one can be asked for."""
+
+
+class Lines:
+    """A buffer that is fed bytes and asked for lines."""
+
+    __slots__ = ("_buffer", "_scanned", "_skipping", "_start")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._start = 0  # where the first line not yet returned begins
+        self._scanned = 0  # no line end before here: a slow sender costs no quadratic search
+        self._skipping = False
+
+    def __len__(self) -> int:
+        return len(self._buffer) - self._start
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes in any split."""
+        if self._start == len(self._buffer):
+            self._buffer = data
+            self._scanned = 0
+        else:
+            self._buffer = self._buffer[self._start :] + data
+            self._scanned -= self._start
+        self._start = 0
+
+    def next_line(self) -> bytes | None:
+        """Return the next line without its end, or None where it is not whole yet.
+
+        Raises TooLong, once, for each line past the bound.
+        """
+        end = self._buffer.find(b"\n", self._scanned)
+        if end >= 0 and self._skipping:
+            self._skipping = False
+            self._start = self._scanned = end + 1
+            end = self._buffer.find(b"\n", self._scanned)
+        if end < 0:
+            if self._start == len(self._buffer):
+                self._buffer, self._start = (
+                    b"",
+                    0,
+                )  # an idle connection keeps nothing of its last read
+            self._keep_partial()
+            return None
+        start = self._start
+        self._start = self._scanned = end + 1
+        if end > start and self._buffer[end - 1] == 0x0D:
+            end -= 1
+        if end - start > MAX_LINE:
+            raise TooLong
+        return self._buffer[start:end]
+
+    def _keep_partial(self) -> None:
+        self._scanned = len(self._buffer)
+        if self._skipping:
+            self._buffer, self._start, self._scanned = b"", 0, 0
+        elif len(self) > MAX_LINE + 1:  # one more: it may be the CR of a line of exactly the bound
+            self._buffer, self._start, self._scanned = b"", 0, 0
+            self._skipping = True
+            raise TooLong

@@ -1,0 +1,63 @@
+"""What a client can ask for, in every dialect's common words."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """What was wrong with something that a client sent."""
+
+    MALFORMED = "malformed"
+    """Not a command of the dialect; the session goes on."""
+    TOO_LONG = "too_long"
+    """A line past the bound: refused whole, its rest skipped; repeat offenders are disconnected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Come in under a nickname, with the password where it is an account's."""
+
+    nickname: str
+    password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Tell everybody in the chat."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """Tell one user. The nickname is as the client wrote it and may be nobody's."""
+
+    recipient: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Confirm that so many messages were received."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Go, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseChat:
+    """Close the whole chat; only its administrator may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """Something that is no command. What it was is deliberately not kept."""
+
+    fault: Fault
+
+
+Command = Enter | Say | Whisper | Acknowledge | Leave | CloseChat | Faulty

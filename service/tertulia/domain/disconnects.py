@@ -1,0 +1,28 @@
+"""Why a connection ends: the one catalogue. Each name is a metric label and a log field."""
+
+from enum import Enum
+
+
+class Disconnect(Enum):
+    """A reason: its label, what it means, and whether it makes sense to come back at once."""
+
+    LEFT = "left", "the client asked to leave", True
+    GONE = "gone", "the client closed its connection, or it broke", True
+    REFUSED_INVALID = "refused_invalid", "the nickname was malformed or reserved", True
+    REFUSED_TAKEN = "refused_taken", "the nickname was in use", True
+    ENTER_TIMEOUT = "enter_timeout", "no nickname came in time", True
+    ENTER_TRIES = "enter_tries", "too many nicknames were refused on one connection", True
+    SLOW_READER = "slow_reader", "the client read too slowly: its backlog passed the bound", True
+    LONG_LINES = "long_lines", "too many lines were too long", False
+    TOO_MANY_FROM_ADDRESS = "too_many_from_address", "too many connections from one address", False
+    TOO_MANY = "too_many", "the node has as many connections as it may have", True
+    CHAT_CLOSED = "chat_closed", "the administrator closed the chat", True
+    FENCED = "fenced", "the node was thought dead and its sessions were announced as gone", True
+    DISPLACED = "displaced", "the nickname went to another session", False
+    DRAINED = "drained", "the node is shutting down", True
+    INTERNAL = "internal", "the node met an error of its own while serving this connection", True
+
+    def __init__(self, label: str, meaning: str, may_retry: bool) -> None:
+        self.label = label
+        self.meaning = meaning
+        self.may_retry = may_retry

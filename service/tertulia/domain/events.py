@@ -1,0 +1,67 @@
+"""What happens in a chat, as it stands in the room's log: JSON, one object an event.
+
+A session is named by ``node:number``; that name is never used again.
+"""
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
+    """A public event. All sessions of a chat see these in one total order."""
+
+    nickname: str = msgspec.field(name="n")
+    session: str = msgspec.field(name="s")
+
+
+class Joined(Event, frozen=True, tag="joined"):
+    """Somebody came."""
+
+    dialect: str = msgspec.field(name="d", default="")
+
+
+class Present(Event, frozen=True, tag="present"):
+    """Somebody is here, said again after Redis lost its data: a join only to who had not seen one."""
+
+    dialect: str = msgspec.field(name="d", default="")
+
+
+class Left(Event, frozen=True, tag="left"):
+    """Somebody went."""
+
+
+class Said(Event, frozen=True, tag="said"):
+    """Somebody told everybody something."""
+
+    text: str = msgspec.field(name="x", default="")
+
+
+class Closed(Event, frozen=True, tag="closed"):
+    """The administrator closed the chat: every session ends here."""
+
+
+PublicEvent = Joined | Present | Left | Said | Closed
+
+
+class Letter(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
+    """A private message on its way to one session."""
+
+    sender: str = msgspec.field(name="n")
+    sender_session: str = msgspec.field(name="s")
+    recipient: str = msgspec.field(name="r")
+    text: str = msgspec.field(name="x", default="")
+
+
+class Whispered(Letter, frozen=True, tag="whispered"):
+    """Somebody told one user something."""
+
+
+class Undelivered(Letter, frozen=True, tag="undelivered"):
+    """A whisper that was acknowledged and could not be written, on its way back to its sender."""
+
+
+PrivateEvent = Whispered | Undelivered
+
+encode = msgspec.json.Encoder().encode
+decode_public = msgspec.json.Decoder(PublicEvent).decode
+decode_public_lines = msgspec.json.Decoder(PublicEvent).decode_lines
+decode_private = msgspec.json.Decoder(PrivateEvent).decode

@@ -1,0 +1,24 @@
+"""Nicknames: what is valid, what is reserved, and when two are the same.
+
+Source: the protocols' README, "Nicknames".
+"""
+
+import re
+
+MAX_LENGTH = 32
+SERVER = "G"
+"""The server's own voice."""
+
+_VALID = re.compile(r"[A-Za-z0-9._+-]{1,32}\Z")
+_RESERVED = frozenset({"g", "fine", "stop", "close", "null"})
+
+
+def fold(nickname: str) -> str:
+    """Return the form under which a nickname is compared and stored (without case)."""
+    # Beyond ASCII no nickname is valid, and some letters there (the Kelvin sign) fold into it.
+    return nickname.lower() if nickname.isascii() else nickname
+
+
+def is_valid(nickname: str) -> bool:
+    """Say whether a nickname is well formed and not reserved."""
+    return _VALID.match(nickname) is not None and fold(nickname) not in _RESERVED

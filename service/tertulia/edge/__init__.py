@@ -1,0 +1,1 @@
+"""Sockets to dialects. Knows nothing of the store."""

@@ -1,0 +1,290 @@
+"""Ops over HTTP: is the node alive, is it ready, what does it count.
+
+Answers as long as its server is open, also while the chat drains. A connection has one timer and
+serves one request at a time: who sends slowly, reads slowly or asks for much holds up nobody else.
+
+    idle ──first byte──▶ reading ──answered, may stay──▶ idle
+     │                      └──answered, must close; error; time-out──▶ lingering ─┐
+     └──time-out──▶ closed ◀──────────────────client closed; time-out──────────────┘
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final, Protocol, cast
+
+import h11
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, exposition
+
+TIMEOUT: Final = 10.0
+"""Seconds for a request to begin, for its header to come whole, and for its answer to be read."""
+MOST_CONNECTIONS: Final = 64
+"""Connections at once: a balancer and a few scrapers need less."""
+MOST_HEADER_BYTES: Final = 8192
+"""Bytes in a request line and its headers."""
+
+_METHODS: Final = (b"GET", b"HEAD")
+_PLAIN: Final = "text/plain; charset=utf-8"
+_OPENMETRICS: Final = "application/openmetrics-text"
+
+_log = structlog.get_logger(__name__)
+
+
+class Timer(Protocol):
+    """What a clock hands back for something that it is to call."""
+
+    def cancel(self) -> None:
+        """Don't call it any more."""
+        ...
+
+
+class Clock(Protocol):
+    """The part of an event loop that a connection needs."""
+
+    def call_soon(self, callback: Callable[[], None], /) -> Timer:
+        """Call it after what else is due now."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> Timer:
+        """Call it after so many seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and what to say with it."""
+
+    status: HTTPStatus
+    body: bytes
+    content_type: str = _PLAIN
+    allow: bool = False
+    """Whether to name the methods that are allowed."""
+
+
+class Pages:
+    """What there is to ask for, as a pure mapping of requests to answers."""
+
+    def __init__(self, registry: CollectorRegistry, not_ready: Callable[[], Sequence[str]]) -> None:
+        """Show ``registry``, and be ready while ``not_ready`` gives no reasons."""
+        self._registry = registry
+        self._not_ready = not_ready
+        self._pages: dict[bytes, Callable[[str], Answer]] = {
+            b"/livez": self._livez,
+            b"/readyz": self._readyz,
+            b"/metrics": self._metrics,
+        }
+
+    def answer(self, method: bytes, target: bytes, accept: str) -> Answer:
+        """Answer a request. Never raises: what goes wrong is a 500 and a log line."""
+        page = self._pages.get(target.partition(b"?")[0])
+        if page is None:
+            return _bare(HTTPStatus.NOT_FOUND)
+        if method not in _METHODS:
+            return _bare(HTTPStatus.METHOD_NOT_ALLOWED, allow=True)
+        try:
+            return page(accept)
+        except Exception:
+            _log.exception("ops page failed", page=page.__name__.lstrip("_"))
+            return _bare(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _livez(self, accept: str) -> Answer:
+        return Answer(HTTPStatus.OK, b"ok")
+
+    def _readyz(self, accept: str) -> Answer:
+        reasons = list(self._not_ready())
+        return Answer(
+            HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK,
+            msgspec.json.encode({"ready": not reasons, "reasons": reasons}),
+            "application/json",
+        )
+
+    def _metrics(self, accept: str) -> Answer:
+        # Not the client's own words: from those the encoder would copy its version to the answer.
+        wanted = _OPENMETRICS if _OPENMETRICS in accept else ""
+        encode, content_type = exposition.choose_encoder(wanted)
+        return Answer(HTTPStatus.OK, encode(self._registry), content_type)
+
+
+def _bare(status: HTTPStatus, *, allow: bool = False) -> Answer:
+    return Answer(status, status.phrase.encode() + b"\n", allow=allow)
+
+
+class OpsConnection(asyncio.Protocol):
+    """One client of the ops port. Nothing that it sends raises out of here."""
+
+    def __init__(
+        self,
+        pages: Pages,
+        connections: "set[OpsConnection]",
+        clock: Clock,
+        *,
+        timeout: float = TIMEOUT,
+        most_connections: int = MOST_CONNECTIONS,
+    ) -> None:
+        """Serve ``pages``, unless ``connections``, all that are open, are too many."""
+        self._pages = pages
+        self._connections = connections
+        self._clock = clock
+        self._timeout = timeout
+        self._most_connections = most_connections
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEADER_BYTES)
+        self._timer: Timer | None = None
+        self._reading = False  # a request has begun and is not answered
+        self._blocked = False  # the client does not read its answers
+        self._lingering = False  # answered for the last time; what still comes is thrown away
+        self._ended = False  # the client has closed its half
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._arm()
+        if len(self._connections) >= self._most_connections:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+            self._transport.close()
+        else:
+            self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._lingering = True  # a call that is still scheduled finds nothing to do
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            return
+        if not self._reading:
+            # From the first byte on, so that a header sent byte by byte gains nothing.
+            self._reading = True
+            self._arm()
+        self._http.receive_data(data)
+        self._advance()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        if not self._lingering:
+            self._http.receive_data(b"")
+            self._advance()
+        return not self._lingering  # what was asked for before the end is still answered
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+        if not self._lingering:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        self._next()
+
+    def _advance(self) -> None:
+        """Serve the next request, if it is here."""
+        if self._blocked or self._lingering:
+            return
+        try:
+            event = self._http.next_event()
+            if isinstance(event, h11.Request):
+                self._serve(event)
+            elif isinstance(event, h11.ConnectionClosed):
+                self._linger()
+        except h11.RemoteProtocolError as error:
+            self._refuse(HTTPStatus(error.error_status_hint))
+        except Exception:
+            _log.exception("ops connection failed")
+            self._abort()
+
+    def _serve(self, request: h11.Request) -> None:
+        # Nothing here takes a body, so one that does not end at once is not waited for.
+        whole = isinstance(self._http.next_event(), h11.EndOfMessage)
+        accept = b",".join(value for name, value in request.headers if name == b"accept")
+        answer = self._pages.answer(request.method, request.target, accept.decode("latin-1"))
+        self._write(answer, head=request.method == b"HEAD", close=not whole)
+        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            self._linger()
+            return
+        self._http.start_next_cycle()
+        self._reading = bool(self._http.trailing_data[0])
+        self._arm()
+        if self._reading:
+            # One request a turn: who sends many at once must not hold up the chat.
+            self._transport.pause_reading()
+            self._clock.call_soon(self._next)
+
+    def _next(self) -> None:
+        if not self._blocked and not self._lingering:
+            self._transport.resume_reading()
+            self._advance()
+
+    def _write(self, answer: Answer, *, head: bool, close: bool) -> None:
+        headers = [
+            ("date", formatdate(usegmt=True)),
+            ("content-type", answer.content_type),
+            ("content-length", str(len(answer.body))),
+            ("cache-control", "no-store"),
+        ]
+        if answer.allow:
+            headers.append(("allow", b", ".join(_METHODS).decode()))
+        if close:
+            headers.append(("connection", "close"))
+        events: list[h11.Event] = [
+            h11.Response(
+                status_code=answer.status, headers=headers, reason=answer.status.phrase.encode()
+            )
+        ]
+        if not head:
+            events.append(h11.Data(data=answer.body))
+        events.append(h11.EndOfMessage())
+        self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Say what was wrong, where that can still be said, and close."""
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._write(_bare(status), head=False, close=True)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close our half and wait for the client's: closing on unread bytes can lose the answer."""
+        self._lingering = True
+        self._arm()
+        if self._ended:
+            self._transport.close()
+        else:
+            self._transport.write_eof()
+            self._transport.resume_reading()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._clock.call_later(self._timeout, self._expire)
+
+    def _expire(self) -> None:
+        if self._reading and not self._blocked and not self._lingering:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self._abort()
+
+    def _abort(self) -> None:
+        # Not close(): a client that does not read would hold the connection open for ever.
+        self._lingering = True
+        self._transport.abort()
+
+
+async def serve(
+    host: str,
+    port: int,
+    *,
+    registry: CollectorRegistry,
+    not_ready: Callable[[], Sequence[str]],
+) -> asyncio.Server:
+    """Serve /livez, /readyz and /metrics until the returned server is closed.
+
+    ``not_ready`` gives the reasons why the node is not ready; none means that it is. Raises OSError
+    where the address can't be had. Connections that are open at the close go within two time-outs.
+    """
+    loop = asyncio.get_running_loop()
+    pages = Pages(registry, not_ready)
+    connections: set[OpsConnection] = set()
+    return await loop.create_server(lambda: OpsConnection(pages, connections, loop), host, port)

@@ -1,0 +1,340 @@
+"""TCP: bytes between sockets and sessions, with limits on what one client may cost."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+import structlog
+
+from tertulia.chat.room import Room
+from tertulia.chat.session import Session, State
+from tertulia.dialects.contract import Voice
+from tertulia.domain.commands import Fault, Faulty
+from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.limits import ConnectionCounts, TokenBucket
+from tertulia.metrics import Metrics
+from tertulia.settings import LimitSettings
+
+BACKLOG: Final = 4096
+"""Connections that may wait to be accepted: a storm of them comes back at once after a failure."""
+_KEEPALIVE_IDLE: Final = 60
+_KEEPALIVE_INTERVAL: Final = 15
+_KEEPALIVE_PROBES: Final = 4
+_CLOSING_SECONDS: Final = 5.0
+_ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
+_ACKNOWLEDGEMENTS_CHARGED: Final = 4096
+"""Acknowledgements are so frequent that they are charged for by the thousands."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Listener:
+    """What all connections to one address share."""
+
+    room: Room
+    voice: Voice
+    limits: LimitSettings
+    counts: ConnectionCounts
+    metrics: Metrics
+    loop: asyncio.AbstractEventLoop
+    connections: "set[Connection]"
+    acknowledgements: bytes = field(init=False)
+    """Nothing but acknowledgements, many: what a client that received many messages sends in one go."""
+    acknowledgement_length: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        acknowledgement = self.voice.acknowledgement or b""
+        self.acknowledgements = acknowledgement * _ACKNOWLEDGEMENTS_AT_ONCE
+        self.acknowledgement_length = len(acknowledgement)
+
+
+class Connection(asyncio.Protocol):
+    """One client's socket. It is its session's outbox, and feeds it commands."""
+
+    __slots__ = (
+        "_acknowledgements_free",
+        "_address",
+        "_bytes",
+        "_closing",
+        "_commands",
+        "_draining",
+        "_ended",
+        "_gone",
+        "_lagging",
+        "_listener",
+        "_long_lines",
+        "_plain",
+        "_reading",
+        "_session",
+        "_throttle",
+        "_timer",
+        "_transport",
+        "write",
+    )
+
+    write: Callable[[bytes], None]
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
+        self._address = ""
+        self._session: Session | None = None
+        self._bytes: TokenBucket | None = None  # made when first needed: most clients are idle
+        self._commands: TokenBucket | None = None
+        self._long_lines = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._throttle: asyncio.TimerHandle | None = None
+        self._reading = True
+        self._plain = False  # nothing is half read, so a lone acknowledgement is just that
+        self._lagging = False
+        self._ended = False  # the client will send no more
+        self._draining = False
+        self._closing = False
+        self._gone = False
+
+    # --- What the socket tells -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        listener = self._listener
+        self._transport = cast(asyncio.Transport, transport)
+        self.write = self._transport.write
+        listener.connections.add(self)
+        address, port = _peer(transport)
+        refused = listener.counts.admit(address)
+        if refused is not None:
+            listener.metrics.disconnects(refused).inc()
+            self._closing = True
+            self._transport.close()
+            return
+        self._address = address
+        listener.metrics.connections.inc()
+        self._transport.set_write_buffer_limits(high=listener.limits.outbox_pause_bytes)
+        self._session = listener.room.connect(listener.voice, self, address, port)
+        self._timer = listener.loop.call_later(listener.limits.enter_seconds, self._enter_timeout)
+
+    def data_received(self, data: bytes) -> None:
+        session = self._session
+        if session is None or self._closing:
+            return
+        if self._plain and (count := self._acknowledgements_in(data)):
+            session.acknowledged += count
+            self._acknowledgements_free -= count
+            if self._acknowledgements_free < 0:
+                self._charge_acknowledgements()
+            return
+        session.reader.feed(data)
+        self._charge_bytes(len(data))
+        self.proceed()
+
+    def _acknowledgements_in(self, data: bytes) -> int:
+        """Count acknowledgements where there is nothing else: they are the most frequent input."""
+        listener = self._listener
+        if not listener.acknowledgements.startswith(data):
+            return 0
+        count, rest = divmod(len(data), listener.acknowledgement_length)
+        return 0 if rest else count
+
+    def eof_received(self) -> bool:
+        # What was read before the end is carried out, and answered: the other half may be open.
+        self._ended = True
+        self.proceed()
+        return not self._closing
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone = True
+        listener, session = self._listener, self._session
+        listener.connections.discard(self)
+        for timer in (self._timer, self._throttle):
+            if timer is not None:
+                timer.cancel()
+        if session is not None:
+            listener.counts.release(self._address)
+            listener.metrics.connections.dec()
+            listener.room.lost(session, Disconnect.GONE)
+
+    def pause_writing(self) -> None:
+        self._lagging = True
+        if self._session is not None:
+            self._listener.room.lags(self._session)
+        self._set_reading()
+
+    def resume_writing(self) -> None:
+        self._lagging = False
+        if self._session is not None:
+            self._listener.room.caught_up(self._session)
+        self.proceed()
+
+    # --- What the session asks -------------------------------------------------------------------
+
+    def proceed(self) -> None:
+        """Carry out what was read, as far as the session may go on."""
+        session = self._session
+        if session is None or self._closing:
+            return
+        if self._timer is not None and session.state is State.ACTIVE:
+            self._timer.cancel()
+            self._timer = None
+        try:
+            self._carry_out(session)
+        except Exception:
+            # A defect of ours ends one connection, not the node, and is loud about it.
+            _log.exception("connection failed", dialect=self._listener.voice.name)
+            self._listener.room.lost(session, Disconnect.INTERNAL)
+        self._set_reading()
+
+    def is_flushed(self) -> bool:
+        return not self._gone and self._transport.get_write_buffer_size() == 0
+
+    def backlog(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def close(self, reason: Disconnect) -> None:
+        if self._closing or self._gone:
+            return
+        self._closing = True
+        if reason is Disconnect.SLOW_READER:
+            self._transport.abort()
+            return
+        self._transport.close()
+        # Who does not read its last words does not keep the socket.
+        self._replace_timer(_CLOSING_SECONDS, self._transport.abort)
+
+    # --- Draining --------------------------------------------------------------------------------
+
+    def stop_reading(self) -> None:
+        """Read nothing more; what was read is still carried out, without regard to its rate."""
+        self._draining = True
+        self.proceed()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing that was read waits to be carried out or answered."""
+        session = self._session
+        return (
+            session is None
+            or self._closing
+            or (session.awaiting == 0 and self._plain)
+            or session.state is State.CONNECTED
+        )
+
+    def close_unless_closing(self) -> None:
+        """Close a connection that has no session in the chat."""
+        if self._session is not None:
+            self._listener.room.lost(self._session, Disconnect.DRAINED)
+
+    def abort(self) -> None:
+        """Close at once, whatever was not sent."""
+        self._transport.abort()
+
+    # --- Limits ----------------------------------------------------------------------------------
+
+    def _carry_out(self, session: Session) -> None:
+        room, reader, limits = self._listener.room, session.reader, self._listener.limits
+        self._plain = False
+        while session.takes_commands and session.awaiting < limits.uncommitted_commands:
+            if (self._throttle is not None or self._lagging) and not self._draining:
+                return
+            command = reader.next_command()
+            if command is None:
+                self._plain = session.state is State.ACTIVE and reader.buffered == 0
+                if self._ended and session.awaiting == 0:
+                    room.lost(session, Disconnect.GONE)
+                return
+            if isinstance(command, Faulty) and command.fault is Fault.TOO_LONG:
+                self._long_lines += 1
+                if self._long_lines > limits.long_lines:
+                    room.lost(session, Disconnect.LONG_LINES)
+                    return
+            room.command(session, command)
+            self._charge_command()
+
+    def _charge_command(self) -> None:
+        limits = self._listener.limits
+        if self._commands is None:
+            self._commands = TokenBucket(limits.commands_per_second, limits.commands_burst)
+        self._wait(self._commands.charge(1, self._listener.loop.time()))
+
+    def _charge_bytes(self, count: int) -> None:
+        limits = self._listener.limits
+        if self._bytes is None:
+            self._bytes = TokenBucket(limits.bytes_per_second, limits.bytes_burst)
+        self._wait(self._bytes.charge(count, self._listener.loop.time()))
+
+    def _charge_acknowledgements(self) -> None:
+        self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
+        self._charge_bytes(_ACKNOWLEDGEMENTS_CHARGED * self._listener.acknowledgement_length)
+        self._set_reading()
+
+    def _wait(self, seconds: float) -> None:
+        if seconds and self._throttle is None and not self._closing:
+            self._listener.metrics.reads_paused.inc()
+            self._throttle = self._listener.loop.call_later(seconds, self._unthrottle)
+
+    def _unthrottle(self) -> None:
+        self._throttle = None
+        self.proceed()
+
+    def _set_reading(self) -> None:
+        session = self._session
+        if session is None or self._closing or self._gone or self._ended:
+            return
+        reading = (
+            not self._draining
+            and self._throttle is None
+            and not self._lagging
+            and session.takes_commands
+            and session.awaiting < self._listener.limits.uncommitted_commands
+        )
+        if reading is not self._reading:
+            self._reading = reading
+            if reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _enter_timeout(self) -> None:
+        self._timer = None
+        if self._session is not None and self._session.state is State.CONNECTED:
+            self._listener.room.lost(self._session, Disconnect.ENTER_TIMEOUT)
+
+    def _replace_timer(self, seconds: float, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._listener.loop.call_later(seconds, callback)
+
+
+def _peer(transport: asyncio.BaseTransport) -> tuple[str, int]:
+    peer = transport.get_extra_info("peername")
+    return (str(peer[0]), int(peer[1])) if peer else ("", 0)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Make a listening socket. Raises OSError where the address is taken or not ours."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit these: a client whose machine vanished is noticed in two minutes.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+async def serve(listener: Listener, listening: socket.socket) -> asyncio.Server:
+    """Accept clients on a listening socket."""
+    return await listener.loop.create_server(
+        lambda: Connection(listener), sock=listening, backlog=BACKLOG
+    )

@@ -1,0 +1,282 @@
+"""A node: everything wired together, started in order, drained in order. Knows every part."""
+
+import asyncio
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from importlib.metadata import version
+
+import structlog
+import uvloop
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from tertulia import logs
+from tertulia.chat.room import Room, RoomLimits
+from tertulia.dialects.chatte import ChatteVoice
+from tertulia.dialects.contract import Voice
+from tertulia.edge import ops, tcp
+from tertulia.edge.lag import LagTimer
+from tertulia.edge.limits import ConnectionCounts
+from tertulia.metrics import Metrics
+from tertulia.settings import ListenerSettings, Settings, default_node_id
+from tertulia.store.chat_store import ChatStore, StoreFailed
+from tertulia.store.embedded import EmbeddedRedis
+from tertulia.store.server_program import EmbeddedError
+
+_log = structlog.get_logger("tertulia.node")
+
+VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
+    "chatte": lambda listener: ChatteVoice(listener.encoding),
+}
+"""Every dialect: how a listener's settings make its voice."""
+
+
+class StartError(Exception):
+    """The node can't start; the text says why, and what to do."""
+
+
+def run(settings: Settings) -> int:
+    """Run a node until it is told to stop; return the process' exit status. Raises StartError."""
+    logs.configure(settings.log)
+    # A second series for each counter, which no query here uses. (The library left it untyped.)
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    _raise_file_limit()
+    return uvloop.run(_serve(settings))
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process have: each client is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _serve(settings: Settings) -> int:
+    signals = _Signals()
+    async with AsyncExitStack() as stack:
+        try:
+            node = Node(settings)
+            await node.start(stack)
+        except (EmbeddedError, StoreFailed) as error:
+            raise StartError(str(error)) from error
+        failed = await node.run_until(signals.stop)
+        await node.drain(settings.drain_seconds)
+    _log.info("stopped")
+    return 1 if failed else 0
+
+
+class _Signals:
+    """The first SIGTERM or SIGINT asks to drain; a second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self.stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        _log.info("draining", signal=number.name)
+        self.stop.set()
+
+
+class Node:
+    """The parts of a node, and the order in which they come and go."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._node_id = settings.node_id or default_node_id()
+        self._rooms: dict[str, Room] = {}
+        self._stores: dict[str, ChatStore] = {}
+        self._connections: set[tcp.Connection] = set()
+        self._servers: list[asyncio.Server] = []
+        self._starting = True
+        self._draining = False
+        registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+        self._metrics = Metrics(
+            registry,
+            dialects=VOICES,
+            chats={listener.chat for listener in settings.listeners},
+            version=version("tertulia"),
+        )
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Come up; what has to be undone at the end is put on ``stack``.
+
+        Raises StartError, EmbeddedError or StoreFailed.
+        """
+        settings = self._settings
+        sockets = [self._bind(listener, stack) for listener in settings.listeners]
+        await self._serve_ops(stack)
+        alone = settings.redis_url is None
+        if settings.redis_url is None:
+            fsync = settings.cluster.embedded_fsync
+            redis = await stack.enter_async_context(
+                EmbeddedRedis(settings.data_dir, fsync, structlog.get_logger("tertulia.redis"))
+            )
+            url = redis.url
+        else:
+            url = settings.redis_url.get_secret_value()
+        for chat in {listener.chat for listener in settings.listeners}:
+            await self._open(chat, url, alone)
+        self._observe()
+        stack.callback(LagTimer(self._loop, self._metrics).stop)
+        counts = ConnectionCounts(
+            settings.limits.connections, settings.limits.connections_per_address
+        )
+        for listener, listening in zip(settings.listeners, sockets, strict=True):
+            await self._listen(listener, listening, counts)
+        self._starting = False
+        _log.info("ready", node=self._node_id)
+
+    async def run_until(self, stop: asyncio.Event) -> bool:
+        """Wait for the order to stop; True where a part failed instead."""
+        stopping = asyncio.create_task(stop.wait())
+        lives = [asyncio.create_task(store.failed()) for store in self._stores.values()]
+        await asyncio.wait([stopping, *lives], return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopping, *lives):
+            task.cancel()
+        return not stop.is_set()
+
+    async def drain(self, seconds: float) -> None:
+        """Go in order: no newcomers, commit what was read, leave, say goodbye to Redis."""
+        deadline = self._loop.time() + seconds
+        self._draining = True
+        for server in self._servers:
+            server.close()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._commit_what_was_read()
+                for room in self._rooms.values():
+                    room.drain()
+                for store in self._stores.values():
+                    await store.settle()
+        except TimeoutError:
+            _log.error("not everything could be committed in time", seconds=seconds)
+            for room in self._rooms.values():
+                room.drain()
+        await self._close_connections(max(deadline, self._loop.time() + 1.0))
+        for store in self._stores.values():
+            await store.stop()
+
+    # --- Parts -----------------------------------------------------------------------------------
+
+    def _bind(self, listener: ListenerSettings, stack: AsyncExitStack) -> socket.socket:
+        try:
+            listening = tcp.bind(listener.host, listener.port)
+        except OSError as error:
+            raise StartError(
+                f"{listener.dialect} can't listen on {listener.host} port {listener.port}: "
+                f"{error.strerror or error}. Stop whatever has it, or set another port in listeners."
+            ) from error
+        stack.callback(listening.close)
+        return listening
+
+    async def _serve_ops(self, stack: AsyncExitStack) -> None:
+        host, port = self._settings.ops.host, self._settings.ops.port
+        try:
+            server = await ops.serve(
+                host, port, registry=self._metrics.registry, not_ready=self._not_ready
+            )
+        except OSError as error:
+            raise StartError(
+                f"ops can't listen on {host} port {port}: {error.strerror or error}. "
+                "Stop whatever has it, or set another port in ops."
+            ) from error
+        stack.callback(server.close)
+        port = server.sockets[0].getsockname()[1]
+        _log.info("listening", dialect="ops", host=host, port=port, url=f"http://{host}:{port}")
+
+    async def _open(self, chat: str, url: str, alone: bool) -> None:
+        settings, limits = self._settings, self._settings.limits
+        store = ChatStore(chat, url, self._node_id, settings.cluster, self._metrics, alone=alone)
+        room = Room(
+            chat,
+            store,
+            self._loop,
+            RoomLimits(limits.enter_tries, limits.outbox_bytes, settings.cluster.confirm_seconds),
+            self._metrics,
+        )
+        await store.start(room)
+        self._rooms[chat] = room
+        self._stores[chat] = store
+
+    async def _listen(
+        self, settings: ListenerSettings, listening: socket.socket, counts: ConnectionCounts
+    ) -> None:
+        listener = tcp.Listener(
+            self._rooms[settings.chat],
+            VOICES[settings.dialect](settings),
+            self._settings.limits,
+            counts,
+            self._metrics,
+            self._loop,
+            self._connections,
+        )
+        self._servers.append(await tcp.serve(listener, listening))
+        host, port = settings.host, listening.getsockname()[1]
+        _log.info("listening", dialect=settings.dialect, host=host, port=port, chat=settings.chat)
+
+    # --- Draining --------------------------------------------------------------------------------
+
+    async def _commit_what_was_read(self) -> None:
+        for connection in list(self._connections):
+            connection.stop_reading()
+        while not all(connection.is_quiet for connection in self._connections):
+            for store in self._stores.values():
+                await store.settle()
+            await asyncio.sleep(0)
+
+    async def _close_connections(self, deadline: float) -> None:
+        for connection in list(self._connections):
+            connection.close_unless_closing()
+        while self._connections and self._loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
+    # --- What operators see ----------------------------------------------------------------------
+
+    def _not_ready(self) -> list[str]:
+        reasons = []
+        if self._starting:
+            reasons.append("starting")
+        if self._draining:
+            reasons.append("draining")
+        for chat, store in self._stores.items():
+            health = store.health()
+            if not health["redis"]:
+                reasons.append(f"redis is away (chat {chat})")
+            if not health["bus"]:
+                reasons.append(f"the bus does not bring this node's probes (chat {chat})")
+        return reasons
+
+    def _all_stores(self, part: str) -> bool:
+        return all(store.health()[part] for store in self._stores.values())
+
+    def _observe(self) -> None:
+        metrics = self._metrics
+        metrics.ready.set_function(lambda: not self._not_ready())
+        metrics.draining.set_function(lambda: self._draining)
+        metrics.redis_up.set_function(lambda: self._all_stores("redis"))
+        metrics.bus_up.set_function(lambda: self._all_stores("bus"))
+        metrics.slow_readers.set_function(
+            lambda: sum(room.lagging for room in self._rooms.values())
+        )
+        for chat, room in self._rooms.items():
+            metrics.roster_size(chat).set_function(partial(len, room.roster))
+            metrics.commit_queue_length(chat).set_function(partial(len, self._stores[chat]))

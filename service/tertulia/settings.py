@@ -1,0 +1,398 @@
+"""Every setting once: its name, unit, default and reason; where it may come from; what is wrong.
+
+Sources, the stronger first: options of the command, environment variables ``TERTULIA_…`` (nested
+with ``__``, lists as JSON), a TOML file. Nothing is read when this module is imported.
+"""
+
+import json
+import os
+import re
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tertulia import redis_url as urls
+from tertulia.setting_sources import Key, dotted, element, leaves, read, shown, variable
+from tertulia.setting_sources import SettingsError as SettingsError  # raised by load
+
+DEFAULT_PORTS: dict[str, int] = {"chatte": 1234}
+"""The finished dialects and the port on which each listens unless told otherwise."""
+
+OPTIONS: dict[str, str] = {
+    "redis_url": "--redis-url",
+    "data_dir": "--data-dir",
+    "listeners": "--listen",
+    "ops": "--ops",
+    "node_id": "--node-id",
+    "log.format": "--log-format",
+}
+"""Which option of the command sets which key, so that an error names what was typed."""
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+Host = Annotated[str, Field(pattern=r"^[^\s/@]+$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _in_order(section: BaseModel, *names: str) -> None:
+    """Refuse a section whose named values do not strictly rise."""
+    values = [getattr(section, name) for name in names]
+    if values != sorted(set(values)):
+        stated = ", ".join(f"{name} is {value}" for name, value in zip(names, values, strict=True))
+        raise PydanticCustomError(
+            "relation",
+            "{stated}: they should be {order}",
+            {"stated": stated, "order": " < ".join(names), "fields": names},
+        )
+
+
+class ListenerSettings(_Section):
+    """One address on which clients of one dialect are accepted."""
+
+    dialect: str = Field(description="The protocol that clients speak here.")
+    host: Host = Field(
+        default="127.0.0.1",
+        description="The address to listen on; only this machine, unless you say otherwise.",
+    )
+    port: Port = Field(
+        default_factory=lambda data: DEFAULT_PORTS[data["dialect"]],
+        description="The TCP port; 0 for any free one.",
+        json_schema_extra={"shown": "the dialect's own"},
+    )
+    chat: str = Field(
+        default="main",
+        pattern=r"^[a-z0-9-]{1,32}$",
+        description="The chat that its clients enter, so that one node may serve several.",
+    )
+    encoding: Literal["utf-8", "latin-1"] = Field(
+        default="utf-8", description="How text is written, as old clients cannot read UTF-8."
+    )
+
+    @field_validator("dialect")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in DEFAULT_PORTS:
+            raise PydanticCustomError(
+                "refused",
+                "there is no dialect {dialect}: it should be one of {known}",
+                {"dialect": shown(value), "known": ", ".join(sorted(DEFAULT_PORTS))},
+            )
+        return value
+
+
+class OpsSettings(_Section):
+    """Where the operator's HTTP answers: health, readiness, metrics."""
+
+    host: Host = Field(
+        default="127.0.0.1", description="The address of the operator's HTTP; never the public one."
+    )
+    port: Port = Field(
+        default=9464, description="Its TCP port; 0 for any free one. 9464 is usual for Prometheus."
+    )
+
+
+class LimitSettings(_Section):
+    """What one client, one address, and all together may take."""
+
+    commands_per_second: Rate = Field(
+        default=1000.0,
+        description="Commands per second that a session may go on sending; one that sends more is "
+        "read more slowly, so that it cannot take the room's share.",
+    )
+    commands_burst: Count = Field(
+        default=2000, description="Commands that may come at once before that rate holds."
+    )
+    bytes_per_second: Count = Field(
+        default=1_048_576,
+        description="Bytes per second that a session may go on sending; a faster one is slowed.",
+    )
+    bytes_burst: Annotated[int, Field(ge=8192)] = Field(
+        default=4_194_304,
+        description="Bytes that may come at once before that rate holds; at least 8192, so that "
+        "the longest line passes.",
+    )
+    connections_per_address: Count = Field(
+        default=20_000,
+        description="Connections from one address; generous, as many people may share one.",
+    )
+    connections: Count = Field(
+        default=60_000, description="Connections in all, to stay below what memory and files allow."
+    )
+    enter_seconds: Seconds = Field(
+        default=60.0,
+        description="Seconds within which a new connection has to choose a nickname, so that idle "
+        "ones go.",
+    )
+    enter_tries: Count = Field(
+        default=20,
+        description="Nicknames that may be refused on one connection before it is closed, so that "
+        "nobody guesses for ever.",
+    )
+    outbox_bytes: Count = Field(
+        default=4_194_304,
+        description="Bytes that may wait for one reader before it is disconnected, so that it "
+        "cannot slow the room.",
+    )
+    outbox_pause_bytes: Count = Field(
+        default=65_536,
+        description="Bytes waiting for one client from which on it is not read from either, so "
+        "that it takes its answers first.",
+    )
+    uncommitted_commands: Count = Field(
+        default=64,
+        description="Commands of one session that may wait for Redis before it is not read "
+        "further: what is lost if the node dies.",
+    )
+    long_lines: Count = Field(
+        default=5,
+        description="Too long lines that a connection may send before it is disconnected.",
+    )
+
+    @model_validator(mode="after")
+    def _paused_before_disconnected(self) -> Self:
+        _in_order(self, "outbox_pause_bytes", "outbox_bytes")
+        return self
+
+
+class ClusterSettings(_Section):
+    """How nodes notice one another's end, and what Redis keeps. Equal on all nodes of a chat."""
+
+    lease_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds for which a node's claim on its sessions holds: how long a frozen "
+        "node's nicknames stay taken.",
+    )
+    heartbeat_seconds: Seconds = Field(
+        default=1.0, description="Seconds between the renewals of an idle node's lease."
+    )
+    silence_seconds: Seconds = Field(
+        default=3.0,
+        description="Seconds without a renewal after which a node that Redis no longer sees is "
+        "taken for dead, before its lease is out.",
+    )
+    log_age_seconds: Seconds = Field(
+        default=86_400.0,
+        description="Seconds for which a room's log keeps its events, for nodes that lost touch.",
+    )
+    log_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
+        default=67_108_864,
+        description="Bytes that a room's log may take in Redis; at least 1048576, to hold more "
+        "than a few batches.",
+    )
+    batch_ops: Count = Field(
+        default=512, description="Operations in one commit, so that none holds up Redis for long."
+    )
+    batch_bytes: Annotated[int, Field(ge=65_536)] = Field(
+        default=262_144,
+        description="Bytes in one commit, for the same reason; at least 65536, so that the longest "
+        "message passes.",
+    )
+    redis_timeout_seconds: Seconds = Field(
+        default=3.0,
+        description="Seconds to wait for Redis' answer before the connection counts as lost.",
+    )
+    embedded_fsync: Literal["always", "everysec"] = Field(
+        default="always",
+        description="When the embedded Redis writes to disk: `always`, before each answer; "
+        "`everysec` is quicker and may lose a second when the machine fails.",
+    )
+    confirm_seconds: Seconds = Field(
+        default=30.0,
+        description="Seconds for which a private message waits for the acknowledgement of a client "
+        "that acknowledges.",
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        _in_order(self, "heartbeat_seconds", "silence_seconds", "lease_seconds")
+        _in_order(self, "redis_timeout_seconds", "lease_seconds")
+        return self
+
+
+class LogSettings(_Section):
+    """What the node tells on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important kind of line that is written."
+    )
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto",
+        description="`console` for people, `json` for machines; `auto`: `console` on a terminal.",
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of a node. Constructing it reads no environment and no file; ``load`` does."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="TERTULIA_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,  # an empty variable is what a template leaves of an unset one
+    )
+
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Where the shared Redis is: `redis://`, `rediss://` (TLS) or `unix://`. Unset: "
+        "the node runs one of its own in `data_dir`.",
+        json_schema_extra={"shown": "the node's own Redis"},
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: default_data_dir(),
+        description="The folder for the data of the node's own Redis; kept between runs.",
+        json_schema_extra={"shown": "$XDG_DATA_HOME/tertulia or ~/.local/share/tertulia"},
+    )
+    listeners: tuple[ListenerSettings, ...] = Field(
+        default_factory=lambda: tuple(ListenerSettings(dialect=name) for name in DEFAULT_PORTS),
+        min_length=1,
+        description="The addresses on which clients are accepted, each with its dialect.",
+        json_schema_extra={"shown": "every dialect on its own port of 127.0.0.1"},
+    )
+    ops: OpsSettings = OpsSettings()
+    node_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="The node's name in Redis, logs and metrics; no two nodes may share one.",
+        json_schema_extra={"shown": "host, process and a random part"},
+    )
+    limits: LimitSettings = LimitSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    log: LogSettings = LogSettings()
+    drain_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=10.0,
+        description="Seconds that a stopping node gives its sessions to leave in order.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the arguments alone: ``load`` merges the sources and knows which said what."""
+        return (init_settings,)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _reachable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and (problem := urls.problem(value.get_secret_value())):
+            raise PydanticCustomError("refused", "{problem}", {"problem": problem})
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111 - Path's raises without a home
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        taken: dict[tuple[str, int], str] = {}
+        places = [(f"listeners[{i}]", it.host, it.port) for i, it in enumerate(self.listeners)]
+        for name, host, port in [*places, ("ops", self.ops.host, self.ops.port)]:
+            if port and (other := taken.setdefault((host, port), name)) != name:
+                fields = ("listeners", "ops") if name == "ops" else ("listeners",)
+                raise PydanticCustomError(
+                    "relation",
+                    "{pair} are both {host} port {port}: give each a port of its own",
+                    {"pair": f"{other} and {name}", "host": host, "port": port, "fields": fields},
+                )
+        return self
+
+
+def default_data_dir() -> Path:
+    """Return the folder for data where none is set, by the XDG Base Directory Specification."""
+    stated = Path(os.environ.get("XDG_DATA_HOME", ""))
+    if stated.is_absolute():  # the specification: a relative one is to be ignored
+        return stated / "tertulia"
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    # A service user may have no home at all.
+    return home / ".local/share/tertulia" if home.is_absolute() else Path("/var/lib/tertulia")
+
+
+def default_node_id() -> str:
+    """Return a new node id: host, process and a random part, for a node that was given none."""
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:40] or "node"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def load(config: Path | None, overrides: Mapping[str, object]) -> Settings:
+    """Read and validate the settings: overrides, before the environment, before the TOML file.
+
+    ``overrides`` has keys as in TOML; a value of None is one that was not given.
+    Raises SettingsError with every problem found.
+    """
+    return read(Settings, config, overrides, OPTIONS)
+
+
+def describe(settings: Settings) -> str:
+    """Return the settings as understood: TOML, secrets masked, what is unset in comments."""
+    lines: list[str] = []
+    section: Key = ()
+    lists: list[str] = []
+    for key, field in sorted(leaves(Settings), key=lambda it: len(it[0]) > 1):
+        value: Any = settings
+        for step in key:
+            value = getattr(value, str(step))
+        if element(field):
+            for it in value:
+                lists += ["", f"[[{dotted(key)}]]"]
+                lists += [f"{name} = {_toml(inner)}" for name, inner in it]
+            continue
+        if key[:-1] != section:
+            section = key[:-1]
+            lines += ["", f"[{dotted(section)}]"]
+        if value is None:
+            lines.append(f"# {key[-1]} is unset: {_shown_default(field)}")
+        else:
+            lines.append(f"{key[-1]} = {_toml(value)}")
+    return "\n".join(lines + lists) + "\n"
+
+
+def table() -> str:
+    """Return all settings as a table in Markdown: key in TOML, variable, default, meaning."""
+    rows = ["| TOML key | environment | default | meaning |", "|---|---|---|---|"]
+    for key, field in leaves(Settings):
+        rows.append(_row(dotted(key), f"`{variable(Settings, key)}`", field))
+        inner = element(field)
+        for name, part in inner.model_fields.items() if inner else ():
+            rows.append(_row(f"{dotted(key)}[].{name}", "in its JSON", part))
+    return "\n".join(rows) + "\n"
+
+
+def _row(key: str, variable: str, field: FieldInfo) -> str:
+    meaning = (field.description or "").replace("|", "\\|")
+    return f"| `{key}` | {variable} | {_shown_default(field)} | {meaning} |"
+
+
+def _shown_default(field: FieldInfo) -> str:
+    """Return a default as people read it: the value, or words where it is worked out."""
+    stated = field.json_schema_extra
+    if isinstance(stated, dict):
+        return str(stated["shown"])
+    return "required" if field.is_required() else f"`{_toml(field.default)}`"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, SecretStr):
+        value = urls.masked(value.get_secret_value())
+    if isinstance(value, str | Path):
+        # JSON's strings are TOML's, but for DEL; an undecodable path is shown with its escapes.
+        text = str(value).encode("utf-8", "backslashreplace").decode()
+        return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value)

@@ -1,0 +1,173 @@
+"""Burying nodes that died: their sessions are announced as gone, their nicknames and letters seen to.
+
+Any node may bury another. Every step is one bounded script, and whoever buries may die as well: then
+somebody else goes on where it stopped.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from tertulia.chat.ports import Report
+from tertulia.domain.events import Whispered
+from tertulia.domain.nicknames import fold
+from tertulia.metrics import Metrics
+from tertulia.settings import ClusterSettings
+from tertulia.store.committer import Committer
+from tertulia.store.keys import Keys
+from tertulia.store.link import Link
+from tertulia.store.membership import Membership
+from tertulia.store.scripts import BURY, CONDEMN, FORGET
+from tertulia.store.wire import parse_letters
+
+_STEP_NICKS = 200
+_STEP_LETTERS = 500
+_CLAIM_MS = 5_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A node's lease, in milliseconds by Redis' clock; expiry 0 when it was condemned."""
+
+    node: str
+    expiry: float
+
+
+def suspects(
+    leases: Iterable[Lease], now: float, lease: float, silence: float
+) -> tuple[list[Lease], list[Lease]]:
+    """Sort out the leases that are over, and those not renewed for so long that the node may be dead.
+
+    All times are milliseconds; ``lease`` is how long one lasts.
+    """
+    over, silent = [], []
+    for each in leases:
+        if each.expiry <= now:
+            over.append(each)
+        elif now - (each.expiry - lease) >= silence:
+            silent.append(each)
+    return over, silent
+
+
+class Burials:
+    """Watches the leases of a chat's nodes."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        link: Link,
+        member: Membership,
+        committer: Committer,
+        settings: ClusterSettings,
+        metrics: Metrics,
+        may_bury: Callable[[], bool],
+    ) -> None:
+        self._keys = keys
+        self._link = link
+        self._member = member
+        self._committer = committer
+        self._settings = settings
+        self._metrics = metrics
+        self._may_bury = may_bury
+
+    async def round(self) -> None:
+        """Look at the leases once, and bury who is dead."""
+        (seconds, micros), found = await self._link.call_many(
+            [("TIME",), ("ZRANGE", self._keys.leases, 0, -1, "WITHSCORES")]
+        )
+        now = int(seconds) * 1000 + int(micros) / 1000
+        leases = [
+            Lease(node.decode(), float(expiry))
+            for node, expiry in zip(found[::2], found[1::2], strict=True)
+            if node.decode() != self._member.node
+        ]
+        self._committer.peers = {lease.node for lease in leases}
+        if not self._may_bury():
+            return
+        over, silent = suspects(
+            leases,
+            now,
+            self._settings.lease_seconds * 1000,
+            self._settings.silence_seconds * 1000,
+        )
+        for lease in over + await self._deserted(silent):
+            await self._bury(lease)
+
+    async def _deserted(self, silent: list[Lease]) -> list[Lease]:
+        """Return those whose channel nobody subscribes to: their process is gone."""
+        if not silent:
+            return []
+        channels = [self._keys.channel(lease.node) for lease in silent]
+        counts = await self._link.call("PUBSUB", "NUMSUB", *channels)
+        return [lease for lease, count in zip(silent, counts[1::2], strict=True) if int(count) == 0]
+
+    async def _bury(self, lease: Lease) -> None:
+        keys, dead, own = self._keys, lease.node, self._member.node
+        claimed = await self._link.run(
+            CONDEMN,
+            [keys.leases, keys.burial(dead)],
+            [dead, repr(lease.expiry), own, _CLAIM_MS],
+        )
+        if not claimed:
+            return
+        log.warning("burying a node", chat=keys.chat, dead=dead)
+        while await self._free_nicknames(dead):
+            pass
+        await self._return_letters(dead)
+        forgotten = await self._link.run(FORGET, forget_keys(keys, dead), [dead])
+        if forgotten:
+            self._metrics.burials.inc()
+            log.warning("buried a node", chat=keys.chat, dead=dead)
+
+    async def _free_nicknames(self, dead: str) -> bool:
+        keys, settings = self._keys, self._settings
+        nicks = [
+            nick.decode()
+            for nick in await self._link.call("SRANDMEMBER", keys.nicks(dead), _STEP_NICKS)
+        ]
+        left = await self._link.run(
+            BURY,
+            [
+                *(keys.meta, keys.log, keys.marks, keys.order, keys.leases),
+                *(keys.nicks(dead), keys.burial(dead)),
+                *(keys.nick(nick) for nick in nicks),
+            ],
+            [
+                *(self._member.node, dead),
+                *(round(settings.log_age_seconds * 1000), settings.log_bytes),
+                *(keys.room, _CLAIM_MS),
+                *nicks,
+            ],
+        )
+        return int(left) > 0
+
+    async def _return_letters(self, dead: str) -> None:
+        """Report the whispers that the dead node had not confirmed to their senders."""
+        inbox = self._keys.inbox(dead)
+        while page := await self._link.call("LRANGE", inbox, 0, _STEP_LETTERS - 1):
+            for delivery in parse_letters(page):
+                letter = delivery.event
+                if isinstance(letter, Whispered):
+                    self._metrics.undelivered.inc()
+                    self._committer.submit(
+                        Report(
+                            letter.sender_session,
+                            fold(letter.sender),
+                            letter.recipient,
+                            letter.text,
+                            number=0,
+                        )
+                    )
+            await self._committer.settle()
+            await self._link.call("LTRIM", inbox, len(page), -1)
+
+
+def forget_keys(keys: Keys, node: str) -> list[str]:
+    """Return the KEYS of the script that ends a node's registration."""
+    return [
+        *(keys.leases, keys.batches, keys.inboxes),
+        *(keys.nicks(node), keys.inbox(node), keys.burial(node)),
+    ]

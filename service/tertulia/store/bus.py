@@ -1,0 +1,233 @@
+"""Following a room's log: over the bus, and from the log itself where the bus has missed something."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import structlog
+
+from tertulia.chat.ports import Follower, Member
+from tertulia.chat.position import Position, Verdict, is_behind, judge, missing
+from tertulia.metrics import Metrics
+from tertulia.settings import ClusterSettings
+from tertulia.store.backoff import Backoff
+from tertulia.store.committer import Committer
+from tertulia.store.errors import NewEpoch, StoreAway
+from tertulia.store.keys import Keys
+from tertulia.store.link import Link
+from tertulia.store.membership import Membership
+from tertulia.store.wire import (
+    InboxMessage,
+    ProbeMessage,
+    RoomMessage,
+    Unknown,
+    parse_entry,
+    parse_letters,
+    parse_message,
+)
+
+_PAGE_ENTRIES = 32
+_PAGE_LETTERS = 1000
+_PAGE_MEMBERS = 500
+_MISSED_PROBES = 3
+
+log = structlog.get_logger(__name__)
+
+
+class Bus:
+    """One chat's subscription: every entry of the log and every letter, once, in order."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        subscription: Link,
+        reads: Link,
+        member: Membership,
+        follower: Follower,
+        committer: Committer,
+        settings: ClusterSettings,
+        metrics: Metrics,
+    ) -> None:
+        self._keys = keys
+        self._subscription = subscription
+        self._reads = reads
+        self._member = member
+        self._follower = follower
+        self._committer = committer
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = asyncio.get_running_loop().time
+        self.subscribed = asyncio.Event()
+        """Set when the subscription has worked for the first time."""
+        self._heard_at: float | None = None  # None while there is no subscription
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the subscription has brought something, a probe at the least, of late."""
+        return self._heard_at is not None and self._clock() - self._heard_at < self._silence
+
+    @property
+    def _silence(self) -> float:
+        return (_MISSED_PROBES + 0.5) * self._settings.heartbeat_seconds
+
+    async def run(self) -> None:
+        """Follow, over any number of connections. Raises NewEpoch."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self._subscribe()
+                await self.catch_up()
+                backoff.reset()
+                while True:
+                    # Probes come every heartbeat, so silence means that the connection is dead,
+                    # whatever the kernel believes of it.
+                    message = await self._subscription.receive(self._silence)
+                    self._heard_at = self._clock()
+                    if message[0] == b"message":
+                        await self._take(message[2])
+            except StoreAway as error:
+                self._heard_at = None
+                self._metrics.bus_reconnects.inc()
+                log.warning("bus lost", chat=self._keys.chat, cause=error.cause.value)
+                await self._subscription.disconnect()
+                await backoff.wait()
+
+    async def _subscribe(self) -> None:
+        await self._subscription.connect()
+        channels = (self._keys.room, self._keys.channel(self._member.node))
+        await self._subscription.send("SUBSCRIBE", *channels)
+        for _ in channels:
+            await self._subscription.receive(self._settings.redis_timeout_seconds)
+        self._heard_at = self._clock()
+        self.subscribed.set()
+
+    async def _take(self, data: bytes) -> None:
+        try:
+            message = parse_message(data)
+        except Unknown:
+            self._metrics.bus_unknown.inc()
+            return
+        if isinstance(message, RoomMessage):
+            await self._take_entry(message)
+        elif isinstance(message, InboxMessage):
+            await self._take_letters(message)
+        else:
+            await self._take_probe(message)
+
+    async def _take_probe(self, probe: ProbeMessage) -> None:
+        # Whatever was published before the probe has come before it.
+        if is_behind(self._member.position, probe.position):
+            self._metrics.bus_gaps.inc()
+            await self.catch_up()
+
+    async def _take_entry(self, message: RoomMessage) -> None:
+        verdict = judge(self._member.position, message.entry.position)
+        if verdict is Verdict.RECOVER:
+            self._metrics.bus_gaps.inc()
+            await self.catch_up()
+            verdict = judge(self._member.position, message.entry.position)
+        if verdict is Verdict.DELIVER:
+            self._deliver(message)
+            delay = time.time() - message.entry.published
+            self._metrics.publish_to_delivery.observe(max(0.0, delay))
+        elif verdict is Verdict.RESEAT:
+            raise NewEpoch
+
+    def _deliver(self, message: RoomMessage) -> None:
+        member = self._member
+        member.position = message.entry.position
+        if message.node == member.node:
+            member.delivered_batch = message.batch
+        if message.unknown:
+            self._metrics.bus_unknown.inc(message.unknown)
+        self._follower.entry(message.entry)
+        self._committer.followed()
+
+    async def _take_letters(self, message: InboxMessage) -> None:
+        if message.deliveries and message.deliveries[0].number > self._member.letters + 1:
+            self._metrics.bus_gaps.inc()
+            await self._read_inbox()
+        fresh = [d for d in message.deliveries if d.number > self._member.letters]
+        if fresh:
+            self._member.letters = fresh[-1].number
+            self._follower.deliveries(fresh)
+            self._committer.followed()
+
+    # --- Recovery --------------------------------------------------------------------------------
+
+    async def catch_up(self) -> None:
+        """Read on from the last entry and the last letter that were delivered. Raises NewEpoch."""
+        end = await self._end()
+        if end.offset > self._member.position.offset:
+            self._metrics.bus_recoveries.inc()
+            await self._read_log(end.offset)
+        await self._read_inbox()
+
+    async def _end(self) -> Position:
+        have, end = self._member.position, await self._read_end()
+        if end.epoch != have.epoch or end.offset < have.offset:
+            raise NewEpoch
+        return end
+
+    async def _read_end(self) -> Position:
+        epoch, offset = await self._reads.call("HMGET", self._keys.meta, "epoch", "offset")
+        return Position((epoch or b"").decode(), int(offset or 0))
+
+    async def _read_log(self, end: int) -> None:
+        while (have := self._member.position.offset) < end:
+            page = await self._reads.call(
+                "XRANGE", self._keys.log, f"{have + 1}-0", f"{end}-0", "COUNT", _PAGE_ENTRIES
+            )
+            first = int(page[0][0].partition(b"-")[0]) if page else None
+            lost = missing(have, first, end)
+            if lost:
+                self._note_lost(lost)
+                self._member.position = Position(self._member.position.epoch, have + lost)
+                await self.seat()
+                self._committer.followed()
+                continue
+            for name, fields in page:
+                offset = int(name.partition(b"-")[0])
+                named = dict(zip(fields[::2], fields[1::2], strict=True))
+                position = Position(self._member.position.epoch, offset)
+                self._metrics.bus_recovered_entries.inc()
+                self._deliver(parse_entry(position, named[b"p"], named[b"b"], named[b"e"]))
+
+    def _note_lost(self, lost: int) -> None:
+        self._metrics.bus_lost_entries.inc(lost)
+        log.error("log was trimmed past a gap", chat=self._keys.chat, lost_entries=lost)
+
+    async def _read_inbox(self) -> None:
+        inbox = self._keys.inbox(self._member.node)
+        at = 0
+        while page := await self._reads.call("LRANGE", inbox, at, at + _PAGE_LETTERS - 1):
+            fresh = [d for d in parse_letters(page) if d.number > self._member.letters]
+            if fresh:
+                self._member.letters = fresh[-1].number
+                self._follower.deliveries(fresh)
+                self._committer.followed()
+            at += len(page)
+
+    async def seat(self) -> Position:
+        """Read who is in the room and tell the follower; return a place in the log before all that."""
+        end = await self._read_end()
+        self._follower.seated([member async for member in self._members()])
+        return end
+
+    async def _members(self) -> AsyncIterator[Member]:
+        after = "-inf"
+        while True:
+            page: list[Any] = await self._reads.call(
+                "ZRANGEBYSCORE", self._keys.order, after, "+inf", "WITHSCORES",
+                "LIMIT", 0, _PAGE_MEMBERS,
+            )  # fmt: skip
+            if not page:
+                return
+            hashes = [self._keys.nick(key.decode()) for key in page[::2]]
+            for nickname, session, dialect in await self._reads.call_many(
+                [("HMGET", name, "nickname", "session", "dialect") for name in hashes]
+            ):
+                if session is not None:  # else gone since the page was read
+                    yield Member(nickname.decode(), session.decode(), dialect.decode())
+            after = "(" + page[-1].decode()

@@ -1,0 +1,266 @@
+"""One chat's store on this node: registration, the parts that do the work, and starting over.
+
+register ──▶ (Redis lost data: follow its new log, write down who is here) ──▶ seat ──▶ follow
+    ▲                                                                                   │
+    └─────────────── fenced: under another name; a new epoch: under the same ───────────┘
+"""
+
+import asyncio
+from collections.abc import Mapping
+from itertools import islice
+
+import structlog
+
+from tertulia.chat.ports import Follower, Member, Op
+from tertulia.chat.position import Position
+from tertulia.domain.events import Present, encode
+from tertulia.domain.nicknames import fold
+from tertulia.metrics import Metrics
+from tertulia.redis_url import masked
+from tertulia.settings import ClusterSettings
+from tertulia.store.backoff import Backoff
+from tertulia.store.burials import Burials, forget_keys
+from tertulia.store.bus import Bus
+from tertulia.store.committer import Committer
+from tertulia.store.errors import Fenced, NewEpoch, StoreAway
+from tertulia.store.keys import Keys
+from tertulia.store.link import Argument, Link
+from tertulia.store.membership import NOWHERE, Membership, new_epoch_name
+from tertulia.store.scripts import FORGET, REGISTER, SEAT
+from tertulia.store.wire import probe
+
+_STEP_MEMBERS = 200
+_START_SECONDS = 4.5
+"""How long a Redis that can't be reached is asked again when the node starts."""
+
+log = structlog.get_logger(__name__)
+
+
+class StoreFailed(Exception):
+    """Redis can't be used; the text says why, and what to do."""
+
+
+class ChatStore:
+    """Shared state in Redis, as ``chat.ports.Store`` promises it."""
+
+    def __init__(
+        self,
+        chat: str,
+        url: str,
+        node_id: str,
+        settings: ClusterSettings,
+        metrics: Metrics,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Prepare to serve one chat. ``alone``: nobody else can reach this Redis, so others are dead."""
+        self._keys = Keys(chat)
+        self._settings = settings
+        self._metrics = metrics
+        self._alone = alone
+        self._member = Membership(node_id)
+        self._links = {
+            use: Link(url, f"tertulia-{use}", settings.redis_timeout_seconds)
+            for use in ("commit", "bus", "reads", "care")
+        }
+        self._life: asyncio.Task[None] | None = None
+        self._started = asyncio.Event()
+        self._where = masked(url)
+
+    @property
+    def node(self) -> str:
+        return self._member.node
+
+    def __len__(self) -> int:
+        """Return how many ops wait for the next batch."""
+        return len(self._committer) if self._started.is_set() else 0
+
+    def submit(self, op: Op) -> None:
+        self._committer.submit(op)
+
+    def health(self) -> Mapping[str, bool]:
+        started = self._started.is_set()
+        return {
+            "redis": started and self._committer.healthy_since is not None,
+            "bus": started and self._bus.is_up,
+        }
+
+    async def start(self, follower: Follower) -> None:
+        links, member, settings = self._links, self._member, self._settings
+        self._follower = follower
+        self._committer = Committer(
+            self._keys, links["commit"], member, follower, settings, self._metrics
+        )
+        self._bus = Bus(
+            self._keys, links["bus"], links["reads"], member, follower, self._committer,
+            settings, self._metrics,
+        )  # fmt: skip
+        self._burials = Burials(
+            self._keys, links["care"], member, self._committer, settings, self._metrics,
+            self._may_bury,
+        )  # fmt: skip
+        self._life = asyncio.create_task(self._live(), name=f"store of {self._keys.chat}")
+        started = asyncio.create_task(self._wait_for_parts())
+        await asyncio.wait((started, self._life), return_when=asyncio.FIRST_COMPLETED)
+        if not started.done():
+            started.cancel()
+            self._life.result()
+
+    async def _wait_for_parts(self) -> None:
+        await self._committer.answered.wait()
+        await self._bus.subscribed.wait()
+
+    async def failed(self) -> None:
+        """Wait until this store breaks down by a defect of its own; it is logged."""
+        assert self._life is not None
+        try:
+            await asyncio.shield(self._life)
+        except Exception:
+            log.exception("store failed", chat=self._keys.chat)
+
+    async def settle(self) -> None:
+        await self._committer.settle()
+
+    async def stop(self) -> None:
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.gather(self._life, return_exceptions=True)
+        try:
+            await self._committer.beat()
+            node = self._member.node
+            await self._links["care"].run(FORGET, forget_keys(self._keys, node), [node])
+        except (StoreAway, Fenced, NewEpoch) as error:
+            log.warning("not deregistered", chat=self._keys.chat, error=str(error))
+        for link in self._links.values():
+            await link.disconnect()
+
+    # --- Life ------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        while True:
+            try:
+                await self._begin()
+                self._started.set()
+                await self._work()
+            except* Fenced:
+                log.warning("fenced: this node was thought dead", chat=self._keys.chat)
+                self._metrics.fencings.inc()
+                self._follower.fenced()
+                self._committer.clear()
+                self._member.rename()
+            except* NewEpoch:
+                log.warning("redis lost data: a new epoch begins", chat=self._keys.chat)
+                self._metrics.epoch_changes.inc()
+
+    async def _work(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as parts:
+                parts.create_task(self._committer.run(), name="committer")
+                parts.create_task(self._bus.run(), name="bus")
+                parts.create_task(self._care(), name="care")
+        finally:
+            # A part may have been stopped between a command and its reply.
+            for link in self._links.values():
+                await link.disconnect()
+
+    async def _begin(self) -> None:
+        backoff = Backoff()
+        patient_until = asyncio.get_running_loop().time() + _START_SECONDS
+        while True:
+            try:
+                known = self._member.position
+                told, base = await self._register()
+                if known in (NOWHERE, told) or known.epoch == told.epoch:
+                    if known == NOWHERE:
+                        self._member.position = await self._bus.seat()
+                    return
+                self._member.position = base
+                await self._bus.catch_up()
+                self._committer.begin_epoch()
+                await self._write_down()
+                await self._bus.seat()
+                return
+            except StoreAway as error:
+                late = asyncio.get_running_loop().time() > patient_until
+                if not self._started.is_set() and (late or error.is_final):
+                    raise StoreFailed(
+                        f"Redis at {self._where} can't be used: {error}. "
+                        "Start it, or set redis_url to where it is."
+                    ) from error
+                await backoff.wait()
+            finally:
+                await self._links["reads"].disconnect()
+
+    async def _register(self) -> tuple[Position, Position]:
+        """Register this node; return the log's last place and where its epoch began. Raises Fenced."""
+        keys, member = self._keys, self._member
+        reply = await self._links["reads"].run(
+            REGISTER,
+            [keys.meta, keys.leases, keys.inboxes],
+            [
+                member.node,
+                round(self._settings.lease_seconds * 1000),
+                new_epoch_name(),
+                member.position.epoch,
+                member.position.offset,
+            ],
+        )
+        if reply[0] == b"fenced":
+            raise Fenced
+        _, epoch, base, offset, letters = reply
+        member.letters = min(member.letters, letters)
+        return Position(epoch.decode(), offset), Position(epoch.decode(), base)
+
+    async def _write_down(self) -> None:
+        """Write everybody that this node knows down again. Raises NewEpoch."""
+        keys, settings, member = self._keys, self._settings, self._member
+        head: list[Argument] = [
+            member.node,
+            member.position.epoch,
+            round(settings.lease_seconds * 1000),
+            round(settings.log_age_seconds * 1000),
+            settings.log_bytes,
+            keys.room,
+        ]
+        members = iter(self._follower.present())
+        while step := list(islice(members, _STEP_MEMBERS)):
+            names, args = [], list(head)
+            for each in step:
+                node = each.session.rpartition(":")[0]
+                names += [keys.nick(fold(each.nickname)), keys.nicks(node)]
+                args += self._seat_args(each, node)
+            fixed = [keys.meta, keys.log, keys.marks, keys.order, keys.leases]
+            reply = await self._links["reads"].run(SEAT, fixed + names, args)
+            if reply[0] != b"ok":
+                raise NewEpoch
+
+    def _seat_args(self, each: Member, node: str) -> list[Argument]:
+        event: Argument = b""
+        if node == self._member.node:
+            event = encode(Present(each.nickname, each.session, each.dialect))
+        return [fold(each.nickname), each.session, node, each.nickname, each.dialect, event]
+
+    # --- Care ------------------------------------------------------------------------------------
+
+    async def _care(self) -> None:
+        """Every heartbeat, probe the bus; twice as often, look at the other nodes' leases."""
+        rounds = 0
+        while True:
+            try:
+                if rounds % 2 == 0:
+                    channel = self._keys.channel(self._member.node)
+                    told = probe(self._committer.told)
+                    await self._links["care"].call("PUBLISH", channel, told)
+                await self._burials.round()
+                rounds += 1
+            except StoreAway:
+                pass  # the committer sees to it
+            await asyncio.sleep(self._settings.heartbeat_seconds / 2)
+
+    def _may_bury(self) -> bool:
+        """Only who has had a healthy Redis for a whole lease: nobody is buried right after an outage."""
+        since = self._committer.healthy_since
+        if since is None:
+            return False
+        now = asyncio.get_running_loop().time()
+        return self._alone or now - since >= self._settings.lease_seconds

@@ -1,0 +1,259 @@
+"""Group commit: one batch in flight, and while Redis works on it, the next gathers.
+
+Load makes batches larger, not slower, and an idle node commits a lone message at once. A batch whose
+reply is lost is sent again under its number, and the script does nothing twice.
+"""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import structlog
+
+from tertulia.chat.ports import Follower, Op, Outcome, Say
+from tertulia.chat.position import Position
+from tertulia.metrics import Metrics
+from tertulia.settings import ClusterSettings
+from tertulia.store.backoff import Backoff
+from tertulia.store.errors import Fenced, NewEpoch, StoreAway
+from tertulia.store.keys import Keys
+from tertulia.store.link import Argument, Link
+from tertulia.store.membership import Membership, new_epoch_name
+from tertulia.store.scripts import COMMIT
+from tertulia.store.wire import Batch
+
+_FIXED_KEYS = 9
+_OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
+
+log = structlog.get_logger(__name__)
+
+
+class Committer:
+    """The only writer of a chat on this node."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        link: Link,
+        member: Membership,
+        follower: Follower,
+        settings: ClusterSettings,
+        metrics: Metrics,
+    ) -> None:
+        self._keys = keys
+        self._link = link
+        self._member = member
+        self._follower = follower
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = asyncio.get_running_loop().time
+        self._queue: deque[Op] = deque()
+        self._flight: list[Op] | None = (
+            None  # kept until its reply is read, over any number of links
+        )
+        # Committed batches, each with the entry and the letter that have to be delivered first.
+        self._unsettled: deque[tuple[int, int, list[Op]]] = deque()
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._answered_at = float("-inf")
+        self.answered = asyncio.Event()
+        """Set when Redis has answered for the first time."""
+        self.peers: set[str] = set()
+        """Other nodes, to which letters may go."""
+        self.told = member.position
+        """The log's last place, by Redis' last answer."""
+        self.healthy_since: float | None = None
+        """Since when every batch was answered, in monotonic seconds; None while Redis is away."""
+
+    # --- The chat's side -------------------------------------------------------------------------
+
+    def submit(self, op: Op) -> None:
+        """Put an op in the queue."""
+        self._queue.append(op)
+        self._work.set()
+        self._idle.clear()
+
+    def followed(self) -> None:
+        """Settle what was committed up to what was just delivered: own copies come before answers."""
+        member = self._member
+        while self._unsettled:
+            entry, letter, ops = self._unsettled[0]
+            if entry > member.position.offset or letter > member.letters:
+                break
+            self._unsettled.popleft()
+            self._follower.settled(ops)
+        self._note_idle()
+
+    async def settle(self) -> None:
+        """Wait until everything submitted is settled."""
+        await self._idle.wait()
+
+    def clear(self) -> None:
+        """Forget everything that is not settled: this node was fenced."""
+        self._queue.clear()
+        self._unsettled.clear()
+        self._flight = None
+        self.healthy_since = None
+        self._note_idle()
+
+    def begin_epoch(self) -> None:
+        """Sort out what a store that lost data has of what was submitted.
+
+        Committed entries that never came by are lost with the rest, so they are committed again. A batch
+        in flight whose entry did come by is done as far as everybody could see.
+        """
+        self._follower.renumbered()
+        self.told = self._member.position
+        again = [op for _, _, ops in self._unsettled for op in ops]
+        self._unsettled.clear()
+        flight = self._flight or []
+        self._flight = None
+        if self._member.delivered_batch == self._member.batch:
+            said = [op for op in flight if isinstance(op, Say)]
+            for op in said:
+                op.outcome = Outcome.DONE
+            self._follower.settled(said)
+            flight = [op for op in flight if not isinstance(op, Say)]
+        self._queue.extendleft(reversed(again + flight))
+
+    def __len__(self) -> int:
+        """Return how many ops wait for the next batch."""
+        return len(self._queue)
+
+    # --- Redis' side -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Commit what is submitted, and renew the lease where nothing is. Raises Fenced, NewEpoch."""
+        heartbeat = asyncio.get_running_loop().call_later(0, self._work.set)
+        beat_at = 0.0
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                now = self._clock()
+                if now - self._answered_at > self._settings.lease_seconds and self._flight is None:
+                    # This node may have been frozen and buried: ask before anything is committed.
+                    await self._commit([])
+                while self._queue or self._flight is not None:
+                    await self._commit(self._gather() if self._flight is None else self._flight)
+                if now >= beat_at:
+                    if now - self._answered_at >= self._settings.heartbeat_seconds / 2:
+                        await self._commit([])
+                    beat_at = now + self._settings.heartbeat_seconds
+                    heartbeat.cancel()
+                    heartbeat = asyncio.get_running_loop().call_later(
+                        self._settings.heartbeat_seconds, self._work.set
+                    )
+        finally:
+            heartbeat.cancel()
+
+    async def beat(self) -> None:
+        """Commit an empty batch: the lease is renewed, and the inbox trimmed."""
+        await self._commit([])
+
+    def _gather(self) -> list[Op]:
+        ops: list[Op] = []
+        size = 0
+        while (
+            self._queue
+            and len(ops) < self._settings.batch_ops
+            and size < self._settings.batch_bytes
+        ):
+            op = self._queue.popleft()
+            size += len(getattr(op, "text", ""))
+            ops.append(op)
+        return ops
+
+    async def _commit(self, ops: list[Op]) -> None:
+        if self._flight is None:
+            self._flight = ops
+            self._member.batch += 1
+        batch = Batch(self._keys, _FIXED_KEYS)
+        for op in ops:
+            batch.add(op)
+        started = self._clock()
+        backoff = Backoff()
+        while True:
+            try:
+                reply = await self._link.run(COMMIT, *self._request(batch))
+            except StoreAway as error:
+                self._away(error)
+                await backoff.wait()
+                continue
+            status = reply[0]
+            if status == b"ok":
+                break
+            if status == b"peers":
+                self.peers.update(node.decode() for node in reply[1:])
+                batch = Batch(self._keys, _FIXED_KEYS)  # indexes shift with the new keys
+                for op in ops:
+                    batch.add(op)
+                continue
+            if status == b"fenced":
+                raise Fenced
+            raise NewEpoch
+        self._answered(started, ops, reply)
+
+    def _request(self, batch: Batch) -> tuple[list[str], list[Argument]]:
+        keys, member, settings = self._keys, self._member, self._settings
+        peers: list[Argument] = []
+        if batch.has_letters:
+            for node in (member.node, *self.peers):
+                peers += (node, batch.key(keys.inbox(node)), keys.channel(node))
+        head: list[Argument] = [
+            member.node,
+            member.batch,
+            member.position.epoch,
+            member.position.offset,
+            round(settings.lease_seconds * 1000),
+            self._follower.confirmed(),
+            round(settings.log_age_seconds * 1000),
+            settings.log_bytes,
+            keys.room,
+            new_epoch_name(),
+            len(peers) // 3,
+        ]
+        fixed = [
+            keys.meta,
+            keys.log,
+            keys.marks,
+            keys.order,
+            keys.leases,
+            keys.batches,
+            keys.inboxes,
+            keys.nicks(member.node),
+            keys.inbox(member.node),
+        ]
+        return fixed + batch.keys, head + peers + batch.args
+
+    def _answered(self, started: float, ops: list[Op], reply: list[Any]) -> None:
+        _, told, entry, letter, outcomes = reply
+        self._answered_at = now = self._clock()
+        if self.healthy_since is None:
+            self.healthy_since = now
+            self.answered.set()
+            log.info("redis answers", chat=self._keys.chat)
+        self.told = Position(self._member.position.epoch, told)
+        self._flight = None
+        if not ops:
+            self._note_idle()
+            return
+        self._metrics.commit_duration.observe(now - started)
+        self._metrics.batch_ops.observe(len(ops))
+        for op, outcome in zip(ops, outcomes, strict=True):
+            op.outcome = _OUTCOMES[outcome]
+        self._unsettled.append((entry, letter, ops))
+        self.followed()
+
+    def _away(self, error: StoreAway) -> None:
+        self._metrics.commit_retries(error.cause).inc()
+        if self.healthy_since is not None:
+            self.healthy_since = None
+            log.warning(
+                "redis is away", chat=self._keys.chat, cause=error.cause.value, error=str(error)
+            )
+
+    def _note_idle(self) -> None:
+        if not self._queue and self._flight is None and not self._unsettled:
+            self._idle.set()

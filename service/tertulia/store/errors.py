@@ -1,0 +1,67 @@
+"""What can go wrong with Redis, by what the node does about it.
+
+StoreAway   it does not answer, or will not take writes now: wait, try again
+Fenced      this node's lease is gone: start over under another name
+NewEpoch    Redis lost data: write down again what is known
+"""
+
+from redis import exceptions
+
+from tertulia.metrics import RetryCause
+
+
+class StoreAway(Exception):
+    """Redis is out of reach, or refuses for a while."""
+
+    def __init__(self, cause: RetryCause, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+    @property
+    def is_final(self) -> bool:
+        """Whether waiting can't help: it answers, and does not let us in."""
+        return self.cause is RetryCause.OTHER
+
+
+class Fenced(Exception):
+    """This node was thought dead, and its sessions were announced as gone."""
+
+
+class NewEpoch(Exception):
+    """The log is of another epoch than this node follows."""
+
+
+_BY_TYPE: tuple[tuple[type[Exception], RetryCause], ...] = (
+    (exceptions.TimeoutError, RetryCause.TIMEOUT),
+    (TimeoutError, RetryCause.TIMEOUT),
+    (exceptions.BusyLoadingError, RetryCause.LOADING),
+    (exceptions.ConnectionError, RetryCause.CONNECTION),
+    (OSError, RetryCause.CONNECTION),
+    (exceptions.ReadOnlyError, RetryCause.READ_ONLY),
+    (exceptions.OutOfMemoryError, RetryCause.OUT_OF_MEMORY),
+    (exceptions.MasterDownError, RetryCause.READ_ONLY),
+    (exceptions.ClusterError, RetryCause.CLUSTER),
+)
+# Replies that redis-py makes no type of, by their first word.
+_BY_WORD = {
+    "BUSY": RetryCause.BUSY,
+    "LOADING": RetryCause.LOADING,
+    "READONLY": RetryCause.READ_ONLY,
+    "MASTERDOWN": RetryCause.READ_ONLY,
+    "OOM": RetryCause.OUT_OF_MEMORY,
+    "MISCONF": RetryCause.MISCONFIGURED,
+    "NOREPLICAS": RetryCause.NO_REPLICAS,
+    "CLUSTERDOWN": RetryCause.CLUSTER,
+    "TRYAGAIN": RetryCause.CLUSTER,
+    "MOVED": RetryCause.CLUSTER,
+    "ASK": RetryCause.CLUSTER,
+}
+
+
+def translate(error: Exception) -> StoreAway:
+    """Say why Redis did not do what it was asked."""
+    text = str(error) or type(error).__name__
+    cause = _BY_WORD.get(text.partition(" ")[0])
+    if cause is None:
+        cause = next((c for kind, c in _BY_TYPE if isinstance(error, kind)), RetryCause.OTHER)
+    return StoreAway(cause, text)

@@ -1,0 +1,38 @@
+"""The names of everything that a chat has in Redis. All share one hash tag: a chat is on one shard."""
+
+
+class Keys:
+    """The keys and channels of one chat."""
+
+    def __init__(self, chat: str) -> None:
+        self.chat = chat
+        self._tag = "{" + chat + "}:"
+        self.meta = self._tag + "meta"
+        self.log = self._tag + "log"
+        self.marks = self._tag + "marks"
+        self.order = self._tag + "order"
+        self.leases = self._tag + "leases"
+        self.batches = self._tag + "batches"
+        self.inboxes = self._tag + "inboxes"
+        self.room = self._tag + "room"
+        """A channel: every entry of the log."""
+
+    def nick(self, key: str) -> str:
+        """Return the hash of a nickname, given folded."""
+        return f"{self._tag}nick:{key}"
+
+    def nicks(self, node: str) -> str:
+        """Return the set of the nicknames that a node holds."""
+        return f"{self._tag}node:{node}:nicks"
+
+    def inbox(self, node: str) -> str:
+        """Return the list of private messages handed to a node and not yet confirmed."""
+        return f"{self._tag}node:{node}:inbox"
+
+    def burial(self, node: str) -> str:
+        """Return the claim of whoever buries a node."""
+        return f"{self._tag}node:{node}:burial"
+
+    def channel(self, node: str) -> str:
+        """Return the channel of a node: its letters, and its probe."""
+        return f"{self._tag}node:{node}"

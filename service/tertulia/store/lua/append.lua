@@ -1,0 +1,58 @@
+-- Library, put in front of the scripts that append to a room's log. No KEYS of its own.
+--
+-- append(keys, epoch, offset, node, batch, now, lines, room, max_age, max_bytes) -> offset
+--   keys.meta  hash: epoch, base, offset, bytes, joins
+--   keys.log   stream: one entry a batch, its ID <offset>-0, fields
+--                p  published, microseconds by Redis' clock
+--                b  <node> <batch>, who committed it
+--                e  the events, one JSON object a line
+--   keys.marks list: "<offset> <milliseconds> <bytes so far>", one a second or a mebibyte: where the log
+--              may be cut without looking into it
+--   room       channel of the room, told the same entry once
+--
+-- The bus format, which stands in docs/architecture.md:
+--   1 r <epoch> <offset> <published> <node> <batch> LF events, one a line
+--   1 i <epoch> LF letters, one a line: <number> <session> <JSON>
+--   1 p <epoch> <offset>, a node's probe of its own channel
+
+local function trim(keys, now, max_age, max_bytes)
+  local total = tonumber(redis.call('HGET', keys.meta, 'bytes') or 0)
+  local floor = nil
+  for _ = 1, 8 do  -- bounded: what is left is cut by the next batch
+    local mark = redis.call('LINDEX', keys.marks, 0)
+    if not mark then break end
+    local offset, published, bytes = string.match(mark, '^(%d+) (%d+) (%d+)$')
+    if now - tonumber(published) <= max_age and total - tonumber(bytes) <= max_bytes then break end
+    floor = offset
+    redis.call('LPOP', keys.marks)
+  end
+  if floor then redis.call('XTRIM', keys.log, 'MINID', floor .. '-0') end
+end
+
+local function append(keys, epoch, offset, node, batch, clock, lines, room, max_age, max_bytes)
+  offset = offset + 1
+  local events = table.concat(lines, '\n')
+  redis.call('HSET', keys.meta, 'offset', offset)
+  redis.call('XADD', keys.log, offset .. '-0',
+    'p', clock.stamp, 'b', node .. ' ' .. batch, 'e', events)
+  local bytes = redis.call('HINCRBY', keys.meta, 'bytes', #events + 64)
+  local mark = redis.call('LINDEX', keys.marks, -1)
+  local marked, counted = 0, 0
+  if mark then marked, counted = string.match(mark, '^%d+ (%d+) (%d+)$') end
+  if clock.now - tonumber(marked) >= 1000 or bytes - tonumber(counted) >= 1048576 then
+    redis.call('RPUSH', keys.marks, offset .. ' ' .. clock.now .. ' ' .. bytes)
+  end
+  trim(keys, clock.now, max_age, max_bytes)
+  redis.call('PUBLISH', room, '1 r ' .. epoch .. ' ' .. offset .. ' ' .. clock.stamp .. ' '
+    .. node .. ' ' .. batch .. '\n' .. events)
+  return offset
+end
+
+-- Numbers past 10^14 lose digits when Lua writes them, so microseconds stay text.
+local function read_clock()
+  local time = redis.call('TIME')
+  return {
+    now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000),
+    stamp = string.format('%s%06d', time[1], tonumber(time[2])),
+  }
+end

@@ -1,0 +1,31 @@
+-- Announce some of a condemned node's sessions as gone, and free their nicknames.
+--
+-- KEYS  1 meta   2 log   3 marks   4 order   5 leases   6 the node's nicks   7 the node's burial
+--       then the nickname hashes
+-- ARGV  1 node that buries   2 node that is buried   3 log age, ms   4 log bytes   5 room channel
+--       6 claim, ms   then the nicknames, folded, in the order of KEYS
+-- Returns how many nicknames the buried node still has, or -1 where the caller's claim is not its any more
+
+local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
+local dead = ARGV[2]
+if redis.call('GET', KEYS[7]) ~= ARGV[1] then return -1 end
+if tonumber(redis.call('ZSCORE', KEYS[5], dead) or 1) ~= 0 then return -1 end
+redis.call('PEXPIRE', KEYS[7], ARGV[6])
+local clock = read_clock()
+local events = {}
+for index = 8, #KEYS do
+  local key = ARGV[index - 1]
+  local held = redis.call('HMGET', KEYS[index], 'node', 'session', 'nickname')
+  if held[1] == dead then
+    redis.call('DEL', KEYS[index])
+    redis.call('ZREM', KEYS[4], key)
+    -- Nicknames and session names are plain ASCII without quotes, so this is JSON.
+    table.insert(events, '{"t":"left","n":"' .. held[3] .. '","s":"' .. held[2] .. '"}')
+  end
+  redis.call('SREM', KEYS[6], key)
+end
+if #events > 0 then
+  local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset')
+  append(keys, meta[1], tonumber(meta[2]), ARGV[1], 0, clock, events, ARGV[5], tonumber(ARGV[3]), tonumber(ARGV[4]))
+end
+return redis.call('SCARD', KEYS[6])

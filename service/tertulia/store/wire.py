@@ -1,0 +1,179 @@
+"""How ops, entries and letters read in Redis. The bus format carries a version; others are skipped."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from tertulia.chat.ports import Delivery, Entry, Join, Leave, Op, Report, Say, Whisper
+from tertulia.chat.position import Position
+from tertulia.domain.events import (
+    Joined,
+    Left,
+    PrivateEvent,
+    PublicEvent,
+    Said,
+    Undelivered,
+    Whispered,
+    decode_private,
+    decode_public,
+    decode_public_lines,
+    encode,
+)
+from tertulia.domain.nicknames import fold
+from tertulia.store.keys import Keys
+
+VERSION = b"1"
+
+
+class Unknown(Exception):
+    """Something that this version does not understand: skipped and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMessage:
+    """An entry as it comes over the bus."""
+
+    entry: Entry
+    node: str
+    batch: int
+    unknown: int
+    """How many of its events this version does not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxMessage:
+    """Letters for this node."""
+
+    epoch: str
+    deliveries: Sequence[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeMessage:
+    """This node's own word to itself: the subscription works, and should have brought so much."""
+
+    position: Position
+
+
+BusMessage = RoomMessage | InboxMessage | ProbeMessage
+
+
+def parse_message(data: bytes) -> BusMessage:
+    """Read what came over the bus. Raises Unknown."""
+    head, _, body = data.partition(b"\n")
+    words = head.split(b" ")
+    try:
+        if words[0] != VERSION:
+            raise Unknown
+        kind = words[1]
+        if kind == b"r":
+            _, _, epoch, offset, published, node, batch = words
+            return parse_entry(
+                Position(epoch.decode(), int(offset)), published, node + b" " + batch, body
+            )
+        if kind == b"i":
+            return InboxMessage(words[2].decode(), list(parse_letters(body.split(b"\n"))))
+        if kind == b"p":
+            return ProbeMessage(Position(words[2].decode(), int(words[3])))
+    except (ValueError, IndexError) as error:
+        raise Unknown from error
+    raise Unknown
+
+
+def parse_entry(position: Position, published: bytes, batch: bytes, body: bytes) -> RoomMessage:
+    """Read an entry of the log."""
+    node, _, number = batch.partition(b" ")
+    events, unknown = _parse_events(body)
+    return RoomMessage(
+        Entry(position, int(published) / 1e6, events), node.decode(), int(number), unknown
+    )
+
+
+def _parse_events(body: bytes) -> tuple[list[PublicEvent], int]:
+    try:
+        return decode_public_lines(body), 0
+    except msgspec.DecodeError:
+        events: list[PublicEvent] = []
+        lines = body.split(b"\n")
+        for line in lines:
+            try:
+                events.append(decode_public(line))
+            except msgspec.DecodeError:  # an event of a later version
+                continue
+        return events, len(lines) - len(events)
+
+
+def parse_letters(lines: Sequence[bytes]) -> Iterator[Delivery]:
+    """Read letters of an inbox. One that is not understood still takes its number."""
+    for line in lines:
+        number, session, letter = line.split(b" ", 2)
+        event: PrivateEvent | None
+        try:
+            event = decode_private(letter)
+        except msgspec.DecodeError:
+            event = None
+        yield Delivery(int(number), session.decode(), event)
+
+
+def returned(letter: Whispered) -> Undelivered:
+    """Turn a whisper into the report of its failure."""
+    return Undelivered(letter.sender, letter.sender_session, letter.recipient, letter.text)
+
+
+def probe(position: Position) -> str:
+    """Write a probe: where the log was, by what Redis last told, before the probe was sent."""
+    return f"{VERSION.decode()} p {position.epoch} {position.offset}"
+
+
+class Batch:
+    """Ops on their way to the commit script: its variable KEYS, and its arguments."""
+
+    def __init__(self, keys: Keys, fixed: int) -> None:
+        self._names = keys
+        self._fixed = fixed
+        self._index: dict[str, int] = {}
+        self.args: list[str | bytes | int] = []
+        self.size = 0
+        """Bytes of events and letters in all."""
+        self.has_letters = False
+
+    @property
+    def keys(self) -> list[str]:
+        """The variable keys, in the order of their indexes."""
+        return list(self._index)
+
+    def key(self, name: str) -> int:
+        """Return a key's index among KEYS, from 1."""
+        index = self._index.get(name)
+        if index is None:
+            index = self._index[name] = self._fixed + len(self._index) + 1
+        return index
+
+    def add(self, op: Op) -> None:
+        """Put an op in, after those before it."""
+        nick = self.key(self._names.nick(op.key))
+        text: bytes
+        match op:
+            case Say():
+                text = encode(Said(op.nickname, op.session, op.text))
+                self.args += ("S", nick, op.session, text)
+            case Whisper():
+                text = encode(Whispered(op.nickname, op.session, op.recipient, op.text))
+                recipient = self.key(self._names.nick(fold(op.recipient)))
+                self.args += ("W", nick, op.session, recipient, text)
+                self.has_letters = True
+            case Join():
+                text = encode(Joined(op.nickname, op.session, op.dialect))
+                self.args += ("J", nick, op.key, op.session, op.nickname)
+                self.args += (op.dialect, op.address, op.port, text)
+            case Leave():
+                text = encode(Left(op.nickname, op.session))
+                self.args += ("L", nick, op.key, op.session, text)
+            case Report():
+                text = encode(Undelivered(op.key, op.session, op.recipient, op.text))
+                self.args += ("R", nick, op.session, text)
+                self.has_letters = True
+            case _:
+                raise TypeError(f"no such op: {type(op).__name__}")
+        self.size += len(text)

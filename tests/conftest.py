@@ -1,0 +1,40 @@
+"""Fixtures for tests against real processes."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.node import NodeFactory
+from harness.redis_server import RedisServer, running_redis
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """Run a real Redis, on a free port of 127.0.0.1, that writes everything to disk at once."""
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def node_factory(tmp_path: Path, redis_server: RedisServer) -> Iterator[NodeFactory]:
+    """Start nodes on ``redis_server``; all are ended afterwards."""
+    factory = NodeFactory(tmp_path, redis_server.url)
+    try:
+        yield factory
+    finally:
+        factory.end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the last log lines of a failed test's nodes."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, NodeFactory):
+                report.sections.extend(value.report())
+    return report

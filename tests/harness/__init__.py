@@ -1,0 +1,1 @@
+"""Real servers, real nodes and recording clients, for tests that see the service from outside."""

@@ -1,0 +1,150 @@
+"""Traffic, bounded in rate, time and count, while something happens to the service."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from typing import TypeVar
+
+from harness.chatte_client import ChatteClient
+from harness.waiting import until
+from history.checker import check, explain
+from history.record import Acked, AckedPrivate, History, NodeLost, ReceivedPublic, Welcomed
+
+T = TypeVar("T")
+
+IN_FLIGHT = 16
+"""Messages that a sender has unanswered at most: an outage must not pile up a mountain."""
+MOST_SECONDS = 60.0
+
+
+async def connect_many(
+    ports: Sequence[int], count: int, prefix: str, *, acknowledges: bool | None = None
+) -> list[ChatteClient]:
+    """Connect and enter ``prefix-0`` and so on, dealt out over the ports.
+
+    Every other one acknowledges what it receives, unless ``acknowledges`` says all do or none.
+    """
+    return list(
+        await asyncio.gather(
+            *(
+                ChatteClient.enter_chat(
+                    ports[i % len(ports)],
+                    f"{prefix}-{i}",
+                    acknowledges=bool(i // len(ports) % 2)
+                    if acknowledges is None
+                    else acknowledges,
+                    within=15.0,
+                )
+                for i in range(count)
+            )
+        )
+    )
+
+
+async def under_load(
+    senders: Sequence[ChatteClient],
+    fault: Coroutine[object, object, T],
+    *,
+    per_second: float = 20.0,
+    most: int = 1000,
+    whisper_to: Sequence[str] = (),
+) -> T:
+    """Let each sender send at a rate until the fault is through, and return what that returns.
+
+    ``most`` bounds the messages of one sender. Where there is somebody to whisper to, every third
+    message is private. Senders that lose their connection stop.
+    """
+    stop = asyncio.Event()
+    tasks = [
+        asyncio.create_task(_send(sender, stop, per_second, most, whisper_to)) for sender in senders
+    ]
+    try:
+        return await fault
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+async def _send(
+    sender: ChatteClient,
+    stop: asyncio.Event,
+    per_second: float,
+    most: int,
+    whisper_to: Sequence[str],
+) -> None:
+    started = time.monotonic()
+    for i in range(most):
+        pause = started + i / per_second - time.monotonic()
+        await asyncio.sleep(max(0.0, pause))  # the pacer: a rate is a pause between messages
+        await until(
+            lambda: sender.unanswered < IN_FLIGHT or stop.is_set() or not sender.connected,
+            MOST_SECONDS,
+            lambda: f"an answer; {sender.describe()}",
+        )
+        if stop.is_set() or not sender.connected or time.monotonic() - started > MOST_SECONDS:
+            return
+        if whisper_to and i % 3 == 2:
+            sender.whisper(whisper_to[i // 3 % len(whisper_to)])
+        else:
+            sender.say()
+
+
+async def settle(clients: Sequence[ChatteClient], within: float = 15.0) -> None:
+    """Wait until every connected client has all its answers, and all have read one last message.
+
+    As there is one order, whoever has read that message has read all that was acknowledged before.
+    """
+    connected = [client for client in clients if client.connected]
+    assert connected, "nobody is connected any more"
+    await until(
+        lambda: not any(client.unanswered for client in connected if client.connected),
+        within,
+        lambda: (
+            "all messages to be answered: "
+            + "; ".join(
+                f"{client.unanswered} open, {client.describe()}"
+                for client in connected
+                if client.unanswered
+            )
+        ),
+    )
+    last = connected[0].say()
+    await until(
+        lambda: all(received(client, last) for client in connected if client.connected),
+        within,
+        lambda: (
+            "everybody to read one last message: "
+            + "; ".join(c.describe() for c in connected if not received(c, last))
+        ),
+    )
+
+
+def received(client: ChatteClient, text: str) -> bool:
+    """Say whether a client received a public message; the last are looked at first."""
+    return any(
+        isinstance(record, ReceivedPublic) and record.text == text
+        for record in reversed(client.history.records)
+    )
+
+
+def lost(clients: Sequence[ChatteClient]) -> None:
+    """Note in the histories that the clients' node is dead, or will be found frozen too long."""
+    for client in clients:
+        client.history.add(NodeLost(client.history.now()))
+
+
+def promised_between(histories: Sequence[History], start: float, end: float) -> list[str]:
+    """Return what was acknowledged, and who was welcomed, between two points of time."""
+    return [
+        f"{history.client} at {record.at:.3f}: {record}"
+        for history in histories
+        for record in history.records
+        if isinstance(record, Acked | AckedPrivate | Welcomed) and start < record.at < end
+    ]
+
+
+def assert_promises_kept(clients: Sequence[ChatteClient]) -> None:
+    """Hold what all clients of a chat recorded against what the service promises."""
+    violations = check([client.history for client in clients])
+    assert not violations, explain(violations)
+    assert any(any(client.history.of(Acked)) for client in clients), "nothing was acknowledged"

@@ -1,0 +1,1 @@
+"""Recorded histories of clients, and the checker that holds them against the service's promises."""

@@ -1,0 +1,1 @@
+"""Tests with real nodes, as processes, on a real Redis."""

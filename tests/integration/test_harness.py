@@ -1,0 +1,213 @@
+"""The tests' own tools: a Redis that can be ended in every way, a client that records, a poller."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import redis
+
+from harness.chatte_client import GREETING, RECEIVED, ChatteClient
+from harness.load import promised_between, under_load
+from harness.redis_server import ONCE, RedisServer, running_redis
+from harness.waiting import DeadlineError, elapse, until, until_sync
+from history.record import (
+    Acked,
+    AckedPrivate,
+    Disconnected,
+    Record,
+    RefusedPrivate,
+    Reported,
+    Unexpected,
+    Welcomed,
+)
+
+
+def test_redis_keeps_its_data_and_address_when_it_is_stopped_killed_and_restarted(
+    redis_server: RedisServer,
+) -> None:
+    url = redis_server.url
+    redis_server.control.set("stays", "1")
+    redis_server.restart()
+    assert redis_server.control.get("stays") == "1"
+    redis_server.control.set("stays", "2")
+    redis_server.kill()
+    assert not redis_server.running
+    redis_server.start()
+    assert redis_server.control.get("stays") == "2"
+    assert redis_server.url == url
+
+
+def test_redis_comes_back_empty(redis_server: RedisServer) -> None:
+    redis_server.control.set("goes", "1")
+    redis_server.stop()
+    redis_server.empty()
+    redis_server.start()
+    assert redis_server.control.get("goes") is None
+
+
+def test_redis_on_a_unix_socket_without_a_port() -> None:
+    with running_redis(unix=True, fsync="everysec") as server:
+        assert server.url.startswith("unix:///")
+        assert server.control.config_get("appendfsync") == {"appendfsync": "everysec"}
+        directory = server.directory
+    assert not directory.exists()
+
+
+def test_a_frozen_redis_answers_nothing_until_it_is_thawed(redis_server: RedisServer) -> None:
+    with redis.Redis(port=redis_server.port, socket_timeout=0.2, retry=ONCE) as client:
+        redis_server.freeze()
+        with pytest.raises(redis.TimeoutError):
+            client.ping()
+    redis_server.thaw()
+    assert redis_server.control.ping()
+
+
+def test_connections_are_told_apart_and_cut_one_by_one(redis_server: RedisServer) -> None:
+    with (
+        redis.Redis(port=redis_server.port, client_name="commands", retry=ONCE) as commands,
+        redis.Redis(port=redis_server.port, client_name="bus") as subscriber,
+    ):
+        commands.ping()
+        bus = subscriber.pubsub()
+        bus.subscribe("room")
+        bus.get_message(timeout=1)
+        found = {connection.name: connection for connection in redis_server.connections()}
+        assert found["bus"].is_bus
+        assert not found["commands"].is_bus
+        redis_server.cut(found["commands"])
+        redis_server.cut(found["commands"])  # gone already: no error
+        assert "commands" not in {it.name for it in redis_server.connections()}
+        bus.close()
+
+
+async def test_waiting_ends_with_what_it_waits_for_or_at_the_deadline() -> None:
+    started = time.monotonic()
+    await until(lambda: time.monotonic() > started + 0.1, 5, "a moment")
+    until_sync(lambda: time.monotonic() > started + 0.2, 5, "another moment")
+    with pytest.raises(DeadlineError, match=r"not within 0\.1 s: never"):
+        await until(lambda: False, 0.1, "never")
+    with pytest.raises(DeadlineError, match="not either"):
+        until_sync(lambda: False, 0.1, lambda: "not either")
+    await elapse(0.1)
+    assert 0.4 < time.monotonic() - started < 4
+
+
+@asynccontextmanager
+async def scripted(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """Serve every connection with a script, and give the port."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def kinds(client: ChatteClient) -> list[type[Record]]:
+    return [type(record) for record in client.history.records]
+
+
+async def test_the_client_records_what_it_sends_and_receives() -> None:
+    heard = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING.encode() + b"\n")
+        assert await reader.readline() == b"ana\n"
+        writer.write(b"200 Welcome to the chatte.\n150 bea just join to the chat\n")
+        writer.write(b"151 bea just left the chat\n")
+        assert await reader.readline() == b"100 hola\n"
+        writer.write(b"100 ana hola\n101 Message sent.\n")
+        for line in (b"102 bea psst\n", b"102 zoe psst\n"):
+            while (got := await reader.readline()) != line:
+                heard.extend(got)
+        writer.write(b"101 Message sent.\n203 Invalid destinatary. Verify the nickname.\n")
+        writer.write(b"102 G your message was not delivered: psst\n")
+        heard.extend(await reader.readline())
+        writer.close()
+
+    async with scripted(serve) as port:
+        client = await ChatteClient.enter_chat(port, "ana")
+        client.say("hola")
+        await client.answered()
+        client.whisper("bea", "psst")
+        client.whisper("zoe", "psst")
+        await client.disconnected()
+    assert [kind.__name__ for kind in kinds(client)] == [
+        *("Connected", "EnterSent", "Welcomed", "SawJoined", "SawLeft"),
+        *("SentPublic", "ReceivedPublic", "Acked", "SentPrivate", "SentPrivate"),
+        *("AckedPrivate", "RefusedPrivate", "Reported", "Disconnected"),
+    ]
+    assert bytes(heard) == RECEIVED * 2
+    assert next(client.history.of(Disconnected)).by == "server"
+    assert not client.connected
+    times = [record.at for record in client.history.records]
+    assert times == sorted(times)
+    assert any(client.history.of(AckedPrivate))
+    assert any(client.history.of(RefusedPrivate))
+    assert any(client.history.of(Reported))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"999 what\n",
+        b"101 Message sent.\n",  # nothing was sent
+        b"100 ana hola\n101 Message sent\n",
+        b"150 ana just join to the chat\n",  # one's own joining
+        b"151 bea just left\n",
+        b"203 Invalid destinatary. Verify the nickname.\n",
+        b"200 Welcome to the chatte.\n",  # again
+        b"0 Hello, nickname please.\n",
+        b"666 Ignoring.\n",
+    ],
+)
+async def test_the_client_notices_what_the_dialect_does_not_allow(lines: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING.encode() + b"\n200 Welcome to the chatte.\n" + lines)
+        writer.close()
+
+    async with scripted(serve) as port:
+        client = await ChatteClient.connect(port, "ana")
+        await client.disconnected()
+    assert any(client.history.of(Unexpected))
+
+
+async def test_the_client_notices_an_acknowledgement_before_its_own_copy() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"200 Welcome to the chatte.\n")
+        await reader.readline()
+        writer.write(b"101 Message sent.\n100 ana hola\n")
+        writer.close()
+
+    async with scripted(serve) as port:
+        client = await ChatteClient.enter_chat(port, "ana", acknowledges=False)
+        client.say("hola")
+        await client.disconnected()
+    assert any(client.history.of(Unexpected))
+
+
+async def test_the_load_is_paced_bounded_and_ends_with_the_fault() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"200 Welcome to the chatte.\n")
+        await reader.readline()
+        while line := await reader.readline():
+            writer.write(line.replace(b"100 ", b"100 ana ") + b"101 Message sent.\n")
+        writer.close()
+
+    async with scripted(serve) as port:
+        client = await ChatteClient.enter_chat(port, "ana", acknowledges=False)
+        started = client.history.now()
+        assert await under_load([client], asyncio.sleep(0.5, "done"), per_second=50) == "done"
+        await client.answered()
+        assert 10 <= len(list(client.history.of(Acked))) <= 30
+        await under_load([client], asyncio.sleep(0.3), per_second=1000, most=5)
+        await client.answered()
+        ended = client.history.now()
+        count = len(list(client.history.of(Acked)))
+        assert len(promised_between([client.history], started, ended)) == count
+        assert promised_between([client.history], ended, ended + 9) == []
+        assert any(client.history.of(Welcomed))
+        client.close()
+        await client.disconnected()

@@ -1,0 +1,399 @@
+"""The dialect ``chatte``, sentence by sentence of its protocol page."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tertulia.dialects.chatte import ChatteReader, ChatteVoice
+from tertulia.dialects.contract import Reader, Refusal, Voice
+from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty, Say, Whisper
+from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
+from tertulia.domain.nicknames import is_valid
+
+BOUND = 4096
+MALFORMED = Faulty(Fault.MALFORMED)
+TOO_LONG = Faulty(Fault.TOO_LONG)
+
+Split = Callable[[bytes], Iterable[bytes]]
+
+
+def split_whole(data: bytes) -> Iterator[bytes]:
+    yield data
+
+
+def split_by_byte(data: bytes) -> Iterator[bytes]:
+    for byte in data:
+        yield bytes([byte])
+
+
+every_split = pytest.mark.parametrize("split", [split_whole, split_by_byte])
+every_end = pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+
+
+def read(reader: Reader, chunks: Iterable[bytes]) -> list[Command]:
+    """All commands of some chunks; whoever asks to enter is let in if the nickname is valid."""
+    commands: list[Command] = []
+    for chunk in chunks:
+        reader.feed(chunk)
+        while (command := reader.next_command()) is not None:
+            commands.append(command)
+            if isinstance(command, Enter) and is_valid(command.nickname):
+                reader.entered()
+    return commands
+
+
+def active() -> ChatteReader:
+    reader = ChatteReader()
+    assert read(reader, [b"andy\n"]) == [Enter("andy")]
+    return reader
+
+
+# Entering
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize("more", [b"", b"100 x\n", b"10"])
+@pytest.mark.parametrize(
+    ("line", "nickname", "password"),
+    [
+        (b"Achury", "Achury", None),
+        (b"a", "a", None),
+        (b"x" * 32, "x" * 32, None),
+        (b"andy.b_c+d-e", "andy.b_c+d-e", None),
+        (b"andy:secret", "andy", "secret"),
+        (b"andy:", "andy", ""),
+        (b"andy:a:b ", "andy", "a:b "),
+        (b"andy:contrase\xc3\xb1a", "andy", "contraseña"),
+        (b"andy:contrase\xf1a", "andy", "contraseña"),
+    ],
+)
+def test_the_first_line_is_the_nickname(
+    line: bytes, nickname: str, password: str | None, more: bytes, end: bytes, split: Split
+) -> None:
+    after: list[Command] = [Say("x")] if more.endswith(b"\n") else []
+    had = read(ChatteReader(), split(line + end + more))
+    assert had == [Enter(nickname, password), *after]
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize("more", [b"", b"100"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b" ",
+        b"an dy",
+        b"andy ",
+        b" andy",
+        b":secret",
+        b" :secret",
+        b"jos\xc3\xa9",
+        b"jos\xe9",
+        b"an\x00dy",
+        b"an\x1bdy",
+        b"\randy",
+        b"\xff\xfd\x03andy",  # a telnet client's negotiation
+        b"x" * 33,
+        b"x" * BOUND,
+        b"GET / HTTP/1.1",
+        b"G",
+        b"g",
+        b"FINE",
+        b"Stop",
+        b"close",
+        b"null",
+        b"null:secret",
+    ],
+)
+def test_a_nickname_that_is_malformed_or_reserved_is_nobodys(
+    line: bytes, more: bytes, end: bytes, split: Split
+) -> None:
+    (command,) = read(ChatteReader(), split(line + end + more))
+    assert isinstance(command, Enter)
+    assert not is_valid(command.nickname)
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize("password", [b"", b":x"])
+def test_a_line_too_long_is_no_nickname(password: bytes, end: bytes, split: Split) -> None:
+    line = b"andy" + password + b"x" * BOUND
+    commands = read(ChatteReader(), split(line + end))
+    assert len(commands) == 1
+    assert isinstance(commands[0], Enter)
+    assert not is_valid(commands[0].nickname)
+
+
+def test_a_line_too_long_is_refused_before_it_ends() -> None:
+    (command,) = read(ChatteReader(), [b"x" * (BOUND + 2)])
+    assert isinstance(command, Enter)
+    assert not is_valid(command.nickname)
+
+
+@every_split
+def test_words_of_a_member_are_read_as_nicknames_before_entering(split: Split) -> None:
+    for line in (b"100 hola", b"102 bea hola", b"101 Message received."):
+        (command,) = read(ChatteReader(), split(line + b"\n"))
+        assert isinstance(command, Enter)
+        assert not is_valid(command.nickname)
+
+
+def test_a_number_is_a_nickname_like_any_other() -> None:
+    assert read(ChatteReader(), [b"100\n"]) == [Enter("100")]
+
+
+# Sending
+
+SENTENCES: list[tuple[bytes, Command]] = [
+    # `100 TEXT`
+    (b"100 Hola, acabo de llegar.", Say("Hola, acabo de llegar.")),
+    (b"100 \xc2\xbfHay alguien aqu\xc3\xad?", Say("¿Hay alguien aquí?")),
+    (b"100 \xbfHay alguien aqu\xed?", Say("¿Hay alguien aquí?")),
+    (b"100   two more spaces ", Say("  two more spaces ")),
+    (b"100 100 100", Say("100 100")),
+    (b"100 101 Message received.", Say("101 Message received.")),
+    (b"100 a\tb", Say("a\tb")),
+    (b"100 \x1b[2Ja\x00b\rc\x7f", Say("[2Jabc")),
+    # "`100 ` with an empty text is valid"
+    (b"100 ", Say("")),
+    # `102 NICK TEXT`
+    (b"102 Andy Andy, \xc2\xbfya?", Whisper("Andy", "Andy, ¿ya?")),
+    (b"102 Andy  x", Whisper("Andy", " x")),
+    (b"102 andy.b_c+d-e x", Whisper("andy.b_c+d-e", "x")),
+    (b"102 Andy \xbfya?", Whisper("Andy", "¿ya?")),
+    (b"102 Andy 102 Bea x", Whisper("Andy", "102 Bea x")),
+    # "when NICK is not connected": nobody's, to be answered 203 by whoever knows the chat
+    (b"102 G hola", Whisper("G", "hola")),
+    (b"102 jos\xe9 hola", Whisper("josé", "hola")),
+    # "Any line that begins with `101` is an acknowledgement"
+    (b"101 Message received.", Acknowledge(1)),
+    (b"101", Acknowledge(1)),
+    (b"101 ", Acknowledge(1)),
+    (b"101x", Acknowledge(1)),
+    (b"1010 x", Acknowledge(1)),
+    (b"101\xff\x00", Acknowledge(1)),
+    # Anything else: "empty line, unknown code, 100 without a space, 102 NICK without text"
+    (b"", MALFORMED),
+    (b" ", MALFORMED),
+    (b"100", MALFORMED),
+    (b"100\thola", MALFORMED),
+    (b"100hola", MALFORMED),
+    (b"1000 hola", MALFORMED),
+    (b" 100 hola", MALFORMED),
+    (b"102", MALFORMED),
+    (b"102 ", MALFORMED),
+    (b"102 Andy", MALFORMED),
+    (b"102 Andy ", MALFORMED),
+    (b"102\tAndy hola", MALFORMED),
+    (b"102  hola", MALFORMED),
+    (b"10", MALFORMED),
+    (b"0 Hello, nickname please.", MALFORMED),
+    (b"103 x", MALFORMED),
+    (b"150 Andy just join to the chat", MALFORMED),
+    (b"151 Andy just left the chat", MALFORMED),
+    (b"200 Welcome to the chatte.", MALFORMED),
+    (b"666 Invalid command. Ignoring.", MALFORMED),
+    (b"hola", MALFORMED),
+    (b"\xff\xff\xff\xff", MALFORMED),
+    (b"\x00", MALFORMED),
+]
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize(
+    ("more", "after"),
+    [
+        (b"", []),
+        (b"10", []),
+        (b"101 Message received.\n", [Acknowledge(1)]),
+        (b"\n100 x\r\n", [MALFORMED, Say("x")]),
+    ],
+)
+@pytest.mark.parametrize(("line", "command"), SENTENCES)
+def test_a_members_words(
+    line: bytes, command: Command, more: bytes, after: list[Command], end: bytes, split: Split
+) -> None:
+    assert read(active(), split(line + end + more)) == [command, *after]
+
+
+def test_the_whole_conversation_in_one_read() -> None:
+    lines = b"".join(line + b"\r\n" for line, _ in SENTENCES)
+    assert read(active(), [lines]) == [command for _, command in SENTENCES]
+    assert read(ChatteReader(), split_by_byte(b"andy\r\n" + lines)) == [
+        Enter("andy"),
+        *(command for _, command in SENTENCES),
+    ]
+
+
+def test_a_whisper_of_nothing_but_controls_is_without_text() -> None:
+    # They are removed "before anything else sees the text".
+    assert read(active(), [b"102 Andy \x07\x1b\n"]) == [MALFORMED]
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize("more", [b"", b"100 x\n"])
+@pytest.mark.parametrize(
+    ("length", "kept"), [(BOUND - 1, True), (BOUND, True), (BOUND + 1, False), (2 * BOUND, False)]
+)
+def test_a_long_line_exactly(
+    length: int, kept: bool, more: bytes, end: bytes, split: Split
+) -> None:
+    text = b"x" * (length - 4)
+    command = Say(text.decode()) if kept else TOO_LONG
+    after: list[Command] = [Say("x")] if more else []
+    assert read(active(), split(b"100 " + text + end + more)) == [command, *after]
+
+
+@every_split
+def test_the_rest_of_a_long_line_is_no_command(split: Split) -> None:
+    line = b"x" * (2 * BOUND) + b"100 smuggled\r100 smuggled"
+    assert read(active(), split(line + b"\n100 ok\n")) == [TOO_LONG, Say("ok")]
+
+
+def test_a_long_acknowledgement_is_a_long_line() -> None:
+    assert read(active(), [b"101" + b" " * BOUND + b"\n101\n"]) == [TOO_LONG, Acknowledge(1)]
+
+
+def test_commands_come_one_at_a_time_and_the_rest_stays() -> None:
+    reader = active()
+    reader.feed(b"100 a\n100 b\n10")
+    assert reader.next_command() == Say("a")
+    assert reader.buffered == 8
+    reader.feed(b"0 c\n")
+    assert reader.next_command() == Say("b")
+    assert reader.next_command() == Say("c")
+    assert reader.next_command() is None
+    assert reader.buffered == 0
+
+
+PIECES = st.one_of(
+    st.binary(max_size=12),
+    st.sampled_from(
+        [b"\n", b"\r\n", b"\r", b"100 ", b"101", b"102 ", b"andy", b" ", b"andy:pw\n", b"100 a\n"]
+    ),
+    st.integers(BOUND - 6, BOUND + 3).map(lambda length: b"x" * length),
+)
+
+
+@given(st.lists(PIECES, max_size=12), st.data(), st.booleans())
+@settings(deadline=None)
+def test_any_bytes_in_any_split_give_the_same_commands(
+    pieces: list[bytes], data: st.DataObject, entered: bool
+) -> None:
+    sent = b"".join(pieces)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=12)))
+    reader = active() if entered else ChatteReader()
+    commands: list[Command] = []
+    for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
+        commands += read(reader, [sent[start:end]])
+        assert reader.buffered <= BOUND + 1
+    assert commands == read(active() if entered else ChatteReader(), [sent])
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None)
+def test_a_member_never_enters_again(sent: bytes) -> None:
+    for command in read(active(), [sent, b"\n"]):
+        assert isinstance(command, Say | Whisper | Acknowledge | Faulty)
+
+
+# Receiving
+
+VOICE = ChatteVoice()
+LATIN = ChatteVoice(encoding="latin-1")
+
+
+def test_it_is_a_voice() -> None:
+    voice: Voice = VOICE
+    reader: Reader = voice.reader()
+    assert reader.buffered == 0
+    assert reader is not voice.reader()
+    assert (voice.name, voice.default_port) == ("chatte", 1234)
+
+
+def test_equal_voices_are_one_group() -> None:
+    assert len({ChatteVoice(), ChatteVoice(), LATIN}) == 2
+
+
+def test_entering_is_answered_word_for_word() -> None:
+    assert VOICE.greeting() == b"0 Hello, nickname please.\n"
+    assert VOICE.refusal(Refusal.INVALID_NICKNAME, "?") == (
+        b"201 Invalid nickname. Please try again. Bye.\n"
+    )
+    assert VOICE.refusal(Refusal.NICKNAME_TAKEN, "andy") == (
+        b"202 Nickname already in use. Please try with another one. Bye.\n"
+    )
+    assert not VOICE.retries  # "and closes"
+
+
+def test_every_refusal_has_words() -> None:
+    for refusal in Refusal:
+        assert VOICE.refusal(refusal, "andy").endswith(b"\n")
+
+
+def test_commands_are_answered_word_for_word() -> None:
+    assert VOICE.refusal(Refusal.UNKNOWN_RECIPIENT, "bea") == (
+        b"203 Invalid destinatary. Verify the nickname.\n"
+    )
+    assert VOICE.echoes  # "the sender is one of them"
+    assert VOICE.acknowledgement == b"101 Message received.\n"
+    for fault in Fault:
+        assert VOICE.fault(fault) == b"666 Invalid command. Ignoring.\n"
+    assert VOICE.sent(False, "", "hola") == b"101 Message sent.\n"
+    assert VOICE.sent(True, "bea", "hola") == b"101 Message sent.\n"
+
+
+@pytest.mark.parametrize("text", ["hola", "", " ", "¿Hay alguien aquí?", "100 x", "日本"])
+def test_messages(text: str) -> None:
+    assert VOICE.public(Said("Andy", "n1:7", text)) == f"100 Andy {text}\n".encode()
+    letter = Whispered("Andy", "n1:7", "Bea", text)
+    assert VOICE.private(letter) == f"102 Andy {text}\n".encode()
+
+
+def test_comings_and_goings() -> None:
+    assert VOICE.public(Joined("Andy", "n1:7", "chatte")) == b"150 Andy just join to the chat\n"
+    assert VOICE.public(Present("Andy", "n1:7", "chatte")) == b"150 Andy just join to the chat\n"
+    assert VOICE.public(Left("Andy", "n1:7")) == b"151 Andy just left the chat\n"
+
+
+def test_notices_are_private_messages_of_the_server() -> None:
+    closing = VOICE.public(Closed("Andy", "n1:7"))
+    report = VOICE.private(Undelivered("Andy", "n1:7", "Bea", "¿ya?"))
+    for notice in (closing, report):
+        assert notice.startswith(b"102 G ")
+        assert notice.count(b"\n") == 1
+        assert notice.endswith(b"\n")
+    assert b"Bea" in report
+    assert "¿ya?".encode() in report
+
+
+def test_no_quit_command_and_no_administrator() -> None:
+    assert VOICE.farewell() == b""
+    assert VOICE.promoted() == b""
+
+
+def test_a_listener_can_be_set_to_write_latin_1() -> None:
+    assert LATIN.public(Said("Andy", "n1:7", "aquí")) == b"100 Andy aqu\xed\n"
+    assert LATIN.private(Whispered("Andy", "n1:7", "Bea", "¿ya?")) == b"102 Andy \xbfya?\n"
+    assert LATIN.public(Said("Andy", "n1:7", "日 ok")) == b"100 Andy ? ok\n"
+    # What Windows-1252 has and Latin-1 has not must not become a control character.
+    assert LATIN.public(Said("Andy", "n1:7", "5 €")) == b"100 Andy 5 ?\n"
+
+
+@given(st.binary(max_size=100))
+@settings(deadline=None)
+def test_whatever_one_says_the_other_reads_one_line(sent: bytes) -> None:
+    for command in read(active(), [b"100 " + sent.replace(b"\n", b"") + b"\n"]):
+        assert isinstance(command, Say)
+        for voice in (VOICE, LATIN):
+            line = voice.public(Said("Andy", "n1:7", command.text))
+            assert line.startswith(b"100 Andy ")
+            assert line.index(b"\n") == len(line) - 1
+            assert b"\r" not in line
+            assert b"\x1b" not in line
