@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tertulia import logs, redis_url
+from tertulia import redis_url
 from tertulia.setting_sources import shown
 from tertulia.settings import OPTIONS, Settings, SettingsError, describe, load, table
 
@@ -138,7 +138,6 @@ def serve(config: Path | None, log_format: str | None, **given: object) -> None:
     Each option goes before its environment variable TERTULIA_…, and that before the file.
     """
     settings = _load(config, log_format, **given)
-    logs.configure(settings.log)
     # Only here: the other commands answer at once, and need nothing that a node needs.
     from tertulia.node import StartError, run
 

@@ -21,9 +21,11 @@ from prometheus_client import (
 
 from tertulia import logs
 from tertulia.chat.room import Room, RoomLimits
+from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.chatte import ChatteVoice
 from tertulia.dialects.contract import Voice
-from tertulia.edge import ops, tcp
+from tertulia.dialects.protocollo import ProtocolloVoice
+from tertulia.edge import ops, tcp, websocket
 from tertulia.edge.lag import LagTimer
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.metrics import Metrics
@@ -36,6 +38,10 @@ _log = structlog.get_logger("tertulia.node")
 
 VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
     "chatte": lambda listener: ChatteVoice(listener.encoding),
+    "protocollo": lambda listener: ProtocolloVoice(
+        listener.wording, listener.encoding, listener.prompt
+    ),
+    "browser": lambda listener: BrowserVoice(),
 }
 """Every dialect: how a listener's settings make its voice."""
 
@@ -99,8 +105,9 @@ class Node:
         self._node_id = settings.node_id or default_node_id()
         self._rooms: dict[str, Room] = {}
         self._stores: dict[str, ChatStore] = {}
-        self._connections: set[tcp.Connection] = set()
+        self._connections = tcp.Connections()
         self._servers: list[asyncio.Server] = []
+        self._page = websocket.Page.load()
         self._starting = True
         self._draining = False
         registry = CollectorRegistry()
@@ -207,7 +214,12 @@ class Node:
             chat,
             store,
             self._loop,
-            RoomLimits(limits.enter_tries, limits.outbox_bytes, settings.cluster.confirm_seconds),
+            RoomLimits(
+                limits.enter_tries,
+                limits.outbox_bytes,
+                chat not in settings.lasting_chats,
+                settings.cluster.confirm_seconds,
+            ),
             self._metrics,
         )
         await store.start(room)
@@ -217,7 +229,7 @@ class Node:
     async def _listen(
         self, settings: ListenerSettings, listening: socket.socket, counts: ConnectionCounts
     ) -> None:
-        listener = tcp.Listener(
+        shared = (
             self._rooms[settings.chat],
             VOICES[settings.dialect](settings),
             self._settings.limits,
@@ -226,14 +238,21 @@ class Node:
             self._loop,
             self._connections,
         )
-        self._servers.append(await tcp.serve(listener, listening))
+        if settings.dialect == BrowserVoice.name:
+            web = websocket.WebListener(*shared, self._page, settings.origins)
+            self._servers.append(await websocket.serve(web, listening))
+        else:
+            self._servers.append(await tcp.serve(tcp.Listener(*shared), listening))
         host, port = settings.host, listening.getsockname()[1]
-        _log.info("listening", dialect=settings.dialect, host=host, port=port, chat=settings.chat)
+        url = {"url": f"http://{host}:{port}/"} if settings.dialect == BrowserVoice.name else {}
+        _log.info(
+            "listening", dialect=settings.dialect, host=host, port=port, chat=settings.chat, **url
+        )
 
     # --- Draining --------------------------------------------------------------------------------
 
     async def _commit_what_was_read(self) -> None:
-        for connection in list(self._connections):
+        for connection in self._connections:
             connection.stop_reading()
         while not all(connection.is_quiet for connection in self._connections):
             for store in self._stores.values():
@@ -241,13 +260,15 @@ class Node:
             await asyncio.sleep(0)
 
     async def _close_connections(self, deadline: float) -> None:
-        for connection in list(self._connections):
+        for connection in self._connections:
             connection.close_unless_closing()
-        while self._connections and self._loop.time() < deadline:
-            await asyncio.sleep(0.01)
-        for connection in list(self._connections):
-            connection.abort()
-        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._connections.wait_for_none()
+        except TimeoutError:
+            for connection in self._connections:
+                connection.abort()
+            await asyncio.sleep(0)
 
     # --- What operators see ----------------------------------------------------------------------
 

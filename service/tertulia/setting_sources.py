@@ -146,6 +146,7 @@ class _Environment(_Source):
     def __init__(self, model: type[BaseSettings]) -> None:
         self._model = model
         prefix = model.model_config["env_prefix"]
+        # An empty variable is what a template leaves of an unset one.
         self._set = {
             name.upper(): value
             for name, value in os.environ.items()

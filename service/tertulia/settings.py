@@ -22,7 +22,7 @@ from tertulia import redis_url as urls
 from tertulia.setting_sources import Key, dotted, element, leaves, read, shown, variable
 from tertulia.setting_sources import SettingsError as SettingsError  # raised by load
 
-DEFAULT_PORTS: dict[str, int] = {"chatte": 1234}
+DEFAULT_PORTS: dict[str, int] = {"chatte": 1234, "protocollo": 6789, "browser": 8080}
 """The finished dialects and the port on which each listens unless told otherwise."""
 
 OPTIONS: dict[str, str] = {
@@ -78,6 +78,23 @@ class ListenerSettings(_Section):
     )
     encoding: Literal["utf-8", "latin-1"] = Field(
         default="utf-8", description="How text is written, as old clients cannot read UTF-8."
+    )
+
+    wording: Literal["page", "classic"] = Field(
+        default="page",
+        description="`protocollo` only: the words of its page, or exactly what the old desktop client "
+        "parses, in Latin-1.",
+    )
+    prompt: str = Field(
+        default="",
+        max_length=200,
+        description="`protocollo` only: a line written before the name is read; none, as a client may "
+        "take it for the answer to its name.",
+    )
+    origins: tuple[str, ...] = Field(
+        default=(),
+        description="`browser` only: origins of other sites whose pages may connect, like "
+        "`https://example.org`; the host itself always may.",
     )
 
     @field_validator("dialect")
@@ -241,7 +258,6 @@ class Settings(BaseSettings):
         extra="forbid",
         env_prefix="TERTULIA_",
         env_nested_delimiter="__",
-        env_ignore_empty=True,  # an empty variable is what a template leaves of an unset one
     )
 
     redis_url: SecretStr | None = Field(
@@ -262,6 +278,9 @@ class Settings(BaseSettings):
         json_schema_extra={"shown": "every dialect on its own port of 127.0.0.1"},
     )
     ops: OpsSettings = OpsSettings()
+    lasting_chats: tuple[str, ...] = Field(
+        default=(), description="Chats that nobody may close, not even their administrator."
+    )
     node_id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._-]{1,64}$",

@@ -20,8 +20,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from harness.waiting import until, until_sync
 
 READY_SECONDS = 20.0
+START_SECONDS = 2.0
+"""Within which a node that starts alone has Redis."""
 LEASE_SECONDS = 10.0
 """How long a node's lease holds, and how long a node must have had Redis to bury another."""
+QUICK = {"CLUSTER__LEASE_SECONDS": "4"}
+"""Settings for tests in which a node is to be buried, and not how long that takes by default."""
 OPS_SECONDS = 2.0
 KEPT_LINES = 2000
 
@@ -69,6 +73,7 @@ class Node:
     ) -> None:
         """Start a node; ``settings`` are further environment variables, without ``TERTULIA_``."""
         self.node_id = node_id
+        self.lease_seconds = float((settings or {}).get("CLUSTER__LEASE_SECONDS", LEASE_SECONDS))
         self.lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
         """What it logged, raw, the last of it; without the lines that tell its ports."""
         self.ports: dict[tuple[str, str], int] = {}
@@ -304,13 +309,9 @@ class NodeFactory:
         self.nodes.append(node)
         return node
 
-    async def start(
-        self, *, listeners: tuple[Listener, ...] = (Listener(),), **settings: str
-    ) -> Node:
+    async def start(self, **settings: str) -> Node:
         """Start a node, with further settings (``LIMITS__ENTER_SECONDS="1"``), and wait for it."""
-        node = self.launch(listeners=listeners, settings=settings)
-        await node.ready()
-        return node
+        return (await self.start_many(1, **settings))[0]
 
     async def start_many(self, count: int, **settings: str) -> list[Node]:
         """Start several alike nodes at once and wait for all."""
@@ -320,12 +321,10 @@ class NodeFactory:
         return nodes
 
     async def seasoned(self) -> None:
-        """Wait until every node has run for a whole lease time, and so may bury others."""
-        last = max(node.started_at for node in self.nodes)
+        """Wait until every node has had Redis for a whole lease time, and so may bury others."""
+        at = max(node.started_at + node.lease_seconds for node in self.nodes) + START_SECONDS
         await until(
-            lambda: time.monotonic() - last > LEASE_SECONDS + 3,
-            LEASE_SECONDS + 10,
-            "a whole lease time to pass",
+            lambda: time.monotonic() > at, at - time.monotonic() + 5, "a lease time to pass"
         )
 
     def end(self) -> None:

@@ -5,7 +5,8 @@ entered once is named by the nickname; where a nickname was entered again, its c
 are counted, and an observer that came later is lined up with the others by the events around.
 """
 
-from collections import Counter
+from bisect import bisect
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -140,8 +141,9 @@ class Observation:
         reused = {nickname for nickname, times in self.askers.items() if times > 1}
         for session in self.sessions:
             session.names = [_plain_name(seen) for seen in session.seen]
+        tracks = [_Track(session, reused) for session in self.sessions] if reused else []
         for nickname in reused:
-            _count_changes(nickname, reused, self.sessions)
+            _count_changes(nickname, tracks)
 
 
 def _session(history: History) -> Session | None:
@@ -184,67 +186,92 @@ def _plain_name(seen: Seen) -> Name:
     return Name(seen.kind, fold(seen.nickname), seen.text)
 
 
-def _count_changes(nickname: str, reused: set[str], sessions: Sequence[Session]) -> None:
+class _Track:
+    """Where in one session what happened, for lining it up with others."""
+
+    def __init__(self, session: Session, reused: set[str]) -> None:
+        self.session = session
+        self.changes: dict[str, list[int]] = defaultdict(list)
+        """The places at which reused nicknames came and went."""
+        self.anchors: dict[Name, int] = {}
+        """The places of everything whose name is clear by itself."""
+        for place, name in enumerate(session.names):
+            if name.kind != "said" and name.nickname in reused:
+                self.changes[name.nickname].append(place)
+            else:
+                self.anchors.setdefault(name, place)
+
+    def at(self, nickname: str, number: int) -> float:
+        """Return when a change was seen."""
+        return self.session.seen[self.changes[nickname][number]].at
+
+    def anchors_near(self, place: int) -> Iterator[Name]:
+        """Iterate over the anchors before a place, the nearest first, then over those after it."""
+        names = self.session.names
+        for near in (*range(place - 1, -1, -1), *range(place + 1, len(names))):
+            if self.anchors.get(names[near]) == near:
+                yield names[near]
+
+    def before(self, nickname: str, anchor: Name) -> int:
+        """Count a nickname's changes before an anchor."""
+        return bisect(self.changes[nickname], self.anchors[anchor])
+
+
+def _count_changes(nickname: str, tracks: Sequence[_Track]) -> None:
     """Number the comings and goings of a nickname alike in all sessions.
 
-    The session that saw most of them is the reference. In another session an event's number is the
-    reference's count at the nearest event before it that both saw, and on from there; so a mistake
-    in one place does not displace what comes later.
+    The session that saw most of them is where the counting begins. Each other session is lined up
+    with one that is numbered, by an event that both saw.
     """
-
-    def changes(session: Session) -> int:
-        return sum(1 for name in session.names if _changes(name, nickname))
-
-    reference = max(sessions, key=changes, default=None)
-    if reference is None:
-        return
-    anchors: dict[Name, int] = {}  # an event that others may have seen -> changes before it
-    times: list[tuple[float, int]] = []
-    joins: list[int] = []
-    for seen, name in zip(reference.seen, reference.names, strict=True):
-        if _changes(name, nickname):
-            if name.kind == "joined":
-                joins.append(len(times))
-            times.append((seen.at, len(times)))
-        elif name.kind == "said" or name.nickname not in reused:
-            anchors.setdefault(name, len(times))
-    # Where the reference saw as many joins as were welcomed, they are the same, one by one.
-    holders = sorted((s for s in sessions if s.folded == nickname), key=lambda s: s.welcomed_at)
-    known = {s.client: n for s, n in zip(holders, joins, strict=False)}
-    if len(holders) != len(joins):
-        known = {}
-    for session in sessions:
-        number = known.get(session.client)
-        if number is None:
-            number = _first_number(session, nickname, anchors, times)
-        for i, name in enumerate(session.names):
-            if name in anchors:
-                number = anchors[name]
-            elif _changes(name, nickname):
-                session.names[i] = name._replace(change=number)
-                number += 1
-
-
-def _first_number(
-    session: Session, nickname: str, anchors: dict[Name, int], times: list[tuple[float, int]]
-) -> int:
-    """Return the number of a nickname's first change in a session."""
-    before = 0
-    for name in session.names:  # counted back from the first event in common with the reference
-        if name in anchors:
-            return anchors[name] - before
-        before += _changes(name, nickname)
-    first = next(
-        (
-            seen.at
-            for seen, name in zip(session.seen, session.names, strict=True)
-            if _changes(name, nickname)
-        ),
-        0.0,
+    waiting = sorted(
+        (t for t in tracks if t.changes[nickname]), key=lambda t: -len(t.changes[nickname])
     )
-    # Nothing in common with the reference: the nearest in time is all that is left to go by.
-    return min(times, key=lambda change: abs(change[0] - first), default=(0.0, 0))[1]
+    if not waiting:
+        return
+    reference = waiting[0]
+    numbered = {reference.session.client: (reference, 0)}
+    numbered |= _holders(nickname, waiting, reference)
+    progress = True
+    while progress:
+        waiting = [track for track in waiting if track.session.client not in numbered]
+        progress = False
+        for track in waiting:
+            first = _aligned(nickname, track, list(numbered.values()))
+            if first is not None:
+                numbered[track.session.client] = track, first
+                progress = True
+    for track in waiting:  # nothing in common with anybody: time is all that is left to go by
+        at = track.at(nickname, 0)
+        seen = range(len(reference.changes[nickname]))
+        nearest = min(seen, key=lambda i: abs(reference.at(nickname, i) - at))
+        numbered[track.session.client] = track, nearest
+    for track, first in numbered.values():
+        names = track.session.names
+        for number, place in enumerate(track.changes[nickname], first):
+            names[place] = names[place]._replace(change=number)
 
 
-def _changes(name: Name, nickname: str) -> bool:
-    return name.nickname == nickname and name.kind != "said"
+def _holders(
+    nickname: str, tracks: Sequence[_Track], reference: _Track
+) -> dict[str, tuple[_Track, int]]:
+    """Number the nickname's own sessions, where the reference saw as many joins as there are."""
+    names = reference.session.names
+    joins = [
+        number
+        for number, place in enumerate(reference.changes[nickname])
+        if names[place].kind == "joined"
+    ]
+    holders = [track for track in tracks if track.session.folded == nickname]
+    holders.sort(key=lambda track: track.session.welcomed_at)
+    if len(holders) != len(joins):
+        return {}
+    return {t.session.client: (t, n) for t, n in zip(holders, joins, strict=True)}
+
+
+def _aligned(nickname: str, track: _Track, numbered: Sequence[tuple[_Track, int]]) -> int | None:
+    """Return the number of a session's first change, or None where nothing is in common."""
+    for other, first in numbered:
+        for anchor in track.anchors_near(track.changes[nickname][0]):
+            if anchor in other.anchors:
+                return first + other.before(nickname, anchor) - track.before(nickname, anchor)
+    return None

@@ -481,7 +481,7 @@ async def test_commands_in_one_packet_are_answered_in_order(room: Room) -> None:
         assert lines.index(copy) < promises[promise]
     got = await bea.lines_through("100 ana seis")
     assert [line for line in got if not line.startswith("102")] == [joined("ana"), *copies]
-    assert "102 ana tres" in got
+    await bea.wait_for(lambda: "102 ana tres" in bea.lines, 5, "the private message")
 
 
 async def test_private_and_public_messages_of_one_sender_come_in_the_order_it_sent_them(

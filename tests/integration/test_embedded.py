@@ -24,6 +24,7 @@ from tertulia.store.embedded import (
     NoServer,
     ServerFailed,
 )
+from tertulia.store.server_program import find_server
 
 DEADLINE_SECONDS = 20.0
 
@@ -131,10 +132,17 @@ async def test_it_is_private_and_forgets_nothing(tmp_path: Path) -> None:
 async def test_the_servers_environment_has_no_setting_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Asked on its way: a running server writes its title over its environment.
+    server = find_server(tmp_path)
+    program = tmp_path / "redis-server"
+    program.write_text(f'#!/bin/sh\nenv > "{tmp_path}/seen"\nexec {server} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("TERTULIA_REDIS_URL", "redis://:secret@host")
-    async with embed(tmp_path) as own:
-        names = psutil.Process(own.pid).environ()
-        assert not [name for name in names if name.startswith("TERTULIA_")]
+    async with embed(tmp_path):
+        seen = (tmp_path / "seen").read_text()
+    assert "PATH=" in seen
+    assert "TERTULIA_" not in seen
 
 
 async def test_the_terminals_interrupt_does_not_reach_it(tmp_path: Path) -> None:
@@ -155,7 +163,9 @@ async def test_it_ends_with_the_context(tmp_path: Path) -> None:
 async def test_it_ends_in_order(tmp_path: Path) -> None:
     async with embed(tmp_path):
         pass
-    assert "User requested shutdown" in (tmp_path / "redis.log").read_text()
+    told = (tmp_path / "redis.log").read_text()
+    assert "User requested shutdown" in told
+    assert "SIGTERM" not in told
 
 
 async def test_a_server_that_does_not_stop_is_ended(
@@ -192,6 +202,7 @@ async def test_two_nodes_don_t_share_a_folder(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 async def test_a_killed_node_takes_its_server_along(tmp_path: Path) -> None:
     async with killed_node(tmp_path) as pid:
         await until(lambda: not is_running(pid))
@@ -199,11 +210,13 @@ async def test_a_killed_node_takes_its_server_along(tmp_path: Path) -> None:
             assert await client.get("said") == "before"
 
 
+@pytest.mark.slow
 async def test_a_node_may_follow_a_killed_one_at_once(tmp_path: Path) -> None:
     async with killed_node(tmp_path), embed(tmp_path) as own, connected(own) as client:
         assert await client.get("said") == "before"
 
 
+@pytest.mark.slow
 async def test_a_server_that_outlived_its_node_is_stopped_first(tmp_path: Path) -> None:
     async with killed_node(tmp_path, "untied") as pid:
         assert is_running(pid)
@@ -252,6 +265,7 @@ async def test_a_deep_folder_gets_a_socket_elsewhere(tmp_path: Path) -> None:
     assert not socket.parent.exists()
 
 
+@pytest.mark.slow
 async def test_the_socket_of_a_killed_node_is_cleared_away(tmp_path: Path) -> None:
     deep = tmp_path / ("a" * 60) / ("b" * 60)
     async with killed_node(deep):
@@ -323,6 +337,25 @@ async def test_a_server_that_does_not_answer_is_given_up(
         await own.__aenter__()
     assert own.pid is None
     assert not embedded._is_locked(tmp_path / "redis/server.lock")
+
+
+@pytest.mark.slow
+async def test_a_server_that_reads_its_data_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with embed(tmp_path) as own, connected(own) as client:
+        pipeline = client.pipeline(transaction=False)
+        for i in range(16_384):
+            pipeline.set(f"key{i}", i)
+        await pipeline.execute()
+    # Slower than it may be to its first answer. Every 1,024 keys it answers that it is loading.
+    slowly = embedded._CONFIGURATION + "key-load-delay 20\n"
+    monkeypatch.setattr(embedded, "_CONFIGURATION", slowly)
+    monkeypatch.setattr(embedded, "ANSWER_SECONDS", 0.5)
+    begin = time.monotonic()
+    async with embed(tmp_path) as own, connected(own) as client:
+        assert time.monotonic() - begin > embedded.ANSWER_SECONDS
+        assert await client.dbsize() == 16_384
 
 
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

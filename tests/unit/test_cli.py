@@ -16,9 +16,7 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command in a process that does not keep what it configured."""
-    monkeypatch.setattr("tertulia.logs.configure", lambda _settings: None)
+def run() -> Run:
     return lambda *args, **env: CliRunner().invoke(cli.main, args, env=env)
 
 
@@ -44,7 +42,7 @@ class Node:
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Node], Node]:
     def use(node: Node) -> Node:
         module = SimpleNamespace(run=node.run, StartError=node.StartError)
-        monkeypatch.setitem(sys.modules, "tertulia.node", module)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, "tertulia.node", module)
         return node
 
     return use
@@ -139,18 +137,6 @@ def test_every_option_reaches_the_node(run: Run, use: Callable[[Node], Node]) ->
     assert settings.redis_url.get_secret_value() == "redis://host"
     assert (settings.data_dir, settings.node_id) == (Path("/data"), "one")
     assert settings.log == LogSettings(level="info", format="json")
-
-
-def test_serve_configures_the_log_first(
-    run: Run, use: Callable[[Node], Node], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    node = use(Node())
-    seen: list[tuple[LogSettings, bool]] = []
-    monkeypatch.setattr(
-        "tertulia.logs.configure", lambda it: seen.append((it, node.ran_with is None))
-    )
-    run("serve", TERTULIA_LOG__LEVEL="debug")
-    assert seen == [(LogSettings(level="debug"), True)]
 
 
 @pytest.mark.parametrize("status", [0, 3])

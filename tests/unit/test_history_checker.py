@@ -221,6 +221,24 @@ def test_the_coming_of_a_nickname_that_comes_often_is_in_one_place_too() -> None
     assert late.records
 
 
+def test_nobody_who_stays_throughout_is_needed_to_tell_comings_of_one_nickname_apart() -> None:
+    """As when one node after another is replaced, and everybody comes back."""
+    chat = Chat()
+    names = ["ana", "bea", "carl", "dora"]
+    for name in names:
+        chat.join(name)
+    chat.say("ana", "a1")
+    for half in (names[:2], names[2:]):
+        for name in half:
+            chat.leave(name)
+        for name in half:
+            chat.join(name, f"{name} again")
+        chat.say("ana", f"after {half}")
+    assert chat.rules() == set()
+    without(chat.here["ana"], SawLeft, -1)
+    assert Rule.HOLE in chat.rules()
+
+
 def test_one_session_s_messages_are_in_the_order_in_which_it_sent_them(chat: Chat) -> None:
     carl = chat.here["Carl"]
     for history in chat.histories:

@@ -85,22 +85,29 @@ def test_what_libraries_tell_comes_out_the_same_way() -> None:
 
 
 def test_warnings_of_python_are_logged() -> None:
-    out = written(io.StringIO())
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        logging.captureWarnings(True)
+        out = written(io.StringIO())
         warnings.warn("this is old", stacklevel=1)
     assert "this is old" in only_line(out)["event"]
 
 
-@pytest.mark.parametrize("name", ["tertulia", "redis"])
-def test_a_level_holds_for_us_and_for_libraries(name: str) -> None:
-    out = written(io.StringIO(), level="warning")
-    structlog.get_logger(name).info("too small")
-    logging.getLogger(name).info("too small")
-    structlog.get_logger(name).warning("large")
-    logging.getLogger(name).warning("large")
-    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["large"] * 2
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("debug", ["debug", "info", "error"]),
+        ("info", ["info", "error"]),
+        ("warning", ["error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_a_level_holds_for_us_and_for_libraries(level: Level, expected: list[str]) -> None:
+    for logger in (structlog.get_logger("ours"), logging.getLogger("theirs")):
+        out = written(io.StringIO(), level=level)
+        logger.debug("debug")
+        logger.info("info")
+        logger.error("error")
+        assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == expected
 
 
 @pytest.mark.parametrize("by", ["structlog", "logging"])

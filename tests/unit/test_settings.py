@@ -235,7 +235,7 @@ def test_the_strongest_source_of_a_wrong_value_is_blamed(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("x = 1\nx = 2", r"this is no TOML: .*line 2"),
+        ("x = 1\nx = 2\n", r"this is no TOML: .*line 2"),
         (None, r"cannot be read \(No such file or directory\)"),
     ],
 )
@@ -329,7 +329,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(
     config = toml(f"redisurl = '{url}'\n[ops]\nport = '{url}'\n")
     assert len(problems(config)) == 4
     assert SECRET not in "".join(problems(config))
-    assert SECRET not in "".join(problems(toml(f"redis_url = ['{SECRET}']")))
+    assert "471123" not in "".join(problems(toml("redis_url = 471123")))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 Every implementation is held to these docstrings by ``tests/contract``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
 from tertulia.chat.position import Position
+from tertulia.dialects.contract import Place
 from tertulia.domain.events import PrivateEvent, PublicEvent
 
 
@@ -45,6 +46,10 @@ class Join(Op):
     dialect: str
     address: str
     port: int
+    token: str = ""
+    """The key under which this session can be resumed; empty where it can't."""
+    resumed: bool = False
+    """Whether the token was issued before: then it takes over whatever session it names."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +65,9 @@ class Say(Op):
 
     nickname: str
     text: str
+    tag: int = 0
+    """The client's number for it, remembered with the token; 0 where it gives none."""
+    token: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +77,8 @@ class Whisper(Op):
     nickname: str
     recipient: str
     text: str
+    tag: int = 0
+    token: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,14 +94,35 @@ class Report(Op):
     """The whisper's place in this node's inbox."""
 
 
+@dataclass(slots=True, eq=False)
+class Close(Op):
+    """Close the chat: every session in it ends, all nicknames are free. FORBIDDEN but for the first."""
+
+    nickname: str
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """The events of one batch, at their place in the room's log."""
 
-    position: Position
-    published: float
-    """Seconds since the Unix epoch by the store's clock."""
+    place: Place
     events: Sequence[PublicEvent]
+
+    @property
+    def position(self) -> Position:
+        """Its place without the time."""
+        return Position(self.place.epoch, self.place.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What happened before a place in the log."""
+
+    entries: Sequence[Entry]
+    is_complete: bool
+    """Whether nothing is missing since the place that was asked for."""
+    done: int
+    """The highest tag that was remembered with the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +134,8 @@ class Delivery:
     session: str
     event: PrivateEvent | None
     """None where it is of a later version: it is skipped, and counts as done with."""
+    at: float
+    """Seconds since the Unix epoch when it was committed, by the store's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +213,15 @@ class Store(Protocol):
 
     def submit(self, op: Op) -> None:
         """Put an op in the queue. Never blocks; whoever submits bounds what is not settled."""
+        ...
+
+    def replay(
+        self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
+    ) -> None:
+        """Read the log between two places, both exclusive, and what is remembered with a token.
+
+        Calls ``done`` later, when the store answers. Bounded: of much, the latest is read.
+        """
         ...
 
     def health(self) -> Mapping[str, bool]:

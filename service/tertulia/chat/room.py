@@ -1,13 +1,13 @@
 """A chat on this node: its sessions, what they ask for, and what they are told."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from tertulia.chat.admission import Admission
-from tertulia.chat.fanout import Cut, Group, fan_out
-from tertulia.chat.letters import Letter, Letters, check_written
+from tertulia.chat.fanout import Audience, Cut
+from tertulia.chat.mailbox import Mailbox
 from tertulia.chat.ports import (
+    Close,
     Delivery,
     Entry,
     Join,
@@ -20,52 +20,31 @@ from tertulia.chat.ports import (
     Store,
     Whisper,
 )
+from tertulia.chat.resuming import Resumption, new_token, token_key
 from tertulia.chat.roster import Roster
-from tertulia.chat.session import Outbox, Session, State
-from tertulia.dialects.contract import Refusal, Voice
+from tertulia.chat.session import Clock, Outbox, Session, State
+from tertulia.dialects.contract import Place, Refusal, Voice, Welcome
 from tertulia.domain import commands, nicknames
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import (
-    Closed,
-    Joined,
-    Left,
-    Present,
-    PublicEvent,
-    Said,
-    Whispered,
-)
+from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
 from tertulia.metrics import Metrics
-
-
-class Clock(Protocol):
-    """What the room needs of an event loop."""
-
-    def time(self) -> float:
-        """Return monotonic seconds."""
-        ...
-
-    def call_later(self, delay: float, callback: Callable[[], object]) -> object:
-        """Call back after so many seconds."""
-        ...
-
-    def call_soon(self, callback: Callable[[], object]) -> object:
-        """Call back when what was written in this turn has gone to the kernel."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
-    """What a session may cost."""
+    """What a session may cost, and what a chat allows."""
 
     enter_tries: int
     outbox_bytes: int
+    may_be_closed: bool
+    """Whether its administrator may close the chat."""
     confirm_seconds: float
 
 
 class Room:
     """One chat on one node: sessions on one side, the store on the other.
 
-    It is the store's follower. Everything happens in the event loop's thread, and nothing here waits.
+    It is the store's follower. Everything happens in the event loop's thread, and nothing waits.
     """
 
     def __init__(
@@ -78,10 +57,11 @@ class Room:
         self._limits = limits
         self._metrics = metrics
         self._admission = Admission()
-        self._letters = Letters(limits.confirm_seconds)
-        self._groups: dict[Voice, Group] = {}
+        self._audience = Audience(metrics)
+        self._mailbox = Mailbox(store, clock, limits.confirm_seconds, metrics)
         self._sessions: dict[str, Session] = {}
         self._counter = 0
+        self._place = Place("", 0, 0.0)
 
     def __len__(self) -> int:
         """Return how many sessions have asked for a nickname and are not gone."""
@@ -94,30 +74,32 @@ class Room:
         session = Session(voice, outbox, address, port)
         greeting = voice.greeting()
         if greeting:
-            outbox.write(greeting)
+            session.write(greeting)
         return session
 
     def command(self, session: Session, command: commands.Command) -> None:
-        """Carry out what a client asks for. The session takes commands, as ``takes_commands`` says."""
+        """Carry out what a client asks for. The session has to be one that takes commands."""
         if isinstance(command, commands.Acknowledge):
             session.acknowledged += command.count
         elif isinstance(command, commands.Faulty):
             self._metrics.faults(command.fault).inc()
-            session.answer(session.voice.fault(command.fault))
+            session.answer(session.voice.fault(command))
         elif session.state is State.CONNECTED:
             if isinstance(command, commands.Enter):
                 self._enter(session, command)
             else:
                 self._end(session, Disconnect.LEFT)
         elif isinstance(command, commands.Say):
-            self._submit(session, Say(session.name, session.key, session.nickname, command.text))
+            self._say(session, command)
         elif isinstance(command, commands.Whisper):
             self._whisper(session, command)
         elif isinstance(command, commands.Leave):
             session.state = State.LEAVING
             self._submit(session, Leave(session.name, session.key, session.nickname))
+        elif self._limits.may_be_closed:
+            self._submit(session, Close(session.name, session.key, session.nickname))
         else:
-            session.answer(session.voice.refusal(Refusal.FORBIDDEN, ""))
+            session.answer(session.voice.refusal(Refusal.FORBIDDEN))
 
     def lost(self, session: Session, reason: Disconnect) -> None:
         """Learn that a connection is gone, or has to go; its leave is announced."""
@@ -140,7 +122,7 @@ class Room:
     @property
     def lagging(self) -> int:
         """How many sessions have a backlog."""
-        return sum(len(group.lagging) for group in self._groups.values())
+        return sum(1 for _ in self._audience.lagging())
 
     def drain(self) -> None:
         """Let everybody leave. What they had sent and was read is committed first."""
@@ -150,40 +132,23 @@ class Room:
     # --- What the store tells --------------------------------------------------------------------
 
     def entry(self, entry: Entry) -> None:
+        self._place = entry.place
         self._tell(entry.events)
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        now = self._clock.time()
-        given: list[Letter] = []
-        for delivery in deliveries:
-            session = self._sessions.get(delivery.session)
-            event = delivery.event
-            if event is None:
-                self._letters.skip(delivery.number)
-            elif session is not None and session.state in (State.ACTIVE, State.LEAVING):
-                session.whispers += 1
-                session.outbox.write(session.voice.private(event))
-                self._metrics.deliveries(session.voice.name).inc()
-                given.append(self._letters.give(delivery, session, now))
-            elif isinstance(event, Whispered):
-                self._letters.hold(delivery.number)
-                self._report(delivery.number, event)
-            else:
-                self._letters.skip(delivery.number)
-        if given:
-            self._clock.call_soon(lambda: check_written(given))
+        self._mailbox.deliver(deliveries, self._sessions)
 
     def settled(self, ops: Sequence[Op]) -> None:
         for op in ops:
             if isinstance(op, Report):
-                self._letters.release(op.number)
+                self._mailbox.returned(op)
                 continue
             session = self._sessions.get(op.session)
             if session is not None:
                 self._settle(session, op)
 
     def confirmed(self) -> int:
-        return self._letters.confirmed(self._clock.time())
+        return self._mailbox.confirmed()
 
     def seated(self, members: Iterable[Member]) -> None:
         before = {member.session: member for member in self.roster}
@@ -208,7 +173,7 @@ class Room:
         return list(self.roster)
 
     def renumbered(self) -> None:
-        self._letters.clear()
+        self._mailbox.clear()
         for session in self._sessions.values():
             session.letters = None
 
@@ -220,6 +185,7 @@ class Room:
     # --- Entering --------------------------------------------------------------------------------
 
     def _enter(self, session: Session, command: commands.Enter) -> None:
+        session.nickname = command.nickname
         # No chat has accounts yet, so no password can be right.
         if not nicknames.is_valid(command.nickname) or command.password is not None:
             self._refuse(session, Refusal.INVALID_NICKNAME)
@@ -227,8 +193,10 @@ class Room:
         self._counter += 1
         session.state = State.JOINING
         session.name = f"{self._store.node}:{self._counter}"
-        session.nickname = command.nickname
         session.key = nicknames.fold(command.nickname)
+        if session.voice.resumes:
+            session.resume = command.resume
+            session.token = command.resume.token if command.resume else new_token()
         self._sessions[session.name] = session
         join = Join(
             session.name,
@@ -237,6 +205,8 @@ class Room:
             session.voice.name,
             session.address,
             session.port,
+            token_key(session.token),
+            session.resume is not None,
         )
         session.submitted(join)
         self._admit(*self._admission.offer(join, self._clock.time()))
@@ -255,30 +225,33 @@ class Room:
 
     def _refuse(self, session: Session, refusal: Refusal) -> None:
         session.tries += 1
-        session.outbox.write(session.voice.refusal(refusal, session.nickname))
+        session.write(session.voice.refusal(refusal, session.nickname))
+        self._sessions.pop(session.name, None)
         if not session.voice.retries:
             taken = refusal is Refusal.NICKNAME_TAKEN
             self._end(session, Disconnect.REFUSED_TAKEN if taken else Disconnect.REFUSED_INVALID)
         elif session.tries >= self._limits.enter_tries:
             self._end(session, Disconnect.ENTER_TRIES)
         else:
-            self._sessions.pop(session.name, None)
             session.state = State.CONNECTED
             session.reader.refused()
-            session.outbox.proceed()
 
-    def _activate(self, session: Session) -> Cut:
-        group = self._groups.get(session.voice)
-        if group is None:
-            group = self._groups[session.voice] = Group(session.voice)
+    def _activate(self, session: Session, news: Sequence[PublicEvent]) -> Cut:
+        """Let a session in, at its own join; ``news`` came before it in the same entry."""
         session.state = State.ACTIVE
-        session.group = group
-        group.writes[session] = session.outbox.write
         session.reader.entered()
         self._metrics.joins(session.voice.name).inc()
         self._metrics.sessions(self.chat, session.voice.name).inc()
+        others = self.roster.others(session.name)
         cut = Cut()
-        cut.prefix = session.voice.welcome(session.nickname, self.roster.others(session.name))
+        cut.start = len(news) + 1
+        if session.resume is None:
+            cut.prefix = session.voice.welcome(
+                Welcome(session.nickname, others, self._place, session.token)
+            )
+        else:
+            Resumption(session, self._store, self._place, news, list(others)).begin()
+        self._audience.add(session)
         return cut
 
     # --- Sending ---------------------------------------------------------------------------------
@@ -287,43 +260,59 @@ class Room:
         session.submitted(op)
         self._store.submit(op)
 
-    def _whisper(self, session: Session, command: commands.Whisper) -> None:
-        if not nicknames.is_valid(command.recipient):
-            refusal = session.voice.refusal(Refusal.UNKNOWN_RECIPIENT, command.recipient)
-            session.answer(refusal)
-            return
+    def _say(self, session: Session, command: commands.Say) -> None:
+        token = token_key(session.token) if command.tag else ""
         self._submit(
             session,
-            Whisper(session.name, session.key, session.nickname, command.recipient, command.text),
+            Say(session.name, session.key, session.nickname, command.text, command.tag, token),
+        )
+
+    def _whisper(self, session: Session, command: commands.Whisper) -> None:
+        recipient, tag = command.recipient, command.tag
+        if not nicknames.is_valid(recipient):
+            refusal = session.voice.refusal(Refusal.UNKNOWN_RECIPIENT, recipient, tag)
+            session.answer(refusal)
+            return
+        token = token_key(session.token) if tag else ""
+        self._submit(
+            session,
+            Whisper(
+                session.name, session.key, session.nickname, recipient, command.text, tag, token
+            ),
         )
 
     def _settle(self, session: Session, op: Op) -> None:
         voice, trailer = session.voice, session.settled(op)
         if isinstance(op, Join):
+            # The welcome was written when the join came by in the log.
             if op.outcome is Outcome.TAKEN:
                 self._refuse(session, Refusal.NICKNAME_TAKEN)
-                return
-            answer = b""  # the welcome was written when the join came by in the log
+            answer = b""
         elif isinstance(op, Leave):
-            session.outbox.write(voice.farewell())
+            session.write(voice.farewell())
             self._end(session, Disconnect.LEFT)
             return
-        elif op.outcome is Outcome.UNKNOWN:
-            assert isinstance(op, Whisper)
-            answer = voice.refusal(Refusal.UNKNOWN_RECIPIENT, op.recipient)
         elif op.outcome is Outcome.GONE:
             self._end(session, Disconnect.DISPLACED)
             return
         elif isinstance(op, Whisper):
-            self._metrics.messages("private", voice.name).inc()
-            answer = voice.sent(True, op.recipient, op.text)
+            answer = self._answer_whisper(session, op)
+        elif isinstance(op, Close):
+            forbidden = op.outcome is Outcome.FORBIDDEN
+            answer = voice.refusal(Refusal.FORBIDDEN) if forbidden else b""
         else:
             assert isinstance(op, Say)
             self._metrics.messages("public", voice.name).inc()
-            answer = voice.sent(False, nicknames.SERVER, op.text)
+            answer = voice.sent(op.tag)
         if answer or trailer:
-            session.outbox.write(answer + trailer)
+            session.write(answer + trailer)
         session.outbox.proceed()
+
+    def _answer_whisper(self, session: Session, op: Whisper) -> bytes:
+        if op.outcome is Outcome.UNKNOWN:
+            return session.voice.refusal(Refusal.UNKNOWN_RECIPIENT, op.recipient, op.tag)
+        self._metrics.messages("private", session.voice.name).inc()
+        return session.voice.sent(op.tag)
 
     # --- Telling everybody -----------------------------------------------------------------------
 
@@ -331,24 +320,19 @@ class Room:
         """Take events into the roster and write them to everybody whom they concern."""
         news: list[PublicEvent] = []
         cuts: dict[Session, Cut] = {}
-        said: dict[
-            Session, int
-        ] = {}  # of who arrived: how many messages of this entry it does not read
+        arrived: list[Session] = []
         gone: list[tuple[Session, Disconnect]] = []
-        messages = 0
         for event in events:
             session = self._sessions.get(event.session)
             if isinstance(event, Said):
-                messages += 1
                 if session is not None and not session.voice.echoes:
-                    cuts.setdefault(session, Cut()).skips.append(len(news))
+                    cuts.setdefault(session, Cut()).skips.add(len(news))
             elif isinstance(event, Joined | Present):
                 if not self.roster.add(Member(event.nickname, event.session, event.dialect)):
                     continue
                 if session is not None and session.state is State.JOINING:
-                    cut = cuts[session] = self._activate(session)
-                    cut.start = len(news) + 1
-                    said[session] = messages
+                    cuts[session] = self._activate(session, news)
+                    arrived.append(session)
             elif isinstance(event, Left):
                 administrator = self.roster.administrator
                 if not self.roster.remove(event.nickname, event.session):
@@ -361,19 +345,27 @@ class Room:
             else:
                 assert isinstance(event, Closed)
                 self.roster.clear()
-                gone += [(each, Disconnect.CHAT_CLOSED) for each in self._sessions.values()]
+                # Who is still at the door comes after the closing: into the chat that begins then.
+                gone += [
+                    (each, Disconnect.CHAT_CLOSED)
+                    for each in self._sessions.values()
+                    if each.state is not State.JOINING
+                ]
             news.append(event)
-        if news:
-            self._write(news, cuts, messages)
-        for session, skipped in said.items():
-            assert session.group is not None
-            session.said_before = session.group.said - (messages - skipped)
-        if said:
-            started = self._clock.time()
+        if not news:
+            return
+        started = self._clock.time()
+        self._audience.tell(news, cuts, self._place)
+        for session in arrived:
+            session.begins_after(news[: cuts[session].start])
+        if arrived:
             self._clock.call_soon(lambda: self._fanned_out(started))
+        for session in list(self._audience.lagging()):
+            if session.outbox.backlog() > self._limits.outbox_bytes:
+                self.lost(session, Disconnect.SLOW_READER)
         for session, reason in gone:
-            if session.state is State.LEAVING and session.group is not None:
-                session.group.writes.pop(session, None)  # its farewell comes with the answer
+            if session.state is State.LEAVING:
+                self._audience.remove(session)  # its farewell comes with the answer
             else:
                 self._end(session, reason)
 
@@ -384,34 +376,11 @@ class Room:
         if session and session.state is State.ACTIVE:
             cuts.setdefault(session, Cut()).inserts.append((index, session.voice.promoted()))
 
-    def _write(self, news: Sequence[PublicEvent], cuts: dict[Session, Cut], messages: int) -> None:
-        for group in self._groups.values():
-            if not group.writes:
-                continue
-            fan_out(group, news, cuts)
-            group.said += messages
-            self._metrics.deliveries(group.voice.name).inc(len(news) * len(group.writes))
-            if group.lagging:
-                self._end_slow(group)
-
-    def _end_slow(self, group: Group) -> None:
-        for session in list(group.lagging):
-            if session.outbox.backlog() > self._limits.outbox_bytes:
-                self.lost(session, Disconnect.SLOW_READER)
-
     def _fanned_out(self, started: float) -> None:
         now = self._clock.time()
         self._admission.fanned_out(now - started, now)
 
     # --- Going -----------------------------------------------------------------------------------
-
-    def _report(self, number: int, whisper: Whispered) -> None:
-        """Send a whisper that cannot be written back to its sender."""
-        self._metrics.undelivered.inc()
-        sender = nicknames.fold(whisper.sender)
-        self._store.submit(
-            Report(whisper.sender_session, sender, whisper.recipient, whisper.text, number)
-        )
 
     def _end(self, session: Session, reason: Disconnect) -> None:
         if session.state is State.ENDED:
@@ -419,11 +388,9 @@ class Room:
         session.state = State.ENDED
         self._sessions.pop(session.name, None)
         if session.group is not None:
-            session.group.writes.pop(session, None)
-            session.group.lagging.discard(session)
+            self._audience.remove(session)
             self._metrics.leaves(reason).inc()
             self._metrics.sessions(self.chat, session.voice.name).dec()
-        for number, whisper in self._letters.unread(session, self._clock.time()):
-            self._report(number, whisper)
+        self._mailbox.return_unread(session)
         self._metrics.disconnects(reason).inc()
         session.outbox.close(reason)

@@ -5,17 +5,35 @@ CONNECTED ──Enter──▶ JOINING ──own Joined──▶ ACTIVE ──Le
     └─taken, may retry─┘                        └── connection gone, closed ─┘
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from tertulia.chat.ports import Op
 from tertulia.dialects.contract import Reader, Voice
+from tertulia.domain.commands import Resume
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.events import PublicEvent, Said
 
 if TYPE_CHECKING:
     from tertulia.chat.fanout import Group
     from tertulia.chat.letters import Letter
+
+
+class Clock(Protocol):
+    """What the chat needs of an event loop."""
+
+    def time(self) -> float:
+        """Return monotonic seconds."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> object:
+        """Call back after so many seconds."""
+        ...
+
+    def call_soon(self, callback: Callable[[], object]) -> object:
+        """Call back when what was written in this turn has gone to the kernel."""
+        ...
 
 
 class Outbox(Protocol):
@@ -69,17 +87,23 @@ class Session:
         "outbox",
         "port",
         "reader",
+        "resume",
+        "resuming",
         "said_before",
         "state",
+        "token",
         "trailers",
         "tries",
         "voice",
         "whispers",
+        "write",
     )
 
     def __init__(self, voice: Voice, outbox: Outbox, address: str, port: int) -> None:
         self.voice = voice
         self.outbox = outbox
+        self.write: Callable[[bytes], None] = outbox.write
+        """Where everything for the client goes: its socket, or, while it is held, a list."""
         self.reader: Reader = voice.reader()
         self.address = address
         self.port = port
@@ -89,6 +113,10 @@ class Session:
         self.nickname = ""
         self.key = ""
         self.tries = 0
+        self.token = ""
+        self.resume: Resume | None = None
+        self.resuming = False
+        """Whether what it missed is being read, and everything for it is held back."""
         self.group: Group | None = None
         self.awaiting = 0
         """How many of its ops are not settled."""
@@ -102,23 +130,32 @@ class Session:
 
     @property
     def takes_commands(self) -> bool:
-        """Whether a further command makes sense: not while a nickname is being asked for."""
-        return self.state is State.CONNECTED or self.state is State.ACTIVE
+        """Whether a further command makes sense: not while it is on its way in."""
+        if self.state is State.ACTIVE:
+            return not self.resuming
+        return self.state is State.CONNECTED
 
     def received(self) -> int:
         """Return how many messages were written to it: what a client acknowledges."""
-        said = self.group.said - self.said_before if self.group else 0
-        return said + self.whispers
+        if self.group is None or not self.voice.acknowledges_all:
+            return self.whispers
+        return self.group.said - self.said_before + self.whispers
 
     @property
     def is_acknowledging(self) -> bool:
         """Whether this client acknowledges: most never do, and some only now and then."""
         return self.acknowledged * 2 >= self.received()
 
+    def begins_after(self, events: Sequence[PublicEvent]) -> None:
+        """Note that it did not read these, the last that were counted as written to its group."""
+        assert self.group is not None
+        written = sum(isinstance(event, Said) for event in events)
+        self.said_before += written
+
     def answer(self, text: bytes) -> None:
         """Answer a command that needs no store, in its place among the others."""
         if self.last_op is None:
-            self.outbox.write(text)
+            self.write(text)
             return
         if self.trailers is None:
             self.trailers = {}

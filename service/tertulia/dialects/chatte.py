@@ -4,11 +4,11 @@ entering ──nickname──▶ active (200)
     └────refused─────▶ closed (201, 202)
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tertulia.dialects.contract import Refusal
+from tertulia.dialects.contract import Place, Refusal, Welcome
 from tertulia.dialects.lines import Lines, TooLong
 from tertulia.domain import nicknames
 from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty, Say, Whisper
@@ -96,6 +96,8 @@ class ChatteVoice:
     default_port: ClassVar[int] = 1234
     echoes: ClassVar[bool] = True
     retries: ClassVar[bool] = False
+    resumes: ClassVar[bool] = False
+    acknowledges_all: ClassVar[bool] = True
     acknowledgement: ClassVar[bytes | None] = b"101 Message received.\n"
 
     encoding: str = "utf-8"
@@ -106,16 +108,16 @@ class ChatteVoice:
     def greeting(self) -> bytes:
         return b"0 Hello, nickname please.\n"
 
-    def welcome(self, nickname: str, others: Iterable[str]) -> bytes:
+    def welcome(self, welcome: Welcome) -> bytes:
         return b"200 Welcome to the chatte.\n"
 
-    def refusal(self, refusal: Refusal, subject: str) -> bytes:
+    def refusal(self, refusal: Refusal, subject: str = "", tag: int = 0) -> bytes:
         return _REFUSALS[refusal]
 
-    def fault(self, fault: Fault) -> bytes:
+    def fault(self, faulty: Faulty) -> bytes:
         return b"666 Invalid command. Ignoring.\n"
 
-    def sent(self, private: bool, recipient: str, text: str) -> bytes:
+    def sent(self, tag: int) -> bytes:
         return _SENT
 
     def public(self, event: PublicEvent) -> bytes:
@@ -129,13 +131,16 @@ class ChatteVoice:
             case Closed():
                 return self._notice("The chat was closed by its administrator.")
 
-    def private(self, event: PrivateEvent) -> bytes:
+    def private(self, event: PrivateEvent, at: float) -> bytes:
         if isinstance(event, Whispered):
             return self._line(f"102 {event.sender} {event.text}")
         return self._notice(f"Your message to {event.recipient} was not delivered: {event.text}")
 
     def promoted(self) -> bytes:
         return b""
+
+    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+        return b"".join(pieces)
 
     def farewell(self) -> bytes:
         return b""

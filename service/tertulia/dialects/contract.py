@@ -1,10 +1,11 @@
 """What a dialect is: a voice, shared by all its sessions, and a reader for each connection."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from tertulia.domain.commands import Command, Fault
+from tertulia.domain.commands import Command, Faulty
 from tertulia.domain.events import PrivateEvent, PublicEvent
 
 
@@ -16,6 +17,32 @@ class Refusal(StrEnum):
     UNKNOWN_RECIPIENT = "unknown_recipient"
     FORBIDDEN = "forbidden"
     """Only the administrator may, or the chat is configured to refuse it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entry stands in the chat's log, and when it was committed."""
+
+    epoch: str
+    offset: int
+    at: float
+    """Seconds since the Unix epoch, by the store's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What there is to tell somebody who has just entered."""
+
+    nickname: str
+    others: Iterable[str]
+    """Who else is in the room, oldest first. Can be read once, and only now."""
+    place: Place
+    token: str
+    """Proves to any node who this session is; empty where the dialect resumes nothing."""
+    done: int = 0
+    """The highest tag of this client that was carried out, over all its sessions."""
+    missed_some: bool = False
+    """Whether a part of what the client wants to resume is not there any more."""
 
 
 class Reader(Protocol):
@@ -31,7 +58,7 @@ class Reader(Protocol):
         ...
 
     def feed(self, data: bytes) -> None:
-        """Take what came from the socket, in any split."""
+        """Take what came from the socket, in any split; of a framed transport, one message."""
         ...
 
     def next_command(self) -> Command | None:
@@ -64,6 +91,10 @@ class Voice(Protocol):
     """Whether a sender reads its own public messages."""
     retries: ClassVar[bool]
     """Whether a refused nickname may be followed by another one on the same connection."""
+    resumes: ClassVar[bool]
+    """Whether a session can be resumed, with a token, and what it missed is told."""
+    acknowledges_all: ClassVar[bool]
+    """Whether a client that acknowledges does so for every message, or for private ones only."""
     acknowledgement: ClassVar[bytes | None]
     """The line that clients send most, recognised by comparing bytes; None where there is none."""
 
@@ -75,21 +106,19 @@ class Voice(Protocol):
         """What a new connection reads first."""
         ...
 
-    def welcome(self, nickname: str, others: Iterable[str]) -> bytes:
-        """The answer to an accepted nickname; ``others`` are in the room, oldest first.
-
-        Who finds nobody there is the administrator. ``others`` can be read once, and only now."""
+    def welcome(self, welcome: Welcome) -> bytes:
+        """The answer to an accepted nickname. Who finds nobody there is the administrator."""
         ...
 
-    def refusal(self, refusal: Refusal, subject: str) -> bytes:
+    def refusal(self, refusal: Refusal, subject: str = "", tag: int = 0) -> bytes:
         """The answer to a refused command; ``subject`` is the nickname it was about, or empty."""
         ...
 
-    def fault(self, fault: Fault) -> bytes:
+    def fault(self, faulty: Faulty) -> bytes:
         """The answer to something that is no command."""
         ...
 
-    def sent(self, private: bool, recipient: str, text: str) -> bytes:
+    def sent(self, tag: int) -> bytes:
         """The answer to a message that is kept: it reads as a promise."""
         ...
 
@@ -97,12 +126,19 @@ class Voice(Protocol):
         """How everybody reads an event; empty where the dialect has no word for it."""
         ...
 
-    def private(self, event: PrivateEvent) -> bytes:
-        """How its recipient reads a private message or a report of one that failed."""
+    def promoted(self) -> bytes:
+        """What a session reads, among the events, when it becomes the chat's administrator."""
         ...
 
-    def promoted(self) -> bytes:
-        """What a session reads when it becomes the chat's administrator."""
+    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+        """Put together what ``public`` and ``promoted`` gave for an entry; empty if all of it is."""
+        ...
+
+    def private(self, event: PrivateEvent, at: float) -> bytes:
+        """How its recipient reads a private message or a report of one that failed.
+
+        ``at``: seconds since the Unix epoch when it was committed.
+        """
         ...
 
     def farewell(self) -> bytes:

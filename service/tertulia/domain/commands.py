@@ -14,18 +14,29 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """What a client that lost its connection has: who it was, and up to where it read."""
+
+    token: str
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Enter:
     """Come in under a nickname, with the password where it is an account's."""
 
     nickname: str
     password: str | None = None
+    resume: Resume | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Tell everybody in the chat."""
+    """Tell everybody in the chat. ``tag`` is the client's number for it; 0 where it gives none."""
 
     text: str
+    tag: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class Whisper:
 
     recipient: str
     text: str
+    tag: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,8 @@ class Faulty:
     """Something that is no command. What it was is deliberately not kept."""
 
     fault: Fault
+    explanation: str = ""
+    """What was wrong, for the client, in dialects that say so; nothing that it sent."""
 
 
 Command = Enter | Say | Whisper | Acknowledge | Leave | CloseChat | Faulty

@@ -13,6 +13,7 @@ class Disconnect(Enum):
     ENTER_TIMEOUT = "enter_timeout", "no nickname came in time", True
     ENTER_TRIES = "enter_tries", "too many nicknames were refused on one connection", True
     SLOW_READER = "slow_reader", "the client read too slowly: its backlog passed the bound", True
+    SILENT = "silent", "the client did not answer two pings", True
     LONG_LINES = "long_lines", "too many lines were too long", False
     TOO_MANY_FROM_ADDRESS = "too_many_from_address", "too many connections from one address", False
     TOO_MANY = "too_many", "the node has as many connections as it may have", True

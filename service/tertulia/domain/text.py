@@ -5,7 +5,9 @@ Source: the protocols' README, "Text".
 
 import codecs
 
-_CONTROLS = dict.fromkeys([*range(0x09), *range(0x0A, 0x20), *range(0x7F, 0xA0)])
+_CONTROLS = dict.fromkeys(
+    [*range(0x09), *range(0x0A, 0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)]
+)
 
 
 def _undefined_as_control(error: UnicodeError) -> tuple[str, int]:
@@ -23,4 +25,9 @@ def decode(raw: bytes) -> str:
         text = raw.decode()
     except UnicodeDecodeError:
         text = raw.decode("cp1252", "tertulia.undefined_as_control")
+    return clean(text)
+
+
+def clean(text: str) -> str:
+    """Remove controls other than TAB, and halves of surrogate pairs, which no encoding can hold."""
     return text if text.isprintable() else text.translate(_CONTROLS)

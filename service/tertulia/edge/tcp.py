@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -23,6 +23,9 @@ _KEEPALIVE_IDLE: Final = 60
 _KEEPALIVE_INTERVAL: Final = 15
 _KEEPALIVE_PROBES: Final = 4
 _CLOSING_SECONDS: Final = 5.0
+"""For how long a client may keep a connection that the service has closed."""
+_DRAINING_SECONDS: Final = 1.0
+"""The same for a node that shuts down."""
 _ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
 _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 """Acknowledgements are so frequent that they are charged for by the thousands."""
@@ -40,9 +43,9 @@ class Listener:
     counts: ConnectionCounts
     metrics: Metrics
     loop: asyncio.AbstractEventLoop
-    connections: "set[Connection]"
+    connections: "Connections"
     acknowledgements: bytes = field(init=False)
-    """Nothing but acknowledgements, many: what a client that received many messages sends in one go."""
+    """Many, and nothing else: what a client that received many messages sends in one go."""
     acknowledgement_length: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,12 +54,40 @@ class Listener:
         self.acknowledgement_length = len(acknowledgement)
 
 
+class Connections:
+    """The open connections of a node."""
+
+    def __init__(self) -> None:
+        self._open: set[Connection] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __iter__(self) -> Iterator["Connection"]:
+        return iter(list(self._open))
+
+    def add(self, connection: "Connection") -> None:
+        """Note a new one."""
+        self._open.add(connection)
+        self._none.clear()
+
+    def discard(self, connection: "Connection") -> None:
+        """Note that one is gone."""
+        self._open.discard(connection)
+        if not self._open:
+            self._none.set()
+
+    async def wait_for_none(self) -> None:
+        """Wait until all are gone."""
+        await self._none.wait()
+
+
 class Connection(asyncio.Protocol):
     """One client's socket. It is its session's outbox, and feeds it commands."""
 
     __slots__ = (
         "_acknowledgements_free",
         "_address",
+        "_admitted",
         "_bytes",
         "_closing",
         "_commands",
@@ -67,6 +98,7 @@ class Connection(asyncio.Protocol):
         "_listener",
         "_long_lines",
         "_plain",
+        "_port",
         "_reading",
         "_session",
         "_throttle",
@@ -81,6 +113,8 @@ class Connection(asyncio.Protocol):
         self._listener = listener
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
         self._address = ""
+        self._port = 0
+        self._admitted = False
         self._session: Session | None = None
         self._bytes: TokenBucket | None = None  # made when first needed: most clients are idle
         self._commands: TokenBucket | None = None
@@ -102,18 +136,16 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self.write = self._transport.write
         listener.connections.add(self)
-        address, port = _peer(transport)
-        refused = listener.counts.admit(address)
+        self._address, self._port = _peer(transport)
+        refused = listener.counts.admit(self._address)
         if refused is not None:
-            listener.metrics.disconnects(refused).inc()
-            self._closing = True
-            self._transport.close()
+            self._refuse(refused)
             return
-        self._address = address
+        self._admitted = True
         listener.metrics.connections.inc()
         self._transport.set_write_buffer_limits(high=listener.limits.outbox_pause_bytes)
-        self._session = listener.room.connect(listener.voice, self, address, port)
         self._timer = listener.loop.call_later(listener.limits.enter_seconds, self._enter_timeout)
+        self._opened()
 
     def data_received(self, data: bytes) -> None:
         session = self._session
@@ -150,9 +182,10 @@ class Connection(asyncio.Protocol):
         for timer in (self._timer, self._throttle):
             if timer is not None:
                 timer.cancel()
-        if session is not None:
+        if self._admitted:
             listener.counts.release(self._address)
             listener.metrics.connections.dec()
+        if session is not None:
             listener.room.lost(session, Disconnect.GONE)
 
     def pause_writing(self) -> None:
@@ -198,9 +231,16 @@ class Connection(asyncio.Protocol):
         if reason is Disconnect.SLOW_READER:
             self._transport.abort()
             return
-        self._transport.close()
-        # Who does not read its last words does not keep the socket.
-        self._replace_timer(_CLOSING_SECONDS, self._transport.abort)
+        if self._ended or not self._transport.can_write_eof():
+            self._transport.close()
+        else:
+            # Closing on bytes that were not read resets the connection, and the client may lose its
+            # last words. So only our half is closed, and what still comes is thrown away.
+            self._transport.write_eof()
+            if not self._reading:
+                self._transport.resume_reading()
+        seconds = _DRAINING_SECONDS if reason is Disconnect.DRAINED else _CLOSING_SECONDS
+        self._replace_timer(seconds, self._transport.abort)
 
     # --- Draining --------------------------------------------------------------------------------
 
@@ -224,10 +264,23 @@ class Connection(asyncio.Protocol):
         """Close a connection that has no session in the chat."""
         if self._session is not None:
             self._listener.room.lost(self._session, Disconnect.DRAINED)
+        else:
+            self.close(Disconnect.DRAINED)
 
     def abort(self) -> None:
         """Close at once, whatever was not sent."""
         self._transport.abort()
+
+    # --- Its beginning ---------------------------------------------------------------------------
+
+    def _opened(self) -> None:
+        listener = self._listener
+        self._session = listener.room.connect(listener.voice, self, self._address, self._port)
+
+    def _refuse(self, reason: Disconnect) -> None:
+        """Close a connection that never came to have a session."""
+        self._listener.metrics.disconnects(reason).inc()
+        self.close(reason)
 
     # --- Limits ----------------------------------------------------------------------------------
 
@@ -297,7 +350,9 @@ class Connection(asyncio.Protocol):
 
     def _enter_timeout(self) -> None:
         self._timer = None
-        if self._session is not None and self._session.state is State.CONNECTED:
+        if self._session is None:
+            self._refuse(Disconnect.ENTER_TIMEOUT)
+        elif self._session.state is State.CONNECTED:
             self._listener.room.lost(self._session, Disconnect.ENTER_TIMEOUT)
 
     def _replace_timer(self, seconds: float, callback: Callable[[], None]) -> None:

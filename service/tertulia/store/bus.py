@@ -9,6 +9,7 @@ import structlog
 
 from tertulia.chat.ports import Follower, Member
 from tertulia.chat.position import Position, Verdict, is_behind, judge, missing
+from tertulia.domain.events import Closed
 from tertulia.metrics import Metrics
 from tertulia.settings import ClusterSettings
 from tertulia.store.backoff import Backoff
@@ -17,13 +18,14 @@ from tertulia.store.errors import NewEpoch, StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.membership import Membership
+from tertulia.store.sweeping import Sweeper
 from tertulia.store.wire import (
     InboxMessage,
     ProbeMessage,
     RoomMessage,
     Unknown,
-    parse_entry,
     parse_letters,
+    parse_logged,
     parse_message,
 )
 
@@ -46,6 +48,7 @@ class Bus:
         member: Membership,
         follower: Follower,
         committer: Committer,
+        sweeper: Sweeper,
         settings: ClusterSettings,
         metrics: Metrics,
     ) -> None:
@@ -55,6 +58,7 @@ class Bus:
         self._member = member
         self._follower = follower
         self._committer = committer
+        self._sweeper = sweeper
         self._settings = settings
         self._metrics = metrics
         self._clock = asyncio.get_running_loop().time
@@ -129,7 +133,7 @@ class Bus:
             verdict = judge(self._member.position, message.entry.position)
         if verdict is Verdict.DELIVER:
             self._deliver(message)
-            delay = time.time() - message.entry.published
+            delay = time.time() - message.entry.place.at
             self._metrics.publish_to_delivery.observe(max(0.0, delay))
         elif verdict is Verdict.RESEAT:
             raise NewEpoch
@@ -142,6 +146,8 @@ class Bus:
         if message.unknown:
             self._metrics.bus_unknown.inc(message.unknown)
         self._follower.entry(message.entry)
+        if any(isinstance(event, Closed) for event in message.entry.events):
+            self._sweeper.chat_was_closed()
         self._committer.followed()
 
     async def _take_letters(self, message: InboxMessage) -> None:
@@ -188,11 +194,8 @@ class Bus:
                 self._committer.followed()
                 continue
             for name, fields in page:
-                offset = int(name.partition(b"-")[0])
-                named = dict(zip(fields[::2], fields[1::2], strict=True))
-                position = Position(self._member.position.epoch, offset)
                 self._metrics.bus_recovered_entries.inc()
-                self._deliver(parse_entry(position, named[b"p"], named[b"b"], named[b"e"]))
+                self._deliver(parse_logged(self._member.position.epoch, name, fields))
 
     def _note_lost(self, lost: int) -> None:
         self._metrics.bus_lost_entries.inc(lost)

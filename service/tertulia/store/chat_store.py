@@ -6,12 +6,12 @@ register ──▶ (Redis lost data: follow its new log, write down who is here)
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 
 import structlog
 
-from tertulia.chat.ports import Follower, Member, Op
+from tertulia.chat.ports import Follower, Member, Op, Replay
 from tertulia.chat.position import Position
 from tertulia.domain.events import Present, encode
 from tertulia.domain.nicknames import fold
@@ -26,7 +26,9 @@ from tertulia.store.errors import Fenced, NewEpoch, StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Argument, Link
 from tertulia.store.membership import NOWHERE, Membership, new_epoch_name
+from tertulia.store.replaying import Replayer
 from tertulia.store.scripts import FORGET, REGISTER, SEAT
+from tertulia.store.sweeping import Sweeper
 from tertulia.store.wire import probe
 
 _STEP_MEMBERS = 200
@@ -61,7 +63,7 @@ class ChatStore:
         self._member = Membership(node_id)
         self._links = {
             use: Link(url, f"tertulia-{use}", settings.redis_timeout_seconds)
-            for use in ("commit", "bus", "reads", "care")
+            for use in ("commit", "bus", "reads", "care", "past")
         }
         self._life: asyncio.Task[None] | None = None
         self._started = asyncio.Event()
@@ -78,6 +80,11 @@ class ChatStore:
     def submit(self, op: Op) -> None:
         self._committer.submit(op)
 
+    def replay(
+        self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
+    ) -> None:
+        self._replayer.replay(after, before, token, done)
+
     def health(self) -> Mapping[str, bool]:
         started = self._started.is_set()
         return {
@@ -91,9 +98,11 @@ class ChatStore:
         self._committer = Committer(
             self._keys, links["commit"], member, follower, settings, self._metrics
         )
+        self._replayer = Replayer(self._keys, links["past"])
+        self._sweeper = Sweeper(self._keys, links["care"], member)
         self._bus = Bus(
             self._keys, links["bus"], links["reads"], member, follower, self._committer,
-            settings, self._metrics,
+            self._sweeper, settings, self._metrics,
         )  # fmt: skip
         self._burials = Burials(
             self._keys, links["care"], member, self._committer, settings, self._metrics,
@@ -122,6 +131,7 @@ class ChatStore:
         await self._committer.settle()
 
     async def stop(self) -> None:
+        self._replayer.stop()
         if self._life is not None:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
@@ -160,8 +170,8 @@ class ChatStore:
                 parts.create_task(self._care(), name="care")
         finally:
             # A part may have been stopped between a command and its reply.
-            for link in self._links.values():
-                await link.disconnect()
+            for use in ("commit", "bus", "reads", "care"):
+                await self._links[use].disconnect()
 
     async def _begin(self) -> None:
         backoff = Backoff()
@@ -252,6 +262,7 @@ class ChatStore:
                     told = probe(self._committer.told)
                     await self._links["care"].call("PUBLISH", channel, told)
                 await self._burials.round()
+                await self._sweeper.round()
                 rounds += 1
             except StoreAway:
                 pass  # the committer sees to it

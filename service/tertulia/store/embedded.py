@@ -23,8 +23,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
 from structlog.typing import FilteringBoundLogger
 
-from tertulia.store.server_program import DataDirUnusable, EmbeddedError, find_server
-from tertulia.store.server_program import NoServer as NoServer  # raised on entry
+from tertulia.store.server_program import DataDirUnusable as DataDirUnusable
+from tertulia.store.server_program import EmbeddedError as EmbeddedError
+from tertulia.store.server_program import NoServer as NoServer
+from tertulia.store.server_program import find_server
 
 ANSWER_SECONDS = 30.0
 """How long a server may take from its start to its first answer."""

@@ -33,6 +33,10 @@ class Keys:
         """Return the claim of whoever buries a node."""
         return f"{self._tag}node:{node}:burial"
 
+    def token(self, key: str) -> str:
+        """Return the hash of what is remembered of a client that can resume; it expires."""
+        return f"{self._tag}token:{key}"
+
     def channel(self, node: str) -> str:
         """Return the channel of a node: its letters, and its probe."""
         return f"{self._tag}node:{node}"

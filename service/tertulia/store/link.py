@@ -87,10 +87,10 @@ class Link:
             await self.disconnect()
             raise translate(error) from error
 
-    async def receive(self, timeout: float) -> Any:
+    async def receive(self, seconds: float) -> Any:
         """Wait so many seconds at the longest for what comes next."""
         try:
-            return await self._connection.read_response(timeout=timeout)
+            return await self._connection.read_response(timeout=seconds)
         except (TimeoutError, RedisError, OSError) as error:
             await self.disconnect()
             raise translate(error) from error

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tertulia.chat.ports import Delivery, Entry, Join, Leave, Op, Report, Say, Whisper
+from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Op, Report, Say, Whisper
 from tertulia.chat.position import Position
+from tertulia.dialects.contract import Place
 from tertulia.domain.events import (
+    Closed,
     Joined,
     Left,
     PrivateEvent,
@@ -69,9 +71,7 @@ def parse_message(data: bytes) -> BusMessage:
         kind = words[1]
         if kind == b"r":
             _, _, epoch, offset, published, node, batch = words
-            return parse_entry(
-                Position(epoch.decode(), int(offset)), published, node + b" " + batch, body
-            )
+            return parse_entry(epoch.decode(), int(offset), published, node + b" " + batch, body)
         if kind == b"i":
             return InboxMessage(words[2].decode(), list(parse_letters(body.split(b"\n"))))
         if kind == b"p":
@@ -81,13 +81,25 @@ def parse_message(data: bytes) -> BusMessage:
     raise Unknown
 
 
-def parse_entry(position: Position, published: bytes, batch: bytes, body: bytes) -> RoomMessage:
+def parse_entry(
+    epoch: str, offset: int, published: bytes, batch: bytes, body: bytes
+) -> RoomMessage:
     """Read an entry of the log."""
     node, _, number = batch.partition(b" ")
     events, unknown = _parse_events(body)
     return RoomMessage(
-        Entry(position, int(published) / 1e6, events), node.decode(), int(number), unknown
+        Entry(Place(epoch, offset, int(published) / 1e6), events),
+        node.decode(),
+        int(number),
+        unknown,
     )
+
+
+def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessage:
+    """Read an entry as XRANGE gives it."""
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
+    offset = int(name.partition(b"-")[0])
+    return parse_entry(epoch, offset, named[b"p"], named[b"b"], named[b"e"])
 
 
 def _parse_events(body: bytes) -> tuple[list[PublicEvent], int]:
@@ -107,13 +119,13 @@ def _parse_events(body: bytes) -> tuple[list[PublicEvent], int]:
 def parse_letters(lines: Sequence[bytes]) -> Iterator[Delivery]:
     """Read letters of an inbox. One that is not understood still takes its number."""
     for line in lines:
-        number, session, letter = line.split(b" ", 2)
+        number, session, milliseconds, letter = line.split(b" ", 3)
         event: PrivateEvent | None
         try:
             event = decode_private(letter)
         except msgspec.DecodeError:
             event = None
-        yield Delivery(int(number), session.decode(), event)
+        yield Delivery(int(number), session.decode(), event, int(milliseconds) / 1000)
 
 
 def returned(letter: Whispered) -> Undelivered:
@@ -157,19 +169,24 @@ class Batch:
         match op:
             case Say():
                 text = encode(Said(op.nickname, op.session, op.text))
-                self.args += ("S", nick, op.session, text)
+                self.args += ("S", nick, op.session, text, self._token(op.token), op.tag)
             case Whisper():
                 text = encode(Whispered(op.nickname, op.session, op.recipient, op.text))
                 recipient = self.key(self._names.nick(fold(op.recipient)))
                 self.args += ("W", nick, op.session, recipient, text)
+                self.args += (self._token(op.token), op.tag)
                 self.has_letters = True
             case Join():
                 text = encode(Joined(op.nickname, op.session, op.dialect))
                 self.args += ("J", nick, op.key, op.session, op.nickname)
                 self.args += (op.dialect, op.address, op.port, text)
+                self.args += (self._token(op.token), int(op.resumed))
             case Leave():
                 text = encode(Left(op.nickname, op.session))
                 self.args += ("L", nick, op.key, op.session, text)
+            case Close():
+                text = encode(Closed(op.nickname, op.session))
+                self.args += ("C", nick, op.key, op.session, text)
             case Report():
                 text = encode(Undelivered(op.key, op.session, op.recipient, op.text))
                 self.args += ("R", nick, op.session, text)
@@ -177,3 +194,6 @@ class Batch:
             case _:
                 raise TypeError(f"no such op: {type(op).__name__}")
         self.size += len(text)
+
+    def _token(self, key: str) -> int:
+        return self.key(self._names.token(key)) if key else 0

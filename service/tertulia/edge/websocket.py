@@ -1,0 +1,225 @@
+"""WebSocket, and the few files of the page: framing only. Sessions, limits and fan-out are those of TCP.
+
+HTTP ──GET /ws──▶ WebSocket ──▶ a session as on TCP, fed one message at a time
+  └───a file────▶ answered, closed
+"""
+
+import asyncio
+import logging
+import socket
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Final
+from urllib.parse import urlsplit
+
+from websockets.datastructures import Headers
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State as ProtocolState
+from websockets.server import ServerProtocol
+
+from tertulia.dialects.browser import MAX_FRAME
+from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.tcp import BACKLOG, Connection, Listener
+
+PING_SECONDS: Final = 20.0
+_COME_BACK: Final = 4000
+_STAY_AWAY: Final = 4001
+_IN_ORDER: Final = (Disconnect.LEFT, Disconnect.CHAT_CLOSED, Disconnect.GONE)
+
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",  # a new version is seen at once; the files are few and small
+}
+
+# websockets would log what clients send.
+_silent = logging.getLogger("tertulia.edge.websocket.protocol")
+_silent.disabled = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The files of the page, by the path under which they are served."""
+
+    files: dict[str, tuple[str, bytes]]
+
+    @classmethod
+    def load(cls) -> "Page":
+        """Read the files that come with the package."""
+        found = {}
+        for file in files("tertulia.web").iterdir():
+            content_type = _TYPES.get(file.name[file.name.rfind(".") :])
+            if content_type is not None:
+                path = "/" if file.name == "index.html" else f"/{file.name}"
+                found[path] = (content_type, file.read_bytes())
+        return cls(found)
+
+
+@dataclass(slots=True)
+class WebListener(Listener):
+    """What all connections to one address of the page share."""
+
+    page: Page
+    origins: tuple[str, ...]
+    """Origins that may connect besides the host itself."""
+
+
+class WebSocketConnection(Connection):
+    """One browser's socket."""
+
+    __slots__ = ("_fragments", "_heard", "_ping", "_protocol", "_web")
+
+    def __init__(self, listener: WebListener) -> None:
+        super().__init__(listener)
+        self._web = listener
+        self._protocol = ServerProtocol(max_size=MAX_FRAME, logger=_silent)
+        self._fragments: list[bytes] = []
+        self._heard = True
+        self._ping: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, Request):
+                self._answer(event)
+            elif isinstance(event, Frame):
+                self._take(event)
+        self._send_protocol()
+        if self._session is not None:
+            if self._protocol.state is not ProtocolState.OPEN and not self._closing:
+                self._listener.room.lost(self._session, Disconnect.GONE)
+            self._charge_bytes(len(data))
+            self.proceed()
+
+    def eof_received(self) -> bool:
+        # Half a WebSocket is none.
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._ping is not None:
+            self._ping.cancel()
+        super().connection_lost(exc)
+
+    def close(self, reason: Disconnect) -> None:
+        if self._protocol.state is ProtocolState.OPEN and not self._closing and not self._gone:
+            if reason in _IN_ORDER:
+                code = int(CloseCode.NORMAL_CLOSURE)
+            else:
+                code = _COME_BACK if reason.may_retry else _STAY_AWAY
+            self._protocol.send_close(code, reason.label)
+            self._send_protocol()
+        super().close(reason)
+
+    # --- HTTP ------------------------------------------------------------------------------------
+
+    def _opened(self) -> None:
+        """The session begins with the WebSocket, not with the connection."""
+
+    def _answer(self, request: Request) -> None:
+        path = request.path.partition("?")[0]
+        if path == "/ws":
+            self._upgrade(request)
+            return
+        file = self._web.page.files.get(path)
+        if file is None:
+            self._respond(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
+        elif request.method not in ("GET", "HEAD"):
+            self._respond(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"only GET\n")
+        else:
+            self._respond(HTTPStatus.OK, *file, head=request.method == "HEAD")
+
+    def _upgrade(self, request: Request) -> None:
+        if not self._is_allowed(request.headers):
+            self._respond(HTTPStatus.FORBIDDEN, "text/plain", b"this origin may not connect\n")
+            return
+        response = self._protocol.accept(request)
+        self._protocol.send_response(response)
+        self._send_protocol()
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            super().close(Disconnect.GONE)
+            return
+        self._ping = self._listener.loop.call_later(PING_SECONDS, self._send_ping)
+        super()._opened()
+
+    def _is_allowed(self, headers: Headers) -> bool:
+        """Check the origin: a page of another site must not speak in its visitor's name."""
+        origins = headers.get_all("Origin")
+        if not origins:
+            return True  # no browser
+        if len(origins) > 1:
+            return False
+        hosts = headers.get_all("Host")
+        same = len(hosts) == 1 and urlsplit(origins[0]).netloc.lower() == hosts[0].lower()
+        return same or origins[0] in self._web.origins
+
+    def _respond(
+        self, status: HTTPStatus, content_type: str, body: bytes, *, head: bool = False
+    ) -> None:
+        headers = Headers(
+            {
+                "Date": formatdate(usegmt=True),
+                "Connection": "close",
+                "Content-Type": content_type,
+                "Content-Length": str(len(body)),
+                **_HEADERS,
+            }
+        )
+        response = Response(status.value, status.phrase, headers, b"" if head else body)
+        self._protocol.send_response(response)
+        self._send_protocol()
+        super().close(Disconnect.GONE)
+
+    # --- Frames ----------------------------------------------------------------------------------
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode in (Opcode.TEXT, Opcode.CONT):
+            self._fragments.append(bytes(frame.data))
+            if frame.fin:
+                message, self._fragments = b"".join(self._fragments), []
+                self._take_message(message)
+        elif frame.opcode is Opcode.BINARY:
+            self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "text only")
+
+    def _take_message(self, message: bytes) -> None:
+        try:
+            message.decode()
+        except UnicodeDecodeError:
+            self._protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")
+            return
+        if self._session is not None and not self._closing:
+            self._session.reader.feed(message)
+
+    def _send_ping(self) -> None:
+        if self._closing or self._gone:
+            return
+        if not self._heard and self._reading and self._session is not None:
+            self._listener.room.lost(self._session, Disconnect.SILENT)
+            return
+        self._heard = False
+        self.write(Frame(Opcode.PING, b"").serialize(mask=False))
+        self._ping = self._listener.loop.call_later(PING_SECONDS, self._send_ping)
+
+    def _send_protocol(self) -> None:
+        """Send what the protocol has to say: handshakes, pongs, closes."""
+        for data in self._protocol.data_to_send():
+            if data and not self._gone:
+                self.write(data)
+
+
+async def serve(listener: WebListener, listening: socket.socket) -> asyncio.Server:
+    """Accept browsers on a listening socket."""
+    return await listener.loop.create_server(
+        lambda: WebSocketConnection(listener), sock=listening, backlog=BACKLOG
+    )

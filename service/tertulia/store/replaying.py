@@ -1,0 +1,71 @@
+"""Reading the past of a room for a client that comes back to it."""
+
+import asyncio
+from collections.abc import Callable
+
+from tertulia.chat.ports import Entry, Replay
+from tertulia.chat.position import Position
+from tertulia.store.backoff import Backoff
+from tertulia.store.errors import StoreAway
+from tertulia.store.keys import Keys
+from tertulia.store.link import Link
+from tertulia.store.wire import parse_logged
+
+MOST_ENTRIES = 2_000
+MOST_BYTES = 1_048_576
+_PAGE_ENTRIES = 50
+
+
+class Replayer:
+    """Reads for one client at a time, the latest first, up to a bound."""
+
+    def __init__(self, keys: Keys, link: Link) -> None:
+        self._keys = keys
+        self._link = link
+        self._turn = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def replay(
+        self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
+    ) -> None:
+        """Read the log between two places, both exclusive; call ``done`` with it."""
+        task = asyncio.create_task(self._replay(after, before, token, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def stop(self) -> None:
+        """Read nothing more."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _replay(
+        self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
+    ) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                async with self._turn:
+                    replay = await self._read(after, before, token)
+                break
+            except StoreAway:
+                await backoff.wait()
+        done(replay)
+
+    async def _read(self, after: Position, before: Position, token: str) -> Replay:
+        same_log = after.epoch == before.epoch and after.offset < before.offset
+        first = after.offset + 1 if same_log else 1
+        entries: list[Entry] = []
+        size, last = 0, before.offset - 1
+        while last >= first and len(entries) < MOST_ENTRIES and size < MOST_BYTES:
+            page = await self._link.call(
+                "XREVRANGE", self._keys.log, f"{last}-0", f"{first}-0", "COUNT", _PAGE_ENTRIES
+            )
+            if not page:
+                break
+            for name, fields in page:
+                size += sum(map(len, fields))
+                entries.append(parse_logged(before.epoch, name, fields).entry)
+            last = entries[-1].place.offset - 1
+        done = await self._link.call("HGET", self._keys.token(token), "done")
+        entries.reverse()
+        return Replay(entries, same_log and last < first, int(done or 0))

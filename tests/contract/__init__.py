@@ -1,0 +1,1 @@
+"""What every implementation of ``tertulia.chat.ports.Store`` is held to."""

@@ -1,0 +1,109 @@
+"""Real stores on a real Redis, each over a wire of its own that can fail."""
+
+import asyncio
+import contextlib
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from contract.follower import RecordingFollower
+from contract.lossy_proxy import LossyProxy
+from contract.node import DIALECT, WITHIN, Node, stop
+from harness.redis_server import RedisServer
+from tertulia.metrics import Metrics
+from tertulia.settings import ClusterSettings
+from tertulia.store.chat_store import ChatStore
+from tertulia.store.keys import Keys
+
+QUICK = {
+    "lease_seconds": 1.5,
+    "silence_seconds": 0.6,
+    "heartbeat_seconds": 0.1,
+    "redis_timeout_seconds": 0.5,
+}
+"""Everything that waits, as short as a busy machine allows: only its length is not as in production."""
+
+
+@dataclass(eq=False)
+class RedisNode(Node):
+    """A node on Redis, with what a test can do to it and read of it."""
+
+    proxy: LossyProxy | None = None
+    registry: CollectorRegistry | None = None
+
+    @property
+    def wire(self) -> LossyProxy:
+        """What is between the node and Redis."""
+        assert self.proxy is not None
+        return self.proxy
+
+    def counted(self, metric: str, **labels: str) -> float:
+        """Return a metric's value."""
+        assert self.registry is not None
+        value = self.registry.get_sample_value(f"tertulia_{metric}", labels)
+        assert value is not None, f"there is no metric {metric} {labels}"
+        return value
+
+
+class RedisStores:
+    """Nodes that share a chat of its own name on one Redis."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.server = server
+        self.chat = f"c-{secrets.token_hex(6)}"
+        self.keys = Keys(self.chat)
+        self.nodes: list[RedisNode] = []
+
+    async def node(self, name: str = "node", **settings: Any) -> RedisNode:
+        """Start a node; ``settings`` are those of the cluster that differ from the quick ones."""
+        proxy = await LossyProxy("127.0.0.1", self.server.port).start()
+        registry = CollectorRegistry()
+        metrics = Metrics(registry, dialects=[DIALECT], chats=[self.chat], version="test")
+        cluster = ClusterSettings.model_validate({**QUICK, **settings})
+        store = ChatStore(self.chat, proxy.url, name, cluster, metrics)
+        node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
+        self.nodes.append(node)
+        await asyncio.wait_for(store.start(node.follower), WITHIN)
+        return node
+
+    def registered(self) -> set[str]:
+        """Return the ids of the nodes that have a lease."""
+        return set(self.server.control.zrange(self.keys.leases, 0, -1))
+
+    def condemn(self, node: str) -> None:
+        """Take a node's lease away."""
+        self.server.control.zadd(self.keys.leases, {node: 0})
+
+    def leave_to_end(self, node: RedisNode) -> None:
+        """Don't end a node after the test: it was ended in it."""
+        self.nodes.remove(node)
+
+    async def end(self) -> None:
+        """Let every node leave in order, whatever was done to it."""
+        for node in self.nodes:
+            node.wire.restore()
+            node.wire.flow()
+        try:
+            for node in self.nodes:
+                await asyncio.wait_for(stop(node), WITHIN)
+        finally:
+            for node in self.nodes:
+                with contextlib.suppress(Exception):
+                    await node.wire.close()
+
+    def broken(self) -> dict[str, list[str]]:
+        """Return what stores did that they must never do, by node."""
+        return {n.follower.name: n.follower.broken for n in self.nodes if n.follower.broken}
+
+    # --- What Redis holds ------------------------------------------------------------------------
+
+    def log(self) -> list[str]:
+        """Return the room's events as they stand in the log, in order."""
+        control = self.server.control
+        return [line for _, it in control.xrange(self.keys.log) for line in it["e"].split("\n")]
+
+    def names(self) -> list[str]:
+        """Return the names of all keys of the chat."""
+        return sorted(self.server.control.scan_iter(match=f"{{{self.chat}}}:*", count=1000))

@@ -1,0 +1,68 @@
+"""Both implementations of the store, each with a chat of its own for every test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from contract.chat_stores import RedisStores
+from contract.follower import RecordingFollower
+from contract.memory_store import MemoryChat
+from contract.node import WITHIN, Node, StoreFactory, stop
+from harness.redis_server import RedisServer, running_redis
+
+
+class MemoryStores:
+    """Nodes that share a chat in memory."""
+
+    def __init__(self) -> None:
+        self._chat = MemoryChat(asyncio.get_running_loop().call_soon)
+        self.nodes: list[Node] = []
+
+    async def node(self, name: str = "node") -> Node:
+        store = self._chat.node(name)
+        node = Node(store, RecordingFollower(name))
+        await store.start(node.follower)
+        self.nodes.append(node)
+        return node
+
+    def registered(self) -> set[str]:
+        return self._chat.nodes
+
+    def condemn(self, node: str) -> None:
+        self._chat.condemn(node)
+
+    def broken(self) -> dict[str, list[str]]:
+        return {n.follower.name: n.follower.broken for n in self.nodes if n.follower.broken}
+
+    async def end(self) -> None:
+        for node in self.nodes:
+            if node.store.node in self._chat.nodes:
+                await asyncio.wait_for(stop(node), WITHIN)
+
+
+@pytest.fixture(scope="module")
+def shared_redis() -> Iterator[RedisServer]:
+    """Run a Redis for all tests of a module. Nothing here is about disks, so it does not wait for one."""
+    with running_redis(fsync="no") as server:
+        yield server
+
+
+@pytest.fixture
+async def chat_stores(shared_redis: RedisServer) -> AsyncIterator[RedisStores]:
+    """Make nodes on a real Redis, each over a wire of its own that can fail."""
+    stores = RedisStores(shared_redis)
+    yield stores
+    await stores.end()
+    assert not stores.broken(), stores.broken()
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store_factory(request: pytest.FixtureRequest) -> AsyncIterator[StoreFactory]:
+    """Make nodes on either implementation."""
+    stores: MemoryStores | RedisStores = MemoryStores()
+    if request.param == "redis":
+        stores = RedisStores(request.getfixturevalue("shared_redis"))
+    yield stores
+    await stores.end()
+    assert not stores.broken(), stores.broken()

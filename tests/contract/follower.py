@@ -1,0 +1,173 @@
+"""A follower that keeps all that it is told, and notes at once what a store must never do."""
+
+from collections.abc import Iterable, Sequence
+
+from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Member, Op, Outcome, Say
+from tertulia.chat.position import Position
+from tertulia.chat.roster import Roster
+from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said, encode
+
+_EVENTS: dict[type[Op], type[PublicEvent]] = {
+    Join: Joined,
+    Leave: Left,
+    Say: Said,
+    Close: Closed,
+}
+
+
+class RecordingFollower:
+    """What ``chat.ports.Follower`` asks for. A store's mistakes stand in ``broken``."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.calls: list[str] = []
+        """What was called, in order; settled ops and events by what they are about."""
+        self.entries: list[Entry] = []
+        self.letters: list[Delivery] = []
+        self.ops: list[Op] = []
+        """Settled ops."""
+        self.seatings: list[list[Member]] = []
+        self.roster = Roster()
+        self.fencings = 0
+        self.renumberings = 0
+        self.done_with: int | None = None
+        """The number of the last letter that is done with; None: all that came."""
+        self.trimmed = False
+        """Whether the test took entries out of the log, so that offsets may have a gap."""
+        self.broken: list[str] = []
+        self._seen: set[bytes] = set()
+        self._last_letter = 0
+        self._inside = False
+
+    # --- What a store calls ----------------------------------------------------------------------
+
+    def entry(self, entry: Entry) -> None:
+        self._enter("entry")
+        if self.entries:
+            self._check_next(self.entries[-1].position, entry.position)
+        if not entry.events:
+            self.broken.append(f"entry {entry.position.offset} is empty")
+        self.entries.append(entry)
+        for event in entry.events:
+            self.calls.append(f"event {describe(event)}")
+            self._seen.add(encode(event))
+            if isinstance(event, Joined | Present):
+                self.roster.add(Member(event.nickname, event.session, event.dialect))
+            elif isinstance(event, Left):
+                self.roster.remove(event.nickname, event.session)
+            elif isinstance(event, Closed):
+                self.roster.clear()
+        self._inside = False
+
+    def deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        self._enter("deliveries")
+        if not deliveries:
+            self.broken.append("deliveries of nothing")
+        for delivery in deliveries:
+            if delivery.number != self._last_letter + 1:
+                self.broken.append(f"letter {delivery.number} came after {self._last_letter}")
+            self._last_letter = delivery.number
+            self.letters.append(delivery)
+            text = delivery.event.text if delivery.event else ""
+            self.calls.append(f"letter {text}")
+        self._inside = False
+
+    def settled(self, ops: Sequence[Op]) -> None:
+        self._enter("settled")
+        for op in ops:
+            if op in self.ops:
+                self.broken.append(f"settled twice: {op}")
+            if op.outcome is None:
+                self.broken.append(f"settled without an outcome: {op}")
+            self._check_seen(op)
+            self.ops.append(op)
+            self.calls.append(f"settled {getattr(op, 'text', op.session)}")
+        self._inside = False
+
+    def confirmed(self) -> int:
+        return self._last_letter if self.done_with is None else self.done_with
+
+    def renumbered(self) -> None:
+        self._enter("renumbered")
+        self.renumberings += 1
+        self._last_letter = 0
+        self.done_with = None
+        self._inside = False
+
+    def seated(self, members: Iterable[Member]) -> None:
+        self._enter("seated")
+        self.seatings.append(list(members))
+        self.roster.replace(self.seatings[-1])
+        self._inside = False
+
+    def present(self) -> Iterable[Member]:
+        return list(self.roster)
+
+    def fenced(self) -> None:
+        self._enter("fenced")
+        self.fencings += 1
+        self._last_letter = 0
+        self.done_with = None
+        self._inside = False
+
+    # --- What the test asks ----------------------------------------------------------------------
+
+    @property
+    def events(self) -> list[PublicEvent]:
+        """All public events, in order."""
+        return [event for entry in self.entries for event in entry.events]
+
+    @property
+    def said(self) -> list[str]:
+        """The texts of all public messages, in order."""
+        return [event.text for event in self.events if isinstance(event, Said)]
+
+    @property
+    def nicknames(self) -> list[str]:
+        """Who is in the room, oldest first."""
+        return [member.nickname for member in self.roster]
+
+    def lefts(self) -> list[str]:
+        """Return the sessions that were announced as gone, in order."""
+        return [event.session for event in self.events if isinstance(event, Left)]
+
+    def joins(self) -> list[str]:
+        """Return the sessions that were announced as come, in order."""
+        return [event.session for event in self.events if isinstance(event, Joined)]
+
+    def _enter(self, call: str) -> None:
+        if self._inside:
+            self.broken.append(f"{call} was called within another call")
+        self._inside = True
+        self.calls.append(call)
+
+    def _check_next(self, before: Position, now: Position) -> None:
+        if now.epoch == before.epoch and now.offset != before.offset + 1 and not self.trimmed:
+            self.broken.append(f"entry {now.offset} came after {before.offset}")
+
+    def _check_seen(self, op: Op) -> None:
+        """Own copies come before answers."""
+        kind = _EVENTS.get(type(op))
+        if kind is None or op.outcome is not Outcome.DONE:
+            return
+        if encode(_event(op)) not in self._seen:
+            self.broken.append(f"settled before its entry came: {op}")
+
+
+def _event(op: Op) -> PublicEvent:
+    match op:
+        case Join():
+            return Joined(op.nickname, op.session, op.dialect)
+        case Leave():
+            return Left(op.nickname, op.session)
+        case Say():
+            return Said(op.nickname, op.session, op.text)
+        case Close():
+            return Closed(op.nickname, op.session)
+    raise TypeError(f"no event comes of {type(op).__name__}")
+
+
+def describe(event: PublicEvent) -> str:
+    """Say in a word or two what an event is about."""
+    kind = type(event).__name__.lower()
+    return f"{kind} {event.text}" if isinstance(event, Said) else f"{kind} {event.nickname}"

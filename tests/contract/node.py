@@ -1,0 +1,122 @@
+"""A node as the contract sees it: a store, what it told, and guests to act for."""
+
+import asyncio
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Protocol, TypeVar
+
+from contract.follower import RecordingFollower
+from tertulia.chat.ports import Close, Join, Leave, Op, Replay, Report, Say, Store, Whisper
+from tertulia.chat.position import Position
+from tertulia.domain.nicknames import fold
+
+OpT = TypeVar("OpT", bound=Op)
+
+DIALECT = "chatte"
+WITHIN = 10.0
+"""Seconds after which a test gives up waiting."""
+
+
+@dataclass(eq=False)
+class Guest:
+    """A session of a node. Its methods submit an op and return it."""
+
+    node: "Node"
+    nickname: str
+    session: str
+
+    @property
+    def key(self) -> str:
+        return fold(self.nickname)
+
+    def join(self, token: str = "", *, resumed: bool = False) -> Join:
+        return self._submit(
+            Join(
+                self.session,
+                self.key,
+                self.nickname,
+                DIALECT,
+                "192.0.2.1",
+                50_000,
+                token,
+                resumed,
+            )
+        )
+
+    def leave(self) -> Leave:
+        return self._submit(Leave(self.session, self.key, self.nickname))
+
+    def say(self, text: str, tag: int = 0, token: str = "") -> Say:
+        return self._submit(Say(self.session, self.key, self.nickname, text, tag, token))
+
+    def whisper(self, recipient: str, text: str, tag: int = 0, token: str = "") -> Whisper:
+        return self._submit(
+            Whisper(self.session, self.key, self.nickname, recipient, text, tag, token)
+        )
+
+    def close_chat(self) -> Close:
+        return self._submit(Close(self.session, self.key, self.nickname))
+
+    def report_to(self, sender: "Guest", text: str, number: int = 0) -> Report:
+        """Report a whisper of another guest that this one did not get."""
+        return self._submit(Report(sender.session, sender.key, self.nickname, text, number))
+
+    def _submit(self, op: OpT) -> OpT:
+        self.node.store.submit(op)
+        return op
+
+
+@dataclass(eq=False)
+class Node:
+    """A store that runs, and its follower."""
+
+    store: Store
+    follower: RecordingFollower
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    def guest(self, nickname: str) -> Guest:
+        """Make a session that has not joined."""
+        return Guest(self, nickname, f"{self.store.node}:{next(self._numbers)}")
+
+    async def enter(self, *nicknames: str) -> list[Guest]:
+        """Let guests join in one go, and wait until they are in."""
+        guests = [self.guest(nickname) for nickname in nicknames]
+        for guest in guests:
+            guest.join()
+        await self.store.settle()
+        return guests
+
+    async def replay(self, after: Position, before: Position, token: str = "") -> Replay:
+        """Read the past, and wait for it."""
+        done: asyncio.Future[Replay] = asyncio.get_running_loop().create_future()
+        self.store.replay(after, before, token, done.set_result)
+        return await asyncio.wait_for(done, WITHIN)
+
+    async def enter_one(self, nickname: str) -> Guest:
+        """Let a guest join, and wait until it is in."""
+        return (await self.enter(nickname))[0]
+
+
+class StoreFactory(Protocol):
+    """Makes nodes of one new chat, and ends them after the test."""
+
+    async def node(self, name: str = "node") -> Node:
+        """Start a node."""
+        ...
+
+    def registered(self) -> set[str]:
+        """Return the ids of the nodes that the chat knows."""
+        ...
+
+    def condemn(self, node: str) -> None:
+        """Take a node for dead, as others do whose patience is over; it is buried at once or soon."""
+        ...
+
+
+async def stop(node: Node) -> None:
+    """Let everybody of a node leave, and stop its store."""
+    for member in list(node.follower.roster):
+        if member.session.rpartition(":")[0] == node.store.node:
+            node.store.submit(Leave(member.session, fold(member.nickname), member.nickname))
+    await node.store.settle()
+    await node.store.stop()

@@ -1,0 +1,93 @@
+"""A node dies under load, with no chance to say goodbye."""
+
+import asyncio
+
+import pytest
+
+from harness.chatte_client import ChatteClient
+from harness.load import assert_promises_kept, connect_many, lost, settle, under_load
+from harness.node import QUICK, NodeFactory
+from harness.waiting import elapse, until
+from history.record import SawLeft
+
+pytestmark = pytest.mark.slow
+
+BURIED_SECONDS = 4.0
+"""Within which a dead node's sessions are announced as gone, and their nicknames are free."""
+READING_SECONDS = 0.5
+"""What the test itself may take to read that, on a busy machine."""
+
+
+def left_at(observer: ChatteClient, nicknames: set[str]) -> dict[str, float]:
+    """Return when an observer saw each of some nicknames go."""
+    return {
+        record.nickname: record.at
+        for record in observer.history.of(SawLeft)
+        if record.nickname in nicknames
+    }
+
+
+async def test_a_killed_node_s_sessions_leave_in_time_and_nothing_acknowledged_is_lost(
+    node_factory: NodeFactory,
+) -> None:
+    nodes = await node_factory.start_many(3)
+    ports = [node.port() for node in nodes]
+    clients = await connect_many(ports, 18, "user")
+    doomed = clients[2::3]  # dealt out in turn: every third is on the last node
+    survivors = [client for client in clients if client not in doomed]
+    names = [client.nickname for client in clients]
+    gone = {client.nickname for client in doomed}
+    await node_factory.seasoned()
+
+    async def kill() -> float:
+        await until(lambda: len(survivors[0].lines) > 150, 20, "traffic to flow")
+        lost(doomed)
+        at = nodes[2].kill()
+        await until(
+            lambda: all(left_at(client, gone).keys() == gone for client in survivors),
+            BURIED_SECONDS + 10,
+            lambda: f"all lefts: {[sorted(left_at(c, gone)) for c in survivors]}",
+        )
+        return at
+
+    killed_at = await under_load(
+        [*survivors[:4], *doomed[:3]], kill(), per_second=25, whisper_to=names
+    )
+    slowest = max(max(left_at(client, gone).values()) for client in survivors)
+    assert slowest - killed_at < BURIED_SECONDS + READING_SECONDS
+
+    # The nicknames are free, on every node that is left.
+    back = await asyncio.gather(
+        *(ChatteClient.enter_chat(ports[i % 2], client.nickname) for i, client in enumerate(doomed))
+    )
+    everybody = [*clients, *back]
+    await settle([*survivors, *back])
+    assert all(client.connected for client in survivors)
+    assert_promises_kept(everybody)
+
+
+async def test_all_nodes_but_the_newest_die_and_the_chat_goes_on(node_factory: NodeFactory) -> None:
+    """Whoever survives buries, also several at once; a restarted node is a new one."""
+    nodes = await node_factory.start_many(3, **QUICK)
+    clients = await connect_many([node.port() for node in nodes], 9, "user")
+    doomed = [client for i, client in enumerate(clients) if i % 3 != 1]
+    survivors = clients[1::3]
+    gone = {client.nickname for client in doomed}
+    await node_factory.seasoned()
+    lost(doomed)
+    killed_at = nodes[0].kill()
+    nodes[2].kill()
+    await until(
+        lambda: all(left_at(client, gone).keys() == gone for client in survivors),
+        BURIED_SECONDS + 10,
+        lambda: f"all lefts: {[sorted(left_at(c, gone)) for c in survivors]}",
+    )
+    slowest = max(max(left_at(client, gone).values()) for client in survivors)
+    assert slowest - killed_at < BURIED_SECONDS + READING_SECONDS
+    fresh = await node_factory.start(**QUICK)
+    back = [await ChatteClient.enter_chat(fresh.port(), client.nickname) for client in doomed]
+    everybody = [*clients, *back]
+    names = [client.nickname for client in clients]
+    await under_load([*survivors, *back[:2]], elapse(1), per_second=20, whisper_to=names)
+    await settle([*survivors, *back])
+    assert_promises_kept(everybody)

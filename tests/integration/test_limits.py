@@ -1,0 +1,232 @@
+"""What a client may do to a node: nothing that others notice."""
+
+import asyncio
+import random
+
+import pytest
+
+from harness.chatte_client import GREETING, ChatteClient
+from harness.load import assert_promises_kept, connect_many, settle, under_load
+from harness.node import NodeFactory
+from harness.waiting import until
+from history.record import Acked, ReceivedPublic, SentPublic
+
+
+async def test_who_chooses_no_nickname_in_time_is_disconnected(node_factory: NodeFactory) -> None:
+    node = await node_factory.start(LIMITS__ENTER_SECONDS="1")
+    member = await ChatteClient.enter_chat(node.port(), "member")
+    started = member.history.now()
+    silent = await ChatteClient.connect(node.port(), "silent")
+    dripping = await ChatteClient.connect(node.port(), "dripping")
+
+    async def drip() -> None:
+        def one_byte() -> bool:
+            dripping.send(b"x")
+            return dripping.closed
+
+        await until(one_byte, 5, "the dripping client's end", every=0.1)
+
+    await asyncio.gather(silent.disconnected(), drip())
+    assert 0.9 < member.history.now() - started < 4
+    assert silent.lines == [GREETING]
+    member.say()
+    await member.answered()
+    assert member.connected
+    assert await node.disconnects("enter_timeout") == 2
+
+
+async def test_one_address_has_so_many_connections_and_no_more(node_factory: NodeFactory) -> None:
+    node = await node_factory.start(LIMITS__CONNECTIONS_PER_ADDRESS="3")
+    clients = await connect_many([node.port()], 3, "user")
+    for _ in range(3):
+        refused = await ChatteClient.connect(node.port(), "one too many")
+        await refused.disconnected()
+        assert not refused.welcomed
+    elsewhere = await ChatteClient.connect(node.port(), "elsewhere", source="127.0.0.2")
+    assert await elsewhere.enter("elsewhere")
+    clients[0].close()
+    await clients[1].expect_line("151 user-0 just left the chat")
+    freed = await ChatteClient.enter_chat(node.port(), "freed")
+    await settle([*clients[1:], elsewhere, freed])
+    assert await node.disconnects("too_many_from_address") == 3
+
+
+async def test_all_addresses_together_have_so_many_connections(node_factory: NodeFactory) -> None:
+    node = await node_factory.start(LIMITS__CONNECTIONS="2")
+    clients = await connect_many([node.port()], 2, "user")
+    refused = await ChatteClient.connect(node.port(), "one too many", source="127.0.0.2")
+    await refused.disconnected()
+    assert await node.disconnects("too_many") == 1
+    await settle(clients)
+
+
+@pytest.mark.slow
+async def test_a_flood_is_slowed_and_not_dropped(node_factory: NodeFactory) -> None:
+    nodes = await node_factory.start_many(
+        2, LIMITS__COMMANDS_PER_SECOND="40", LIMITS__COMMANDS_BURST="20"
+    )
+    flooder = await ChatteClient.enter_chat(nodes[0].port(), "flooder", acknowledges=False)
+    others = await connect_many([node.port() for node in nodes], 4, "user", acknowledges=False)
+    started = flooder.history.now()
+    texts = [flooder.say() for _ in range(140)]
+
+    async def until_answered() -> None:
+        await flooder.answered(30)
+
+    # The others talk meanwhile, as if nothing were.
+    await under_load(others[:2], until_answered(), per_second=10)
+    took = flooder.history.now() - started
+    assert 120 / 40 * 0.8 < took < 120 / 40 * 2
+    for other in others[:2]:
+        waits = answer_times(other)
+        assert len(waits) >= 10
+        assert max(waits) < 1
+    await settle([flooder, *others])
+    for reader in others:
+        got = [r.text for r in reader.history.of(ReceivedPublic) if r.nickname == "flooder"]
+        assert [text for text in got if text in set(texts)] == texts
+    assert flooder.connected
+    assert_promises_kept([flooder, *others])
+
+
+def answer_times(client: ChatteClient) -> list[float]:
+    """Return how long each of a client's public messages waited for its acknowledgement."""
+    sent = {record.text: record.at for record in client.history.of(SentPublic)}
+    return [record.at - sent[record.text] for record in client.history.of(Acked)]
+
+
+@pytest.mark.slow
+async def test_who_does_not_read_is_disconnected_and_slows_nobody(
+    node_factory: NodeFactory,
+) -> None:
+    node = await node_factory.start(
+        LIMITS__OUTBOX_BYTES="131072",
+        LIMITS__COMMANDS_PER_SECOND="100000",
+        LIMITS__COMMANDS_BURST="100000",
+        LIMITS__BYTES_PER_SECOND="100000000",
+        LIMITS__BYTES_BURST="100000000",
+    )
+    clients = await connect_many([node.port()], 4, "user", acknowledges=False)
+    sleeper = await ChatteClient.connect(node.port(), "sleeper", receive_buffer=4096)
+    assert await sleeper.enter("sleeper")
+    await clients[0].expect_line("150 sleeper just join to the chat")
+    sleeper.stop_reading()
+    filling = "x" * 3900
+
+    async def until_it_is_gone() -> None:
+        await clients[0].expect_line("151 sleeper just left the chat", 30)
+
+    async def talk(client: ChatteClient, gone: asyncio.Event) -> None:
+        # Some megabytes are in the system's buffers before the node has a backlog at all.
+        for i in range(2000):
+            await until(lambda: client.unanswered < 8, 10, "answers", every=0.001)
+            if gone.is_set():
+                return
+            client.say(f"{client.nickname} {i} {filling}")
+
+    gone = asyncio.Event()
+    talkers = [asyncio.create_task(talk(client, gone)) for client in clients]
+    try:
+        await until_it_is_gone()
+    finally:
+        gone.set()
+        await asyncio.gather(*talkers)
+    assert await node.disconnects("slow_reader") == 1
+    for client in clients:
+        assert client.connected
+        assert max(answer_times(client)) < 2
+    sleeper.go_on_reading()
+    await sleeper.disconnected()
+    await settle(clients)
+    assert_promises_kept([*clients, sleeper])
+
+
+async def test_a_slow_reader_that_reads_in_time_stays(node_factory: NodeFactory) -> None:
+    node = await node_factory.start()
+    speaker, reader = await connect_many([node.port()], 2, "user", acknowledges=False)
+    reader.stop_reading()
+    for _ in range(300):
+        speaker.say()
+    await speaker.answered(15)
+    reader.go_on_reading()
+    await settle([speaker, reader])
+    assert_promises_kept([speaker, reader])
+
+
+async def test_who_sends_one_long_line_after_another_is_disconnected(
+    node_factory: NodeFactory,
+) -> None:
+    node = await node_factory.start()
+    member = await ChatteClient.enter_chat(node.port(), "member")
+    rude = await ChatteClient.enter_chat(node.port(), "rude")
+
+    def one_more() -> bool:
+        rude.send(b"x" * 5000 + b"\n")
+        return rude.closed
+
+    await until(one_more, 10, "the end of the one who is rude", every=0.01)
+    await member.expect_line("151 rude just left the chat")
+    assert await node.disconnects("long_lines") == 1
+
+
+@pytest.mark.slow
+async def test_garbage_ends_no_node_and_reaches_no_log(node_factory: NodeFactory) -> None:
+    node = await node_factory.start()
+    members = await connect_many([node.port()], 3, "member")
+    rng = random.Random(1234)  # the same garbage every time
+    joined = 0
+
+    async def garbage(turn: int) -> None:
+        nonlocal joined
+        client = await ChatteClient.connect(node.port(), f"garbage-{turn}", acknowledges=False)
+        if turn % 2:
+            joined += 1
+            client.send(f"garbage-{turn}\n".encode())
+        for _ in range(rng.randrange(1, 8)):
+            client.send(some_garbage(rng))
+        await until(lambda: client.unsent() == 0 or client.closed, 5, "the garbage to be sent")
+        rng.choice([client.close, client.abort, client.half_close])()
+        await client.disconnected()
+
+    for turn in range(0, 160, 8):
+        await asyncio.gather(*(garbage(turn + i) for i in range(8)))
+        for member in members:
+            member.say()
+    for member in members:
+        await member.answered()
+        assert member.connected
+    assert joined
+    assert node.running
+    assert await node.disconnects("internal") == 0
+    log = "\n".join(node.lines)
+    assert "Traceback" not in log
+    assert "\x1b" not in log
+    assert "needle" not in log
+    # All who came have gone.
+    came = {line.split(" ")[1] for line in members[0].lines if line.startswith("150 garbage")}
+    await until(
+        lambda: came == {s.split(" ")[1] for s in members[0].lines if s.startswith("151 garbage")},
+        10,
+        members[0].describe,
+    )
+    assert came
+
+
+def some_garbage(rng: random.Random) -> bytes:
+    """Return bytes of one of many bad kinds."""
+    one_line = rng.randbytes(50).replace(b"\n", b"")
+    return rng.choice(
+        [
+            rng.randbytes(rng.randrange(1, 400)),
+            rng.randbytes(rng.randrange(4000, 9000)) + b"\n",
+            b"\n" * rng.randrange(1, 200),
+            b"100 \x1b[2J\x1b]0;needle\x07\n102 needle \x00\n",
+            b"100 " + one_line + b"\n",
+            b"102 member-0 " + one_line + b"\n",
+            b"GET /needle HTTP/1.1\r\nHost: needle\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # the start of TLS
+            b"101 Message received.\n" * 50 + b"101 Mess",
+            b"\xed\xa0\x80\xf4\x90\x80\x80\xc0\xaf\n",  # surrogates, too large, overlong
+            b"100 \xed\xa0\x80\n",
+        ]
+    )
