@@ -17,6 +17,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from harness import processes
 from harness.waiting import until, until_sync
 
 READY_SECONDS = 20.0
@@ -97,14 +98,11 @@ class Node:
         if redis_url is not None:
             environment["TERTULIA_REDIS_URL"] = redis_url
         environment |= {f"TERTULIA_{name}": value for name, value in (settings or {}).items()}
-        self.process = subprocess.Popen(
+        self.process = processes.start(
             [sys.executable, "-c", "from tertulia.cli import main; main()", "serve"],
-            env=environment,
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # an interrupt from the keyboard is pytest's, not ours
+            output=subprocess.PIPE,
+            environment=environment,
+            directory=directory,
         )
         self._reader = threading.Thread(
             target=self._read_log, name=f"log of {node_id}", daemon=True
@@ -296,12 +294,13 @@ class NodeFactory:
         *,
         listeners: tuple[Listener, ...] = (Listener(),),
         settings: dict[str, str] | None = None,
+        redis_url: str | None = None,
     ) -> Node:
-        """Start a node and don't wait for it."""
+        """Start a node and don't wait for it; ``redis_url`` is another way to the same Redis."""
         name = f"node-{len(self.nodes) + 1}"
         node = Node(
             self._directory / name,
-            redis_url=self._redis_url,
+            redis_url=redis_url or self._redis_url,
             node_id=name,
             listeners=listeners,
             settings=settings,

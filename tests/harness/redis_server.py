@@ -16,6 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from harness import processes
 from harness.waiting import until_sync
 
 START_SECONDS = 10.0
@@ -76,7 +77,7 @@ class RedisServer:
         if self.socket:
             address = ["--port", "0", "--unixsocket", str(self.socket)]
         with (self.directory / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = processes.start(
                 [
                     redis_binary(),
                     *address,
@@ -85,10 +86,7 @@ class RedisServer:
                     *("--daemonize", "no", "--protected-mode", "no"),
                     *self._options,
                 ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # an interrupt from the keyboard is pytest's, not ours
+                output=log,
             )
         try:
             until_sync(self._answers, START_SECONDS, lambda: f"Redis to start:\n{self.log()}")

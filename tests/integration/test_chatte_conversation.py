@@ -208,7 +208,7 @@ async def test_of_many_who_want_a_nickname_at_once_one_gets_it(room: Room) -> No
     assert sum(client.lines[-1] == TAKEN for client in clients) == 19
     await settle([witness, clients[given.index(True)]])
     assert witness.lines.count(joined("Wanted")) == 1
-    assert_promises_kept(room.clients)
+    await assert_promises_kept(room.clients)
 
 
 async def test_a_nickname_is_free_again_once_its_holder_left(room: Room) -> None:
@@ -218,7 +218,7 @@ async def test_a_nickname_is_free_again_once_its_holder_left(room: Room) -> None
         holder.close()
         await witness.expect_line(left("Andy"))
     await settle([witness])
-    assert_promises_kept(room.clients)
+    await assert_promises_kept(room.clients)
 
 
 async def test_the_others_are_told_who_came_and_who_came_is_not(room: Room) -> None:
@@ -370,7 +370,7 @@ async def test_who_acknowledges_and_who_does_not_are_served_alike(
     await settle(room.clients)
     said = [line for line in bea.lines if line.startswith("100")]
     assert said[:-1] == [f"100 ana {text}" for text in texts]
-    assert_promises_kept(room.clients)
+    await assert_promises_kept(room.clients)
 
 
 # Lines and text
@@ -511,7 +511,7 @@ async def test_the_others_are_told_once_who_went(room: Room, how: str) -> None:
     await bea.expect_line(left("carl"))
     await settle([ana, bea])
     assert ana.lines.count(left("carl")) == bea.lines.count(left("carl")) == 1
-    assert_promises_kept(room.clients)
+    await assert_promises_kept(room.clients)
 
 
 async def test_who_never_entered_leaves_no_trace(room: Room) -> None:
@@ -573,4 +573,4 @@ async def test_many_on_two_nodes_talk_come_and_go_and_every_promise_is_kept(room
     names = [client.nickname for client in staying]
     await under_load(staying[:8], coming_and_going(), per_second=40, most=80, whisper_to=names)
     await settle(staying)
-    assert_promises_kept(room.clients)
+    await assert_promises_kept(room.clients)

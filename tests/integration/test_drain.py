@@ -44,7 +44,7 @@ async def test_a_node_that_is_asked_to_stop_leaves_nothing_undone(
         left = {r.nickname: r.at for r in client.history.of(SawLeft)}
         assert left.keys() == gone
         assert all(asked_at < at < ended_at + 0.5 for at in left.values())  # nobody buried them
-    assert_promises_kept(clients)
+    await assert_promises_kept(clients)
 
 
 async def test_what_was_sent_before_the_signal_is_committed_and_answered(
@@ -65,7 +65,7 @@ async def test_what_was_sent_before_the_signal_is_committed_and_answered(
     assert seen == acked == texts[: len(seen)]
     assert seen
     await settle([witness])
-    assert_promises_kept([witness, speaker])
+    await assert_promises_kept([witness, speaker])
 
 
 async def test_a_draining_node_says_so_and_takes_nobody(
@@ -94,7 +94,7 @@ async def test_a_draining_node_says_so_and_takes_nobody(
         await client.disconnected()
         await clients[0].expect_line(f"151 {client.nickname} just left the chat", 3)
     await settle(clients[0::2])
-    assert_promises_kept(clients)
+    await assert_promises_kept(clients)
 
 
 async def test_a_second_signal_ends_it_at_once(
@@ -116,7 +116,7 @@ async def test_a_second_signal_ends_it_at_once(
     for client in clients[1::2]:
         await clients[0].expect_line(f"151 {client.nickname} just left the chat", 25)
     await settle(clients[0::2])
-    assert_promises_kept(clients)
+    await assert_promises_kept(clients)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -151,4 +151,4 @@ async def test_nodes_are_replaced_one_by_one_while_people_talk(node_factory: Nod
     await under_load(list(current), roll(), per_second=10)
     await settle(current)
     assert len(everybody) == 16
-    assert_promises_kept(everybody)
+    await assert_promises_kept(everybody)

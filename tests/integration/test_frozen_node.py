@@ -91,7 +91,7 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
         assert not any(received(client, ghost) for client in everybody)
     assert all(client.connected for client in [*survivors, *heirs, late])
     assert await nodes[1].disconnects("fenced") == len(frozen)
-    assert_promises_kept(everybody)
+    await assert_promises_kept(everybody)
 
 
 async def test_a_node_frozen_for_less_than_its_lease_comes_back_as_it_was(
@@ -115,4 +115,4 @@ async def test_a_node_frozen_for_less_than_its_lease_comes_back_as_it_was(
     await settle(clients)
     assert all(client.connected for client in clients)
     assert not any(any(client.history.of(SawLeft)) for client in clients)
-    assert_promises_kept(clients)
+    await assert_promises_kept(clients)

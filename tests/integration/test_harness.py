@@ -1,10 +1,15 @@
 """The tests' own tools: a Redis that can be ended in every way, a client that records, a poller."""
 
 import asyncio
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import psutil
 import pytest
 import redis
 
@@ -80,6 +85,28 @@ def test_connections_are_told_apart_and_cut_one_by_one(redis_server: RedisServer
         redis_server.cut(found["commands"])  # gone already: no error
         assert "commands" not in {it.name for it in redis_server.connections()}
         bus.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux' kernel ends a process's children")
+def test_what_a_test_started_ends_with_it_even_when_it_is_killed() -> None:
+    script = (
+        "import sys; from harness.redis_server import RedisServer\n"
+        "server = RedisServer().start()\n"
+        "print(server.pid, server.directory, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as test:
+        assert test.stdout is not None
+        pid, directory = test.stdout.readline().split()
+        assert psutil.pid_exists(int(pid))
+        test.kill()
+    until_sync(lambda: not psutil.pid_exists(int(pid)), 5, "the orphan to end")
+    shutil.rmtree(directory)
 
 
 async def test_waiting_ends_with_what_it_waits_for_or_at_the_deadline() -> None:

@@ -63,7 +63,7 @@ async def test_a_killed_node_s_sessions_leave_in_time_and_nothing_acknowledged_i
     everybody = [*clients, *back]
     await settle([*survivors, *back])
     assert all(client.connected for client in survivors)
-    assert_promises_kept(everybody)
+    await assert_promises_kept(everybody)
 
 
 async def test_all_nodes_but_the_newest_die_and_the_chat_goes_on(node_factory: NodeFactory) -> None:
@@ -90,4 +90,4 @@ async def test_all_nodes_but_the_newest_die_and_the_chat_goes_on(node_factory: N
     names = [client.nickname for client in clients]
     await under_load([*survivors, *back[:2]], elapse(1), per_second=20, whisper_to=names)
     await settle([*survivors, *back])
-    assert_promises_kept(everybody)
+    await assert_promises_kept(everybody)

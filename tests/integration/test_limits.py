@@ -12,6 +12,7 @@ from harness.waiting import until
 from history.record import Acked, ReceivedPublic, SentPublic
 
 
+@pytest.mark.slow
 async def test_who_chooses_no_nickname_in_time_is_disconnected(node_factory: NodeFactory) -> None:
     node = await node_factory.start(LIMITS__ENTER_SECONDS="1")
     member = await ChatteClient.enter_chat(node.port(), "member")
@@ -86,7 +87,7 @@ async def test_a_flood_is_slowed_and_not_dropped(node_factory: NodeFactory) -> N
         got = [r.text for r in reader.history.of(ReceivedPublic) if r.nickname == "flooder"]
         assert [text for text in got if text in set(texts)] == texts
     assert flooder.connected
-    assert_promises_kept([flooder, *others])
+    await assert_promises_kept([flooder, *others])
 
 
 def answer_times(client: ChatteClient) -> list[float]:
@@ -138,7 +139,7 @@ async def test_who_does_not_read_is_disconnected_and_slows_nobody(
     sleeper.go_on_reading()
     await sleeper.disconnected()
     await settle(clients)
-    assert_promises_kept([*clients, sleeper])
+    await assert_promises_kept([*clients, sleeper])
 
 
 async def test_a_slow_reader_that_reads_in_time_stays(node_factory: NodeFactory) -> None:
@@ -150,7 +151,7 @@ async def test_a_slow_reader_that_reads_in_time_stays(node_factory: NodeFactory)
     await speaker.answered(15)
     reader.go_on_reading()
     await settle([speaker, reader])
-    assert_promises_kept([speaker, reader])
+    await assert_promises_kept([speaker, reader])
 
 
 async def test_who_sends_one_long_line_after_another_is_disconnected(

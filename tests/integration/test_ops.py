@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness.chatte_client import ChatteClient
@@ -28,6 +29,7 @@ async def test_a_node_with_redis_is_alive_and_ready(node_factory: NodeFactory) -
     assert (await node.get("/nothing/here")).status == 404
 
 
+@pytest.mark.slow
 async def test_readiness_says_why_it_is_red_and_recovers(
     node_factory: NodeFactory, redis_server: RedisServer
 ) -> None:

@@ -62,7 +62,7 @@ async def test_messages_to_a_node_that_is_killed_are_delivered_or_reported(
         late = sender.whisper(recipients[0].nickname)
         await sender.answered()
         assert late in {record.text for record in sender.history.of(RefusedPrivate)}
-    assert_promises_kept([*senders, *recipients])
+    await assert_promises_kept([*senders, *recipients])
 
 
 async def test_messages_that_never_reached_a_dying_node_are_all_reported(
@@ -90,7 +90,7 @@ async def test_messages_that_never_reached_a_dying_node_are_all_reported(
     assert all(notice.startswith("102 G ") for notice in notices)
     assert not delivered(bea)
     await settle([ana])
-    assert_promises_kept([ana, bea])
+    await assert_promises_kept([ana, bea])
 
 
 async def test_a_recipient_that_vanishes_while_it_is_written_to(node_factory: NodeFactory) -> None:
@@ -111,7 +111,7 @@ async def test_a_recipient_that_vanishes_while_it_is_written_to(node_factory: No
 
         await under_load([sender], vanish(), per_second=200, whisper_to=[recipient.nickname])
     await settle([sender, witness])
-    assert_promises_kept(everybody)
+    await assert_promises_kept(everybody)
 
 
 async def test_what_a_client_that_acknowledges_did_not_acknowledge_is_reported_when_it_breaks(
@@ -138,7 +138,7 @@ async def test_what_a_client_that_acknowledges_did_not_acknowledge_is_reported_w
     )
     assert first not in reported(ana, {first})
     await settle([ana])
-    assert_promises_kept([ana, bea])
+    await assert_promises_kept([ana, bea])
 
 
 async def test_a_report_for_a_sender_that_is_gone_too_troubles_nobody(
@@ -161,4 +161,4 @@ async def test_a_report_for_a_sender_that_is_gone_too_troubles_nobody(
     await witness.expect_line("151 bea just left the chat", BURIED_SECONDS + 8)
     await settle([witness, heir])
     assert not any(heir.history.of(Reported))
-    assert_promises_kept([ana, bea, witness, heir])
+    await assert_promises_kept([ana, bea, witness, heir])

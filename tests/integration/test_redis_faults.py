@@ -1,7 +1,7 @@
 """Redis goes away in every way it can, and comes back: everybody waits, nobody loses."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import psutil
 import pytest
@@ -15,6 +15,7 @@ from harness.load import (
     under_load,
 )
 from harness.node import Node, NodeFactory
+from harness.redis_proxy import RedisProxy
 from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 from history.record import Disconnected, SawJoined, SawLeft
@@ -69,7 +70,7 @@ async def test_every_connection_to_redis_is_cut_again_and_again_under_load(
     assert cut == {True, False}
     assert_nobody_left(clients)
     assert [len(list(client.history.of(SawJoined))) for client in clients] == joins
-    assert_promises_kept(clients)
+    await assert_promises_kept(clients)
 
 
 async def test_all_connections_of_all_nodes_are_cut_at_once(
@@ -88,7 +89,7 @@ async def test_all_connections_of_all_nodes_are_cut_at_once(
     for node in nodes:
         await node.becomes_ready(5)
     assert_nobody_left(clients)
-    assert_promises_kept(clients)
+    await assert_promises_kept(clients)
 
 
 async def outage(
@@ -154,7 +155,7 @@ async def test_redis_is_stopped_for_longer_than_a_lease_and_restarted(
     late = await ChatteClient.enter_chat(nodes[1].port(), "late")
     await settle([*clients, late])
     assert all(client.connected for client in clients)
-    assert_promises_kept([*clients, newcomer, late])
+    await assert_promises_kept([*clients, newcomer, late])
 
 
 async def test_redis_is_killed_and_restarted(
@@ -175,7 +176,7 @@ async def test_redis_is_killed_and_restarted(
         await node.becomes_ready(BACK_SECONDS)
     await settle(clients, BACK_SECONDS)
     assert_nobody_left(clients)
-    assert_promises_kept(clients)
+    await assert_promises_kept(clients)
 
 
 async def test_redis_is_frozen_and_its_connections_stay_open(
@@ -189,7 +190,7 @@ async def test_redis_is_frozen_and_its_connections_stay_open(
     newcomer = await outage(nodes, clients, begin=redis_server.freeze, end=thaw, seconds=6.0)
     late = await ChatteClient.enter_chat(nodes[2].port(), "late")
     await settle([*clients, late])
-    assert_promises_kept([*clients, newcomer, late])
+    await assert_promises_kept([*clients, newcomer, late])
 
 
 async def test_who_sends_while_redis_is_away_is_read_only_so_far(
@@ -213,7 +214,7 @@ async def test_who_sends_while_redis_is_away_is_read_only_so_far(
         client.say()
     await settle(clients, BACK_SECONDS)
     await clients[0].expect_line("151 flooder just left the chat", BACK_SECONDS)
-    assert_promises_kept([*clients, flooder])
+    await assert_promises_kept([*clients, flooder])
 
 
 @pytest.mark.parametrize("way", ["flushed while it runs", "restarted without its data"])
@@ -263,4 +264,156 @@ async def test_redis_loses_its_data_and_the_sessions_go_on(
     names = [client.nickname for client in clients[1:]]
     await under_load(clients[1:5], elapse(1), per_second=20, whisper_to=names)
     await settle(everybody)
-    assert_promises_kept(everybody)
+    await assert_promises_kept(everybody)
+
+
+# Faults on the way between one node and Redis, for certain and one at a time
+
+
+@pytest.fixture
+async def proxy(redis_server: RedisServer) -> AsyncIterator[RedisProxy]:
+    async with RedisProxy(redis_server) as proxy:
+        yield proxy
+
+
+async def chatting_through(
+    factory: NodeFactory, proxy: RedisProxy
+) -> tuple[Node, Node, list[ChatteClient]]:
+    """Start a node behind the proxy and one that is not; those on the first come first."""
+    shaky = factory.launch(redis_url=proxy.url)
+    steady = factory.launch()
+    await asyncio.gather(shaky.ready(), steady.ready())
+    clients = [
+        *await connect_many([shaky.port()], 4, "shaky"),
+        *await connect_many([steady.port()], 4, "steady"),
+    ]
+    await settle(clients)
+    return shaky, steady, clients
+
+
+@pytest.mark.parametrize("what", ["answers_to_lose", "commands_to_lose"])
+async def test_a_commit_whose_command_or_answer_is_lost_is_done_once(
+    node_factory: NodeFactory, proxy: RedisProxy, what: str
+) -> None:
+    shaky, _, clients = await chatting_through(node_factory, proxy)
+    ana, bea = clients[0], clients[4]
+
+    said = ana.unique()
+    setattr(proxy, what, said.encode())
+    ana.say(said)
+    await ana.answered(BACK_SECONDS)
+    whispered = ana.unique()
+    setattr(proxy, what, whispered.encode())
+    ana.whisper(bea.nickname, whispered)
+    await ana.answered(BACK_SECONDS)
+    assert proxy.lost == 2
+
+    # Coming and going are commits as well.
+    setattr(proxy, what, b"newcomer")
+    newcomer = await ChatteClient.enter_chat(shaky.port(), "newcomer", within=BACK_SECONDS)
+    assert proxy.lost == 3
+    setattr(proxy, what, b"newcomer")
+    newcomer.close()
+    await bea.expect_line("151 newcomer just left the chat", BACK_SECONDS)
+    assert proxy.lost == 4
+    again = await ChatteClient.enter_chat(shaky.port(), "newcomer", within=BACK_SECONDS)
+
+    everybody = [*clients, newcomer, again]
+    await settle(everybody)
+    assert bea.lines.count(f"100 {ana.nickname} {said}") == 1
+    assert bea.lines.count(f"102 {ana.nickname} {whispered}") == 1
+    await assert_promises_kept(everybody)
+
+
+async def test_answers_to_commits_are_lost_again_and_again_under_load(
+    node_factory: NodeFactory, proxy: RedisProxy
+) -> None:
+    _, _, clients = await chatting_through(node_factory, proxy)
+    proxy.loses_every = 7
+
+    async def until_many_are_lost() -> None:
+        await until(lambda: proxy.lost >= 15, 30, lambda: f"{proxy.lost} of 15 lost answers")
+        proxy.loses_every = 0
+
+    names = [client.nickname for client in clients]
+    await under_load(clients[:6], until_many_are_lost(), per_second=30, whisper_to=names)
+    await settle(clients)
+    assert_nobody_left(clients)
+    await assert_promises_kept(clients)
+
+
+async def test_the_bus_is_away_while_commits_go_through(
+    node_factory: NodeFactory, proxy: RedisProxy
+) -> None:
+    shaky, _, clients = await chatting_through(node_factory, proxy)
+
+    async def away() -> None:
+        await elapse(0.5)
+        proxy.refuses_bus = True
+        assert proxy.cut_bus()
+        page = await shaky.becomes_unready(8)
+        assert page.json()["reasons"]
+        await elapse(1.5)
+        proxy.refuses_bus = False
+
+    names = [client.nickname for client in clients]
+    await under_load(clients, away(), per_second=20, whisper_to=names)
+    await shaky.becomes_ready(BACK_SECONDS)
+    await settle(clients)
+    assert_nobody_left(clients)
+    await assert_promises_kept(clients)
+
+
+@pytest.mark.parametrize("next_one", [True, False], ids=["talk goes on", "silence follows"])
+async def test_what_the_bus_loses_is_found_and_put_in_its_place(
+    node_factory: NodeFactory, proxy: RedisProxy, next_one: bool
+) -> None:
+    _, _, clients = await chatting_through(node_factory, proxy)
+    ana, bea = clients[0], clients[4]
+    said, whispered = bea.unique(), bea.unique()
+    for text in (said, whispered):
+        proxy.news_to_lose = text.encode()
+        if text == said:
+            bea.say(text)
+        else:
+            bea.whisper(ana.nickname, text)
+        await bea.answered()
+        await until(lambda: not proxy.news_to_lose, 5, "the message to be lost")
+        if next_one:
+            bea.say()
+            bea.whisper(ana.nickname)
+    await ana.wait_for(lambda: f"100 {bea.nickname} {said}" in ana.lines, 5, "the public message")
+    if next_one:  # where nothing follows, a letter's loss shows only when the next one comes
+        line = f"102 {bea.nickname} {whispered}"
+        await ana.wait_for(lambda: line in ana.lines, 5, "the private message")
+    else:
+        bea.whisper(ana.nickname)
+        bea.whisper(ana.nickname)
+    await settle(clients)
+    await until(lambda: proxy.lost == 2, 1, "two losses")
+    await assert_promises_kept(clients)
+
+
+@pytest.mark.parametrize("kind", ["bus", "commands"])
+async def test_a_connection_to_redis_is_half_open(
+    node_factory: NodeFactory, proxy: RedisProxy, kind: str
+) -> None:
+    """It looks alive, and brings nothing: only the node's own probes and time-outs can tell."""
+    shaky, _, clients = await chatting_through(node_factory, proxy)
+
+    async def stall() -> None:
+        await elapse(0.5)
+        stalled = [link for link in proxy.links if link.is_bus == (kind == "bus")]
+        assert stalled
+        for link in stalled:
+            link.stalled = True
+        before = len(clients[0].lines)
+        # Those who sent before still wait, so what comes is what the node found again.
+        await until(lambda: len(clients[0].lines) > before + 20, BACK_SECONDS, shaky.tail)
+
+    names = [client.nickname for client in clients]
+    await under_load(clients[2:], stall(), per_second=20, whisper_to=names)
+    await shaky.becomes_ready(BACK_SECONDS)
+    await settle(clients)
+    assert_nobody_left(clients)
+    await assert_promises_kept(clients)

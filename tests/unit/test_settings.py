@@ -192,7 +192,7 @@ def test_a_wrong_variable_is_named(
         ({}, "[1].dialect", "this is missing"),
         ({"dialect": "irc"}, "[1].dialect", "no dialect 'irc': it should be one of .*chatte"),
         ({"dialect": "chatte", "port": -1}, "[1].port", "-1 is wrong"),
-        ({"dialect": "chatte", "prot": 1}, "[1].prot", r"did you mean port\?"),
+        ({"dialect": "chatte", "porrt": 1}, "[1].porrt", r"did you mean port\?"),
         ({"dialect": "chatte", "chat": "Big"}, "[1].chat", r"\[a-z0-9-\]\{1,32\}"),
         ({"dialect": "chatte", "encoding": "x"}, "[1].encoding", "'utf-8' or 'latin-1'"),
         (7, "[1]", "7 is wrong: it should be a table"),

@@ -36,6 +36,8 @@ _START_SECONDS = 4.5
 """How long a Redis that can't be reached is asked again when the node starts."""
 
 log = structlog.get_logger(__name__)
+_STOP_SECONDS = 2.0
+"""How long deregistering may take."""
 
 
 class StoreFailed(Exception):
@@ -136,10 +138,12 @@ class ChatStore:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
         try:
-            await self._committer.beat()
-            node = self._member.node
-            await self._links["care"].run(FORGET, forget_keys(self._keys, node), [node])
-        except (StoreAway, Fenced, NewEpoch) as error:
+            # Not for long: a node that does not deregister is buried.
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._committer.beat()
+                node = self._member.node
+                await self._links["care"].run(FORGET, forget_keys(self._keys, node), [node])
+        except (StoreAway, Fenced, NewEpoch, TimeoutError) as error:
             log.warning("not deregistered", chat=self._keys.chat, error=str(error))
         for link in self._links.values():
             await link.disconnect()
@@ -152,23 +156,31 @@ class ChatStore:
                 await self._begin()
                 self._started.set()
                 await self._work()
-            except* Fenced:
+            except Fenced:
                 log.warning("fenced: this node was thought dead", chat=self._keys.chat)
                 self._metrics.fencings.inc()
                 self._follower.fenced()
                 self._committer.clear()
                 self._member.rename()
-            except* NewEpoch:
+            except NewEpoch:
                 log.warning("redis lost data: a new epoch begins", chat=self._keys.chat)
                 self._metrics.epoch_changes.inc()
 
     async def _work(self) -> None:
+        """Run the parts until one of them ends, which is always for a reason that it raises."""
+        parts = [
+            asyncio.create_task(self._committer.run(), name="committer"),
+            asyncio.create_task(self._bus.run(), name="bus"),
+            asyncio.create_task(self._care(), name="care"),
+        ]
         try:
-            async with asyncio.TaskGroup() as parts:
-                parts.create_task(self._committer.run(), name="committer")
-                parts.create_task(self._bus.run(), name="bus")
-                parts.create_task(self._care(), name="care")
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in done:
+                part.result()
         finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
             # A part may have been stopped between a command and its reply.
             for use in ("commit", "bus", "reads", "care"):
                 await self._links[use].disconnect()

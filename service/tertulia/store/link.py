@@ -4,19 +4,21 @@ redis-py's clients reconnect and retry silently. Here a lost connection is an ev
 on (was the batch done? what did the bus miss?), so connections are made and dropped openly.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio.connection import Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
 from tertulia.metrics import RetryCause
 from tertulia.store.errors import StoreAway, translate
 from tertulia.store.scripts import Script
 
 Argument = str | bytes | int | float
+_FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class Link:
@@ -50,16 +52,13 @@ class Link:
         """Send one command and return its reply."""
         try:
             await self._connection.send_command(*command)
+            _heed_cancellation()
             return await self._connection.read_response()
         except NoScriptError:
             raise
-        except ResponseError as error:
-            # The connection is sound, but what answers may be the wrong server by now.
-            await self.disconnect()
-            raise translate(error) from error
-        except (TimeoutError, RedisError, OSError) as error:
-            await self.disconnect()
-            raise translate(error) from error
+        except _FAILURES as error:
+            # After an error reply the connection is sound, but what answers may be the wrong server.
+            raise await self._failure(error) from error
 
     async def call_many(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send commands in one go and return their replies."""
@@ -67,10 +66,10 @@ class Link:
             return []
         try:
             await self._connection.send_packed_command(self._connection.pack_commands(commands))
+            _heed_cancellation()
             return [await self._connection.read_response() for _ in commands]
-        except (TimeoutError, RedisError, OSError) as error:
-            await self.disconnect()
-            raise translate(error) from error
+        except _FAILURES as error:
+            raise await self._failure(error) from error
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run a script, loading it where Redis does not have it."""
@@ -83,18 +82,35 @@ class Link:
         """Send a command without reading its reply."""
         try:
             await self._connection.send_command(*command)
-        except (TimeoutError, RedisError, OSError) as error:
-            await self.disconnect()
-            raise translate(error) from error
+            _heed_cancellation()
+        except _FAILURES as error:
+            raise await self._failure(error) from error
 
     async def receive(self, seconds: float) -> Any:
         """Wait so many seconds at the longest for what comes next."""
         try:
-            return await self._connection.read_response(timeout=seconds)
-        except (TimeoutError, RedisError, OSError) as error:
-            await self.disconnect()
-            raise translate(error) from error
+            message = await self._connection.read_response(timeout=seconds)
+        except _FAILURES as error:
+            raise await self._failure(error) from error
+        if message is None:  # redis-py's word for a time-out that was asked for
+            raise await self._failure(TimeoutError("nothing came"))
+        return message
 
     async def disconnect(self) -> None:
         """Drop the connection; the next call makes another one."""
         await self._connection.disconnect(nowait=True)
+
+    async def _failure(self, error: Exception) -> StoreAway:
+        await self.disconnect()
+        _heed_cancellation()
+        return translate(error)
+
+
+def _heed_cancellation() -> None:
+    """End the task if it is to end: ``asyncio.wait_for``, with which redis-py sends, may swallow that.
+
+    (Python 3.11: it returns normally where a cancellation and the result come in one turn.)
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

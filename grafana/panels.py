@@ -1,0 +1,426 @@
+"""What the dashboard shows: every panel, every query, by row."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Query:
+    """What Prometheus is asked; ``legend`` names each series."""
+
+    expression: str
+    legend: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel. ``unit`` is Grafana's name of it; ``about`` says how to read it."""
+
+    title: str
+    about: str
+    queries: tuple[Query, ...]
+    kind: str = "timeseries"
+    unit: str = "short"
+    width: int = 8
+    height: int = 7
+    bad_below: float | None = None
+    """Red under this value, green from it on."""
+    bad_from: float | None = None
+    """Red from this value on, green under it."""
+    stacked: bool = False
+    states: tuple[str, ...] = ()
+    """Words for 0 and 1."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Panels under one heading."""
+
+    title: str
+    panels: tuple[Panel, ...] = field(default=())
+
+
+NODE: Final = 'instance=~"$node"'
+CHAT: Final = 'chat=~"$chat"'
+
+
+def metric(name: str, *labels: str) -> str:
+    """Return a selector of one of the service's metrics, on the nodes that were chosen."""
+    return f"tertulia_{name}{{{', '.join((*labels, NODE))}}}"
+
+
+def rate(name: str, *labels: str) -> str:
+    """Return how often something happens in a second."""
+    return f"rate({metric(name, *labels)}[$__rate_interval])"
+
+
+def total(expression: str, by: str = "") -> str:
+    """Return a sum, by labels."""
+    return f"sum by ({by}) ({expression})" if by else f"sum({expression})"
+
+
+def process(name: str) -> str:
+    """Return a selector of what every process tells of itself."""
+    return f'process_{name}{{job="tertulia", {NODE}}}'
+
+
+def recorded(name: str) -> str:
+    """Return the p99 of each node over five minutes, which Prometheus records."""
+    return f"instance:tertulia_{name}:p99_5m{{{NODE}}}"
+
+
+def quantile(share: float, name: str) -> str:
+    """Return a quantile of a histogram, of all nodes together."""
+    return f"histogram_quantile({share:g}, {total(rate(f'{name}_bucket'), 'le')})"
+
+
+def quantiles(name: str) -> tuple[Query, ...]:
+    """Return the usual quantiles of a histogram."""
+    return tuple(Query(quantile(share, name), f"p{share * 100:g}") for share in (0.5, 0.9, 0.99))
+
+
+def heat(name: str) -> tuple[Query, ...]:
+    """Return the buckets of a histogram, for a heat map."""
+    return (
+        Query(total(f"increase({metric(f'{name}_bucket')}[$__rate_interval])", "le"), "{{le}}"),
+    )
+
+
+OVERVIEW: Final = Row(
+    "Overview",
+    (
+        Panel(
+            "Sessions",
+            "People in the chats, on all chosen nodes.",
+            (Query(total(metric("sessions", CHAT))),),
+            "stat", width=4, height=4,
+        ),
+        Panel(
+            "Nodes ready",
+            "Nodes that take new clients.",
+            (Query(total(metric("ready"))),),
+            "stat", width=4, height=4, bad_below=1,
+        ),
+        Panel(
+            "Messages",
+            "Messages from clients that were committed.",
+            (Query(total(rate("messages_total"))),),
+            "stat", "mps", width=4, height=4,
+        ),
+        Panel(
+            "Deliveries",
+            "Messages written to clients: each message as many times as there are readers.",
+            (Query(total(rate("deliveries_total"))),),
+            "stat", "mps", width=4, height=4,
+        ),
+        Panel(
+            "Delivered within (p99)",
+            "From the commit of a message to its last write to a client, for 99 of 100.",
+            (Query(quantile(0.99, "publish_to_delivery_seconds")),),
+            "stat", "s", width=4, height=4, bad_from=0.5,
+        ),
+        Panel(
+            "Alerts",
+            "Alerts that fire now; each has its section in docs/runbook.md.",
+            (Query('count(ALERTS{alertname=~"Tertulia.*", alertstate="firing"}) or vector(0)'),),
+            "stat", width=4, height=4, bad_from=1,
+        ),
+        Panel(
+            "Sessions by chat",
+            "People in each chat.",
+            (Query(total(metric("sessions", CHAT), "chat"), "{{chat}}"),),
+            stacked=True, width=12,
+        ),
+        Panel(
+            "Joins and leaves",
+            "People who come and go. Both high at once: clients that lose their connection and return.",
+            (
+                Query(total(rate("joins_total")), "joins"),
+                Query(total(rate("leaves_total")), "leaves"),
+            ),
+            unit="ops", width=12,
+        ),
+    ),
+)  # fmt: skip
+
+TRAFFIC: Final = Row(
+    "Traffic by dialect",
+    (
+        Panel(
+            "Sessions",
+            "People by the protocol that they speak.",
+            (Query(total(metric("sessions", CHAT), "dialect"), "{{dialect}}"),),
+            stacked=True,
+        ),
+        Panel(
+            "Messages committed",
+            "What people wrote, public and private.",
+            (Query(total(rate("messages_total"), "dialect, kind"), "{{dialect}} {{kind}}"),),
+            unit="mps",
+        ),
+        Panel(
+            "Deliveries",
+            "What was written to people.",
+            (Query(total(rate("deliveries_total"), "dialect"), "{{dialect}}"),),
+            unit="mps",
+        ),
+        Panel(
+            "Joins",
+            "People who entered.",
+            (Query(total(rate("joins_total"), "dialect"), "{{dialect}}"),),
+            unit="ops",
+        ),
+        Panel(
+            "Not delivered",
+            "Private messages whose sender was told that they did not arrive.",
+            (Query(total(rate("undelivered_total"), "instance"), "{{instance}}"),),
+            unit="mps",
+        ),
+        Panel(
+            "Pending",
+            "Messages that wait for people to come back.",
+            (Query(f"max by (chat) ({metric('pending_messages', CHAT)})", "{{chat}}"),),
+        ),
+    ),
+)
+
+LATENCY: Final = Row(
+    "Latency",
+    (
+        Panel(
+            "From commit to the last client",
+            "How long a message took from Redis to its last reader; the darker, the more.",
+            heat("publish_to_delivery_seconds"),
+            "heatmap", "s", width=12, height=9,
+        ),
+        Panel(
+            "Commit",
+            "How long a batch took: sending, Redis' work, its disk, the answer; with retries.",
+            heat("commit_duration_seconds"),
+            "heatmap", "s", width=12, height=9,
+        ),
+        Panel(
+            "From commit to the last client",
+            "The same as quantiles.",
+            quantiles("publish_to_delivery_seconds"),
+            unit="s",
+        ),
+        Panel(
+            "From commit to the last client, by node (p99)",
+            "One node higher than the others: look at its event-loop lag.",
+            (Query(recorded("publish_to_delivery_seconds"), "{{instance}}"),),
+            unit="s",
+        ),
+        Panel(
+            "Commit by node (p99)",
+            "One node higher than the others: look at that node or its way to Redis.",
+            (Query(recorded("commit_duration_seconds"), "{{instance}}"),),
+            unit="s",
+        ),
+    ),
+)  # fmt: skip
+
+BUS: Final = Row(
+    "Bus",
+    (
+        Panel(
+            "Bus",
+            "Whether a node hears its own probes.",
+            (Query(metric("bus_up"), "{{instance}}"),),
+            "state-timeline", states=("silent", "up"),
+        ),
+        Panel(
+            "Gaps and recoveries",
+            "Entries that did not come over the bus, and readings of the log that brought them.",
+            (
+                Query(total(rate("bus_gaps_total"), "instance"), "gaps {{instance}}"),
+                Query(total(rate("bus_recoveries_total"), "instance"), "recoveries {{instance}}"),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            "Entries read from the log",
+            "What a recovery brought.",
+            (Query(total(rate("bus_recovered_entries_total"), "instance"), "{{instance}}"),),
+            unit="ops",
+        ),
+        Panel(
+            "Lost for good",
+            "Entries trimmed from the log before they were read. Anything but 0 is messages missed.",
+            (Query(f"increase({metric('bus_lost_entries_total')}[$__range])", "{{instance}}"),),
+            "stat", bad_from=1,
+        ),
+        Panel(
+            "Subscribed again",
+            "Lost connections of the bus.",
+            (Query(total(rate("bus_reconnects_total"), "instance"), "{{instance}}"),),
+            unit="ops",
+        ),
+        Panel(
+            "Not understood",
+            "Messages of a newer version, skipped.",
+            (Query(total(rate("bus_unknown_total"), "instance"), "{{instance}}"),),
+            unit="ops",
+        ),
+    ),
+)  # fmt: skip
+
+REDIS: Final = Row(
+    "Redis",
+    (
+        Panel(
+            "Redis",
+            "Whether a node's commits are answered.",
+            (Query(metric("redis_up"), "{{instance}}"),),
+            "state-timeline", states=("away", "up"),
+        ),
+        Panel(
+            "Batches",
+            "Commits a second.",
+            (Query(total(rate("commit_duration_seconds_count"), "instance"), "{{instance}}"),),
+            unit="ops",
+        ),
+        Panel(
+            "Sent again",
+            "Batches that had to be sent again, by cause; none of them is done twice.",
+            (Query(total(rate("commit_retries_total"), "cause"), "{{cause}}"),),
+            unit="ops",
+        ),
+        Panel(
+            "Operations in a batch",
+            "Load makes batches larger, not slower.",
+            heat("batch_ops"),
+            "heatmap",
+        ),
+        Panel(
+            "Waiting for the next batch",
+            "Operations in the queue of each chat.",
+            (Query(total(metric("commit_queue_length", CHAT), "chat, instance"), "{{chat}} {{instance}}"),),
+        ),
+        Panel(
+            "People in the room, as each node knows",
+            "Lines apart for more than a moment: a node has lost touch.",
+            (Query(metric("roster_size", CHAT), "{{chat}} {{instance}}"),),
+        ),
+        Panel(
+            "Redis lost its data",
+            "Times that Redis came back with older data, or none.",
+            (Query(f"increase({metric('epoch_changes_total')}[$__range])", "{{instance}}"),),
+            "stat", bad_from=1,
+        ),
+    ),
+)  # fmt: skip
+
+LIMITS: Final = Row(
+    "Limits and disconnects",
+    (
+        Panel(
+            "Connections ended",
+            "By reason: the catalogue is in docs/operations.md.",
+            (Query(f"{total(rate('disconnects_total'), 'reason')} > 0", "{{reason}}"),),
+            unit="ops", width=12,
+        ),
+        Panel(
+            "Sessions that left",
+            "By reason; a session is a connection that has a nickname.",
+            (Query(f"{total(rate('leaves_total'), 'reason')} > 0", "{{reason}}"),),
+            unit="ops", width=12,
+        ),
+        Panel(
+            "Connections",
+            "Open connections, entered or not.",
+            (Query(metric("connections"), "{{instance}}"),),
+        ),
+        Panel(
+            "Slow readers",
+            "Sessions whose client has unread bytes waiting.",
+            (Query(metric("slow_readers"), "{{instance}}"),),
+        ),
+        Panel(
+            "Slowed, refused",
+            "Clients that sent too much and were not read for a while; and what was no command.",
+            (
+                Query(total(rate("reads_paused_total")), "not read for a while"),
+                Query(total(rate("refused_commands_total"), "kind"), "refused: {{kind}}"),
+            ),
+            unit="ops",
+        ),
+    ),
+)  # fmt: skip
+
+NODES: Final = Row(
+    "Nodes",
+    (
+        Panel(
+            "Readiness",
+            "Whether a node takes new clients.",
+            (Query(metric("ready"), "{{instance}}"),),
+            "state-timeline", states=("red", "ready"), width=12,
+        ),
+        Panel(
+            "Draining",
+            "Nodes that are on their way out.",
+            (Query(metric("draining"), "{{instance}}"),),
+            "state-timeline", states=("serves", "drains"), width=12,
+        ),
+        Panel(
+            "Event-loop lag (p99)",
+            "How late a node is. Everything that a client waits for is at least as late.",
+            (Query(recorded("event_loop_lag_seconds"), "{{instance}}"),),
+            unit="s", bad_from=0.1,
+        ),
+        Panel(
+            "CPU",
+            "A node uses one core: at 100 % it is full.",
+            (Query(f"rate({process('cpu_seconds_total')}[$__rate_interval])", "{{instance}}"),),
+            unit="percentunit", bad_from=0.9,
+        ),
+        Panel(
+            "Memory",
+            "What a node has in RAM.",
+            (Query(process("resident_memory_bytes"), "{{instance}}"),),
+            unit="bytes",
+        ),
+        Panel(
+            "Open files",
+            "As a share of what the process may have; each connection is one.",
+            (
+                Query(f"{process('open_fds')} / {process('max_fds')}", "{{instance}}"),
+            ),
+            unit="percentunit", bad_from=0.9,
+        ),
+        Panel(
+            "Burials and fencings",
+            "Nodes that were declared dead, and nodes that came back from it.",
+            (
+                Query(f"increase({metric('burials_total')}[5m])", "buried others: {{instance}}"),
+                Query(f"increase({metric('fencings_total')}[5m])", "was buried: {{instance}}"),
+            ),
+        ),
+        Panel(
+            "Up for",
+            "Since the start of each process.",
+            (Query(f"time() - {process('start_time_seconds')}", "{{instance}}"),),
+            "stat", "s",
+        ),
+        Panel(
+            "Versions",
+            "What runs where; two at once only during an upgrade.",
+            (Query(metric("build_info")),),
+            "table", width=12,
+        ),
+        Panel(
+            "Certificates",
+            "Time left.",
+            (
+                Query(
+                    f"{metric('certificate_expiry_timestamp_seconds')} - time()",
+                    "{{listener}} {{instance}}",
+                ),
+            ),
+            "stat", "s", width=12, bad_below=21 * 86400,
+        ),
+    ),
+)  # fmt: skip
+
+ROWS: Final = (OVERVIEW, TRAFFIC, LATENCY, BUS, REDIS, LIMITS, NODES)

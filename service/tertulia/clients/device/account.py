@@ -1,0 +1,35 @@
+"""What a person who is logged in has on disk, and what is still on its way there."""
+
+from datetime import datetime
+from pathlib import Path
+
+from tertulia.clients.device.history import History, Mark, Message, folder_of
+from tertulia.clients.device.operations import Pending
+
+
+class Account:
+    """A name that is logged in, with its histories and its downloads."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.name = name
+        self._folder = folder_of(root, name)
+        self.downloads = self._folder / "downloads"
+        self._unconfirmed: dict[str, tuple[str, ...]] = {}
+
+    def history(self, partner: str) -> History:
+        """Return the history of the chat with a user."""
+        return History(self._folder, partner)
+
+    def receive(self, sender: str, pending: Pending, at: datetime) -> list[Message]:
+        """Make entries of what was pending, but for what came before and was not confirmed.
+
+        The service shows messages again until a connection on which it did was closed in order.
+        """
+        before = self._unconfirmed.get(sender, ())
+        self._unconfirmed[sender] = pending.messages
+        known = len(before) if pending.messages[: len(before)] == before else 0
+        return [Message(Mark.THEIRS, at, sender, text) for text in pending.messages[known:] if text]
+
+    def confirm(self, sender: str) -> None:
+        """Learn that the connection on which messages came was closed in order."""
+        self._unconfirmed.pop(sender, None)

@@ -1,0 +1,340 @@
+"""One chat of a person, from ``chat NAME`` until it is over: with the service, then with peers."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from tertulia.clients.device import notices
+from tertulia.clients.device.account import Account
+from tertulia.clients.device.downloads import CannotShare, read_to_share
+from tertulia.clients.device.effects import Came, Effect, Over, Said, Went
+from tertulia.clients.device.hosts import likely_hosts
+from tertulia.clients.device.live_chat import LiveChat
+from tertulia.clients.device.operations import (
+    Entry,
+    PeerCame,
+    add_user,
+    address,
+    enter_chat,
+    leave_chat,
+    online_users,
+    show,
+    show_before_writing,
+    wait_for_peer,
+)
+from tertulia.clients.device.peer import MAX_MEMBERS, SHARE, File, Member, Spoken
+from tertulia.clients.device.peer_sockets import PeerSockets
+from tertulia.clients.device.service_calls import Call, HungUp, Service, ServiceError
+from tertulia.clients.device.terminal import Terminal
+from tertulia.clients.device.transcript import Transcript
+from tertulia.clients.device.wire import QUIT, string
+from tertulia.dialects.lines import MAX_LINE
+from tertulia.domain import nicknames
+
+_NAMED = 3
+LEAVE_SECONDS = 4.0
+"""For the service and the peers to be told that I go."""
+BROKEN_SECONDS = 10.0
+BROKEN_TRIES = 3
+"""Connections to the service that may break so soon after they were made, before the chat ends."""
+
+
+class Conversation:
+    """Lines typed in a chat go in; it ends by itself, or by ``leave``."""
+
+    def __init__(
+        self,
+        account: Account,
+        port: int,
+        partner: str,
+        service: Service,
+        sockets: PeerSockets,
+        terminal: Terminal,
+    ) -> None:
+        self.partner = partner
+        self._account = account
+        self._me = account.name
+        self._service = service
+        self._sockets = sockets
+        self._terminal = terminal
+        self._transcript = Transcript(account, partner, terminal)
+        self._live = LiveChat(Member(self._me, port), partner)
+        self._waiting: Call | None = None
+        self._ready = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._over = asyncio.Event()
+        self._met = False
+        self._leaving = False
+        self._held: list[Effect] | None = None
+        self._task = asyncio.create_task(self._run())
+
+    @property
+    def prompt(self) -> str:
+        """Who reads what is typed."""
+        if self._waiting is not None:
+            return f"[{self.partner}, away] "
+        first, more = self._live.members[:_NAMED], len(self._live.members[_NAMED:])
+        return f"[{', '.join(first)}{f' +{more}' if more else ''}] " if first else "[…] "
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """Done once the chat is over and the service knows."""
+        return self._task
+
+    async def ready(self) -> None:
+        """Wait until lines can be taken, or will not be."""
+        await self._ready.wait()
+
+    async def take(self, line: str) -> None:
+        """Take a line that the person typed."""
+        await self._ready.wait()
+        command, _, argument = line.strip().partition(" ")
+        if self._over.is_set():
+            if line.strip() not in ("", QUIT):
+                self._terminal.note(f"The chat is over; not sent: {line}")
+        elif line.strip() == QUIT:
+            self._terminal.echo(line)
+            await self.leave()
+        elif command in (r"\a", r"\u") and (command == r"\a" or not argument):
+            self._terminal.echo(line)
+            await self._add(argument.strip())
+        elif command == SHARE.strip():
+            self._terminal.echo(line)
+            self._share(argument.strip())
+        elif line.strip():
+            self._say(line)
+
+    async def leave(self) -> None:
+        """End the chat for me, in order, and never wait for long."""
+        self._leaving = True
+        if self._waiting is not None:
+            self._waiting.send(string(QUIT))
+            self._waiting.end()
+        elif self._met:
+            self._sockets.carry_out(self._live.leave())
+            self._finish()
+        else:
+            self._task.cancel()
+        await asyncio.wait([self._task], timeout=LEAVE_SECONDS)
+        self._task.cancel()
+
+    # From beginning to end
+
+    async def _run(self) -> None:
+        self._sockets.attach(self._live, self._find, self._learn)
+        self._show_prompt()
+        try:
+            self._transcript.show_history()
+            if await self._meet():
+                await self._talk()
+        except ServiceError as error:
+            self._terminal.note(str(error))
+        finally:
+            self._finish()
+            self._sockets.detach()
+            if self._met:
+                await self._tell_service()
+
+    async def _meet(self) -> bool:
+        """Enter the chat with the service, and return once the partner is there too."""
+        broken = 0
+        while True:
+            call, answer = await self._service.open(lambda: enter_chat(self._me, self.partner))
+            if answer == Entry.UNKNOWN:
+                await call.close()
+                self._terminal.note(f"There is no account {self.partner}.")
+                return False
+            if answer != Entry.OFFCHAT:
+                await call.close()
+                return self._meets(answer, dial=True)
+            since = _now()
+            came = await self._wait(call)
+            if came is not None:
+                return self._meets(came.port, dial=False)
+            if self._leaving:
+                return False
+            broken = broken + 1 if _now() - since < BROKEN_SECONDS else 1
+            if broken == BROKEN_TRIES:
+                raise HungUp(f"The connection broke {broken} times; the chat is over.")
+            self._terminal.note(
+                "The connection to the service broke: what you wrote last may be lost. Trying again …"
+            )
+
+    def _meets(self, port: int, *, dial: bool) -> bool:
+        self._met = True
+        if self._leaving:
+            return False
+        if dial:
+            self._held = []  # what is said before what is pending has been shown
+            self._sockets.carry_out(self._live.dial(port, _now()))
+        else:
+            self._sockets.carry_out(self._live.expect(port, _now()))
+        return True
+
+    async def _wait(self, call: Call) -> PeerCame | None:
+        """Write pending messages until the partner comes. None where the connection ended before."""
+        try:
+            shown = await call.do(show_before_writing(self._me, self.partner))
+            if isinstance(shown, PeerCame):
+                return shown
+            self._transcript.show_pending(shown)
+            self._terminal.note(notices.waiting(self.partner))
+            self._waiting = call
+            self._show_prompt()
+            self._ready.set()
+            return await call.do(wait_for_peer(), within=None)
+        except HungUp:
+            return None
+        finally:
+            self._waiting = None
+            if not self._leaving:
+                self._ready.clear()
+            if await call.close():
+                self._account.confirm(self.partner)
+
+    async def _talk(self) -> None:
+        await self._settled.wait()
+        if self._held is not None:
+            await self._show_pending()
+            held, self._held = self._held, None
+            for effect in held:
+                self._learn(effect)
+        self._show_prompt()
+        self._ready.set()
+        await self._over.wait()
+
+    async def _show_pending(self) -> None:
+        """Show what the partner wrote before I came: it reads as if it had been here all along."""
+        if not self._live.members:
+            return
+        try:
+            call, pending = await self._service.open(lambda: show(self._me, self.partner))
+            self._transcript.show_pending(pending)
+            if await call.close():
+                self._account.confirm(self.partner)
+        except ServiceError:
+            self._terminal.note(f"What {self.partner} wrote before can't be had now; later: show.")
+
+    async def _tell_service(self) -> None:
+        try:
+            await self._service.call(lambda: leave_chat(self._me), patient=not self._leaving)
+        except ServiceError:
+            self._terminal.note("The service could not be told that you left the chat.")
+
+    def _finish(self) -> None:
+        for event in (self._over, self._settled, self._ready):
+            event.set()
+
+    # What the person does
+
+    def _say(self, text: str) -> None:
+        size = len(text.encode())
+        if size > MAX_LINE:
+            self._terminal.note(f"Not sent: {size} bytes, and {MAX_LINE} are the most.")
+        elif self._waiting is not None:
+            self._waiting.send(string(text))
+            self._transcript.said(text, delivered=False)
+        elif self._live.members:
+            self._sockets.carry_out(self._live.say(text))
+            self._transcript.said(text, delivered=True)
+        else:
+            self._terminal.note(f"Nobody is here yet; not sent: {text}")
+
+    def _share(self, name: str) -> None:
+        if not name:
+            self._terminal.note("share FILE")
+            return
+        if not self._live.members:
+            self._terminal.note("Files go only to who is here.")
+            return
+        try:
+            own_name, content = read_to_share(Path(name).expanduser())
+        except (CannotShare, RuntimeError, ValueError) as error:  # ~nobody; a NUL
+            self._terminal.note(f"Not sent: {error}.")
+            return
+        self._sockets.carry_out(self._live.share(own_name, content))
+        self._terminal.note(f"Sent: {name}, {len(content)} bytes.")
+
+    async def _add(self, name: str) -> None:
+        if not self._live.members:
+            self._terminal.note(f"Wait until {self.partner} is here.")
+            return
+        if len(self._live.members) + 1 >= MAX_MEMBERS:
+            self._terminal.note(f"A chat holds {MAX_MEMBERS}.")
+            return
+        try:
+            added = await self._run_add(name)
+        except ServiceError as error:
+            self._terminal.note(str(error))
+            return
+        if added and not self._over.is_set():
+            self._sockets.carry_out(self._live.invite(added, _now()))
+            self._terminal.note(f"{added} comes in by typing: chat {self._me}")
+
+    async def _run_add(self, name: str) -> str:
+        """Run operation 20 and return who was added; empty where nobody was."""
+        call, online = await self._service.open(online_users)
+        try:
+            name = name or await self._choose(online)
+            if not nicknames.is_valid(name):
+                self._terminal.note("Nobody was added.")
+                return ""
+            try:
+                added = await call.do(add_user(name, self._me))
+            except HungUp:  # it does not wait for long while a person chooses
+                call, _ = await self._service.open(online_users)
+                added = await call.do(add_user(name, self._me))
+        finally:
+            await call.close()
+        if not added:
+            self._terminal.note(f"{name} is not online.")
+        return name if added else ""
+
+    async def _choose(self, online: Sequence[str]) -> str:
+        here = {nicknames.fold(name) for name in (self._me, *self._live.members)}
+        others = [name for name in online if nicknames.fold(name) not in here]
+        if not others:
+            self._terminal.note("Nobody else is online.")
+            return ""
+        self._terminal.note(f"Online: {', '.join(others)}")
+        return (await self._terminal.ask("Add whom? ")).strip()
+
+    # What comes
+
+    async def _find(self, name: str) -> Sequence[str]:
+        try:
+            told = await self._service.call(lambda: address(self._me, name), patient=False)
+        except ServiceError:
+            told = ""
+        return likely_hosts(told, self._sockets.partner_host, self._service.host)
+
+    def _learn(self, effect: Effect) -> None:
+        if isinstance(effect, Over):
+            self._finish()
+        elif self._live.settled:
+            self._settled.set()
+        if self._held is not None:
+            self._held.append(effect)
+            return
+        match effect:
+            case Came(name=name) if nicknames.fold(name) == nicknames.fold(self.partner):
+                # A device shows what is pending when it comes.
+                self._transcript.mark_delivered()
+                self._terminal.note(notices.came(effect))
+            case Said(name=name, event=Spoken(text=text)):
+                self._transcript.heard(name, text)
+            case Said(name=name, event=File() as file):
+                self._transcript.receive(name, file)
+            case Came() | Went() | Said():
+                self._terminal.note(notices.told(effect))
+            case Over(came=came) if not self._leaving:
+                self._terminal.note(notices.over(self.partner, came=came))
+        self._show_prompt()
+
+    def _show_prompt(self) -> None:
+        if not self._over.is_set():
+            self._terminal.prompt = self.prompt
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

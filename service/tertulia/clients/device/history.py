@@ -1,0 +1,146 @@
+"""The history of each chat, in a file that a person can read.
+
+A line each: mark, time, name, text, with tabs between. The mark is ``*`` on what I said and nobody has
+read yet, ``**`` on what I said and was delivered, ``.`` on what others said.
+"""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from tertulia.domain import nicknames
+from tertulia.domain.text import clean, decode
+
+_LOCK = ".lock"
+
+
+class Mark(StrEnum):
+    """Whose a message is, and how far it got."""
+
+    WAITING = "*"
+    DELIVERED = "**"
+    THEIRS = "."
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line of a history."""
+
+    mark: Mark
+    at: datetime
+    """With its time zone; kept to the second, in UTC."""
+    name: str
+    text: str
+
+    def shown(self) -> str:
+        """Return how a person reads it."""
+        mark = "" if self.mark is Mark.THEIRS else self.mark
+        return f"{mark:>2} {self.name}: {self.text}"
+
+
+def folder_of(root: Path, me: str) -> Path:
+    """Return the folder for all that belongs to an account."""
+    # With a prefix no nickname is special to a file system: not "..", not "con".
+    return root / f"account-{nicknames.fold(me)}"
+
+
+class History:
+    """The history of one account's chat with one other user.
+
+    What a call has written is on disk when it returns, and a process that dies meanwhile leaves
+    every line as it was before or after. Several processes may write. Raises OSError.
+    """
+
+    def __init__(self, folder: Path, partner: str) -> None:
+        self._folder = folder
+        self.path = folder / f"chat-{nicknames.fold(partner)}.txt"
+
+    def read(self) -> list[Message]:
+        """Return everything, oldest first."""
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return []
+        return [message for line in raw.split(b"\n") if (message := _parsed(line)) is not None]
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Append messages."""
+        data = b"".join(map(_line, messages))
+        if not data:
+            return
+        with self._alone():
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            file = os.open(self.path, flags, 0o600)
+            try:
+                end = os.lseek(file, 0, os.SEEK_END)
+                if end and os.pread(file, 1, end - 1) != b"\n":
+                    data = b"\n" + data  # somebody died here in the middle of a line
+                _write(file, data)
+            finally:
+                os.close(file)
+
+    def mark_delivered(self) -> None:
+        """Mark that all that I said was delivered."""
+        with self._alone():
+            try:
+                lines = self.path.read_bytes().split(b"\n")
+            except FileNotFoundError:
+                return
+            waiting = f"{Mark.WAITING}\t".encode()
+            delivered = f"{Mark.DELIVERED}\t".encode()
+            marked = [
+                delivered + line.removeprefix(waiting) if line.startswith(waiting) else line
+                for line in lines
+            ]
+            if marked != lines:
+                self._replace(b"\n".join(marked))
+
+    def _replace(self, data: bytes) -> None:
+        file, name = tempfile.mkstemp(prefix=".", dir=self._folder)
+        try:
+            try:
+                _write(file, data)
+            finally:
+                os.close(file)
+            Path(name).replace(self.path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        # What others wrote is private.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+
+def _write(file: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+    os.fsync(file)
+
+
+def _line(message: Message) -> bytes:
+    at = message.at.astimezone(UTC).isoformat(timespec="seconds")
+    return f"{message.mark}\t{at}\t{message.name}\t{clean(message.text)}\n".encode()
+
+
+def _parsed(line: bytes) -> Message | None:
+    """Return a line's message, or None where it is none: cut short, or changed by hand."""
+    try:
+        mark, at, name, text = decode(line).split("\t", 3)
+        return Message(Mark(mark), datetime.fromisoformat(at), name, text)
+    except ValueError:
+        return None

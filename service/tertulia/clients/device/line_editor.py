@@ -1,0 +1,185 @@
+"""The line that a person types on a terminal, and how it looks: keys in, lines and drawing out."""
+
+import codecs
+import re
+import unicodedata
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+
+MAX_TYPED = 8192
+"""Characters of a line; more keys do nothing."""
+_REMEMBERED = 200
+_LONGEST_ESCAPE = 16
+_CUT = "‹"
+# Cut short by a control, which is then the next key: Enter is never part of another one.
+_ESCAPE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*(?:[@-~]|(?=[\0-\x1f]))|O[^\0-\x1f]|[^\[O\0-\x1f]|(?=[\0-\x1f]))"
+)
+
+
+class Key(Enum):
+    """What a person can tell a program but by a line."""
+
+    END = "end"
+    """There will be no more lines."""
+    REDRAW = "redraw"
+
+
+Typed = str | Key
+
+
+class LineEditor:
+    """One line, edited with the usual keys; the lines before it come back with the arrows.
+
+    ``masked`` says how a line may be shown, character for character: a password's are to be stars,
+    and a line that is not shown as it is, is not remembered.
+    """
+
+    def __init__(self, masked: Callable[[str], str] = str) -> None:
+        self.masked = masked
+        self._text = ""
+        self._cursor = 0
+        self._remembered: deque[str] = deque(maxlen=_REMEMBERED)
+        self._recalled = 0
+        """How many lines back the shown one was typed; 0: it is new."""
+        self._new = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
+        self._pending = ""
+
+    @property
+    def text(self) -> str:
+        """What is typed so far."""
+        return self._text
+
+    def feed(self, data: bytes) -> list[Typed]:
+        """Take what the keyboard sent, in any split; return the lines that were finished."""
+        typed: list[Typed] = []
+        self._pending += self._decoder.decode(data)
+        while self._pending:
+            key = self._next_key()
+            if key is None:
+                break
+            done = self._take(key)
+            if done is not None:
+                typed.append(done)
+        return typed
+
+    def draw(self, prompt: str, columns: int) -> str:
+        """Return what draws prompt and line, from wherever the cursor is on their row."""
+        shown = self.masked(self._text)
+        room = max(columns - 1 - _width(prompt), 8)
+        start = 0
+        while _width(shown[start : self._cursor]) >= room:
+            start += 1
+        end = len(shown)
+        while _width(shown[start:end]) > room:
+            end -= 1
+        cut = _CUT if start else ""
+        visible = cut + shown[start + len(cut) : end]
+        back = _width(shown[self._cursor : end])
+        return f"\r{prompt}{visible}\x1b[K" + (f"\x1b[{back}D" if back else "")
+
+    def _next_key(self) -> str | None:
+        if self._pending[0] != "\x1b":
+            key = self._pending[0]
+        else:
+            found = _ESCAPE.match(self._pending)
+            if found is None:
+                if len(self._pending) < _LONGEST_ESCAPE:
+                    return None
+                key = self._pending[0]  # no key that is known: what follows are characters
+            else:
+                key = found[0]
+        self._pending = self._pending[len(key) :]
+        return key
+
+    def _take(self, key: str) -> Typed | None:
+        if key in "\r\n":
+            return self._finish()
+        if key == "\x04" and not self._text:
+            return Key.END
+        if key == "\x0c":
+            return Key.REDRAW
+        edit = _KEYS.get(key)
+        if edit is not None:
+            edit(self)
+        elif key.isprintable() and len(self._text) < MAX_TYPED:
+            self._text = self._text[: self._cursor] + key + self._text[self._cursor :]
+            self._cursor += 1
+        return None
+
+    def _finish(self) -> str:
+        line = self._text
+        if line.strip() and self.masked(line) == line and [line] != list(self._remembered)[-1:]:
+            self._remembered.append(line)
+        self._set("")
+        self._recalled = 0
+        return line
+
+    def _set(self, text: str) -> None:
+        self._text, self._cursor = text, len(text)
+
+    def _move(self, to: int) -> None:
+        self._cursor = min(max(to, 0), len(self._text))
+
+    def _cut(self, start: int, end: int) -> None:
+        start = max(start, 0)
+        self._text = self._text[:start] + self._text[end:]
+        self._cursor = start
+
+    def _cut_word(self) -> None:
+        before = self._text[: self._cursor].rstrip()
+        self._cut(before.rfind(" ") + 1, self._cursor)
+
+    def _recall(self, step: int) -> None:
+        back = self._recalled + step
+        if not 0 <= back <= len(self._remembered):
+            return
+        if self._recalled == 0:
+            self._new = self._text
+        self._recalled = back
+        self._set(self._remembered[-back] if back else self._new)
+
+
+_Edit = Callable[[LineEditor], None]
+_KEYS: dict[str, _Edit] = {
+    "\x7f": lambda it: it._cut(it._cursor - 1, it._cursor),
+    "\x08": lambda it: it._cut(it._cursor - 1, it._cursor),
+    "\x04": lambda it: it._cut(it._cursor, it._cursor + 1),
+    "\x1b[3~": lambda it: it._cut(it._cursor, it._cursor + 1),
+    "\x15": lambda it: it._cut(0, it._cursor),
+    "\x0b": lambda it: it._cut(it._cursor, len(it._text)),
+    "\x17": LineEditor._cut_word,
+    "\x01": lambda it: it._move(0),
+    "\x1b[H": lambda it: it._move(0),
+    "\x1bOH": lambda it: it._move(0),
+    "\x05": lambda it: it._move(len(it._text)),
+    "\x1b[F": lambda it: it._move(len(it._text)),
+    "\x1bOF": lambda it: it._move(len(it._text)),
+    "\x02": lambda it: it._move(it._cursor - 1),
+    "\x1b[D": lambda it: it._move(it._cursor - 1),
+    "\x1bOD": lambda it: it._move(it._cursor - 1),
+    "\x06": lambda it: it._move(it._cursor + 1),
+    "\x1b[C": lambda it: it._move(it._cursor + 1),
+    "\x1bOC": lambda it: it._move(it._cursor + 1),
+    "\x10": lambda it: it._recall(+1),
+    "\x1b[A": lambda it: it._recall(+1),
+    "\x1bOA": lambda it: it._recall(+1),
+    "\x0e": lambda it: it._recall(-1),
+    "\x1b[B": lambda it: it._recall(-1),
+    "\x1bOB": lambda it: it._recall(-1),
+}
+
+
+def _width(text: str) -> int:
+    """Return how many columns a terminal needs for a text."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,0 +1,218 @@
+"""The sockets of a live chat: the device's own port, and connections to and from peers."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
+
+from tertulia.clients.device.effects import Close, Dial, Effect, Send
+from tertulia.clients.device.live_chat import LiveChat
+from tertulia.clients.device.peer import Member
+
+DIAL_SECONDS = 10.0
+"""For which a peer is dialled again and again: it may not listen yet."""
+CONNECT_SECONDS = 4.0
+DIAL_PAUSE_SECONDS = 0.2
+FLUSH_SECONDS = 1.0
+"""For what was sent to be written, at the end."""
+MAX_BACKLOG = 1_048_576
+"""Bytes that may wait for a peer that does not read."""
+
+# A peer whose machine is gone says nothing at all: it is noticed within half a minute.
+_KEEPALIVE = (
+    ("TCP_KEEPIDLE", 15),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 30_000),
+)
+
+Finder = Callable[[str], Awaitable[Sequence[str]]]
+"""Tells the hosts where a member's device may listen, the likeliest first."""
+
+
+class PeerSockets:
+    """Carries out what a live chat asks for, and feeds it what comes.
+
+    One chat at a time; while there is none, whoever dials is hung up on.
+    """
+
+    def __init__(self) -> None:
+        self.partner_host = ""
+        """Where the first of the chat's connections leads to."""
+        self._chat: LiveChat | None = None
+        self._find: Finder
+        self._learn: Callable[[Effect], None]
+        self._links: dict[int, _Connection] = {}
+        self._dialling: dict[int, asyncio.Task[None]] = {}
+        self._closing: set[_Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, host: str | None, port: int) -> None:
+        """Listen on the device's own port. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self, None), host, port)
+
+    def attach(self, chat: LiveChat, find: Finder, learn: Callable[[Effect], None]) -> None:
+        """Serve a chat; ``learn`` is told what is not for sockets."""
+        self._chat, self._find, self._learn = chat, find, learn
+
+    def detach(self) -> None:
+        """Serve no chat any more, and close what is left of it."""
+        self._chat = None
+        self.partner_host = ""
+        for number in [*self._links, *self._dialling]:
+            self._close(number)
+        self._arm()
+
+    async def close(self) -> None:
+        """Stop listening, and give what was sent a moment to be written."""
+        self.detach()
+        if self._server is not None:
+            self._server.close()
+        closing = [asyncio.ensure_future(it.gone.wait()) for it in self._closing]
+        if closing:
+            await asyncio.wait(closing, timeout=FLUSH_SECONDS)
+        for connection in list(self._closing):
+            connection.transport.abort()
+
+    def carry_out(self, effects: Sequence[Effect]) -> None:
+        """Do what a chat asks for, and arm the timer for what it will ask for."""
+        for effect in effects:
+            match effect:
+                case Send(link=number, data=data):
+                    self._send(number, data)
+                case Dial(link=number, member=member):
+                    task = asyncio.create_task(self._dial(number, member))
+                    self._dialling[number] = task
+                case Close(link=number):
+                    self._close(number)
+                case _:
+                    self._learn(effect)
+        self._arm()
+
+    # What connections tell
+
+    def made(self, connection: "_Connection") -> None:
+        """Take in a connection that was made, by me or to me."""
+        now = _now()
+        if self._chat is None:
+            connection.transport.abort()
+        elif connection.number is None:
+            connection.number, effects = self._chat.accepted(now)
+            self._links[connection.number] = connection
+            self.carry_out(effects)
+        else:
+            self._links[connection.number] = connection
+            self.partner_host = self.partner_host or connection.remote_host
+            self.carry_out(self._chat.connected(connection.number, now))
+
+    def received(self, connection: "_Connection", data: bytes) -> None:
+        """Take what came over a connection."""
+        if self._chat is not None and self._is_ours(connection) and connection.number is not None:
+            self.carry_out(self._chat.received(connection.number, data, _now()))
+
+    def lost(self, connection: "_Connection") -> None:
+        """Learn that a connection is gone."""
+        self._closing.discard(connection)
+        if self._is_ours(connection) and connection.number is not None:
+            del self._links[connection.number]
+            if self._chat is not None:
+                self.carry_out(self._chat.closed(connection.number, _now()))
+
+    def _is_ours(self, connection: "_Connection") -> bool:
+        number = connection.number
+        return number is not None and self._links.get(number) is connection
+
+    def _send(self, number: int, data: bytes) -> None:
+        connection = self._links.get(number)
+        if connection is None:
+            return
+        connection.transport.write(data)
+        if connection.transport.get_write_buffer_size() > MAX_BACKLOG:
+            connection.transport.abort()
+
+    def _close(self, number: int) -> None:
+        task = self._dialling.pop(number, None)
+        if task is not None:
+            task.cancel()
+        connection = self._links.pop(number, None)
+        if connection is not None:
+            self._closing.add(connection)
+            connection.transport.close()
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, connection.transport.abort)
+
+    async def _dial(self, number: int, member: Member) -> None:
+        try:
+            async with asyncio.timeout(DIAL_SECONDS):
+                hosts = await self._find(member.name)
+                while not await self._connect(number, hosts, member.port):
+                    await asyncio.sleep(DIAL_PAUSE_SECONDS)
+        except TimeoutError:
+            self._dialling.pop(number, None)
+            if self._chat is not None:
+                self.carry_out(self._chat.closed(number, _now()))
+
+    async def _connect(self, number: int, hosts: Sequence[str], port: int) -> bool:
+        loop = asyncio.get_running_loop()
+
+        def connection() -> _Connection:
+            self._dialling.pop(number, None)
+            return _Connection(self, number)
+
+        for host in hosts:
+            with contextlib.suppress(OSError):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await loop.create_connection(connection, host, port)
+                return True
+        return False
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at = None if self._chat is None else self._chat.deadline
+        if at is not None:
+            self._timer = asyncio.get_running_loop().call_at(at, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._chat is not None:
+            self.carry_out(self._chat.tick(_now()))
+
+
+class _Connection(asyncio.Protocol):
+    """A connection with a peer. Its number is the chat's; None until the chat has given it one."""
+
+    def __init__(self, owner: PeerSockets, number: int | None) -> None:
+        self.number = number
+        self.gone = asyncio.Event()
+        self.transport: asyncio.Transport
+        self._owner = owner
+
+    @property
+    def remote_host(self) -> str:
+        address = self.transport.get_extra_info("peername")
+        return str(address[0]) if address else ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            option = getattr(socket, name, None)  # not every system has each
+            if option is not None:
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._owner.made(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._owner.received(self, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set()
+        self._owner.lost(self)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,181 @@
+"""Calls to the service: a short connection for each operation, tried again where that makes sense."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from tertulia.clients.device.exchange import Run, Steps
+from tertulia.clients.device.wire import Frames, Garbage
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+"""For an operation's next answer, and time enough for a busy service to verify a password."""
+CLOSE_SECONDS = 2.0
+"""For the service to close in its turn: it then has taken everything."""
+PAUSES = (0.3, 1.0, 2.0)
+"""Seconds between the tries."""
+HUNG_UP_TRIES = 2
+"""The service also hangs up on whoever is not logged in, and will do so again."""
+_RESET = struct.pack("ii", 1, 0)  # to linger for no time at all: the other side reads a reset
+
+
+class ServiceError(Exception):
+    """The service did not do what was asked. The text is for the person."""
+
+
+class Away(ServiceError):
+    """Nobody listens there, or answers in time."""
+
+
+class HungUp(ServiceError):
+    """The service ended the connection without the answer."""
+
+
+class Garbled(ServiceError):
+    """Whatever listens there, it is no service for devices."""
+
+
+class Call(asyncio.Protocol):
+    """One connection to the service, on which exchanges run one after the other."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._frames = Frames()
+        self._arrived = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._in_order = True
+        self._transport: asyncio.Transport
+
+    async def do(self, steps: Steps[T], within: float | None = ANSWER_SECONDS) -> T:
+        """Run an exchange and return its result. Raises ServiceError."""
+        run = Run(self._frames, steps)
+        try:
+            while True:
+                for step in run.advance():
+                    if isinstance(step, bytes):
+                        self.send(step)
+                if run.done:
+                    return run.result
+                if self._lost.is_set():
+                    raise HungUp(
+                        f"The service at {self._where} ended the connection. If it does so again, "
+                        "your login has ended: in NAME PASSWORD."
+                    )
+                self._arrived.clear()
+                async with asyncio.timeout(within):
+                    await self._arrived.wait()
+        except TimeoutError:
+            self._break()
+            raise Away(f"The service at {self._where} did not answer in time.") from None
+        except Garbage as error:
+            self._break()
+            raise Garbled(f"What answers at {self._where} is no service for devices.") from error
+        except asyncio.CancelledError:
+            self._break()
+            raise
+
+    def send(self, data: bytes) -> None:
+        """Send what belongs to no exchange."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def end(self) -> None:
+        """Say that no more will come."""
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+
+    async def close(self) -> bool:
+        """Close in order, and return whether the service did so too: it took what was sent."""
+        self.end()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._lost.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._transport.abort()  # nothing is left to send or to read, or there was no end to it
+        return self._in_order
+
+    def _break(self) -> None:
+        """Close out of order: messages that were asked for stay pending, as they were not shown."""
+        if not self._lost.is_set():
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._frames.feed(data)
+        self._arrived.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._in_order = exc is None
+        self._lost.set()
+        self._arrived.set()
+
+
+class Service:
+    """Where the service is, and how to ask it for something."""
+
+    def __init__(self, host: str, port: int, tell: Callable[[str], None]) -> None:
+        """``tell``: how the person learns that it takes longer."""
+        self.host = host
+        self._port = port
+        self._tell = tell
+        self.where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    async def call(
+        self, steps: Callable[[], Steps[T]], *, repeatable: bool = True, patient: bool = True
+    ) -> T:
+        """Run an operation on a connection of its own, and close that in order.
+
+        Raises ServiceError, after some tries; without ``patient`` after the first one, and without
+        ``repeatable`` as soon as the service may have done it.
+        """
+        call, result = await self.open(steps, repeatable=repeatable, patient=patient)
+        await call.close()
+        return result
+
+    async def open(
+        self, steps: Callable[[], Steps[T]], *, repeatable: bool = True, patient: bool = True
+    ) -> tuple[Call, T]:
+        """Do as ``call`` does, and leave the connection open."""
+        hung_up = 0
+        for pause in (*(PAUSES if patient else ()), None):
+            try:
+                call = await self._connect()
+            except Away:
+                if pause is None:
+                    raise
+            else:
+                try:
+                    return call, await call.do(steps())
+                except HungUp:
+                    hung_up += 1
+                    if pause is None or not repeatable or hung_up == HUNG_UP_TRIES:
+                        raise
+                except Away:
+                    if pause is None or not repeatable:
+                        raise
+            if pause == PAUSES[0]:
+                self._tell(f"The service at {self.where} does not answer; trying again …")
+            await asyncio.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    async def _connect(self) -> Call:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, call = await loop.create_connection(
+                    lambda: Call(self.where), self.host, self._port
+                )
+        except OSError as error:  # TimeoutError is one
+            reason = f" ({error.strerror})" if error.strerror else ""
+            raise Away(f"The service at {self.where} is away{reason}. Try again later.") from error
+        return call

@@ -1,0 +1,42 @@
+"""``protocollo``: a message is two lines, recipient then text. Source: the protocol page protocollo."""
+
+from tertulia.clients.load.dialects.contract import LineEntering, Whole, whole_lines
+
+
+class _Entering(LineEntering):
+    """The name goes out at once; the list of users is the welcome."""
+
+    def line(self, line: bytes) -> bytes:
+        if line.startswith(b"Utenti collegati:"):
+            self.entered = True
+            return b""
+        return self.refuse(line)
+
+
+class Protocollo:
+    """The words of ``protocollo``, in both wordings."""
+
+    name = "protocollo"
+    echoes = False
+    mark = b"\t"
+    acknowledgement = b""
+    answers = ()
+    refusals = (b"G> destinatario sconosciuto", b"G> riga troppo lunga")
+
+    def entering(self, nickname: str) -> _Entering:
+        return _Entering(nickname.encode() + b"\n")
+
+    def say(self, text: bytes) -> bytes:
+        return b"G\n%s\n" % text
+
+    def whisper(self, recipient: bytes, text: bytes) -> bytes:
+        return b"%s\n%s\n" % (recipient, text)
+
+    def received(self, private: int) -> bytes:
+        return b""
+
+    def whole(self, data: bytes) -> Whole:
+        return whole_lines(data)
+
+    def joined(self, prefix: bytes) -> tuple[bytes, ...]:
+        return (b"G.@g> " + prefix, b"Benvenuto " + prefix)

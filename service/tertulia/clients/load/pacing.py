@@ -1,0 +1,58 @@
+"""When messages are due. Sans-IO: the time is an argument, in microseconds of a monotonic clock."""
+
+
+class Pace:
+    """Open loop: so many messages a second, whatever becomes of them."""
+
+    __slots__ = ("_end", "_given", "_interval", "_start")
+
+    def __init__(self, rate: float, start: int, end: int, phase: float = 0.0) -> None:
+        """Spread messages evenly from ``start`` to ``end``.
+
+        ``phase``, from 0 to 1, is how far into the interval between two the first comes, so that
+        several processes take turns.
+        """
+        self._interval = 1_000_000 / rate
+        self._start = start + phase * self._interval
+        self._end = end
+        self._given = 0
+
+    def due(self, now: int, most: int) -> list[int]:
+        """Return when each message that is due was due, those given before left out, the first first.
+
+        Whoever asks late gets all that he missed, each with its own time: what waited here has
+        waited. No more than ``most`` at once.
+        """
+        times = []
+        while len(times) < most:
+            at = int(self._start + self._given * self._interval)
+            if at > now or at >= self._end:
+                break
+            times.append(at)
+            self._given += 1
+        return times
+
+    @property
+    def next_at(self) -> int | None:
+        """When the next message is due; None after the last."""
+        at = int(self._start + self._given * self._interval)
+        return at if at < self._end else None
+
+
+class Shares:
+    """Deals out one kind among many: of all that are asked for, a share, spread evenly."""
+
+    __slots__ = ("_carried", "_share")
+
+    def __init__(self, share: float) -> None:
+        """Choose that share, from 0 to 1."""
+        self._share = share
+        self._carried = 0.5  # rounds to the nearest
+
+    def take(self) -> bool:
+        """Say whether the next is one."""
+        self._carried += self._share
+        if self._carried >= 1:
+            self._carried -= 1
+            return True
+        return False

@@ -1,0 +1,85 @@
+"""Whom to load: addresses, and whether this machine alone is meant."""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from tertulia.clients.load import dialects
+
+CLIENTS_PER_SOURCE: Final = 20_000
+"""Clients of one source address. A source has some 28,000 ports for one service, and some are taken."""
+MAX_SOURCES: Final = 200
+"""Source addresses in 127.0.0.0/24 from which clients come when there are many."""
+
+
+class TargetError(ValueError):
+    """This is not to be loaded. The message says why, and what to do."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One address on which clients of one dialect are accepted."""
+
+    dialect: str
+    name: str
+    """The host as it was given."""
+    address: str
+    """The one it was found to be: looked up once, so that what was checked is what is loaded."""
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.name}]" if ":" in self.name else self.name
+        return f"{self.dialect} {host}:{self.port}"
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """IPv4 or IPv6."""
+        return socket.AF_INET6 if ":" in self.address else socket.AF_INET
+
+    def source(self, client: int) -> str | None:
+        """Return the address from which a client should come; None where that does not matter."""
+        block = client // CLIENTS_PER_SOURCE
+        if not block or self.family is not socket.AF_INET or not _is_loopback(self.address):
+            return None
+        return f"127.0.0.{1 + block % MAX_SOURCES}"
+
+
+def target(value: str, mine: Sequence[str] = ()) -> Target:
+    """Read DIALECT=HOST:PORT and look the host up.
+
+    Raises TargetError where it is malformed or unknown, or is not this machine and is not one of the
+    hosts that were named as one's own.
+    """
+    dialect, equals, where = value.partition("=")
+    host, colon, port = where.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not (equals and colon and bare) or (":" in host and bare == host):
+        raise TargetError(f"{value!r} should be DIALECT=HOST:PORT, like chatte=127.0.0.1:1234")
+    if dialect not in dialects.NAMES:
+        known = ", ".join(dialects.NAMES)
+        raise TargetError(f"{value!r}: there is no dialect {dialect!r}; there are {known}")
+    if not port.isascii() or not port.isdecimal() or not 1 <= int(port) <= 65_535:
+        raise TargetError(f"{value!r}: {port!r} is no port; it should be 1 to 65535")
+    address = _look_up(bare, int(port))
+    if not _is_loopback(address) and bare not in mine:
+        raise TargetError(
+            f"{value!r} is {address}, which is not this machine. A load test can take a service down: if "
+            f"it is yours, and may be, add --yes-this-is-my-service {bare}"
+        )
+    return Target(dialect, bare, address, int(port))
+
+
+def _look_up(host: str, port: int) -> str:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise TargetError(f"{host} is unknown: {error.strerror or error}") from None
+    return str(found[0][4][0])
+
+
+def _is_loopback(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback

@@ -1,0 +1,39 @@
+/** What a screen reader says of the log: every line, or in a flood how many there were. */
+
+import { Pace } from "./pace.js";
+
+export class Announcer {
+  #list;
+  #status;
+  #log;
+  #chat;
+  #texts;
+  #pace = new Pace();
+  #seenLines = 0;
+  #seenMessages = 0;
+
+  /** `list` is the live region that holds the lines, `status` a hidden one for summaries. */
+  constructor({ list, status, log, chat, texts }) {
+    this.#list = list;
+    this.#status = status;
+    this.#log = log;
+    this.#chat = chat;
+    this.#texts = texts;
+  }
+
+  /** Decide about what has come; to be called before it is shown. Returns whether to call again. */
+  render(now) {
+    const { end, messages } = this.#chat.transcript;
+    this.#pace.came(end - this.#seenLines, now);
+    // Who reads further up gets older lines fetched, and those are no news.
+    const isQuiet = this.#pace.isFlood || !this.#log.isFollowing;
+    const live = isQuiet ? "off" : "polite";
+    if (this.#list.getAttribute("aria-live") !== live) this.#list.setAttribute("aria-live", live);
+    if (isQuiet) this.#pace.skipped(messages - this.#seenMessages);
+    this.#seenLines = end;
+    this.#seenMessages = messages;
+    const count = this.#pace.summary(now);
+    if (count > 0) this.#status.textContent = this.#texts.say("log.new", { count });
+    return isQuiet;
+  }
+}

@@ -1,0 +1,72 @@
+/** The field that messages are written in. */
+
+import { MAX_TEXT, cleaned, weight } from "./frames.js";
+
+/** Bytes that are left when it is said how many. */
+const NEARLY_FULL = 300;
+
+export class Composer {
+  #form;
+  #field;
+  #hint;
+  #texts;
+  #onSend;
+
+  /** `onSend` is given the text and returns null, or the reason why it was not taken. */
+  constructor({ form, field, hint, texts, onSend }) {
+    this.#form = form;
+    this.#field = field;
+    this.#hint = hint;
+    this.#texts = texts;
+    this.#onSend = onSend;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+    field.addEventListener("keydown", (event) => {
+      // While a word is being composed, as in Japanese, Enter ends the word.
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault();
+      this.#send();
+    });
+    field.addEventListener("input", () => this.#weigh());
+  }
+
+  focus() {
+    this.#field.focus();
+  }
+
+  /** Empty the field. */
+  clear() {
+    this.#field.value = "";
+    this.#weigh();
+  }
+
+  /** Say who will read it: `self`, a nickname, or null for everybody. */
+  address(nickname, isSelf) {
+    const key = isSelf ? "_self" : nickname === null ? "" : "_private";
+    this.#field.placeholder = this.#texts.say(`write.placeholder${key}`, { name: nickname });
+    this.#form.classList.toggle("is-private", nickname !== null);
+  }
+
+  #send() {
+    const refusal = this.#onSend(this.#field.value);
+    if (refusal === null) this.clear();
+    else if (refusal === "too_many") this.#complain(this.#texts.say("write.too_many"));
+    else this.#weigh();
+    this.focus();
+  }
+
+  #weigh() {
+    const left = MAX_TEXT - weight(cleaned(this.#field.value));
+    if (left < 0) this.#complain(this.#texts.say("write.too_long", { count: -left }));
+    else this.#complain("", left < NEARLY_FULL ? left : null);
+  }
+
+  #complain(text, left = null) {
+    this.#field.setAttribute("aria-invalid", String(text !== ""));
+    this.#hint.classList.toggle("is-grave", text !== "");
+    const told = left === null ? text : this.#texts.say("write.left_over", { count: left });
+    if (this.#hint.textContent !== told) this.#hint.textContent = told;
+  }
+}

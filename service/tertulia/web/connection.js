@@ -1,0 +1,74 @@
+/** Drives a session: gives it a socket, the time and its deadlines. */
+
+/** The status code with which this side closes. */
+const DONE = 1000;
+
+export class Connection {
+  #session;
+  #url;
+  #onChange;
+  #socket = null;
+  #timer = null;
+
+  /** `onChange` is called after everything that happened to the session. */
+  constructor(session, { url, onChange }) {
+    this.#session = session;
+    this.#url = url;
+    this.#onChange = onChange;
+  }
+
+  /** Tell the session something: `step` is called with it and the time; returned is what it returns. */
+  tell(step) {
+    const result = step(this.#session, Date.now());
+    for (const it of this.#session.takeActs()) this.#perform(it);
+    this.#arm();
+    this.#onChange();
+    return result;
+  }
+
+  #perform({ act, frame }) {
+    switch (act) {
+      case "open":
+        this.#drop();
+        this.#open();
+        break;
+      case "send":
+        this.#socket?.send(JSON.stringify(frame));
+        break;
+      case "drop":
+        this.#drop();
+        break;
+    }
+  }
+
+  #open() {
+    const socket = new WebSocket(this.#url);
+    this.#socket = socket;
+    // A socket that was dropped still has things to tell; nobody wants to know.
+    const whileCurrent = (step) => (event) => {
+      if (this.#socket === socket) step(event);
+    };
+    socket.onopen = whileCurrent(() => this.tell((session, now) => session.opened(now)));
+    socket.onmessage = whileCurrent(({ data }) =>
+      this.tell((session, now) => session.received(data, now)),
+    );
+    socket.onclose = whileCurrent(({ code, reason }) => {
+      this.#socket = null;
+      this.tell((session, now) => session.closed(code, reason, now));
+    });
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(DONE);
+  }
+
+  #arm() {
+    clearTimeout(this.#timer);
+    const { deadline } = this.#session;
+    if (deadline === null) return;
+    const pause = Math.max(0, deadline - Date.now());
+    this.#timer = setTimeout(() => this.tell((session, now) => session.due(now)), pause);
+  }
+}

@@ -1,0 +1,50 @@
+/** What goes over the wire, as far as it needs care. docs/protocols/browser.md describes it all. */
+
+/** Bytes of UTF-8 in a text. */
+export const MAX_TEXT = 4096;
+
+const encoder = new TextEncoder();
+
+/**
+ * Read a frame of the service.
+ *
+ * Returns an object with a `type`, or null where the text is something else: a newer service may say
+ * things that this page does not know.
+ */
+export function read(text) {
+  let frame;
+  try {
+    frame = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  return typeof frame?.type === "string" ? frame : null;
+}
+
+/**
+ * Make of what was typed or pasted the text that the service will keep.
+ *
+ * The service removes control characters. Doing the same here, with a space for a line's end, keeps a
+ * pasted paragraph readable, and lets the page recognise its own message when it comes back.
+ */
+export function cleaned(text) {
+  const line = text.replace(/\r\n|[\n\r\u2028\u2029]/g, " ");
+  return wellFormed(line.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, ""));
+}
+
+/** Return how many bytes of UTF-8 a text takes. */
+export function weight(text) {
+  return encoder.encode(text).length;
+}
+
+/** Return the form under which nicknames are compared: without case. Beyond ASCII none is valid. */
+export function fold(nickname) {
+  return nickname.toLowerCase();
+}
+
+function wellFormed(text) {
+  // A surrogate without its half can't be written in UTF-8.
+  return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (found) =>
+    found.length === 2 ? found : "\ufffd",
+  );
+}

@@ -1,0 +1,42 @@
+/**
+ * What a page leaves to the page that follows it in the same tab: who it was, and where it stood.
+ *
+ * It is written when the page is hidden or goes, and taken out when a page is shown. So loading the
+ * page again, or coming back to a tab that the browser had put away, goes on with the session; and a
+ * tab that is duplicated while in use does not get hold of the other one's session.
+ */
+
+const KEY = "tertulia";
+/** Milliseconds for which the service knows a session's token. */
+const GOOD_FOR = 3_600_000;
+/** Lines of the log that are left. */
+export const LINES = 300;
+
+/** Leave something behind. A browser that forbids it, or is full, only can't go on later. */
+export function leave(storage, left, now) {
+  try {
+    storage.setItem(KEY, JSON.stringify({ ...left, at: now }));
+  } catch {
+    forget(storage);
+  }
+}
+
+/** Take what was left, or null where there is nothing, or nothing of use. It is gone then. */
+export function take(storage, now) {
+  try {
+    const left = JSON.parse(storage.getItem(KEY));
+    storage.removeItem(KEY);
+    return left !== null && now - left.at < GOOD_FOR ? left : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Leave nothing. */
+export function forget(storage) {
+  try {
+    storage.removeItem(KEY);
+  } catch {
+    // There is no storage, so nothing is in it.
+  }
+}

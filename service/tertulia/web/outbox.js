@@ -1,0 +1,192 @@
+/**
+ * One's own messages, from being typed until it is known what became of them.
+ *
+ *     waiting ──sent──▶ underway ──answer──▶ (gone from here)
+ *        ▲                 │  ├──own copy came──▶ seen ──answer──▶ (gone)
+ *        └─not carried out─┘  └──carried out, answer lost──▶ done ──own copy, or time──▶ (gone)
+ */
+
+/** Messages that may be here at once. */
+export const ROOM = 10_000;
+
+export class Outbox {
+  /** Rises with every change. */
+  version = 0;
+  #entries = new Map();
+  #nextId = 1;
+  #acknowledged = 0;
+  #waiting = [];
+  #unanswered = [];
+
+  /** Return how many messages are here. */
+  get size() {
+    return this.#entries.size;
+  }
+
+  /** Whether another message can be taken. */
+  get hasRoom() {
+    return this.#entries.size < ROOM;
+  }
+
+  /** When the message that has waited longest for its answer was sent, or null. */
+  get oldestSentAt() {
+    for (const it of this.#unanswered) return it.sentAt;
+    return null;
+  }
+
+  /** Take a message; `to` is null for everybody. */
+  add(to, text, now) {
+    const entry = { id: this.#nextId, to, text, at: now, state: "waiting", sentAt: null };
+    this.#nextId += 1;
+    this.#entries.set(entry.id, entry);
+    this.#waiting.push(entry);
+    this.version += 1;
+    return entry;
+  }
+
+  /** Return the messages in their order; those whose own copy was seen are left out. */
+  pending() {
+    return [...this.#entries.values()].filter((entry) => entry.state !== "seen");
+  }
+
+  /** Return what has to be sent on this connection, and take it as sent. */
+  takeWaiting(now) {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const entry of waiting) {
+      entry.state = "underway";
+      entry.sentAt = now;
+      this.#unanswered.push(entry);
+    }
+    if (waiting.length > 0) this.version += 1;
+    return waiting;
+  }
+
+  /** Note that something else was sent that will be answered in its turn. */
+  sentOther(sentAt) {
+    this.#unanswered.push({ id: null, sentAt });
+  }
+
+  /** Note that a public message of one's own came by in the log; return whether it is one of these. */
+  heard(text) {
+    for (const entry of this.#entries.values()) {
+      if (entry.state === "waiting") return false;
+      if (entry.to === null && entry.state !== "seen" && entry.text === text) {
+        if (entry.state === "done") this.#entries.delete(entry.id);
+        else entry.state = "seen";
+        this.version += 1;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Note the answer to a message, and return the message; undefined if it is not known. */
+  answered(id, isKept) {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    // Answers come in the order of what they answer: whatever is before it was answered, too.
+    const place = this.#unanswered.indexOf(entry);
+    this.#unanswered.splice(0, place + 1);
+    this.#entries.delete(id);
+    if (isKept) this.#acknowledged = Math.max(this.#acknowledged, id);
+    this.version += 1;
+    return entry;
+  }
+
+  /** Note an answer without a number; return the message that it is for, null if it is for none. */
+  answeredNext() {
+    const entry = this.#unanswered.shift();
+    if (entry === undefined || entry.id === null) return null;
+    this.#entries.delete(entry.id);
+    this.version += 1;
+    return entry;
+  }
+
+  /** Note that the connection is gone. */
+  interrupted() {
+    this.#unanswered = [];
+  }
+
+  /**
+   * Learn from a resumed session's welcome what was carried out.
+   *
+   * Everything later waits to be sent again. Returned are the messages that nothing more will be
+   * learnt about: `unanswered` were carried out, with an answer that was lost; of `unsure` nobody
+   * knows, as the service has forgotten even what it had acknowledged.
+   */
+  resumed(done) {
+    const hasForgotten = done < this.#acknowledged;
+    const unanswered = [];
+    const unsure = [];
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.state === "waiting") continue;
+      if (entry.state === "seen") {
+        this.#entries.delete(entry.id); // whatever became of its answer: it is never said twice
+      } else if (hasForgotten) {
+        this.#entries.delete(entry.id);
+        unsure.push(entry);
+      } else if (entry.id > done) {
+        entry.state = "waiting";
+      } else if (entry.to === null) {
+        entry.state = "done";
+      } else {
+        this.#entries.delete(entry.id);
+        unanswered.push(entry);
+      }
+    }
+    this.#waiting = this.#inState("waiting");
+    this.#acknowledged = Math.min(this.#acknowledged, done);
+    this.version += 1;
+    return { unanswered, unsure };
+  }
+
+  /** Whether there are messages that were carried out and whose own copy has not come by. */
+  get hasDone() {
+    return this.#inState("done").length > 0;
+  }
+
+  /** Give up waiting for the own copies of what was carried out, and return those messages. */
+  takeDone() {
+    const done = this.#inState("done");
+    for (const entry of done) this.#entries.delete(entry.id);
+    this.version += 1;
+    return done;
+  }
+
+  /** Empty this, and return the messages of which it is not known that they were kept. */
+  end() {
+    const lost = this.pending();
+    this.#entries.clear();
+    this.#waiting = [];
+    this.#unanswered = [];
+    this.#nextId = 1;
+    this.#acknowledged = 0;
+    this.version += 1;
+    return lost;
+  }
+
+  /** Return what another page needs to go on with this. */
+  snapshot() {
+    return {
+      nextId: this.#nextId,
+      acknowledged: this.#acknowledged,
+      entries: [...this.#entries.values()].map(({ id, to, text, at, state }) => {
+        return { id, to, text, at, state };
+      }),
+    };
+  }
+
+  /** Go on with what another page had. */
+  restore(saved) {
+    this.#nextId = saved.nextId;
+    this.#acknowledged = saved.acknowledged;
+    this.#entries = new Map(saved.entries.map((entry) => [entry.id, { ...entry, sentAt: null }]));
+    this.#waiting = this.#inState("waiting");
+    this.version += 1;
+  }
+
+  #inState(state) {
+    return [...this.#entries.values()].filter((entry) => entry.state === state);
+  }
+}

@@ -1,0 +1,284 @@
+/** Wires the page: the parts of the document, the session behind them, the connection below it. */
+
+import { Announcer } from "./announcer.js";
+import { Composer } from "./composer.js";
+import { Connection } from "./connection.js";
+import { Entrance } from "./entrance.js";
+import { fold } from "./frames.js";
+import { Log } from "./log.js";
+import * as memory from "./memory.js";
+import { People } from "./people.js";
+import { Picker } from "./picker.js";
+import { Session } from "./session.js";
+import { Texts, chooseLanguage } from "./texts.js";
+
+/** Milliseconds between two looks at who is in the room: names that dance can't be picked. */
+const ROOM_EVERY = 250;
+/** Milliseconds between two times that a hidden page writes down where it stands. */
+const SAVE_EVERY = 1_000;
+
+const part = (id) => document.getElementById(id);
+
+const language = chooseLanguage(navigator.languages);
+const locale = navigator.languages.find((tag) => tag.split("-")[0] === language);
+const texts = new Texts(language, locale);
+const session = new Session();
+const { chat } = session;
+
+const connection = new Connection(session, { url: socketUrl(), onChange: changed });
+const tell = (step) => connection.tell(step);
+
+const entrance = new Entrance({
+  parts: {
+    form: part("enter-form"),
+    name: part("name"),
+    password: part("password"),
+    enter: part("enter"),
+    cancel: part("cancel"),
+    progress: part("enter-progress"),
+    complaint: part("complaint"),
+    news: part("news"),
+  },
+  texts,
+  onEnter: (name, password) => tell((it, now) => it.enter(name, password, now)),
+  onCancel: () => tell((it, now) => it.leave(now)),
+});
+
+const log = new Log({
+  scroller: part("scroller"),
+  list: part("log"),
+  pendingList: part("pending"),
+  chat,
+  texts,
+  onMove: schedule,
+});
+
+const announcer = new Announcer({
+  list: part("log"),
+  status: part("summary"),
+  log,
+  chat,
+  texts,
+});
+
+const composer = new Composer({
+  form: part("composer"),
+  field: part("text"),
+  hint: part("text-hint"),
+  texts,
+  onSend: (text) => {
+    const refusal = tell((it, now) => it.write(picker.value, text, now));
+    if (refusal === null) log.toEnd();
+    return refusal;
+  },
+});
+
+const picker = new Picker({
+  input: part("recipient"),
+  list: part("recipients"),
+  hint: part("recipient-hint"),
+  chat,
+  texts,
+  onChange: () => {
+    composer.address(picker.value, fold(picker.value ?? "") === fold(chat.nickname));
+    picker.render();
+  },
+  onDone: () => composer.focus(),
+});
+
+const people = new People({
+  list: part("people"),
+  more: part("more-people"),
+  chat,
+  texts,
+  onPick: (nickname) => {
+    picker.choose(nickname);
+    composer.focus();
+  },
+});
+
+// --- What is shown -------------------------------------------------------------------------------
+
+let isScheduled = false;
+let isInChat = null;
+let roomShownAt = 0;
+let savedAt = 0;
+let seenMessages = 0;
+
+function changed() {
+  if (document.hidden) {
+    const now = Date.now();
+    if (now - savedAt < SAVE_EVERY) return;
+    save(now);
+    showTitle();
+  }
+  schedule();
+}
+
+function schedule() {
+  if (isScheduled) return;
+  isScheduled = true;
+  requestAnimationFrame(() => {
+    isScheduled = false;
+    show();
+  });
+}
+
+function show() {
+  const now = performance.now();
+  if (isInChat !== session.isMember) turn(session.isMember);
+  if (!isInChat) {
+    entrance.render(session);
+    return;
+  }
+  showHead();
+  if (announcer.render(now)) setTimeout(schedule, 1_000);
+  log.render();
+  showJump();
+  if (now - roomShownAt >= ROOM_EVERY) {
+    roomShownAt = now;
+    setTimeout(schedule, ROOM_EVERY);
+    showRoom();
+  }
+}
+
+/** Turn from the entrance to the chat, or back. */
+function turn(isIn) {
+  isInChat = isIn;
+  part("entrance").hidden = isIn;
+  part("chat").hidden = !isIn;
+  if (isIn) {
+    entrance.wipe();
+    picker.choose(null);
+    showRoom();
+    composer.focus();
+  } else {
+    part("close-dialog").close();
+    composer.clear();
+    entrance.render(session);
+    entrance.receive(chat.nickname);
+  }
+  showTitle();
+}
+
+function showHead() {
+  const { state } = session;
+  const isConnected = state === "inside" || state === "leaving";
+  setText(part("own-name"), chat.nickname);
+  setText(part("status"), texts.say(`status.${state}`));
+  part("chat").dataset.state = state;
+  part("offline").hidden = isConnected;
+  setText(part("offline-text"), isConnected ? "" : texts.say(`status.${state}`));
+  const count = chat.outbox.size;
+  const isQueueing = !isConnected && count > 0;
+  setText(part("queued"), isQueueing ? texts.say("status.queued", { count }) : "");
+  part("hurry").hidden = state !== "waiting";
+  part("close").hidden = !chat.isAdministrator;
+  part("close").disabled = state !== "inside";
+  part("leave").disabled = state === "leaving";
+  if (!chat.isAdministrator || state !== "inside") part("close-dialog").close();
+}
+
+function showRoom() {
+  const count = chat.roster.size;
+  setText(part("people-count"), texts.say("head.people", { count }));
+  picker.render();
+  people.render();
+}
+
+function showJump() {
+  part("jump").hidden = log.isFollowing;
+  const count = log.unread;
+  setText(part("jump-text"), count > 0 ? texts.say("log.new", { count }) : texts.say("log.to_end"));
+}
+
+function showTitle() {
+  const { messages } = chat.transcript;
+  if (!document.hidden) seenMessages = messages;
+  const count = messages - seenMessages;
+  document.title = isInChat && count > 0 ? `(${count}) Tertulia` : "Tertulia";
+}
+
+function setText(element, text) {
+  // Setting the same text again would make a screen reader say it again.
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// --- What the reader does ------------------------------------------------------------------------
+
+part("leave").addEventListener("click", () => tell((it, now) => it.leave(now)));
+part("hurry").addEventListener("click", () => tell((it, now) => it.hurry(now)));
+part("jump").addEventListener("click", () => {
+  log.toEnd();
+  composer.focus();
+});
+for (const id of ["people-button", "more-people"]) {
+  part(id).addEventListener("click", () => {
+    part("recipient").focus();
+    picker.open();
+  });
+}
+part("close").addEventListener("click", () => {
+  part("close-text").textContent = texts.say("close.text", { count: chat.roster.size });
+  part("close-dialog").showModal();
+});
+part("close-cancel").addEventListener("click", () => part("close-dialog").close());
+part("close-confirm").addEventListener("click", () => {
+  part("close-dialog").close();
+  tell((it, now) => it.closeChat(now));
+});
+
+// --- Another page after this one, another network ------------------------------------------------
+
+function save(now) {
+  savedAt = now;
+  const snapshot = session.snapshot();
+  if (snapshot === null) memory.forget(sessionStorage);
+  else memory.leave(sessionStorage, { snapshot, lines: chat.transcript.tail(memory.LINES) }, now);
+}
+
+function resume() {
+  const left = memory.take(sessionStorage, Date.now());
+  if (left === null) return;
+  for (const line of left.lines) chat.transcript.restore(line);
+  tell((it, now) => it.goOn(left.snapshot, now));
+}
+
+addEventListener("pagehide", () => save(Date.now()));
+addEventListener("online", () => tell((it, now) => it.networkChanged(now)));
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    save(Date.now());
+  } else {
+    memory.forget(sessionStorage);
+    showTitle();
+    schedule();
+  }
+});
+
+// --- Begin ---------------------------------------------------------------------------------------
+
+function socketUrl() {
+  const url = new URL("ws", document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  url.search = "";
+  url.hash = "";
+  return url;
+}
+
+function translate() {
+  document.documentElement.lang = texts.language;
+  for (const it of document.querySelectorAll("[data-text]")) {
+    it.textContent = texts.say(it.dataset.text);
+  }
+  for (const it of document.querySelectorAll("[data-label]")) {
+    it.setAttribute("aria-label", texts.say(it.dataset.label));
+  }
+  for (const it of document.querySelectorAll("[data-title]")) {
+    it.title = texts.say(it.dataset.title);
+  }
+}
+
+translate();
+resume();
+show();

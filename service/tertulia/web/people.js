@@ -1,0 +1,57 @@
+/** Who is in the room, beside the log where there is space for it. A click chooses the recipient. */
+
+import { element, hue } from "./line.js";
+
+/** Names that are shown, at most. */
+const SHOWN = 200;
+
+export class People {
+  #list;
+  #more;
+  #chat;
+  #texts;
+  #isWide = matchMedia("(min-width: 60rem)");
+  #drawn = "";
+
+  /** `onPick` is called with the nickname that was chosen. */
+  constructor({ list, more, chat, texts, onPick }) {
+    this.#list = list;
+    this.#more = more;
+    this.#chat = chat;
+    this.#texts = texts;
+    list.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button !== null) onPick(button.dataset.nickname);
+    });
+  }
+
+  /** Show what has changed, unless somebody is about to choose: no name moves away under a finger. */
+  render() {
+    const { roster, nickname, isAdministrator } = this.#chat;
+    const state = `${roster.version} ${nickname} ${isAdministrator}`;
+    if (!this.#isWide.matches || state === this.#drawn) return;
+    if (this.#drawn !== "" && this.#list.matches(":hover, :focus-within")) return;
+    this.#drawn = state;
+    const names = roster.sorted().slice(0, SHOWN);
+    const administrator = isAdministrator ? nickname : roster.oldest;
+    this.#list.replaceChildren(
+      ...names.map((name) => this.#person(name, name === nickname, name === administrator)),
+    );
+    const count = roster.size - names.length;
+    this.#more.hidden = count === 0;
+    this.#more.textContent = this.#texts.say("people.more", { count });
+  }
+
+  #person(name, isOwn, isAdministrator) {
+    const button = element(
+      "button",
+      "",
+      element("span", `name ${hue(name)}`, name),
+      isOwn ? element("span", "tag", this.#texts.say("people.you")) : null,
+      isAdministrator ? element("span", "tag", this.#texts.say("people.administrator")) : null,
+    );
+    button.type = "button";
+    button.dataset.nickname = name;
+    return element("li", "", button);
+  }
+}

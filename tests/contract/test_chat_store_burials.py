@@ -1,0 +1,310 @@
+"""The real store when nodes die, freeze, or are cut off: who is gone is announced once, nothing is lost."""
+
+import asyncio
+
+import pytest
+
+from contract.chat_stores import RedisNode, RedisStores
+from contract.lossy_proxy import Loss
+from contract.node import WITHIN, Guest
+from harness.waiting import elapse, until
+from tertulia.chat.ports import Op, Outcome
+from tertulia.domain.events import Left, Undelivered
+from tertulia.store.scripts import BURY, COMMIT
+
+CROWD = 1000
+LETTERS = 1200
+STEP = 200
+"""Nicknames that one step of a burial frees at most."""
+
+
+async def crowd(node: RedisNode, count: int = CROWD) -> list[Guest]:
+    """Let so many guests into a node's room."""
+    return await node.enter(*(f"{node.follower.name}-{i}" for i in range(count)))
+
+
+async def announced_once(guests: list[Guest], *watchers: RedisNode) -> None:
+    """Wait until everybody was announced as gone, and see that it was done once."""
+    sessions = sorted(guest.session for guest in guests)
+    for watcher in watchers:
+        await until(
+            lambda it=watcher: len(it.follower.lefts()) >= len(sessions),
+            WITHIN,
+            lambda it=watcher: f"{len(sessions)} to leave, {len(it.follower.lefts())} did",
+        )
+        assert sorted(watcher.follower.lefts()) == sessions
+
+
+async def all_know(count: int, *nodes: RedisNode) -> None:
+    """Wait until all nodes know so many members."""
+    await until(lambda: all(len(n.follower.roster) == count for n in nodes), WITHIN, "rosters")
+
+
+# A node that dies
+
+
+async def test_a_dead_nodes_sessions_leave_once_in_steps(chat_stores: RedisStores) -> None:
+    watcher, dead = await chat_stores.node("watcher"), await chat_stores.node("dead")
+    guests = await crowd(dead)
+    await all_know(CROWD, watcher)
+    dead.wire.cut_off()
+    await announced_once(guests, watcher)
+    steps = [
+        len(entry.events)
+        for entry in watcher.follower.entries
+        if isinstance(entry.events[0], Left)
+    ]
+    assert sum(steps) == CROWD
+    assert max(steps) <= STEP
+    await until(lambda: chat_stores.registered() == {watcher.store.node}, WITHIN, "the end")
+    assert not [name for name in chat_stores.names() if dead.store.node in name]
+    assert watcher.counted("burials_total") == 1
+    again = await watcher.enter_one("dead-0")
+    assert again.session in watcher.follower.joins()
+
+
+async def test_two_nodes_do_not_bury_a_third_twice(chat_stores: RedisStores) -> None:
+    watchers = [await chat_stores.node(f"watcher-{i}") for i in range(2)]
+    dead = await chat_stores.node("dead")
+    guests = await crowd(dead)
+    await all_know(CROWD, *watchers)
+    dead.wire.cut_off()
+    await announced_once(guests, *watchers)
+    await until(lambda: dead.store.node not in chat_stores.registered(), WITHIN, "the end")
+    await elapse(0.3)  # a second burial would begin within a heartbeat or two
+    await announced_once(guests, *watchers)
+    assert sum(watcher.counted("burials_total") for watcher in watchers) == 1
+
+
+@pytest.mark.parametrize("steps_done", [0, 1, 3])
+@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.REPLY])
+async def test_another_node_goes_on_where_one_that_buries_dies(
+    chat_stores: RedisStores, steps_done: int, loss: Loss
+) -> None:
+    first = await chat_stores.node("first")
+    dead = await chat_stores.node("dead")
+    guests = await crowd(dead)
+    guests += await first.enter("first-0", "first-1")
+    await all_know(CROWD + 2, first)
+    fault = first.wire.lose(BURY.sha, loss, skip=steps_done, then=first.wire.cut_off)
+    dead.wire.cut_off()
+    await asyncio.wait_for(fault.struck.wait(), WITHIN)
+    second = await chat_stores.node("second")
+    known = {member.session for member in second.follower.roster}
+    # Its claim on the burial runs out in seconds; what those bring is not what this is about.
+    chat_stores.server.control.pexpire(chat_stores.keys.burial(dead.store.node), 1)
+    await until(lambda: not len(second.follower.roster), WITHIN, "everybody to be buried")
+    assert sorted(second.follower.lefts()) == sorted(known)
+    assert known >= {guest.session for guest in guests[CROWD:]}
+    logged = [line for line in chat_stores.log() if '"left"' in line]
+    assert len(logged) == len(set(logged)) == CROWD + 2
+    await until(lambda: chat_stores.registered() == {second.store.node}, WITHIN, "the end")
+
+
+async def test_nobody_is_buried_by_who_has_just_come(chat_stores: RedisStores) -> None:
+    """Only who has had a healthy Redis for a whole lease may judge others."""
+    control, keys = chat_stores.server.control, chat_stores.keys
+    control.zadd(keys.leases, {"long-dead": 1})
+    node = await chat_stores.node("new", lease_seconds=1.0)
+    await elapse(0.5)
+    assert "long-dead" in chat_stores.registered()
+    node.wire.cut("commit")
+    node.wire.lose(COMMIT.sha, Loss.REQUEST)
+    await elapse(0.7)  # the lease is counted from the outage on
+    assert "long-dead" in chat_stores.registered()
+    await until(lambda: "long-dead" not in chat_stores.registered(), WITHIN, "the burial")
+    assert node.counted("burials_total") == 1
+
+
+async def test_a_slow_node_that_listens_is_not_buried_before_its_lease_is_out(
+    chat_stores: RedisStores,
+) -> None:
+    """It renews nothing, but its subscription is there: so it is alive, as far as anybody knows."""
+    slow = {"lease_seconds": 3.0, "silence_seconds": 0.6, "redis_timeout_seconds": 2.5}
+    one = await chat_stores.node("one", **{**slow, "lease_seconds": 3.0})
+    two = await chat_stores.node("two", **slow)
+    await two.enter("andy")
+    two.wire.stall("commit")
+    await elapse(1.2)
+    assert two.store.node in chat_stores.registered()
+    assert one.follower.lefts() == []
+    two.wire.flow()
+    await elapse(0.2)
+    assert two.follower.fencings == 0
+
+
+async def test_a_dead_nodes_letters_are_all_reported(chat_stores: RedisStores) -> None:
+    """More of them than one step reads; each to who sent it, wherever that is."""
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    dead = await chat_stores.node("dead")
+    andy, betty = await one.enter_one("Andy"), await two.enter_one("Betty")
+    await dead.enter("carl")
+    await until(lambda: one.follower.nicknames[-1:] == ["carl"], WITHIN, "carl")
+    dead.follower.done_with = 0
+    for i in range(LETTERS // 2):
+        andy.whisper("carl", f"andy {i}")
+        betty.whisper("carl", f"betty {i}")
+    await asyncio.gather(one.store.settle(), two.store.settle())
+    dead.wire.cut_off()
+    for node, sender in ((one, andy), (two, betty)):
+        await until(lambda it=node: len(it.follower.letters) >= LETTERS // 2, WITHIN, "reports")
+        reports = [it.event for it in node.follower.letters]
+        assert {it.session for it in node.follower.letters} == {sender.session}
+        assert all(isinstance(report, Undelivered) for report in reports)
+        assert [it.text for it in reports if it] == [
+            f"{sender.key} {i}" for i in range(LETTERS // 2)
+        ]
+    await until(lambda: dead.store.node not in chat_stores.registered(), WITHIN, "the end")
+
+
+async def test_a_burial_that_lost_its_claim_loses_no_letter(chat_stores: RedisStores) -> None:
+    """It was slow, somebody else goes on with the same inbox, and both take letters out of it."""
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    dead = await chat_stores.node("dead")
+    andy = await one.enter_one("andy")
+    await dead.enter("carl")
+    await until(lambda: one.follower.nicknames[-1:] == ["carl"], WITHIN, "carl")
+    dead.follower.done_with = 0
+    for i in range(LETTERS):
+        andy.whisper("carl", str(i))
+    await one.store.settle()
+    control, keys = chat_stores.server.control, chat_stores.keys
+    # Whichever of them buries hangs before it takes the first letters out, until its claim is over.
+    for node in (one, two):
+        node.wire.lose("LTRIM", Loss.REQUEST, then=lambda it=node: it.wire.stall("care"))
+    dead.wire.cut_off()
+    await until(lambda: one.wire.is_stalled("care") or two.wire.is_stalled("care"), WITHIN, "it")
+    control.pexpire(keys.burial(dead.store.node), 1)
+    await until(lambda: one.wire.is_stalled("care") and two.wire.is_stalled("care"), WITHIN, "it")
+    for node in (one, two):
+        node.wire.flow()
+    await until(lambda: dead.store.node not in chat_stores.registered(), WITHIN, "the end")
+    await asyncio.gather(one.store.settle(), two.store.settle())
+    reported = {it.event.text for it in one.follower.letters if it.event}
+    assert reported == {str(i) for i in range(LETTERS)}
+
+
+async def test_a_burial_goes_on_while_the_node_is_never_idle(chat_stores: RedisStores) -> None:
+    """Under load there is always something that is not settled yet."""
+    one, dead = await chat_stores.node("one"), await chat_stores.node("dead")
+    andy = await one.enter_one("andy")
+    await dead.enter("carl")
+    await until(lambda: one.follower.nicknames[-1:] == ["carl"], WITHIN, "carl")
+    dead.follower.done_with = 0
+    andy.whisper("carl", "psst")
+    await one.store.settle()
+    talking = True
+    settled = one.follower.settled
+
+    def answer(ops: list[Op]) -> None:
+        if talking:
+            andy.say(f"on and on {len(one.follower.ops)}")
+        settled(ops)
+
+    one.follower.settled = answer  # type: ignore[method-assign, assignment]
+    try:
+        andy.say("begin")
+        dead.wire.cut_off()
+        await until(lambda: one.follower.letters, WITHIN, "the report")
+        await until(lambda: dead.store.node not in chat_stores.registered(), WITHIN, "the end")
+    finally:
+        talking = False
+    assert one.counted("burials_total") == 1
+
+
+# A node that comes back
+
+
+async def test_a_node_that_was_cut_off_is_fenced_and_starts_over(chat_stores: RedisStores) -> None:
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
+    before = two.store.node
+    two.wire.cut_off()
+    zombie = [betty.say("zombie"), betty.leave()]
+    await announced_once([betty], one)
+    await one.enter("betty")
+    two.wire.restore()
+    await until(lambda: two.follower.fencings, WITHIN, "the fence")
+    await until(lambda: two.store.node != before, WITHIN, "another name")
+    assert [op.outcome for op in zombie] == [None, None]
+    op = two.guest("Betty").join()
+    await two.store.settle()
+    assert op.outcome is Outcome.TAKEN
+    andy.say("hello")
+    await one.store.settle()
+    await until(lambda: two.follower.said, WITHIN, "hello")
+    assert one.follower.said == two.follower.said == ["hello"]
+    assert one.follower.nicknames == two.follower.nicknames == ["andy", "betty"]
+    assert two.counted("fencings_total") == 1
+    assert await until_registered(chat_stores, one, two)
+
+
+async def until_registered(stores: RedisStores, *nodes: RedisNode) -> bool:
+    """Wait until exactly these nodes are registered."""
+    await until(lambda: stores.registered() == {n.store.node for n in nodes}, WITHIN, "leases")
+    return True
+
+
+async def test_a_batch_on_its_way_when_its_node_was_buried_does_nothing(
+    chat_stores: RedisStores,
+) -> None:
+    """The request itself is late: it reaches Redis after the burial."""
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    betty = await two.enter_one("betty")
+    await until(lambda: one.follower.nicknames, WITHIN, "betty")
+    two.wire.stall("commit")
+    op = betty.say("late")
+    chat_stores.condemn(two.store.node)
+    await announced_once([betty], one)
+    two.wire.flow()
+    await until(lambda: two.follower.fencings, WITHIN, "the fence")
+    assert op.outcome is None
+    assert one.follower.said == []
+    assert not any("late" in line for line in chat_stores.log())
+
+
+async def test_a_node_whose_lease_is_out_and_that_nobody_buried_goes_on(
+    chat_stores: RedisStores,
+) -> None:
+    node = await chat_stores.node("alone")
+    andy = await node.enter_one("andy")
+    chat_stores.server.control.zadd(chat_stores.keys.leases, {node.store.node: 1})
+    andy.say("still here")
+    await asyncio.wait_for(node.store.settle(), WITHIN)
+    assert node.follower.said == ["still here"]
+    assert node.follower.fencings == 0
+
+
+async def test_a_node_that_is_fenced_again_and_again(chat_stores: RedisStores) -> None:
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    names = [two.store.node]
+    for i in range(3):
+        guest = await two.enter_one(f"guest-{i}")
+        chat_stores.condemn(two.store.node)
+        await until(lambda: two.store.node not in names, WITHIN, "another name")
+        names.append(two.store.node)
+        await until(lambda it=guest: it.session in one.follower.lefts(), WITHIN, "the burial")
+    assert two.follower.fencings == 3
+    assert len(set(names)) == 4
+    await two.enter("andy")
+    await until(lambda: one.follower.nicknames == ["andy"], WITHIN, "andy")
+
+
+async def test_a_stopping_node_is_not_forgotten_before_its_letters_are(
+    chat_stores: RedisStores,
+) -> None:
+    """What came for its last session in the last moment is reported by others."""
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
+    two.follower.done_with = 0
+    andy.whisper("betty", "too late")
+    await one.store.settle()
+    betty.leave()
+    await two.store.settle()
+    await asyncio.wait_for(two.store.stop(), WITHIN)
+    chat_stores.leave_to_end(two)
+    await until(lambda: one.follower.letters, WITHIN, "the report")
+    (delivery,) = one.follower.letters
+    assert isinstance(delivery.event, Undelivered)
+    await until(lambda: chat_stores.registered() == {one.store.node}, WITHIN, "the burial")
+    await two.wire.close()

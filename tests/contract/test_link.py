@@ -1,0 +1,127 @@
+"""A connection to a real Redis: its failures are all of one kind, and it can be let go of at any time."""
+
+import asyncio
+
+import pytest
+
+from contract.lossy_proxy import Loss, LossyProxy
+from contract.node import WITHIN
+from harness.redis_server import RedisServer, free_port
+from tertulia.metrics import RetryCause
+from tertulia.store.errors import StoreAway
+from tertulia.store.link import Link
+from tertulia.store.scripts import FORGET
+
+TIMEOUT = 0.2
+
+
+async def test_a_command_is_answered(shared_redis: RedisServer) -> None:
+    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+    assert await link.call("ECHO", "hello") == b"hello"
+    assert await link.call_many([("ECHO", "one"), ("ECHO", "two")]) == [b"one", b"two"]
+    assert await link.call_many([]) == []
+    assert link.is_connected
+    assert "tertulia-test" in {it.name for it in shared_redis.connections()}
+    await link.disconnect()
+    assert not link.is_connected
+
+
+async def test_a_script_is_loaded_where_it_is_not_known(shared_redis: RedisServer) -> None:
+    shared_redis.control.script_flush()
+    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+    for _ in range(2):
+        assert await link.run(FORGET, ["{x}:1", "{x}:2", "{x}:3", "{x}:4", "{x}:5", "{x}:6"], ["n"])
+    assert shared_redis.control.script_exists(FORGET.sha) == [True]
+    await link.disconnect()
+
+
+async def test_an_error_is_a_reason_to_connect_again(shared_redis: RedisServer) -> None:
+    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+    shared_redis.control.set("{x}:text", "text")
+    for failing in (link.call("LLEN", "{x}:text"), link.call_many([("LLEN", "{x}:text")])):
+        with pytest.raises(StoreAway) as caught:
+            await failing
+        assert caught.value.cause is RetryCause.OTHER
+        assert not link.is_connected
+    assert await link.call("ECHO", "sound again") == b"sound again"
+    await link.disconnect()
+
+
+async def test_nobody_there_is_a_failed_connection() -> None:
+    link = Link(f"redis://127.0.0.1:{free_port()}", "tertulia-test", TIMEOUT)
+    with pytest.raises(StoreAway) as caught:
+        await link.connect()
+    assert caught.value.cause is RetryCause.CONNECTION
+
+
+@pytest.mark.parametrize("loss", Loss)
+async def test_a_reply_that_does_not_come_is_waited_for_no_longer_than_told(
+    shared_redis: RedisServer, loss: Loss
+) -> None:
+    proxy = await LossyProxy("127.0.0.1", shared_redis.port).start()
+    link = Link(proxy.url, "tertulia-test", TIMEOUT)
+    proxy.lose("ECHO", loss)
+    with pytest.raises(StoreAway) as caught:
+        await asyncio.wait_for(link.call("ECHO", "hello"), WITHIN)
+    stalled = loss is Loss.STALLED
+    assert caught.value.cause is (RetryCause.TIMEOUT if stalled else RetryCause.CONNECTION)
+    assert await link.call("ECHO", "hello") == b"hello"
+    await link.disconnect()
+    await proxy.close()
+
+
+async def test_silence_where_a_message_is_due_is_a_lost_connection(
+    shared_redis: RedisServer,
+) -> None:
+    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+    await link.connect()
+    await link.send("SUBSCRIBE", "{x}:channel")
+    assert (await link.receive(TIMEOUT))[0] == b"subscribe"
+    with pytest.raises(StoreAway) as caught:
+        await link.receive(0.05)
+    assert caught.value.cause is RetryCause.TIMEOUT
+    assert not link.is_connected
+
+
+async def test_a_replica_is_refused(shared_redis: RedisServer) -> None:
+    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+    shared_redis.control.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        with pytest.raises(StoreAway) as caught:
+            await link.connect()
+        assert caught.value.cause is RetryCause.READ_ONLY
+    finally:
+        shared_redis.control.execute_command("REPLICAOF", "NO", "ONE")
+    await link.connect()
+    await link.disconnect()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_task_can_be_cancelled_at_any_moment(
+    shared_redis: RedisServer, turns: int
+) -> None:
+    """Whoever stops or starts over cancels its tasks: one that goes on is never got rid of."""
+    for after in range(turns * 10, turns * 10 + 10):
+        link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+        await link.connect()
+        asked = 0
+
+        async def ask(link: Link = link) -> None:
+            nonlocal asked
+            while True:
+                await link.call("PING")
+                asked += 1
+
+        task = asyncio.create_task(ask())
+        for _ in range(after):
+            await asyncio.sleep(0)
+        task.cancel()
+        before = asked
+        while not task.done() and asked < before + 10:
+            await asyncio.sleep(0)
+        was_stopped = task.done()
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        await link.disconnect()
+        assert was_stopped, f"cancelled after {after} turns of the loop, it went on"

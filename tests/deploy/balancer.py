@@ -1,0 +1,96 @@
+"""A real HAProxy with the configuration as shipped."""
+
+import asyncio
+import csv
+import os
+import subprocess
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.tools import DEPLOY, packaged
+from harness.redis_server import free_port
+from harness.waiting import until
+
+CONFIGURATION = DEPLOY / "haproxy" / "haproxy.cfg"
+START_SECONDS = 10.0
+
+
+def haproxy() -> str:
+    """Return the program's path, or skip the test."""
+    return packaged("haproxy")
+
+
+class Balancer:
+    """One HAProxy process on free ports of 127.0.0.1."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        """Prepare one; ``environment`` says where the nodes are."""
+        names = ("CHATTE", "PROTOCOLLO", "DEVICE", "BROWSER")
+        self.ports = {name.lower(): free_port() for name in names}
+        self.tls_ports = {name.lower(): free_port() for name in names}
+        self._stats_port = free_port()
+        self._log = directory / "haproxy.log"
+        self._environment = {
+            **os.environ,
+            **{f"BIND_{name.upper()}": f"127.0.0.1:{port}" for name, port in self.ports.items()},
+            **{
+                f"BIND_{name.upper()}_TLS": f"127.0.0.1:{port}"
+                for name, port in self.tls_ports.items()
+            },
+            "BIND_STATS": f"127.0.0.1:{self._stats_port}",
+            **environment,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start the process and wait until it has looked at the nodes."""
+        self._launch()
+        await until(self._has_checked, START_SECONDS, lambda: f"HAProxy:\n{self._log.read_text()}")
+
+    def _launch(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [haproxy(), "-db", "-f", CONFIGURATION],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def end(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+
+    async def state(self, server: str, backend: str = "health") -> str:
+        """Return what it makes of a server: ``UP``, ``NOLB``, ``DOWN``; with progress, ``UP 1/3``."""
+        rows = await asyncio.to_thread(self._rows)
+        return next(
+            row["status"] for row in rows if (row["# pxname"], row["svname"]) == (backend, server)
+        )
+
+    async def metrics(self) -> str:
+        """Return the page for Prometheus."""
+        return await asyncio.to_thread(self._get, "/metrics")
+
+    def _has_checked(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"HAProxy ended:\n{self._log.read_text()}"
+        try:
+            rows = self._rows()
+        except OSError:  # not listening yet
+            return False
+        servers = [r for r in rows if r["# pxname"] == "health" and r["svname"].startswith("node")]
+        return all(row["check_status"] not in ("", "INI") for row in servers)
+
+    def _rows(self) -> list[dict[str, str]]:
+        return list(csv.DictReader(self._get("/;csv").splitlines()))
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self._stats_port}{path}", timeout=5
+        ) as page:
+            return str(page.read().decode())

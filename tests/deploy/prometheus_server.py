@@ -1,0 +1,100 @@
+"""A real Prometheus with the configuration as shipped."""
+
+import json
+import shutil
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.tools import DEPLOY, packaged
+from harness.redis_server import free_port
+from harness.waiting import until_sync
+
+SHIPPED = DEPLOY / "prometheus"
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule as Prometheus has read it."""
+
+    name: str
+    expression: str
+    alerts: bool
+    health: str
+
+
+class Prometheus:
+    """One process on a free port of 127.0.0.1, scraping the nodes that it is given."""
+
+    def __init__(self, directory: Path, nodes: Iterable[int]) -> None:
+        """Prepare one; ``nodes`` are ports of their operator's HTTP on this machine."""
+        self._program = packaged("prometheus")
+        self._configuration = directory / "prometheus"
+        shutil.copytree(SHIPPED, self._configuration)
+        addresses = [f"127.0.0.1:{port}" for port in nodes]
+        # JSON is YAML.
+        targets = self._configuration / "targets"
+        (targets / "nodes.yml").write_text(json.dumps([{"targets": addresses}]))
+        (targets / "balancers.yml").write_text("[]")
+        self._log = directory / "prometheus.log"
+        self._data = directory / "data"
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    self._program,
+                    f"--config.file={self._configuration / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={self._data}",
+                    f"--web.listen-address=127.0.0.1:{self._port}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        until_sync(
+            self._answers, START_SECONDS, lambda: f"Prometheus to start:\n{self._log.read_text()}"
+        )
+
+    def end(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+
+    def ask(self, expression: str) -> list[float]:
+        """Evaluate an expression now, and return its values. Raises AssertionError on an error."""
+        answer = self._get("/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
+        assert answer["data"]["resultType"] == "vector", answer
+        return [float(it["value"][1]) for it in answer["data"]["result"]]
+
+    def rules(self) -> list[Rule]:
+        """Return all rules that it has read."""
+        groups = self._get("/api/v1/rules")["data"]["groups"]
+        return [
+            Rule(it["name"], it["query"], it["type"] == "alerting", it["health"])
+            for group in groups
+            for it in group["rules"]
+        ]
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._log.read_text()
+        try:
+            self._get("/api/v1/status/runtimeinfo")
+        except OSError:
+            return False
+        return True
+
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as page:
+            return json.load(page)

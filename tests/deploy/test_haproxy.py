@@ -1,0 +1,233 @@
+"""The balancer's configuration, as shipped, in a real HAProxy before nodes that are made up."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from deploy.balancer import CONFIGURATION, Balancer, haproxy
+from deploy.fake_node import DIALECTS, FakeNode
+from deploy.tools import run
+from harness.waiting import elapse, until
+
+LOOPBACK = {f"NODE{number}": "127.0.0.1" for number in (1, 2, 3)}
+
+pytestmark = pytest.mark.slow
+
+
+class Cluster:
+    """Three made-up nodes behind a real balancer."""
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        self.nodes = [FakeNode() for _ in range(3)]
+        self._directory = directory
+        self._environment = environment
+        self._connections: list[asyncio.StreamWriter] = []
+
+    async def start(self) -> None:
+        where = dict(self._environment)
+        for number, node in enumerate(self.nodes, 1):
+            await node.start()
+            where |= {f"NODE{number}_OPS": f"127.0.0.1:{node.ops_port}"}
+            where |= {
+                f"NODE{number}_{dialect.upper()}": f"127.0.0.1:{port}"
+                for dialect, port in node.ports.items()
+            }
+        self.balancer = Balancer(self._directory, where)
+        await self.balancer.start()
+
+    async def end(self) -> None:
+        for writer in self._connections:
+            writer.transport.abort()
+        if hasattr(self, "balancer"):
+            self.balancer.end()
+        for node in self.nodes:
+            await node.die()
+
+    async def connect(
+        self, dialect: str = "chatte", tls: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        ports = self.balancer.tls_ports if tls else self.balancer.ports
+        reader, writer = await asyncio.open_connection("127.0.0.1", ports[dialect], ssl=tls)
+        self._connections.append(writer)
+        return reader, writer
+
+    async def converse(
+        self, dialect: str = "chatte", tls: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect and wait for an echo: then a node has the connection."""
+        reader, writer = await self.connect(dialect, tls)
+        await echoed(reader, writer)
+        return reader, writer
+
+
+async def echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"hello\n")
+    async with asyncio.timeout(5):
+        assert await reader.readexactly(6) == b"hello\n"
+
+
+async def closed(reader: asyncio.StreamReader, within: float) -> None:
+    async with asyncio.timeout(within):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    cluster = Cluster(tmp_path)
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        await cluster.end()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Make a certificate for localhost: chain and key in one file, as HAProxy wants it."""
+    key, chain, both = (tmp_path / name for name in ("key.pem", "chain.pem", "both.pem"))
+    run(
+        [
+            *("openssl", "req", "-x509", "-days", "2"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", key, "-out", chain),
+        ]
+    )
+    both.write_text(chain.read_text() + key.read_text())
+    return both
+
+
+def test_the_configuration_is_valid_without_a_warning(certificate: Path) -> None:
+    extra = {"CERTIFICATE": str(certificate), "NODE4": "127.0.0.1", "ADMIN_SOCKET": "/run/x.sock"}
+    for environment in (LOOPBACK, {**LOOPBACK, **extra}):
+        told = run([haproxy(), "-c", "-f", CONFIGURATION], environment=environment)
+        assert told.strip() == "Configuration file is valid"
+
+
+async def test_every_dialect_reaches_a_node_that_is_told_who_the_client_is(
+    cluster: Cluster,
+) -> None:
+    for dialect in DIALECTS:
+        _, writer = await cluster.converse(dialect)
+        client = writer.get_extra_info("sockname")
+        assert [
+            arrival.client
+            for node in cluster.nodes
+            for arrival in node.arrivals
+            if arrival.dialect == dialect
+        ] == [client]
+
+
+async def test_newcomers_go_where_the_fewest_are(cluster: Cluster) -> None:
+    connections = [await cluster.converse() for _ in range(9)]
+    assert [node.sessions for node in cluster.nodes] == [3, 3, 3]
+    busiest = cluster.nodes[0]
+    ports = [arrival.client[1] for arrival in busiest.arrivals]
+    for _, writer in connections:
+        if writer.get_extra_info("sockname")[1] in ports:
+            writer.close()
+    await until(lambda: not busiest.sessions, 5, "the node to be empty")
+    for _ in range(3):
+        await cluster.converse()
+    assert [node.sessions for node in cluster.nodes] == [3, 3, 3]
+
+
+async def test_a_red_node_keeps_its_sessions_and_gets_no_newcomers(cluster: Cluster) -> None:
+    connections = [await cluster.converse() for _ in range(3)]
+    red = cluster.nodes[1]
+    red.status = 503
+    await until(lambda: is_in_state(cluster, "node2", "NOLB"), 5, "the balancer to notice")
+    connections += [await cluster.converse() for _ in range(4)]
+    assert [node.sessions for node in cluster.nodes] == [3, 1, 3]
+    await elapse(4)  # past the third check in a row
+    for reader, writer in connections:
+        await echoed(reader, writer)
+    red.status = 200
+    await until(lambda: is_in_state(cluster, "node2", "UP"), 5, "the balancer to notice")
+    await until(lambda: newcomer_at(cluster, red), 40, "newcomers to go there again")
+
+
+async def test_when_all_are_red_everybody_stays(cluster: Cluster) -> None:
+    connections = [await cluster.converse() for _ in range(3)]
+    for node in cluster.nodes:
+        node.status = 503
+    for name in ("node1", "node2", "node3"):
+        await until(partial(is_in_state, cluster, name, "NOLB"), 5, f"{name} to be red")
+    for reader, writer in connections:
+        await echoed(reader, writer)
+    reader, _ = await cluster.connect()
+    await closed(reader, 5)
+
+
+async def test_a_dead_node_is_left_at_once(cluster: Cluster) -> None:
+    connections = [await cluster.converse() for _ in range(3)]
+    await cluster.nodes[0].die()
+    # Before the balancer has even looked: a newcomer whom the dead one refuses goes to another.
+    await asyncio.gather(*(cluster.converse() for _ in range(4)))
+    assert cluster.nodes[0].sessions == 0
+    gone = [reader.at_eof() or reader.exception() for reader, _ in connections]
+    assert sum(bool(it) for it in gone) == 1
+    await until(lambda: is_in_state(cluster, "node1", "DOWN"), 8, "the balancer to notice")
+
+
+async def test_a_frozen_node_s_sessions_are_closed_before_its_lease_is_out(
+    cluster: Cluster,
+) -> None:
+    connections = [await cluster.converse() for _ in range(3)]
+    frozen = cluster.nodes[2]
+    frozen.status = None
+    port = frozen.arrivals[0].client[1]
+    for reader, writer in connections:
+        if writer.get_extra_info("sockname")[1] == port:
+            await elapse(3)
+            assert not reader.at_eof(), "a short freeze is waited out"
+            await closed(reader, 8)
+        else:
+            await echoed(reader, writer)
+    await cluster.converse()
+    assert not frozen.sessions
+
+
+async def test_tls_ends_at_the_balancer_for_every_dialect(
+    tmp_path: Path, certificate: Path
+) -> None:
+    cluster = Cluster(tmp_path, CERTIFICATE=str(certificate))
+    client = ssl.create_default_context(cafile=str(certificate))
+    client.check_hostname = False
+    try:
+        await cluster.start()
+        for dialect in DIALECTS:
+            _, writer = await cluster.converse(dialect, client)
+            assert writer.get_extra_info("cipher")[1] in ("TLSv1.2", "TLSv1.3")
+            await cluster.converse(dialect)
+        assert sum(node.sessions for node in cluster.nodes) == 2 * len(DIALECTS)
+        client.set_ciphers("DEFAULT:@SECLEVEL=0")  # else the client itself refuses
+        with pytest.warns(DeprecationWarning):
+            client.minimum_version = client.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises(ssl.SSLError, match="alert protocol version"):
+            await cluster.connect("chatte", client)
+    finally:
+        await cluster.end()
+
+
+async def test_its_own_metrics_are_served(cluster: Cluster) -> None:
+    page = await cluster.balancer.metrics()
+    assert 'haproxy_server_status{proxy="chatte-nodes",server="node1",state="UP"} 1' in page
+
+
+async def is_in_state(cluster: Cluster, server: str, state: str) -> bool:
+    backends = ("health", *(f"{dialect}-nodes" for dialect in DIALECTS))
+    seen = [await cluster.balancer.state(server, backend) for backend in backends]
+    return all(it.split()[0] == state for it in seen)
+
+
+async def newcomer_at(cluster: Cluster, node: FakeNode) -> bool:
+    before = node.sessions
+    await cluster.converse()
+    return node.sessions > before

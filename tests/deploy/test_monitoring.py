@@ -1,0 +1,219 @@
+"""Rules and dashboard: sound, explained, and asking for what real nodes tell."""
+
+import asyncio
+import json
+import math
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.prometheus_server import SHIPPED, Prometheus, Rule
+from deploy.tools import ROOT, packaged, run
+from harness.load import connect_many, under_load
+from harness.node import QUICK, Listener, Node, NodeFactory
+from harness.redis_server import RedisServer
+from harness.waiting import until
+
+GRAFANA = ROOT / "grafana"
+CASES = Path(__file__).parent / "prometheus" / "alerts.test.yml"
+RUNBOOK = ROOT / "docs" / "runbook.md"
+VARIABLES = {"$chat": ".*", "$node": ".*", "$__rate_interval": "20s", "$__range": "1m"}
+"""What Grafana puts in for a person who chose nothing."""
+
+LATER = {
+    "tertulia_pending_messages": ('{instance="a", chat="main"}', "3x9"),
+    "tertulia_certificate_expiry_timestamp_seconds": ('{instance="a", listener="x"}', "9000x9"),
+}
+"""Metrics that a node has only in a state in which these are not: labels and values then."""
+
+
+def promtool(*arguments: str | Path, directory: Path = SHIPPED) -> str:
+    return run([packaged("promtool", "prometheus"), *arguments], directory=directory)
+
+
+# --- The files -----------------------------------------------------------------------------------
+
+
+def test_prometheus_takes_configuration_and_rules() -> None:
+    assert "WARNING" not in promtool("check", "config", "prometheus.yml")
+    promtool("check", "rules", "recording.rules.yml", "alerts.rules.yml")
+
+
+def test_every_alert_fires_when_it_should() -> None:
+    promtool("test", "rules", CASES)
+
+
+def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
+    cases = re.findall(
+        r"alertname: (\w+)\s+eval_time: [^\n]*\s+exp_alerts:( \[\])?", CASES.read_text()
+    )
+    for name in alerts():
+        kinds = {bool(quiet) for alert, quiet in cases if alert == name}
+        # Where all cases fire, what must not fire stands among their series.
+        assert False in kinds, f"no case in which {name} fires"
+        assert True in kinds or name == "TertuliaCertificateNearEnd", (
+            f"none in which {name} is quiet"
+        )
+
+
+def test_every_alert_says_how_bad_it_is_and_leads_to_its_section() -> None:
+    text = (SHIPPED / "alerts.rules.yml").read_text()
+    sections = re.findall(r"^## (Tertulia\w+)$", RUNBOOK.read_text(), re.MULTILINE)
+    for name, body in re.findall(r"- alert: (\w+)\n(.*?)(?=\n\n|\Z)", text, re.DOTALL):
+        assert re.search(r"severity: (critical|warning)$", body, re.MULTILINE), name
+        assert re.search(r"summary: \S", body), name
+        assert f"runbook_url: docs/runbook.md#{name.lower()}" in body, name
+        assert name in sections, f"docs/runbook.md has no section {name}"
+    assert sections == sorted(sections, key=alerts().index), "the runbook is in the rules' order"
+    assert len(sections) == len(set(sections)) == len(alerts())
+
+
+def test_the_dashboard_is_what_its_source_says() -> None:
+    run([sys.executable, GRAFANA / "build.py", "--check"])
+
+
+def test_no_panel_lies_on_another_and_each_says_what_it_shows() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard()["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert all(x < 24 for x, _ in cells), panel["title"]
+        taken |= cells
+        assert panel["title"]
+        assert panel["type"] == "row" or panel["description"]
+
+
+def test_queries_of_rare_states_answer_in_them(tmp_path: Path) -> None:
+    """Those whose metrics a node without accounts or certificates does not have."""
+    queries = [it for it in dashboard_queries() if any(name in it for name in LATER)]
+    assert queries
+    case = {
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": name + labels, "values": values}
+                    for name, (labels, values) in LATER.items()
+                ],
+                "promql_expr_test": [
+                    {"expr": f"count({query})", "eval_time": "5m", "exp_samples": [{"value": 1}]}
+                    for query in queries
+                ],
+            }
+        ]
+    }
+    file = tmp_path / "rare.yml"
+    file.write_text(json.dumps(case))
+    promtool("test", "rules", file)
+
+
+# --- With real nodes -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def nodes(node_factory: NodeFactory) -> list[Node]:
+    """Start two nodes that bury quickly."""
+    listeners = tuple(Listener(dialect) for dialect in ("chatte", "protocollo", "browser"))
+    started = [node_factory.launch(listeners=listeners, settings=QUICK) for _ in range(2)]
+    for node in started:
+        await node.ready()
+    return started
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path, nodes: list[Node]) -> Iterator[Prometheus]:
+    """Run Prometheus on the nodes."""
+    server = Prometheus(tmp_path, [node.ops_port for node in nodes])
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_every_query_of_dashboard_and_rules_answers(
+    prometheus: Prometheus, nodes: list[Node], redis_server: RedisServer
+) -> None:
+    clients = await connect_many([node.port() for node in nodes], 8, "user")
+    for client in clients[:2]:
+        client.send(b"no command\n")
+
+    async def scraped() -> None:
+        await answers(prometheus, "min(count_over_time(up[1m])) >= 3", within=60)
+        clients[-1].close()
+        await answers(prometheus, "min(count_over_time(up[1m])) >= 5", within=60)
+
+    whom = [client.nickname for client in clients[:6]]
+    await under_load(clients[:6], scraped(), per_second=10, whisper_to=whom)
+
+    exposed = (await nodes[0].get("/metrics")).body
+    for query in dashboard_queries():
+        if not any(name in query and name not in exposed for name in LATER):
+            values = await asyncio.to_thread(prometheus.ask, query)
+            assert values, f"nothing: {query}"
+            assert not all(map(math.isnan, values)), f"no numbers: {query}"
+
+    rules = {rule.name: rule for rule in await asyncio.to_thread(prometheus.rules)}
+    assert set(rules) >= set(alerts())
+    for rule in rules.values():
+        assert rule.health == "ok", rule
+        values = await asyncio.to_thread(prometheus.ask, rule.expression)
+        assert bool(values) != rule.alerts, f"{rule}: {values}"
+
+    redis_server.stop()
+    for name in ("TertuliaRedisUnreachable", "TertuliaNotReady", "TertuliaNobodyReady"):
+        await answers(prometheus, rules[name].expression, within=20)
+    redis_server.start()
+    for node in nodes:
+        await node.becomes_ready(10)
+    await answers(prometheus, "sum(tertulia_ready) == 2", within=20)
+
+    nodes[0].kill()
+    for name in ("TertuliaNodeDown", "TertuliaNodeBuried"):
+        await answers(prometheus, rules[name].expression, within=30)
+    await quiet(prometheus, [rules["TertuliaLogTrimmed"], rules["TertuliaRedisLostData"]])
+
+
+async def answers(prometheus: Prometheus, expression: str, within: float) -> None:
+    """Wait until an expression has a result."""
+
+    async def asked() -> bool:
+        return bool(await asyncio.to_thread(prometheus.ask, expression))
+
+    await until(asked, within, f"Prometheus to see {expression}", every=0.5)
+
+
+async def quiet(prometheus: Prometheus, rules: list[Rule]) -> None:
+    for rule in rules:
+        assert not await asyncio.to_thread(prometheus.ask, rule.expression), rule
+
+
+def alerts() -> list[str]:
+    """Return the names of all alerts, in their order."""
+    found = re.findall(r"- alert: (\w+)", (SHIPPED / "alerts.rules.yml").read_text())
+    return list(dict.fromkeys(found))
+
+
+def dashboard() -> Any:
+    return json.loads((GRAFANA / "dashboards" / "tertulia.json").read_text())
+
+
+def dashboard_queries() -> list[str]:
+    """Return every query of the dashboard as Grafana sends it."""
+    targets = [it for panel in dashboard()["panels"] for it in panel.get("targets", [])]
+    queries = [it["expr"] for it in [*targets, *dashboard()["annotations"]["list"]]]
+    for name, value in VARIABLES.items():
+        queries = [query.replace(name, value) for query in queries]
+    assert not any("$" in query for query in queries)
+    return list(dict.fromkeys(queries))

@@ -1,0 +1,54 @@
+"""Clients of every dialect, and nodes that listen for them."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from harness.browser_client import BrowserClient
+from harness.chatte_client import ChatteClient
+from harness.node import Node, NodeFactory
+from harness.protocollo_client import ClassicClient, ProtocolloClient
+
+DIALECT: dict[type[ChatteClient], str] = {
+    ChatteClient: "chatte",
+    ProtocolloClient: "protocollo",
+    ClassicClient: "protocollo",
+    BrowserClient: "browser",
+}
+"""What each client speaks."""
+
+
+def listener(dialect: type[ChatteClient], chat: str = "main", **options: str) -> dict[str, object]:
+    """Return what a node has to listen with for a client, on a free port of 127.0.0.1."""
+    wording = {"wording": "classic"} if dialect is ClassicClient else {}
+    name = DIALECT[dialect]
+    return {"dialect": name, "host": "127.0.0.1", "port": 0, "chat": chat, **wording, **options}
+
+
+def launch(
+    factory: NodeFactory,
+    listeners: Iterable[dict[str, object]],
+    *,
+    redis_url: str | None = None,
+    **settings: str,
+) -> Node:
+    """Start a node with such listeners, and don't wait for it."""
+    settings |= {"LISTENERS": json.dumps(list(listeners))}
+    return factory.launch(settings=settings, redis_url=redis_url)
+
+
+async def start(
+    factory: NodeFactory, *dialects: Sequence[type[ChatteClient]], **settings: str
+) -> list[Node]:
+    """Start a node for each sequence of dialects, and wait for all.
+
+    A node's protocollo is either the page's or the classic one.
+    """
+    nodes = [launch(factory, map(listener, each), **settings) for each in dialects]
+    for node in nodes:
+        await node.ready()
+    return nodes
+
+
+def port(node: Node, dialect: type[ChatteClient], chat: str = "main") -> int:
+    """Return the port on which a node listens for a client."""
+    return node.port(DIALECT[dialect], chat)

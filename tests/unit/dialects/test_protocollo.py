@@ -1,0 +1,532 @@
+"""The dialect ``protocollo``, sentence by sentence of its protocol page, in both wordings."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
+from tertulia.dialects.protocollo import ProtocolloReader, ProtocolloVoice
+from tertulia.domain.commands import (
+    CloseChat,
+    Command,
+    Enter,
+    Fault,
+    Faulty,
+    Leave,
+    Say,
+    Whisper,
+)
+from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
+from tertulia.domain.nicknames import is_valid
+
+BOUND = 4096
+TOO_LONG = Faulty(Fault.TOO_LONG)
+PLACE = Place("e", 1, 0.0)
+
+Split = Callable[[bytes], Iterable[bytes]]
+
+
+def split_whole(data: bytes) -> Iterator[bytes]:
+    yield data
+
+
+def split_by_byte(data: bytes) -> Iterator[bytes]:
+    for byte in data:
+        yield bytes([byte])
+
+
+def split_after_each_line(data: bytes) -> Iterator[bytes]:
+    """As the old client writes: a line, then another."""
+    yield from data.splitlines(keepends=True)
+
+
+every_split = pytest.mark.parametrize("split", [split_whole, split_by_byte, split_after_each_line])
+every_end = pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+
+
+def read(reader: Reader, chunks: Iterable[bytes]) -> list[Command]:
+    """All commands of some chunks; whoever asks to enter is let in if the name is valid."""
+    commands: list[Command] = []
+    for chunk in chunks:
+        reader.feed(chunk)
+        while (command := reader.next_command()) is not None:
+            commands.append(command)
+            if isinstance(command, Enter):
+                if is_valid(command.nickname):
+                    reader.entered()
+                else:
+                    reader.refused()
+    return commands
+
+
+def member() -> ProtocolloReader:
+    reader = ProtocolloReader()
+    assert read(reader, [b"anna\n"]) == [Enter("anna")]
+    return reader
+
+
+# Entering, 1: "The client's first line is its name"
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize(
+    ("more", "after"),
+    [
+        (b"", []),
+        (b"G\nciao", []),
+        # "Its name line and what follows may arrive in one packet."
+        (b"null\n\n", []),
+        (b"null\r\n\r\nG\r\nciao\r\n", [Say("ciao")]),
+        (b"fine\n", [Leave()]),
+    ],
+)
+@pytest.mark.parametrize(
+    ("line", "nickname", "password"),
+    [
+        (b"anna", "anna", None),
+        (b"a", "a", None),
+        (b"x" * 32, "x" * 32, None),
+        (b"Anna.b_c+d-e", "Anna.b_c+d-e", None),
+        (b"finestra", "finestra", None),
+        (b"anna:segreto", "anna", "segreto"),
+        (b"anna:", "anna", ""),
+        (b"anna:a:b ", "anna", "a:b "),
+        (b"anna:citt\xc3\xa0", "anna", "città"),
+        (b"anna:citt\xe0", "anna", "città"),
+    ],
+)
+def test_the_first_line_is_the_name(
+    line: bytes,
+    nickname: str,
+    password: str | None,
+    more: bytes,
+    after: list[Command],
+    end: bytes,
+    split: Split,
+) -> None:
+    assert read(ProtocolloReader(), split(line + end + more)) == [Enter(nickname, password), *after]
+
+
+# 2: "Invalid: … waits for another name on the same connection"
+
+INVALID_NAMES = [
+    *(b"close", b"fine", b"stop", b"null", b"G", b"g", b"FINE", b"Stop", b"cLOSE", b"nUll:x"),
+    *(b"", b" ", b"an na", b"anna ", b" anna", b":segreto", b"x" * 33, b"anna.@g", b"anna>"),
+    *(b"nicol\xc3\xb2", b"nicol\xf2", b"an\x00na", b"an\x1bna", b"\ranna", b"\xff\xfd\x03anna"),
+    b"GET / HTTP/1.1",
+]
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize("line", INVALID_NAMES)
+def test_after_an_invalid_name_another_one_is_awaited(
+    line: bytes, end: bytes, split: Split
+) -> None:
+    refused, accepted = read(ProtocolloReader(), split(line + end + b"anna" + end))
+    assert isinstance(refused, Enter)
+    assert not is_valid(refused.nickname)
+    assert accepted == Enter("anna")
+
+
+def test_after_a_valid_name_that_is_taken_another_one_is_awaited() -> None:
+    reader = ProtocolloReader()
+    reader.feed(b"anna\nbruno\nG\nciao\n")
+    assert reader.next_command() == Enter("anna")
+    reader.refused()
+    assert reader.next_command() == Enter("bruno")
+    reader.entered()
+    assert reader.next_command() == Say("ciao")
+
+
+def test_after_many_refused_names_a_name_is_still_awaited() -> None:
+    commands = read(ProtocolloReader(), [b"fine\n" * 100 + b"anna\nfine\n"])
+    assert commands == [*[Enter("fine")] * 100, Enter("anna"), Leave()]
+
+
+@every_split
+@every_end
+def test_a_line_too_long_is_no_name_and_another_one_is_awaited(end: bytes, split: Split) -> None:
+    refused, accepted = read(ProtocolloReader(), split(b"x" * (BOUND + 1) + end + b"anna" + end))
+    assert isinstance(refused, Enter)
+    assert not is_valid(refused.nickname)
+    assert accepted == Enter("anna")
+
+
+@every_split
+def test_the_words_of_a_member_are_names_before_entering(split: Split) -> None:
+    for line in (b"G", b"fine", b"stop", b"null"):
+        (command,) = read(ProtocolloReader(), split(line + b"\n"))
+        assert isinstance(command, Enter)
+        assert not is_valid(command.nickname)
+
+
+# Sending
+
+MESSAGES: list[tuple[bytes, bytes, list[Command]]] = [
+    # To everybody.
+    (b"G", b"ciao a tutti", [Say("ciao a tutti")]),
+    (b"G", b"", [Say("")]),
+    (b"G", b"  due spazi  ", [Say("  due spazi  ")]),
+    (b"G", b"a\tb", [Say("a\tb")]),
+    (b"G", b"citt\xc3\xa0", [Say("città")]),
+    (b"G", b"citt\xe0", [Say("città")]),
+    (b"G", b"5 \x80", [Say("5 €")]),
+    (b"G", b"\x1b[2Ja\x00b\rc\x7f", [Say("[2Jabc")]),
+    # A text is a text, whatever it says.
+    (b"G", b"fine", [Say("fine")]),
+    (b"G", b"stop", [Say("stop")]),
+    (b"G", b"G", [Say("G")]),
+    (b"G", b"null", [Say("null")]),
+    # Any other recipient: private.
+    (b"bruno", b"ciao", [Whisper("bruno", "ciao")]),
+    (b"bruno", b"fine", [Whisper("bruno", "fine")]),
+    # "An empty text to a known recipient is a message."
+    (b"bruno", b"", [Whisper("bruno", "")]),
+    (b"Bruno.b_c+d-e", b"x", [Whisper("Bruno.b_c+d-e", "x")]),
+    (b"bruno", b"citt\xe0", [Whisper("bruno", "città")]),
+    # Recipients who are nobody: to be answered by whoever knows the chat.
+    (b"", b"ciao", [Whisper("", "ciao")]),
+    (b"", b"", [Whisper("", "")]),
+    (b"g", b"ciao", [Whisper("g", "ciao")]),
+    (b" G", b"ciao", [Whisper(" G", "ciao")]),
+    (b"G ", b"ciao", [Whisper("G ", "ciao")]),
+    (b"fine ", b"ciao", [Whisper("fine ", "ciao")]),
+    (b"Fine", b"ciao", [Whisper("Fine", "ciao")]),
+    (b"close", b"ciao", [Whisper("close", "ciao")]),
+    (b"nicol\xf2", b"ciao", [Whisper("nicolò", "ciao")]),
+    (b"null", b"ciao", [Whisper("null", "ciao")]),
+    (b"NULL", b"", [Whisper("NULL", "")]),
+    (b"x" * BOUND, b"ciao", [Whisper("x" * BOUND, "ciao")]),
+    # What the old client sends right after entering is ignored silently.
+    (b"null", b"", []),
+    # "A line longer than 4096 bytes is refused whole, its rest skipped": one for each such line.
+    (b"G", b"x" * BOUND, [Say("x" * BOUND)]),
+    (b"G", b"x" * (BOUND + 1), [TOO_LONG]),
+    (b"bruno", b"x" * (BOUND + 1), [TOO_LONG]),
+    (b"null", b"x" * (BOUND + 1), [TOO_LONG]),
+    # The line that follows a recipient too long is still its text: never somebody else's recipient.
+    (b"x" * (BOUND + 1), b"ciao", [TOO_LONG]),
+    (b"x" * (BOUND + 1), b"", [TOO_LONG]),
+    (b"x" * (BOUND + 1), b"G", [TOO_LONG]),
+    (b"x" * (BOUND + 1), b"fine", [TOO_LONG]),
+    (b"x" * (BOUND + 2), b"stop", [TOO_LONG]),
+    (b"G" + b" " * BOUND, b"ciao", [TOO_LONG]),
+    (b"x" * (BOUND + 1), b"x" * (BOUND + 1), [TOO_LONG, TOO_LONG]),
+]
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize(
+    ("more", "after"),
+    [
+        (b"", []),
+        (b"G\n", []),
+        (b"G\r\nancora\r\n", [Say("ancora")]),
+    ],
+)
+@pytest.mark.parametrize(("recipient", "text", "commands"), MESSAGES)
+def test_a_message_is_two_lines(
+    recipient: bytes,
+    text: bytes,
+    commands: list[Command],
+    more: bytes,
+    after: list[Command],
+    end: bytes,
+    split: Split,
+) -> None:
+    assert read(member(), split(recipient + end + text + end + more)) == [*commands, *after]
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize("more", [b"", b"G", b"G\nciao"])
+@pytest.mark.parametrize(("line", "command"), [(b"fine", Leave()), (b"stop", CloseChat())])
+def test_fine_and_stop_stand_alone(
+    line: bytes, command: Command, more: bytes, end: bytes, split: Split
+) -> None:
+    assert read(member(), split(line + end + more)) == [command]
+
+
+@every_split
+def test_after_stop_comes_a_recipient(split: Split) -> None:
+    # Who is not the administrator goes on.
+    assert read(member(), split(b"stop\nG\nciao\nstop\nfine\n")) == [
+        CloseChat(),
+        Say("ciao"),
+        CloseChat(),
+        Leave(),
+    ]
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize("sent", [b"", b"G", b"bruno", b"fine", b"stop"])
+def test_a_recipient_without_its_line_end_is_nothing(sent: bytes, end: bytes, split: Split) -> None:
+    assert read(member(), split(b"G" + end + b"ciao" + end + sent)) == [Say("ciao")]
+
+
+@every_split
+@every_end
+@pytest.mark.parametrize("sent", [b"G", b"bruno"])
+@pytest.mark.parametrize("half", [b"", b"ci"])
+def test_a_client_that_dies_between_the_two_lines_sends_nothing(
+    sent: bytes, half: bytes, end: bytes, split: Split
+) -> None:
+    reader = member()
+    assert read(reader, split(sent + end + half)) == []
+    assert reader.buffered == len(half)
+
+
+def test_the_whole_conversation_in_one_read() -> None:
+    lines = b"".join(b"%s\r\n%s\r\n" % (recipient, text) for recipient, text, _ in MESSAGES)
+    expected = [Enter("anna"), *(command for _, _, given in MESSAGES for command in given), Leave()]
+    for split in (split_whole, split_by_byte):
+        assert read(ProtocolloReader(), split(b"anna\r\n" + lines + b"fine\r\n")) == expected
+
+
+def test_a_line_too_long_is_refused_before_it_ends() -> None:
+    assert read(member(), [b"G\n" + b"x" * (BOUND + 2)]) == [TOO_LONG]
+    assert read(member(), [b"x" * (BOUND + 2)]) == [TOO_LONG]
+
+
+@every_split
+def test_the_rest_of_a_long_line_is_no_line(split: Split) -> None:
+    smuggled = b"x" * (2 * BOUND) + b"\rG\rciao\rfine"
+    assert read(member(), split(b"G\n" + smuggled + b"\nG\nok\n")) == [TOO_LONG, Say("ok")]
+    assert read(member(), split(smuggled + b"\nciao\nG\nok\n")) == [TOO_LONG, Say("ok")]
+
+
+def test_commands_come_one_at_a_time_and_the_rest_stays() -> None:
+    reader = member()
+    reader.feed(b"G\nuno\nG\ndue\nG")
+    assert reader.next_command() == Say("uno")
+    assert reader.buffered == 7
+    reader.feed(b"\ntre\n")
+    assert reader.next_command() == Say("due")
+    assert reader.next_command() == Say("tre")
+    assert reader.next_command() is None
+    assert reader.buffered == 0
+
+
+PIECES = st.one_of(
+    st.binary(max_size=12),
+    st.sampled_from(
+        [b"\n", b"\r\n", b"\r", b"G\n", b"fine\n", b"stop\n", b"null\n\n", b"anna\n", b"anna:x\n"]
+    ),
+    st.sampled_from([b"G\nciao\n", b"bruno\r\nciao\r\n", b"fine", b"\xe0", b"\xc3\xa0"]),
+    st.integers(BOUND - 2, BOUND + 3).map(lambda length: b"x" * length),
+)
+
+
+@given(st.lists(PIECES, max_size=12), st.data(), st.booleans())
+@settings(deadline=None)
+def test_any_bytes_in_any_split_give_the_same_commands(
+    pieces: list[bytes], data: st.DataObject, entered: bool
+) -> None:
+    sent = b"".join(pieces)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=12)))
+    reader = member() if entered else ProtocolloReader()
+    commands: list[Command] = []
+    for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
+        commands += read(reader, [sent[start:end]])
+        assert reader.buffered <= BOUND + 1
+    assert commands == read(member() if entered else ProtocolloReader(), [sent])
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None)
+def test_a_member_never_enters_again(sent: bytes) -> None:
+    for command in read(member(), [sent, b"\n"]):
+        assert isinstance(command, Say | Whisper | Leave | CloseChat | Faulty)
+
+
+@given(st.binary(max_size=40).filter(lambda raw: b"\n" not in raw), st.binary(max_size=40))
+@settings(deadline=None)
+def test_two_lines_are_at_most_one_message_to_who_the_first_one_names(
+    recipient: bytes, text: bytes
+) -> None:
+    commands = read(member(), [recipient + b"\n" + text.replace(b"\n", b"") + b"\n"])
+    name = recipient.removesuffix(b"\r").decode("latin-1")
+    match commands:
+        case [Say()]:
+            assert name == "G"
+        case [Whisper(recipient=named)]:
+            assert named == name != "G"
+        case [Leave() | CloseChat(), *rest]:
+            assert name in ("fine", "stop")
+            assert len(rest) <= 1  # a stand-alone line, and then perhaps another one
+        case _:
+            assert commands == []
+            assert name == "null"
+
+
+# Receiving
+
+PAGE = ProtocolloVoice()
+CLASSIC = ProtocolloVoice("classic")
+LATIN_PAGE = ProtocolloVoice(encoding="latin-1")
+VOICES = [PAGE, CLASSIC, LATIN_PAGE]
+
+
+def welcome(*others: str) -> Welcome:
+    return Welcome("carla", iter(others), PLACE, "")
+
+
+def test_it_is_a_voice() -> None:
+    voice: Voice = PAGE
+    reader: Reader = voice.reader()
+    assert reader.buffered == 0
+    assert reader is not voice.reader()
+    assert (voice.name, voice.default_port) == ("protocollo", 6789)
+    assert not voice.echoes  # "Neither goes back to its sender"
+    assert voice.retries  # "waits for another name on the same connection"
+    assert not voice.resumes
+    assert voice.acknowledgement is None
+
+
+def test_equal_voices_are_one_group_and_the_wordings_are_two() -> None:
+    assert len({ProtocolloVoice(), ProtocolloVoice(), ProtocolloVoice("classic"), PAGE}) == 2
+
+
+def test_the_server_writes_nothing_before_the_name_unless_a_prompt_is_set() -> None:
+    assert PAGE.greeting() == b""
+    assert CLASSIC.greeting() == b""
+    assert ProtocolloVoice(prompt="Come ti chiami?").greeting() == b"Come ti chiami?\n"
+    assert ProtocolloVoice("classic", prompt="Qual è?").greeting() == b"Qual \xe8?\n"
+
+
+def test_a_refused_name_is_answered_word_for_word() -> None:
+    for refusal in (Refusal.INVALID_NICKNAME, Refusal.NICKNAME_TAKEN):
+        assert PAGE.refusal(refusal, "anna") == "il nome già utilizzato\n".encode()
+        assert LATIN_PAGE.refusal(refusal, "anna") == b"il nome gi\xe0 utilizzato\n"
+        assert CLASSIC.refusal(refusal, "anna") == b"nome gi\xe0 utilizzato\n"
+
+
+def test_the_newcomer_gets_one_line_with_all_the_other_users() -> None:
+    assert PAGE.welcome(welcome("anna", "bruno")) == b"Utenti collegati: anna, bruno\n"
+    assert PAGE.welcome(welcome("anna")) == b"Utenti collegati: anna\n"
+    # Classic: "trailing comma and space".
+    assert CLASSIC.welcome(welcome("anna", "bruno")) == b"Utenti collegati: anna, bruno, \n"
+    assert CLASSIC.welcome(welcome("anna")) == b"Utenti collegati: anna, \n"
+
+
+def test_the_first_user_is_told_to_be_the_administrator() -> None:
+    line = b"Utenti collegati: Sei il primo utente ad accedere, sei amministratore del gruppo\n"
+    assert PAGE.welcome(welcome()) == CLASSIC.welcome(welcome()) == line
+
+
+def test_a_list_of_very_many_users_is_still_one_line() -> None:
+    line = PAGE.welcome(welcome(*(f"utente-{i}" for i in range(20_000))))
+    assert line.count(b"\n") == 1
+    assert line.count(b", ") == 19_999
+
+
+@pytest.mark.parametrize("text", ["ciao", "", " ", "città", "> x", "日本"])
+def test_messages(text: str) -> None:
+    said, letter = Said("anna", "n1:7", text), Whispered("anna", "n1:7", "bruno", text)
+    assert PAGE.public(said) == f"anna.@g> {text}\n".encode()
+    assert PAGE.private(letter, 0.0) == f"anna> {text}\n".encode()
+    assert CLASSIC.public(said) == f"anna.@G> {text}\n".encode("latin-1", "replace")
+    assert CLASSIC.private(letter, 0.0) == f"anna> {text}\n".encode("latin-1", "replace")
+    assert PAGE.sent(0) == CLASSIC.sent(0) == b""  # the client shows it itself
+
+
+@pytest.mark.parametrize("came", [Joined("bruno", "n1:7"), Present("bruno", "n1:7")])
+def test_who_came(came: Joined | Present) -> None:
+    assert PAGE.public(came) == "G.@g> bruno si è unito\n".encode()
+    # "followed by an empty line"
+    assert CLASSIC.public(came) == b"G.@G> Membro entrato nella chat: Benvenuto bruno\n\n"
+
+
+def test_who_went() -> None:
+    assert PAGE.public(Left("anna", "n1:7")) == "G.@g> anna si è disconnesso\n".encode()
+    assert CLASSIC.public(Left("anna", "n1:7")) == b"G.@G> anna ha abbandonato il gruppo\n\n"
+
+
+def test_the_new_administrator() -> None:
+    assert PAGE.promoted() == CLASSIC.promoted() == b"G> Ora sei amministratore\n"
+
+
+def test_leaving_and_closing_are_the_line_close() -> None:
+    for voice in VOICES:
+        assert voice.farewell() == b"close\n"
+        assert voice.public(Closed("anna", "n1:7")) == b"close\n"
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_what_is_refused_is_said_by_the_server(voice: ProtocolloVoice) -> None:
+    forbidden = voice.refusal(Refusal.FORBIDDEN)
+    assert forbidden == b"G> permesso negato\n"
+    unknown = voice.refusal(Refusal.UNKNOWN_RECIPIENT, "dora")
+    assert unknown == b"G> destinatario sconosciuto: dora\n"
+
+
+@pytest.mark.parametrize("raw", ["nicolò".encode(), "nicolò".encode("latin-1")])
+def test_an_unknown_recipient_is_named_as_it_came(raw: bytes) -> None:
+    (command,) = read(member(), [raw + b"\nciao\n"])
+    assert isinstance(command, Whisper)
+    answer = PAGE.refusal(Refusal.UNKNOWN_RECIPIENT, command.recipient)
+    assert answer == "G> destinatario sconosciuto: nicolò\n".encode()
+    answer = CLASSIC.refusal(Refusal.UNKNOWN_RECIPIENT, command.recipient)
+    assert answer == b"G> destinatario sconosciuto: nicol\xf2\n"
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_notices_are_one_line_of_the_server(voice: ProtocolloVoice) -> None:
+    report = voice.private(Undelivered("anna", "n1:7", "bruno", "ciao"), 0.0)
+    assert b"bruno" in report
+    assert report.endswith(b"ciao\n")
+    faults = [voice.fault(Faulty(fault)) for fault in Fault]
+    refusals = [voice.refusal(refusal, "x") for refusal in Refusal][2:]
+    for notice in (report, *faults, *refusals):
+        assert notice.startswith(b"G> ")
+        assert notice.count(b"\n") == 1
+
+
+def test_classic_is_latin_1_whatever_the_listener_s_encoding() -> None:
+    voice = ProtocolloVoice("classic", "utf-8")
+    assert voice.public(Said("anna", "n1:7", "città")) == b"anna.@G> citt\xe0\n"
+    assert voice.public(Said("anna", "n1:7", "日 ok")) == b"anna.@G> ? ok\n"
+    # What Windows-1252 has and Latin-1 has not must not become a control character.
+    assert voice.public(Said("anna", "n1:7", "5 €")) == b"anna.@G> 5 ?\n"
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_an_entry_is_its_events_one_after_the_other(voice: ProtocolloVoice) -> None:
+    pieces = [
+        voice.public(event)
+        for event in (Joined("a", "n1:1"), Said("a", "n1:1", "x"), Left("a", "n1:1"))
+    ]
+    assert voice.batch(pieces, PLACE) == b"".join(pieces)
+    assert voice.batch([], PLACE) == b""
+
+
+@given(st.binary(max_size=100), st.sampled_from(VOICES))
+@settings(deadline=None)
+def test_whatever_one_says_the_other_reads_one_line(sent: bytes, voice: ProtocolloVoice) -> None:
+    for command in read(member(), [b"G\n" + sent.replace(b"\n", b"") + b"\n"]):
+        assert isinstance(command, Say)
+        line = voice.public(Said("anna", "n1:7", command.text))
+        assert line.lower().startswith(b"anna.@g> ")
+        assert line.index(b"\n") == len(line) - 1
+        assert b"\r" not in line
+        assert b"\x1b" not in line
+
+
+@given(st.binary(min_size=1, max_size=60), st.sampled_from(VOICES))
+@settings(deadline=None)
+def test_whoever_is_written_to_in_vain_the_answer_is_one_line(
+    recipient: bytes, voice: ProtocolloVoice
+) -> None:
+    for command in read(member(), [recipient.replace(b"\n", b"") + b"\nciao\n"]):
+        if isinstance(command, Whisper):
+            line = voice.refusal(Refusal.UNKNOWN_RECIPIENT, command.recipient)
+            assert line.startswith(b"G> destinatario sconosciuto: ")
+            assert line.index(b"\n") == len(line) - 1
+            assert b"\r" not in line
+            assert b"\x1b" not in line

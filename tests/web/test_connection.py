@@ -1,0 +1,134 @@
+"""A lost connection, as somebody at the page sees it."""
+
+import pytest
+
+from web.chat_page import ChatPage
+from web.fake_service import FakeService, joined, left, said
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def lost(chat: ChatPage) -> None:
+    """Wait until the page shows that there is no connection."""
+    await chat.page.wait_for_selector("#chat:not([data-state=inside]) #offline:not([hidden])")
+
+
+async def test_what_was_missed_is_there_once_and_what_was_typed_is_sent_once(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    await service.happen(said("bruno", "before"))
+    await chat.say("mine")
+    await chat.kept_line("mine")
+    service.is_down = True
+    service.cut()
+    await lost(chat)
+    await chat.say("typed meanwhile")
+    assert (await chat.line("typed meanwhile")).remark == "waiting"
+    await chat.page.wait_for_selector("#queued:has-text('1 message will be sent then.')")
+    await service.happen(said("bruno", "missed"), joined("dora"), left("Carla"))
+    service.is_down = False
+    await chat.inside()
+    await chat.kept_line("typed meanwhile")
+    assert await chat.texts("said") == ["before", "mine", "missed", "typed meanwhile"]
+    assert [frame["id"] for frame in service.received("say")] == [1, 2]
+    assert await chat.choices() == ["Everybody (G)", "anna", "bruno", "dora"]
+    assert not await chat.page.is_visible("#offline")
+    assert await chat.page.inner_text("#status") == "Connected"
+
+
+async def test_what_was_carried_out_before_the_cut_is_not_sent_again(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    service.holds_answers = True
+    await chat.say("one")
+    await chat.say("two")
+    await chat.line("two")
+    service._done["t0"] = 1
+    service._log.append(
+        {"type": "events", "epoch": "e1", "offset": 12, "at": 1, "events": [said("anna", "one")]}
+    )
+    service.offset = 12
+    service.holds_answers = False
+    service.cut()
+    await chat.kept_line("two")
+    assert await chat.texts("said") == ["one", "two"]
+    assert [frame["text"] for frame in service.received("say")] == ["one", "two", "two"]
+
+
+async def test_a_missing_part_is_told(chat: ChatPage, service: FakeService) -> None:
+    await chat.enter("anna")
+    await service.happen(said("bruno", "before"))
+    await chat.line("before")
+    service.missed = "some"
+    service.cut()
+    line = await chat.line("A part of what was said while you were away is missing here.")
+    assert line.is_grave
+
+
+async def test_a_node_that_drains_is_left_for_another(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    await service.close(4000, "drained")
+    await lost(chat)
+    await chat.inside()
+    assert len(service.received("enter")) == 2
+
+
+async def test_trying_again_can_be_hurried_and_given_up(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    service.is_down = True
+    service.cut()
+    await lost(chat)
+    await chat.page.wait_for_selector("#hurry:not([hidden])")
+    assert "Connection lost" in await chat.page.inner_text("#status")
+    service.is_down = False
+    await chat.page.evaluate("() => document.getElementById('hurry').click()")
+    await chat.inside()
+    service.is_down = True
+    service.cut()
+    await lost(chat)
+    await chat.leave()
+    assert await chat.news() == "You have left. See you soon!"
+
+
+async def test_a_network_that_changes_is_noticed(chat: ChatPage, service: FakeService) -> None:
+    await chat.enter("anna")
+    await chat.page.evaluate("() => dispatchEvent(new Event('online'))")
+    await lost_and_back(chat, service)
+
+
+async def lost_and_back(chat: ChatPage, service: FakeService) -> None:
+    await service.happen(said("bruno", "for the new connection"))
+    await chat.line("for the new connection")
+    await chat.inside()
+    assert len(service.received("enter")) == 2
+
+
+async def test_a_name_that_is_somebody_else_s_by_now_is_asked_for_anew(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    service.refusals = {"anna": "nickname_taken"}
+    service.cut()
+    assert "somebody else came in as “anna”" in await chat.refusal()
+    await chat.enter("anna2")
+
+
+async def test_a_private_message_that_comes_again_is_shown_once(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    await service.whisper("bruno", "secret", at=1_700_000_000_000)
+    await chat.line("secret")
+    service.cut()
+    await lost(chat)
+    await chat.inside()
+    await service.whisper("bruno", "secret", at=1_700_000_000_000)
+    await service.whisper("bruno", "new", at=1_700_000_000_001)
+    await chat.line("new")
+    assert await chat.texts("whispered") == ["secret", "new"]

@@ -1,0 +1,163 @@
+"""A log that stays readable, and a page that stays quick, whatever comes."""
+
+import pytest
+
+from harness.waiting import elapse, until
+from web.chat_page import ChatPage
+from web.fake_service import FakeService, joined, left, said
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+BEARABLE = 100
+"""Milliseconds that a task of the page may take."""
+
+
+async def test_five_thousand_quick_messages_are_all_kept(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    await chat.watch_tasks()
+    for number in range(0, 5000, 10):
+        await service.happen(*[said("bruno", f"message {n}") for n in range(number, number + 10)])
+    await chat.line("message 4999")
+    assert await chat.is_at_end()
+    assert await chat.longest_task() < BEARABLE
+    assert len(await chat.lines()) <= 1000
+    kept = [line.text for line in await chat.all_lines() if line.kind == "said"]
+    assert kept == [f"message {n}" for n in range(5000)]
+
+
+async def test_five_thousand_messages_of_one_s_own_go_out_once_and_in_order(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    texts = [f"mine {n}" for n in range(5000)]
+    await chat.say_many(texts)
+    await until(lambda: _all_sent(chat), 30, "everything to be sent")
+    assert [frame["text"] for frame in service.received("say")] == texts
+    assert [frame["id"] for frame in service.received("say")] == list(range(1, 5001))
+    assert [line.text for line in await chat.all_lines() if line.kind == "said"] == texts
+
+
+async def _all_sent(chat: ChatPage) -> bool:
+    return not any(line.is_pending for line in await chat.lines())
+
+
+async def test_stays_quick_at_two_hundred_messages_a_second_with_ten_thousand_lines(
+    chat: ChatPage, service: FakeService
+) -> None:
+    service.members = [f"user-{i}" for i in range(10_000)]
+    await chat.enter("anna")
+    for number in range(0, 10_000, 500):
+        await service.happen(*[said("bruno", f"old {n}") for n in range(number, number + 500)])
+    await chat.line("old 9999")
+    await chat.watch_tasks()
+    long = "words, words, words " * 20
+    for step in range(200):
+        # Every 20 ms four messages, each in a frame of its own, and five who come and go.
+        for n in range(4):
+            await service.happen(said(f"user-{step % 7}", f"new {4 * step + n} {long[: 100 * n]}"))
+        await service.happen(*[joined(f"late-{5 * step + n}") for n in range(3)])
+        await service.happen(left(f"user-{2 * step + 1}"), left(f"user-{2 * step + 2}"))
+        await elapse(0.02)
+    await chat.line("new 799")
+    assert await chat.longest_task() < BEARABLE
+    # Joins and leaves did not drown what was said.
+    lines = await chat.lines()
+    assert sum(line.kind == "traffic" for line in lines) < len(lines) / 20
+
+
+async def test_a_thousand_who_come_are_one_line(chat: ChatPage, service: FakeService) -> None:
+    await chat.enter("anna")
+    await service.happen(joined("dora"), joined("elisa"))
+    await chat.line("dora and elisa joined")
+    for number in range(0, 1000, 100):
+        await service.happen(*[joined(f"user-{n}") for n in range(number, number + 100)])
+    await chat.line("dora, elisa, user-0 and 999 more joined")
+    assert [line.kind for line in await chat.lines()] == ["notice", "traffic"]
+
+
+async def test_follows_the_end_unless_the_reader_scrolled_up(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    await service.happen(*[said("bruno", f"message {n}") for n in range(100)])
+    await chat.line("message 99")
+    assert await chat.is_at_end()
+    assert not await chat.page.is_visible("#jump")
+    await chat.scroll_to(500)
+    assert await chat.jump_text() == "To the latest"
+    await service.happen(*[said("bruno", f"later {n}") for n in range(30)])
+    await until(lambda: _jump_says(chat, "30 new messages"), 5, "the count")
+    top = await chat.page.eval_on_selector("#scroller", "it => it.scrollTop")
+    assert top == 500
+    await chat.page.click("#jump")
+    await until(chat.is_at_end, 5, "the end")
+    assert not await chat.page.is_visible("#jump")
+    await service.happen(said("bruno", "the end"))
+    await chat.line("the end")
+    assert await chat.is_at_end()
+
+
+async def _jump_says(chat: ChatPage, text: str) -> bool:
+    return await chat.jump_text() == text
+
+
+async def test_who_reads_further_up_is_not_disturbed(chat: ChatPage, service: FakeService) -> None:
+    await chat.enter("anna")
+    for number in range(0, 3000, 100):
+        await service.happen(*[said("bruno", f"message {n}") for n in range(number, number + 100)])
+    await chat.line("message 2999")
+    await chat.scroll_to(2000)
+    await chat.jump_text()
+    before = await _in_sight(chat)
+    for number in range(0, 12_000, 500):
+        await service.happen(*[said("Carla", f"later {n}") for n in range(number, number + 500)])
+    await until(lambda: _jump_says(chat, "12,000 new messages"), 10, "the count")
+    assert await _in_sight(chat) == before
+    assert len(await chat.lines()) <= 1000
+    await chat.page.press("#scroller", "End")
+    await until(chat.is_at_end, 5, "the end")
+    assert (await chat.lines())[-1].text == "later 11999"
+
+
+async def _in_sight(chat: ChatPage) -> str:
+    return str(
+        await chat.page.evaluate(
+            """() => {
+              const { left, top, height } = document.getElementById("scroller")
+                .getBoundingClientRect();
+              const at = document.elementsFromPoint(left + 80, top + height / 2);
+              const line = at.find((it) => it.classList.contains("line"));
+              return `${line?.textContent} at ${line?.getBoundingClientRect().top}`;
+            }"""
+        )
+    )
+
+
+async def test_what_one_writes_leads_back_to_the_end(chat: ChatPage, service: FakeService) -> None:
+    await chat.enter("anna")
+    await service.happen(*[said("bruno", f"message {n}") for n in range(100)])
+    await chat.line("message 99")
+    await chat.scroll_to(0)
+    await chat.jump_text()
+    await chat.say("mine")
+    await chat.kept_line("mine")
+    await until(chat.is_at_end, 5, "the end")
+
+
+async def test_a_flood_is_not_read_aloud(chat: ChatPage, service: FakeService) -> None:
+    await chat.enter("anna")
+    log = chat.page.locator("#log")
+    await service.happen(said("bruno", "one"))
+    await chat.line("one")
+    assert await log.get_attribute("aria-live") == "polite"
+    await service.happen(*[said("bruno", f"flood {n}") for n in range(50)])
+    await chat.line("flood 49")
+    assert await log.get_attribute("aria-live") == "off"
+    assert await chat.page.text_content("#summary") == "50 new messages"
+    await until(lambda: _is_polite(chat), 10, "calm")
+
+
+async def _is_polite(chat: ChatPage) -> bool:
+    return await chat.page.get_attribute("#log", "aria-live") == "polite"

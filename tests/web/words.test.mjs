@@ -1,0 +1,108 @@
+/** The page's words, and what it leaves behind. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { MAX_TEXT, cleaned, read, weight } from "../../service/tertulia/web/frames.js";
+import { forget, leave, take } from "../../service/tertulia/web/memory.js";
+import { CATALOGUE, Texts, chooseLanguage } from "../../service/tertulia/web/texts.js";
+
+const values = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+const forms = (text) => (typeof text === "object" ? Object.values(text) : [text]);
+
+test("every language has every text, with the same values in it", () => {
+  const { en, ...others } = CATALOGUE;
+  for (const [language, texts] of Object.entries(others)) {
+    assert.deepEqual(Object.keys(texts), Object.keys(en), language);
+    for (const [key, text] of Object.entries(texts)) {
+      const wanted = new Set(forms(en[key]).flatMap(values));
+      assert.deepEqual(new Set(forms(text).flatMap(values)), wanted, `${language} ${key}`);
+    }
+  }
+});
+
+test("the reader's first language that there is, is taken", () => {
+  assert.equal(chooseLanguage(["de-CH", "it-CH", "en"]), "it");
+  assert.equal(chooseLanguage(["ES"]), "es");
+  assert.equal(chooseLanguage(["de"]), "en");
+  assert.equal(chooseLanguage(["constructor"]), "en");
+  assert.equal(chooseLanguage([]), "en");
+});
+
+test("texts take values as they are, and numbers in their form", () => {
+  const texts = new Texts("it", "it-IT");
+  assert.equal(texts.say("ended.closed", { name: "{count} $& <b>" }), "{count} $& <b> ha chiuso la chat.");
+  assert.equal(texts.say("log.new", { count: 1 }), "1 nuovo messaggio");
+  assert.equal(texts.say("log.new", { count: 12_345 }), "12.345 nuovi messaggi");
+});
+
+test("what a newer service says is told as it is", () => {
+  const texts = new Texts("en");
+  const told = texts.sayOr("refused.moon_phase", { name: "anna", reason: "moon_phase" });
+  assert.equal(told, "“anna” was refused: moon_phase");
+});
+
+test("names are listed, the rest counted", () => {
+  const english = new Texts("en", "en-GB");
+  assert.equal(english.names(["anna"], 1), "anna");
+  assert.equal(english.names(["anna", "bruno"], 39), "anna, bruno and 37 more");
+  assert.equal(new Texts("it").names(["anna", "bruno"], 39), "anna, bruno e altri 37");
+  assert.equal(new Texts("es").names(["anna", "bruno", "carla"], 3), "anna, bruno y carla");
+});
+
+test("text is one line without controls", () => {
+  assert.equal(cleaned("a\r\nb\nc\rd\u2028e"), "a b c d e");
+  assert.equal(cleaned("a\tb\u0000\u001b[31mc\u007f\u0085\u009f"), "a\tb[31mc");
+  assert.equal(cleaned("👍 \udc4d x"), "👍 \ufffd x");
+  assert.equal(weight("à👍"), 6);
+});
+
+test("whatever text fits, its frame fits", () => {
+  for (const text of ['"'.repeat(MAX_TEXT), "\\".repeat(MAX_TEXT), "\t".repeat(MAX_TEXT)]) {
+    const frame = { type: "whisper", id: Number.MAX_SAFE_INTEGER, to: "x".repeat(32), text };
+    assert.ok(weight(JSON.stringify(frame)) <= 16_384);
+  }
+});
+
+test("only objects with a type are frames", () => {
+  assert.deepEqual(read('{"type":"sent","id":1}'), { type: "sent", id: 1 });
+  for (const text of ["", "{", "null", "[]", "1", '"x"', '{"type":1}', "{}"]) {
+    assert.equal(read(text), null, text);
+  }
+});
+
+class Storage {
+  kept = new Map();
+  getItem(key) {
+    return this.kept.get(key) ?? null;
+  }
+  setItem(key, value) {
+    this.kept.set(key, value);
+  }
+  removeItem(key) {
+    this.kept.delete(key);
+  }
+}
+
+test("what is left is taken once, while it is fresh", () => {
+  const storage = new Storage();
+  assert.equal(take(storage, 0), null);
+  leave(storage, { snapshot: { token: "t" } }, 1000);
+  assert.equal(take(storage, 2000).snapshot.token, "t");
+  assert.equal(take(storage, 2000), null);
+  leave(storage, {}, 1000);
+  assert.equal(take(storage, 1000 + 3_600_000), null);
+  leave(storage, {}, 1000);
+  forget(storage);
+  assert.equal(take(storage, 1000), null);
+});
+
+test("a browser that keeps nothing does no harm", () => {
+  const refuse = () => {
+    throw new Error("denied");
+  };
+  const storage = { getItem: refuse, setItem: refuse, removeItem: refuse };
+  leave(storage, {}, 1);
+  forget(storage);
+  assert.equal(take(storage, 1), null);
+});
