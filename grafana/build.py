@@ -58,7 +58,7 @@ def _starts() -> Json:
         "datasource": DATASOURCE,
         "enable": True,
         "iconColor": "blue",
-        "expr": f"changes({process('start_time_seconds')}[1m]) > 0",
+        "expr": f"time() - {process('start_time_seconds')} < 60",
         "titleFormat": "{{instance}} started",
     }
 

@@ -162,3 +162,55 @@ def check(config: Path | None, log_format: str | None, **given: object) -> None:
 def settings() -> None:
     """Print a table of all settings, in Markdown."""
     click.echo(table(), nl=False)
+
+
+@main.command()
+@click.argument("port", type=click.IntRange(1024, 65_535))
+@click.option(
+    "--server",
+    callback=_address,
+    default="127.0.0.1:4242",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where the service listens for devices.",
+)
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    help="The address on which to listen for other devices. By default only this machine's own, "
+    "where the service is on this machine too; else all.",
+)
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where histories and downloads are kept.  [default: $XDG_DATA_HOME/tertulia-device or "
+    "~/.local/share/tertulia-device]",
+)
+def device(port: int, server: dict[str, str], host: str | None, folder: Path | None) -> None:
+    """Chat from this terminal, as a device that listens on PORT for others.
+
+    Type help for what you can type.
+    """
+    # Only here: no other command needs it.
+    from tertulia.clients.device.program import Options, StartError, default_folder, run
+
+    if not server["port"].isdecimal() or not 0 < int(server["port"]) <= 65_535:
+        raise click.BadParameter(f"{server['port']} is no port.", param_hint="--server")
+    folder = folder or default_folder()
+    try:
+        run(Options(port, server["host"], int(server["port"]), host, folder))
+    except StartError as error:
+        click.echo(f"tertulia: {error}", err=True)
+        sys.exit(_WRONG)
+
+
+@main.command("load", add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def load_service(arguments: tuple[str, ...]) -> None:
+    """Put load on a service and check what it delivers."""
+    # Only here: its many options are its own affair.
+    from tertulia.clients.load.command import command
+
+    command.main(list(arguments), prog_name="tertulia load")

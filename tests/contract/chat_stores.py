@@ -18,10 +18,10 @@ from tertulia.store.chat_store import ChatStore
 from tertulia.store.keys import Keys
 
 QUICK = {
-    "lease_seconds": 1.5,
-    "silence_seconds": 0.6,
+    "lease_seconds": 1.2,
+    "silence_seconds": 0.5,
     "heartbeat_seconds": 0.1,
-    "redis_timeout_seconds": 0.5,
+    "redis_timeout_seconds": 0.4,
 }
 """Everything that waits, as short as a busy machine allows: only its length is not as in production."""
 

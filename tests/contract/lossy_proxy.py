@@ -15,7 +15,7 @@ _NAME = re.compile(rb"tertulia-(\w+)")
 
 
 class Loss(Enum):
-    """What becomes of a request and its reply. The connection is cut in any case but STALLED."""
+    """What becomes of a request and its reply. Where one of them is lost, the connection is cut."""
 
     REQUEST = auto()
     """Redis never gets it."""
@@ -23,13 +23,15 @@ class Loss(Enum):
     """Redis carries it out, and its reply is lost."""
     STALLED = auto()
     """Redis carries it out, and the connection stays open and silent: a half-open link."""
+    NOTHING = auto()
+    """All is well; only the test learns of it."""
 
 
 @dataclass(slots=True)
 class Fault:
     """One fault that waits for its request."""
 
-    request: bytes
+    words: tuple[bytes, ...]
     loss: Loss
     then: Callable[[], object] | None
     skip: int
@@ -66,17 +68,16 @@ class LossyProxy:
 
     def lose(
         self,
-        request: str,
+        *words: str,
         loss: Loss = Loss.REPLY,
-        *,
         skip: int = 0,
         then: Callable[[], object] | None = None,
     ) -> Fault:
-        """Fail the next request that contains a text, after letting ``skip`` of them pass.
+        """Fail the next request that has all these words, after letting ``skip`` of them pass.
 
         ``then`` is called at that moment, before anything else can happen.
         """
-        fault = Fault(request.encode(), loss, then, skip)
+        fault = Fault(tuple(word.encode() for word in words), loss, then, skip)
         self._faults.append(fault)
         return fault
 
@@ -128,7 +129,7 @@ class LossyProxy:
     def strikes(self, data: bytes) -> Fault | None:
         """Return the fault that a request meets, which is then over."""
         for fault in self._faults:
-            if fault.request in data:
+            if all(word in data for word in fault.words):
                 if fault.skip:
                     fault.skip -= 1
                     continue
@@ -198,10 +199,12 @@ class _Wire:
                     self.name = match[1].decode()
                 await self._hold()
                 fault = self._proxy.strikes(data)
-                if fault is not None and fault.loss is Loss.REQUEST:
+                if fault is not None and fault.loss in (Loss.REQUEST, Loss.NOTHING):
                     self._strike(fault)
-                    return
-                self._fault = self._fault or fault
+                    if fault.loss is Loss.REQUEST:
+                        return
+                elif fault is not None:
+                    self._fault = fault
                 writer.write(data)
                 await writer.drain()
 

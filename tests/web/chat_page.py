@@ -29,7 +29,9 @@ ARGUMENTS = [
 ]
 
 _LINES = """
-() => [...document.querySelectorAll("#log > .line, #pending > .line")].map((line) => {
+(before) => [...document.querySelectorAll("#log > .line, #pending > .line")]
+.filter((line) => before === null || Number(line.dataset.line) < before)
+.map((line) => {
   const text = (selector) => line.querySelector(selector)?.textContent ?? "";
   const kinds = ["said", "whispered", "failed", "traffic", "notice", "day"];
   return {
@@ -45,6 +47,13 @@ _LINES = """
     is_grave: line.classList.contains("is-grave"),
   };
 })
+"""
+# Older lines are fetched with the next frame's scroll event; when there are none after two, none come.
+_GOT_OLDER = """
+async (first) => {
+  for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+  return Number(document.querySelector("#log > .line")?.dataset.line) < first;
+}
 """
 _WATCH_TASKS = """
 () => {
@@ -159,11 +168,12 @@ class ChatPage:
     async def say_many(self, texts: list[str]) -> None:
         """Write many messages, as quickly as the page takes them."""
         await self.page.evaluate(
-            """(texts) => {
+            """async (texts) => {
               const field = document.getElementById("text");
-              for (const text of texts) {
+              for (const [index, text] of texts.entries()) {
                 field.value = text;
                 document.getElementById("send").click();
+                if (index % 10 === 9) await new Promise((resolve) => setTimeout(resolve));
               }
             }""",
             texts,
@@ -193,7 +203,7 @@ class ChatPage:
 
     async def lines(self) -> list[Line]:
         """Return the lines that are in the document now."""
-        return [Line(**line) for line in await self.page.evaluate(_LINES)]
+        return [Line(**line) for line in await self.page.evaluate(_LINES, None)]
 
     async def texts(self, *kinds: str) -> list[str]:
         """Return the texts of the lines in the document, of some kinds or of all."""
@@ -222,27 +232,18 @@ class ChatPage:
     async def all_lines(self) -> list[Line]:
         """Scroll through the whole log that is kept and return it, oldest first."""
         known: dict[int, Line] = {}
-
-        async def take() -> int:
-            lines = {line.number: line for line in await self.lines() if line.number is not None}
-            known.update(lines)
-            return min(lines, default=0)
-
-        first = await take()
+        first: int | None = None
         while True:
+            for values in await self.page.evaluate(_LINES, first):
+                line = Line(**values)
+                if line.number is not None:
+                    known[line.number] = line
+            first = min(known, default=0)
             await self.scroll_to(0)
-            before = first
-            try:
-                await until(lambda b=before: self._first_is_less(b), 0.5, "older lines")  # type: ignore[misc]
-            except AssertionError:
+            if not await self.page.evaluate(_GOT_OLDER, first):
                 break
-            first = await take()
         await self.page.press("#scroller", "End")
         return [known[number] for number in sorted(known)]
-
-    async def _first_is_less(self, number: int) -> bool:
-        first = await self.page.eval_on_selector("#log > .line", "line => line.dataset.line")
-        return int(first) < number
 
     async def scroll_to(self, pixels: int) -> None:
         """Scroll the log, as a reader does, to so many pixels from its top."""

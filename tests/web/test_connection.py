@@ -2,10 +2,17 @@
 
 import pytest
 
+from harness.waiting import until
 from web.chat_page import ChatPage
 from web.fake_service import FakeService, joined, left, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def back(chat: ChatPage, service: FakeService) -> None:
+    """Wait until the page has come back, however quickly."""
+    await until(lambda: len(service.received("enter")) == 2, 10, "a second connection")
+    await chat.inside()
 
 
 async def lost(chat: ChatPage) -> None:
@@ -72,9 +79,8 @@ async def test_a_node_that_drains_is_left_for_another(
 ) -> None:
     await chat.enter("anna")
     await service.close(4000, "drained")
-    await lost(chat)
-    await chat.inside()
-    assert len(service.received("enter")) == 2
+    await back(chat, service)
+    assert "resume" in service.received("enter")[-1]
 
 
 async def test_trying_again_can_be_hurried_and_given_up(
@@ -99,14 +105,9 @@ async def test_trying_again_can_be_hurried_and_given_up(
 async def test_a_network_that_changes_is_noticed(chat: ChatPage, service: FakeService) -> None:
     await chat.enter("anna")
     await chat.page.evaluate("() => dispatchEvent(new Event('online'))")
-    await lost_and_back(chat, service)
-
-
-async def lost_and_back(chat: ChatPage, service: FakeService) -> None:
+    await back(chat, service)
     await service.happen(said("bruno", "for the new connection"))
     await chat.line("for the new connection")
-    await chat.inside()
-    assert len(service.received("enter")) == 2
 
 
 async def test_a_name_that_is_somebody_else_s_by_now_is_asked_for_anew(
@@ -126,8 +127,7 @@ async def test_a_private_message_that_comes_again_is_shown_once(
     await service.whisper("bruno", "secret", at=1_700_000_000_000)
     await chat.line("secret")
     service.cut()
-    await lost(chat)
-    await chat.inside()
+    await back(chat, service)
     await service.whisper("bruno", "secret", at=1_700_000_000_000)
     await service.whisper("bruno", "new", at=1_700_000_000_001)
     await chat.line("new")

@@ -80,7 +80,7 @@ async def test_the_recipients_are_who_is_in_the_room(chat: ChatPage, service: Fa
     await service.happen(joined("dora"), left("bruno"), joined("Ada"))
     await chat.line("dora and Ada joined · bruno left")
     assert await chat.choices() == ["Everybody (G)", "Ada", "anna", "Carla", "dora"]
-    assert (await chat.page.inner_text("#people-count")).strip() == "4 people"
+    await chat.page.wait_for_selector("#people-count:has-text('4 people')")
     await chat.page.click("#people button:has-text('dora')")
     assert await chat.picked() == "dora"
     await chat.page.click("#recipient")

@@ -4,7 +4,7 @@ Any node may bury another. Every step is one bounded script, and whoever buries 
 somebody else goes on where it stopped.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -63,7 +63,7 @@ class Burials:
         committer: Committer,
         settings: ClusterSettings,
         metrics: Metrics,
-        may_bury: Callable[[], bool],
+        may_bury: Callable[[], Awaitable[bool]],
     ) -> None:
         self._keys = keys
         self._link = link
@@ -85,14 +85,14 @@ class Burials:
             if node.decode() != self._member.node
         ]
         self._committer.peers = {lease.node for lease in leases}
-        if not self._may_bury():
-            return
         over, silent = suspects(
             leases,
             now,
             self._settings.lease_seconds * 1000,
             self._settings.silence_seconds * 1000,
         )
+        if not (over or silent) or not await self._may_bury():
+            return
         for lease in over + await self._deserted(silent):
             await self._bury(lease)
 

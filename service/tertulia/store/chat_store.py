@@ -6,6 +6,7 @@ register ──▶ (Redis lost data: follow its new log, write down who is here)
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 
@@ -280,10 +281,19 @@ class ChatStore:
                 pass  # the committer sees to it
             await asyncio.sleep(self._settings.heartbeat_seconds / 2)
 
-    def _may_bury(self) -> bool:
-        """Only who has had a healthy Redis for a whole lease: nobody is buried right after an outage."""
+    async def _may_bury(self) -> bool:
+        """Only who has had a healthy Redis for a whole lease: nobody is buried right after an outage.
+
+        A node that has just started and met no outage takes Redis' own word for the time before.
+        """
         since = self._committer.healthy_since
         if since is None:
             return False
-        now = asyncio.get_running_loop().time()
-        return self._alone or now - since >= self._settings.lease_seconds
+        healthy = asyncio.get_running_loop().time() - since
+        if self._alone or healthy >= self._settings.lease_seconds:
+            return True
+        if self._committer.outages or healthy < self._settings.silence_seconds:
+            return False
+        server = await self._links["care"].call("INFO", "server")
+        uptime = re.search(rb"uptime_in_seconds:(\d+)", server)
+        return uptime is not None and int(uptime[1]) > self._settings.lease_seconds

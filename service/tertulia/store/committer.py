@@ -65,6 +65,8 @@ class Committer:
         """The log's last place, by Redis' last answer."""
         self.healthy_since: float | None = None
         """Since when every batch was answered, in monotonic seconds; None while Redis is away."""
+        self.outages = 0
+        """How often Redis went away since this node was registered for the first time."""
 
     # --- The chat's side -------------------------------------------------------------------------
 
@@ -250,6 +252,7 @@ class Committer:
         self._metrics.commit_retries(error.cause).inc()
         if self.healthy_since is not None:
             self.healthy_since = None
+            self.outages += 1
             log.warning(
                 "redis is away", chat=self._keys.chat, cause=error.cause.value, error=str(error)
             )

@@ -33,7 +33,8 @@ export class Composer {
   }
 
   focus() {
-    this.#field.focus();
+    // Setting it again would cost a layout for each message.
+    if (document.activeElement !== this.#field) this.#field.focus();
   }
 
   /** Empty the field. */

@@ -12,8 +12,8 @@ import { drawLine, drawPending, element } from "./line.js";
 export const RENDERED = 1_000;
 
 /** Lines that are left when those that scrolled away are taken out, and how many more make it time. */
-const FOLLOWED = 300;
-const SLACK = 200;
+const FOLLOWED = 150;
+const SLACK = 100;
 /** Lines that are fetched at an end of the stretch. */
 const PAGE = 150;
 /** Pixels from an end of what is in the document at which more is fetched. */
@@ -38,7 +38,7 @@ export class Log {
   #top = 0;
   #onMove;
 
-  /** `onMove` is called when the reader scrolled: what there is to show may be something else. */
+  /** `onMove` is called when the reader leaves the end, or comes to it: that is to be shown. */
   constructor({ scroller, list, pendingList, chat, texts, onMove }) {
     this.#scroller = scroller;
     this.#list = list;
@@ -179,6 +179,7 @@ export class Log {
   #scrolled() {
     const { transcript } = this.#chat;
     const scroller = this.#scroller;
+    const wasFollowing = this.#isFollowing;
     const below = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
     const isAtEnd = below <= AT_END && this.#to === transcript.end;
     if (isAtEnd) {
@@ -193,7 +194,7 @@ export class Log {
       if (scroller.scrollTop < NEAR) this.#fetchAbove();
       else if (below < NEAR) this.#fetchBelow();
     }
-    this.#onMove();
+    if (this.#isFollowing !== wasFollowing) this.#onMove();
   }
 
   #fetchAbove() {

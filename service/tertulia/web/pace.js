@@ -13,7 +13,7 @@ export class Pace {
   /** Whether lines come too fast to be read. */
   isFlood = false;
   #recent = [];
-  #lastSummary = 0;
+  #lastSummary = -Infinity;
   #untold = 0;
 
   /** Note that so many lines have come. */

@@ -12,6 +12,10 @@ import { Picker } from "./picker.js";
 import { Session } from "./session.js";
 import { Texts, chooseLanguage } from "./texts.js";
 
+/** Of so many times what it takes to show something, one is spent on it; the rest is for the reader. */
+const REST = 5;
+/** Milliseconds that what has changed waits for being shown, at most. */
+const MAX_PAUSE = 250;
 /** Milliseconds between two looks at who is in the room: names that dance can't be picked. */
 const ROOM_EVERY = 250;
 /** Milliseconds between two times that a hidden page writes down where it stands. */
@@ -100,8 +104,12 @@ const people = new People({
 // --- What is shown -------------------------------------------------------------------------------
 
 let isScheduled = false;
+let shownAt = 0;
+let showingTook = 0;
 let isInChat = null;
 let roomShownAt = 0;
+let roomTimer = null;
+let roomShown = null;
 let savedAt = 0;
 let seenMessages = 0;
 
@@ -115,17 +123,23 @@ function changed() {
   schedule();
 }
 
+/** Show what has changed with the next frame; or a few later, where showing takes long. */
 function schedule() {
   if (isScheduled) return;
   isScheduled = true;
-  requestAnimationFrame(() => {
-    isScheduled = false;
-    show();
-  });
+  const pause = Math.min(MAX_PAUSE, shownAt + showingTook * REST - performance.now());
+  if (pause <= 0) requestAnimationFrame(showNow);
+  else setTimeout(() => requestAnimationFrame(showNow), pause);
 }
 
-function show() {
-  const now = performance.now();
+function showNow() {
+  isScheduled = false;
+  shownAt = performance.now();
+  show(shownAt);
+  showingTook = performance.now() - shownAt;
+}
+
+function show(now) {
   if (isInChat !== session.isMember) turn(session.isMember);
   if (!isInChat) {
     entrance.render(session);
@@ -135,10 +149,8 @@ function show() {
   if (announcer.render(now)) setTimeout(schedule, 1_000);
   log.render();
   showJump();
-  if (now - roomShownAt >= ROOM_EVERY) {
-    roomShownAt = now;
-    setTimeout(schedule, ROOM_EVERY);
-    showRoom();
+  if (roomTimer === null && roomShown !== roomState()) {
+    roomTimer = setTimeout(showRoom, Math.max(0, roomShownAt + ROOM_EVERY - now));
   }
 }
 
@@ -179,7 +191,15 @@ function showHead() {
   if (!chat.isAdministrator || state !== "inside") part("close-dialog").close();
 }
 
+function roomState() {
+  return `${chat.roster.version} ${chat.isAdministrator}`;
+}
+
 function showRoom() {
+  clearTimeout(roomTimer);
+  roomTimer = null;
+  roomShown = roomState();
+  roomShownAt = performance.now();
   const count = chat.roster.size;
   setText(part("people-count"), texts.say("head.people", { count }));
   picker.render();
@@ -281,4 +301,4 @@ function translate() {
 
 translate();
 resume();
-show();
+showNow();

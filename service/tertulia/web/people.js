@@ -12,6 +12,7 @@ export class People {
   #texts;
   #isWide = matchMedia("(min-width: 60rem)");
   #drawn = "";
+  #items = new Map();
 
   /** `onPick` is called with the nickname that was chosen. */
   constructor({ list, more, chat, texts, onPick }) {
@@ -23,6 +24,9 @@ export class People {
       const button = event.target.closest("button");
       if (button !== null) onPick(button.dataset.nickname);
     });
+    for (const left of ["pointerleave", "focusout"]) {
+      list.addEventListener(left, () => setTimeout(() => this.render()));
+    }
   }
 
   /** Show what has changed, unless somebody is about to choose: no name moves away under a finger. */
@@ -33,13 +37,26 @@ export class People {
     if (this.#drawn !== "" && this.#list.matches(":hover, :focus-within")) return;
     this.#drawn = state;
     const names = roster.sorted().slice(0, SHOWN);
-    const administrator = isAdministrator ? nickname : roster.oldest;
-    this.#list.replaceChildren(
-      ...names.map((name) => this.#person(name, name === nickname, name === administrator)),
-    );
+    this.#arrange(names, nickname, isAdministrator ? nickname : roster.oldest);
     const count = roster.size - names.length;
     this.#more.hidden = count === 0;
     this.#more.textContent = this.#texts.say("people.more", { count });
+  }
+
+  /** Put these names into the list, and touch only what is not there yet or not any more. */
+  #arrange(names, own, administrator) {
+    const wanted = new Map();
+    for (const name of names) {
+      const key = `${name} ${name === own} ${name === administrator}`;
+      wanted.set(key, this.#items.get(key) ?? this.#person(name, name === own, name === administrator));
+    }
+    for (const [key, item] of this.#items) if (!wanted.has(key)) item.remove();
+    this.#items = wanted;
+    let place = this.#list.firstChild;
+    for (const item of wanted.values()) {
+      if (item === place) place = place.nextSibling;
+      else this.#list.insertBefore(item, place);
+    }
   }
 
   #person(name, isOwn, isAdministrator) {

@@ -1,6 +1,7 @@
 """One chat of a person, from ``chat NAME`` until it is over: with the service, then with peers."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from tertulia.domain import nicknames
 _NAMED = 3
 LEAVE_SECONDS = 4.0
 """For the service and the peers to be told that I go."""
+SETTLE_SECONDS = 2.0
+"""For the other members of a group to take me in before I say something."""
 BROKEN_SECONDS = 10.0
 BROKEN_TRIES = 3
 """Connections to the service that may break so soon after they were made, before the chat ends."""
@@ -61,6 +64,7 @@ class Conversation:
         self._live = LiveChat(Member(self._me, port), partner)
         self._waiting: Call | None = None
         self._ready = asyncio.Event()
+        self._here = asyncio.Event()
         self._settled = asyncio.Event()
         self._over = asyncio.Event()
         self._met = False
@@ -173,32 +177,40 @@ class Conversation:
 
     async def _wait(self, call: Call) -> PeerCame | None:
         """Write pending messages until the partner comes. None where the connection ended before."""
+        came: PeerCame | None = None
         try:
             shown = await call.do(show_before_writing(self._me, self.partner))
             if isinstance(shown, PeerCame):
-                return shown
+                came = shown
+                return came
             self._transcript.show_pending(shown)
             self._terminal.note(notices.waiting(self.partner))
             self._waiting = call
             self._show_prompt()
             self._ready.set()
-            return await call.do(wait_for_peer(), within=None)
+            came = await call.do(wait_for_peer(), within=None)
+            return came
         except HungUp:
             return None
         finally:
             self._waiting = None
             if not self._leaving:
                 self._ready.clear()
-            if await call.close():
+            # A service that dies may close, too, and it will not have learnt that I did.
+            if await call.close() and (came is not None or self._leaving):
                 self._account.confirm(self.partner)
 
     async def _talk(self) -> None:
-        await self._settled.wait()
+        await self._here.wait()
         if self._held is not None:
             await self._show_pending()
             held, self._held = self._held, None
             for effect in held:
                 self._learn(effect)
+        # Not for long: one member that can't be reached keeps nobody from talking to the others.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self._settled.wait()
         self._show_prompt()
         self._ready.set()
         await self._over.wait()
@@ -222,7 +234,7 @@ class Conversation:
             self._terminal.note("The service could not be told that you left the chat.")
 
     def _finish(self) -> None:
-        for event in (self._over, self._settled, self._ready):
+        for event in (self._over, self._here, self._settled, self._ready):
             event.set()
 
     # What the person does
@@ -311,7 +323,9 @@ class Conversation:
     def _learn(self, effect: Effect) -> None:
         if isinstance(effect, Over):
             self._finish()
-        elif self._live.settled:
+        elif self._live.members:
+            self._here.set()
+        if self._live.settled:
             self._settled.set()
         if self._held is not None:
             self._held.append(effect)

@@ -268,6 +268,9 @@ class LiveChat:
             case _:
                 assert link.member is not None
                 yield Said(link.member.name, event)
+                if isinstance(event, peer.AddsSomebody):
+                    self._group = True
+                    yield from self._admit(now)
 
     def _enter(
         self, link: _Link, others: tuple[Member, ...] | None, now: float

@@ -44,7 +44,7 @@ def told(effect: Came | Went | Said) -> str:
     """Say what happened, other than messages and files."""
     match effect:
         case Came(name=name):
-            return f"{name} came into the chat."
+            return f"{name} is in the chat."
         case Went(name=name, parting=parting):
             return _PARTED[parting].format(name or "Somebody unknown")
         case Said(name=name, event=AddsSomebody()):

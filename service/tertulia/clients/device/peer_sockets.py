@@ -104,6 +104,7 @@ class PeerSockets:
             self._links[connection.number] = connection
             self.carry_out(effects)
         else:
+            del self._dialling[connection.number]
             self._links[connection.number] = connection
             self.partner_host = self.partner_host or connection.remote_host
             self.carry_out(self._chat.connected(connection.number, now))
@@ -147,7 +148,9 @@ class PeerSockets:
         try:
             async with asyncio.timeout(DIAL_SECONDS):
                 hosts = await self._find(member.name)
-                while not await self._connect(number, hosts, member.port):
+                while True:
+                    if await self._connect(number, hosts, member.port):
+                        return
                     await asyncio.sleep(DIAL_PAUSE_SECONDS)
         except TimeoutError:
             self._dialling.pop(number, None)
@@ -156,15 +159,10 @@ class PeerSockets:
 
     async def _connect(self, number: int, hosts: Sequence[str], port: int) -> bool:
         loop = asyncio.get_running_loop()
-
-        def connection() -> _Connection:
-            self._dialling.pop(number, None)
-            return _Connection(self, number)
-
         for host in hosts:
             with contextlib.suppress(OSError):
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    await loop.create_connection(connection, host, port)
+                    await loop.create_connection(lambda: _Connection(self, number), host, port)
                 return True
         return False
 

@@ -15,7 +15,7 @@ from tertulia.clients.device.conversation import Conversation
 from tertulia.clients.device.hosts import is_loopback
 from tertulia.clients.device.operations import Login, hanging, log_in, log_out, show, sign_up
 from tertulia.clients.device.peer_sockets import PeerSockets
-from tertulia.clients.device.service_calls import HungUp, Service, ServiceError
+from tertulia.clients.device.service_calls import NoAnswer, Service, ServiceError
 from tertulia.clients.device.terminal import Terminal
 from tertulia.clients.device.transcript import Transcript
 from tertulia.domain import nicknames
@@ -77,6 +77,7 @@ class Device:
         self._sockets = PeerSockets()
         self._account: Account | None = None
         self._chat: Conversation | None = None
+        self._broken: asyncio.Future[None] | None = None
         self._commands: dict[str, tuple[str, Callable[[str], Awaitable[None]]]] = {
             "signup": ("signup NAME PASSWORD", self._sign_up),
             "in": ("in NAME PASSWORD", self._log_in),
@@ -115,8 +116,9 @@ class Device:
                     await self._leave()
         finally:
             await self._sockets.close()
-        if not work.cancelled():
-            work.result()
+        for task in (work, self._broken):
+            if task is not None and not task.cancelled():
+                task.result()
 
     def _stop(self, work: asyncio.Future[None]) -> None:
         if work.done():  # a second time: the person does not want to wait
@@ -186,9 +188,10 @@ class Device:
             answer = await self._service.call(
                 lambda: (sign_up if new else log_in)(name, password, port), repeatable=not new
             )
-        except HungUp as error:
-            note = "It may have made the account: try in NAME PASSWORD." if new else ""
-            raise HungUp(f"{error} {note}".strip()) from error
+        except NoAnswer as error:
+            if new:
+                raise NoAnswer(f"{error} It may have made the account: try in {name} …") from error
+            raise
         if answer is not Login.DONE:
             self._terminal.note(_refused(answer, name, new=new))
             return
@@ -225,8 +228,10 @@ class Device:
         while more:
             call, pending = await self._service.open(lambda: show(account.name, sender))
             shown_any = transcript.show_pending(pending) or shown_any
-            more = await call.close() and pending.perhaps_more
-            account.confirm(sender)
+            in_order = await call.close()
+            if in_order:
+                account.confirm(sender)
+            more = in_order and pending.perhaps_more
         if not shown_any:
             self._terminal.note(f"Nothing of {sender} is waiting for you.")
 
@@ -251,7 +256,8 @@ class Device:
         self._chat = None
         self._home()
         if not task.cancelled() and task.exception() is not None:
-            raise task.exception()  # type: ignore[misc]
+            self._broken = task
+            self._terminal.end()
 
     def _logged_in(self) -> Account | None:
         if self._account is None:

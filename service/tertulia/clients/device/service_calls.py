@@ -18,7 +18,7 @@ CLOSE_SECONDS = 2.0
 """For the service to close in its turn: it then has taken everything."""
 PAUSES = (0.3, 1.0, 2.0)
 """Seconds between the tries."""
-HUNG_UP_TRIES = 2
+UNANSWERED_TRIES = 2
 """The service also hangs up on whoever is not logged in, and will do so again."""
 _RESET = struct.pack("ii", 1, 0)  # to linger for no time at all: the other side reads a reset
 
@@ -28,10 +28,14 @@ class ServiceError(Exception):
 
 
 class Away(ServiceError):
-    """Nobody listens there, or answers in time."""
+    """Nobody listens there: the service was asked nothing."""
 
 
-class HungUp(ServiceError):
+class NoAnswer(ServiceError):
+    """The service was asked and may have done it; no answer came in time."""
+
+
+class HungUp(NoAnswer):
     """The service ended the connection without the answer."""
 
 
@@ -62,15 +66,15 @@ class Call(asyncio.Protocol):
                     return run.result
                 if self._lost.is_set():
                     raise HungUp(
-                        f"The service at {self._where} ended the connection. If it does so again, "
-                        "your login has ended: in NAME PASSWORD."
+                        f"The service at {self._where} ended the connection without an answer. If it "
+                        "does so again, log in again."
                     )
                 self._arrived.clear()
                 async with asyncio.timeout(within):
                     await self._arrived.wait()
         except TimeoutError:
             self._break()
-            raise Away(f"The service at {self._where} did not answer in time.") from None
+            raise NoAnswer(f"The service at {self._where} did not answer in time.") from None
         except Garbage as error:
             self._break()
             raise Garbled(f"What answers at {self._where} is no service for devices.") from error
@@ -146,7 +150,7 @@ class Service:
         self, steps: Callable[[], Steps[T]], *, repeatable: bool = True, patient: bool = True
     ) -> tuple[Call, T]:
         """Do as ``call`` does, and leave the connection open."""
-        hung_up = 0
+        unanswered = 0
         for pause in (*(PAUSES if patient else ()), None):
             try:
                 call = await self._connect()
@@ -156,12 +160,9 @@ class Service:
             else:
                 try:
                     return call, await call.do(steps())
-                except HungUp:
-                    hung_up += 1
-                    if pause is None or not repeatable or hung_up == HUNG_UP_TRIES:
-                        raise
-                except Away:
-                    if pause is None or not repeatable:
+                except NoAnswer:
+                    unanswered += 1
+                    if pause is None or not repeatable or unanswered == UNANSWERED_TRIES:
                         raise
             if pause == PAUSES[0]:
                 self._tell(f"The service at {self.where} does not answer; trying again …")

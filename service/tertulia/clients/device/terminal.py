@@ -41,6 +41,8 @@ class Terminal:
         self._ended = False
         self._watched = True
         self._prompt = ""
+        self._question: str | None = None
+        self._masked: Callable[[str], str] = str
         self._modes: list[Any] | None = None
 
     def __enter__(self) -> Self:
@@ -87,7 +89,8 @@ class Terminal:
 
     def mask(self, masked: Callable[[str], str]) -> None:
         """Choose how typed lines may be shown; see ``LineEditor``."""
-        if self._editor is not None:
+        self._masked = masked
+        if self._editor is not None and self._question is None:
             self._editor.masked = masked
             self._draw()
 
@@ -109,24 +112,22 @@ class Terminal:
 
     async def ask(self, question: str, *, secret: bool = False) -> str:
         """Return the answer to a question; empty where there will be none."""
-        prompt, self._prompt = self._prompt, question
-        editor = self._editor
-        masked = editor.masked if editor else str
-        if secret:
-            self.mask(lambda text: "*" * len(text))
+        self._question = question
+        if self._editor is not None:
+            self._editor.masked = _stars if secret else str
         self._draw()
         try:
-            answer = await self.line()
-            self.echo(answer or "")
+            answer = await self.line() or ""
+            self.echo(answer)
         finally:
-            self._prompt = prompt
-            self.mask(masked)
-        return answer or ""
+            self._question = None
+            self.mask(self._masked)
+        return answer
 
     def echo(self, line: str) -> None:
         """Leave a line that was taken on the screen, as it may be shown."""
         if self._editor is not None:
-            self.write(self._prompt + self._editor.masked(line))
+            self.write(self._shown_prompt() + self._editor.masked(line))
 
     def note(self, text: str) -> None:
         """Say something in the program's own name."""
@@ -208,7 +209,10 @@ class Terminal:
             columns = os.get_terminal_size(self._sink.fileno()).columns or _COLUMNS
         except OSError:
             columns = _COLUMNS
-        return self._editor.draw(self._prompt, columns)
+        return self._editor.draw(self._shown_prompt(), columns)
+
+    def _shown_prompt(self) -> str:
+        return self._prompt if self._question is None else self._question
 
     def _write(self, text: str) -> None:
         try:
@@ -216,3 +220,7 @@ class Terminal:
             self._sink.flush()
         except OSError:  # nobody reads any more
             self.end()
+
+
+def _stars(text: str) -> str:
+    return "*" * len(text)

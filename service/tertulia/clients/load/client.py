@@ -77,6 +77,7 @@ class Client:
         "state",
         "target",
         "tries",
+        "unplaced",
         "watches",
     )
 
@@ -103,11 +104,14 @@ class Client:
         self.at = 0
         """The place in the order up to which it has read."""
         self.in_step = True
-        """Whether all it read was as in the order. Once not, ``public`` keeps its own account."""
+        """Whether all that it read was as in the order. If not, ``public`` is its own account."""
         self.known: Known = NOTHING_KNOWN
         self.public = Sequences()
         self.private = Sequences()
         self.last_place = -1
+        """Out of step, the place of the last message that came where others have it as well."""
+        self.unplaced: list[bytes] = []
+        """Messages that were read before their place was known."""
 
     def connect(self) -> None:
         """Begin to connect. Raises OSError where that fails at once."""

@@ -26,8 +26,6 @@ class Send(msgspec.Struct, frozen=True, tag=True):
 
     at: int
     seconds: float
-    messages: int
-    """At most so many in this process."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
@@ -78,9 +76,7 @@ class Stopped(msgspec.Struct, frozen=True, tag=True):
     latest: int
     held_back: int
     until: int
-    """When the last message was sent, microseconds."""
-    cpu_seconds: float
-    """What this process used while sending."""
+    """When it ended, microseconds."""
 
 
 class Settled(msgspec.Struct, frozen=True, tag=True):
@@ -95,6 +91,8 @@ class Settled(msgspec.Struct, frozen=True, tag=True):
     """A number that tells whether others have found the same order."""
     ordered: int
     """How many messages are in it."""
+    cpu_seconds: float
+    """What this process used until all processes had sent everything."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -44,7 +44,9 @@ class Joining:
         for client in self._clients:
             client.drop()
             client.begin(self._plan.nickname(client.id, self._round))
-        self._waiting = [(self._comes_at(client, now), client.id, client) for client in self._clients]
+        self._waiting = [
+            (self._comes_at(client, now), client.id, client) for client in self._clients
+        ]
         heapq.heapify(self._waiting)
         self.begun = self.last_entered = self.last_notice = now
 

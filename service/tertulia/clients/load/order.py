@@ -76,13 +76,6 @@ class Order:
             self._places = {known: self._base + i for i, known in enumerate(self.tokens)}
         return self._places.get(raw)
 
-    def skip(self, at: int, sender: int) -> int:
-        """Return the first place from ``at`` on that is not one sender's."""
-        low, owners = at - self._base, self.owners
-        while low < len(owners) and owners[low] == sender:
-            low += 1
-        return low + self._base
-
     def heads_at(self, at: int) -> dict[int, int]:
         """Return the number of each sender's first message from a place on."""
         heads = dict(enumerate(self._heads))

@@ -23,7 +23,7 @@ class Pace:
         Whoever asks late gets all that he missed, each with its own time: what waited here has
         waited. No more than ``most`` at once.
         """
-        times = []
+        times: list[int] = []
         while len(times) < most:
             at = int(self._start + self._given * self._interval)
             if at > now or at >= self._end:

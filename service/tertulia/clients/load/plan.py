@@ -72,9 +72,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Return the clients of one process."""
         return range(process, self.clients, self.processes)
 
-    def sending(self, process: int) -> int:
-        """Count the senders of one process; the first clients are senders."""
-        return len(range(process, self.senders, self.processes))
+    def most_messages(self, process: int) -> int:
+        """Return how many messages one process may send in a round."""
+        sending = min(self.processes, self.senders)
+        if not self.senders:
+            return 1  # which nobody sends, so that the time decides
+        each, more = divmod(self.messages // len(self.rounds), sending)
+        return 0 if process >= sending else each + (process < more)
 
     def target(self, client: int) -> Target:
         """Return where a client connects: neighbours in one process, to different targets."""
@@ -118,9 +122,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         if self.ramp is not None:
             bounded("--ramp", self.ramp, 0.1, MAX_RATE)
         if self.storm is not None and not 0.1 <= self.storm <= self.seconds - 0.1:
-            found.append("--storm should come at least 0.1 s after the beginning, and before the end")
+            found.append(
+                "--storm should come at least 0.1 s after the beginning, and before the end"
+            )
         if not _PREFIX.fullmatch(self.prefix):
-            found.append("--prefix should be 1 to 20 characters of a nickname: letters, digits, . _ + -")
+            found.append(
+                "--prefix should be 1 to 20 characters of a nickname: letters, digits, . _ + -"
+            )
         if not found and self.clients < 2 * self.processes:
             found.append(
                 f"{self.clients} clients are too few for {self.processes} processes: each needs two, so "

@@ -45,6 +45,8 @@ class Tally(msgspec.Struct, kw_only=True):
     disconnected: int = 0
     readers: int = 0
     """Who stayed to the end."""
+    unordered: int = 0
+    """Of these, whose order of messages from different senders there was nothing to compare with."""
     last: int = 0
     """When the last message was read, microseconds."""
 
@@ -81,11 +83,15 @@ class Reading:
         self._whisperers = {c.id: clients[i - 1].id for i, c in enumerate(clients)}
         known: dict[str, Known] = {}
         for client in clients:
-            client.at, client.in_step, client.last_place = 0, True, -1
+            client.at, client.last_place, client.unplaced = 0, -1, []
             client.public, client.private = Sequences(), Sequences()
+            client.in_step = _reads_all(client)
             client.known = (
                 NOTHING_KNOWN if client.is_sender else known.setdefault(client.dialect.name, {})
             )
+        self._partial = [client for client in clients if not _reads_all(client)]
+        """Readers that do not read their own messages: they can't say where those have their place."""
+        self._is_ordered = len(self._partial) < len(clients)
 
     def take(self, client: Client, buffer: bytearray, count: int, now: int) -> None:
         """Take the first bytes of a buffer as what a client has just read."""
@@ -104,11 +110,17 @@ class Reading:
         """Forget messages that all have read. To be called now and then."""
         if len(self.order.tokens) < _MOST_IN_ORDER:
             return
-        readers = [c.at for c in self._clients if c.state is State.IN and c.in_step]
+        self._place_what_waits()
+        readers = [
+            client.at if client.in_step else client.last_place + 1
+            for client in self._clients
+            if client.state is State.IN
+        ]
         self.order.forget(min(readers, default=self.order.end))
 
     def account(self, public: Mapping[int, int], private: Mapping[int, int]) -> Tally:
         """Return the tally, by how many messages each sender has sent: all, and those of here."""
+        self._place_what_waits()
         tally = msgspec.structs.replace(self.tally)
         for client in self._clients:
             for account in (client.public, client.private):
@@ -117,6 +129,7 @@ class Reading:
             if client.state is not State.IN:
                 continue
             tally.readers += 1
+            tally.unordered += not (client.in_step or self._is_ordered)
             tally.lost += self._lost(client, public)
             whisperer = self._whisperers[client.id]
             tally.lost += client.private.lost({whisperer: private.get(whisperer, 0)})
@@ -130,14 +143,11 @@ class Reading:
         return sum(public.values()) * len(readers) - own + whispered
 
     def _lost(self, client: Client, public: Mapping[int, int]) -> int:
-        heard = public
-        if not client.dialect.echoes and client.id in public:
-            heard = {sender: count for sender, count in public.items() if sender != client.id}
-        if not client.in_step:
-            return client.public.lost(heard)
-        if heard is public:
+        if client.in_step:
             return max(0, sum(public.values()) - client.at)
-        return Sequences(self.order.heads_at(client.at)).lost(heard)
+        if not _reads_all(client):
+            public = {sender: count for sender, count in public.items() if sender != client.id}
+        return client.public.lost(public)
 
     # --- What most reads come to -----------------------------------------------------------------
 
@@ -229,9 +239,7 @@ class Reading:
         tally.apart += public + private
         if self._acknowledge:
             dialect = client.dialect
-            client.write(
-                dialect.acknowledgement * (public + private) + dialect.received(private)
-            )
+            client.write(dialect.acknowledgement * (public + private) + dialect.received(private))
 
     def _private(self, client: Client, token: Token) -> None:
         verdict = client.private.take(token.sender, token.number)
@@ -242,23 +250,17 @@ class Reading:
 
     def _public(self, client: Client, token: Token) -> None:
         order = self.order
-        own = token.sender == client.id and not client.dialect.echoes
+        own = token.sender == client.id and not _reads_all(client)
         if own or token.sender >= self._senders:
             self.tally.stray += 1
             return
         if client.in_step:
-            at = client.at if client.dialect.echoes else order.skip(client.at, client.id)
-            if at < order.end:
-                in_step = order.tokens[at - order.base] == token.raw
-            else:
-                in_step = order.add(token)
-            if not in_step:
-                self._fall_out_of_step(client, at)
-            else:
-                client.at = at + 1
+            if order.follows(client.at, [token.raw]):
+                client.at += 1
                 if token.sender == client.watches:
                     self._landed(token.sender, 1)
                 return
+            self._fall_out_of_step(client)
         verdict = client.public.take(token.sender, token.number)
         if verdict is Verdict.STRAY:
             self.tally.stray += 1
@@ -267,21 +269,42 @@ class Reading:
             if token.sender == client.watches:  # what it skipped is no longer under way
                 self._landed(token.sender, 1 + client.public.skipped)
 
-    def _fall_out_of_step(self, client: Client, at: int) -> None:
+    def _fall_out_of_step(self, client: Client) -> None:
         """Keep a reader's own account from here on, of which message of each sender is next."""
         client.in_step = False
         client.known = NOTHING_KNOWN
-        client.public = Sequences(self.order.heads_at(at))
-        client.last_place = at - 1
+        client.public = Sequences(self.order.heads_at(client.at))
+        client.last_place = client.at - 1
 
     def _place(self, client: Client, token: Token) -> None:
         """Check that messages of several senders come in the order in which others read them."""
+        if not _reads_all(client):
+            if self._is_ordered:
+                client.unplaced.append(token.raw)
+            return
         place = self.order.place(token.raw)
         if place is None and self.order.add(token):
             place = self.order.end - 1
-        if place is None:
-            return
+        if place is not None:
+            self._placed(client, place)
+
+    def _place_what_waits(self) -> None:
+        for client in self._partial:
+            count = 0
+            for raw in client.unplaced:
+                place = self.order.place(raw)
+                if place is None:
+                    break
+                count += 1
+                self._placed(client, place)
+            del client.unplaced[:count]
+
+    def _placed(self, client: Client, place: int) -> None:
         if place < client.last_place:
             self.tally.out_of_order += 1
         else:
             client.last_place = place
+
+
+def _reads_all(client: Client) -> bool:
+    return client.dialect.echoes or not client.is_sender

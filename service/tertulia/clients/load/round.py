@@ -1,6 +1,6 @@
 """One round in one process: all come, some send, all read, and the account is drawn up.
 
-    joining ──all in──▶ waiting ──Send──▶ sending ──time is up──▶ waiting ──Settle──▶ settling ──▶ settled
+joining ──all in──▶ waiting ──Send──▶ sending ──time is up──▶ waiting ──Settle──▶ settling ──▶ settled
 """
 
 import time
@@ -81,7 +81,9 @@ class Round:
         self._from = order.at
         self._until = order.at + round(order.seconds * 1_000_000)
         self._senders = {
-            client.id: Sender(client, self._clients[(i + 1) % len(self._clients)], self._plan, self._tag)
+            client.id: Sender(
+                client, self._clients[(i + 1) % len(self._clients)], self._plan, self._tag
+            )
             for i, client in enumerate(self._clients)
             if client.is_sender
         }
@@ -92,7 +94,8 @@ class Round:
             phase = self._process / self._plan.processes
             pace = Pace(self._plan.rate * share, self._from, self._until, phase)
             expected = self._plan.rate * len(self._clients)
-        self._sending = Sending(self._senders, pace, self._plan.in_flight, order.messages)
+        most = self._plan.most_messages(self._process)
+        self._sending = Sending(self._senders, pace, self._plan.in_flight, most)
         self._latency = Latency(round(expected / SAMPLES_PER_SECOND))
         reading = Reading(
             tag=self._tag,
@@ -115,6 +118,7 @@ class Round:
     def settle(self, order: Settle, now: int) -> None:
         """Wait for what is still to come."""
         self._stage = Stage.SETTLING
+        self._cpu = time.process_time() - self._cpu
         self._sent = order.sent
         self._from, self._next_look, self._complete = now, now, None
 
@@ -204,7 +208,6 @@ class Round:
                 latest=sending.latest,
                 held_back=sending.held_back,
                 until=min(now, self._until) or now,
-                cpu_seconds=time.process_time() - self._cpu,
             )
         ]
 
@@ -229,5 +232,6 @@ class Round:
                 longest=self._latency.longest,
                 order=reading.order.digest(),
                 ordered=reading.order.end,
+                cpu_seconds=self._cpu,
             )
         ]

@@ -117,7 +117,7 @@ class Sending:
 
     @property
     def is_through(self) -> bool:
-        """Whether all was sent that may be sent."""
+        """Whether all was sent that may be sent; never, where nobody sends at all."""
         return not self._left
 
     def numbers(self, kind: Kind) -> dict[int, int]:

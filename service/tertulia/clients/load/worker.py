@@ -126,9 +126,7 @@ class Worker:
 
     def _carry_out(self, order: Order) -> None:
         if isinstance(order, Join):
-            self._round = Round(
-                self._plan, self._process, order.round, self._clients, micros()
-            )
+            self._round = Round(self._plan, self._process, order.round, self._clients, micros())
         assert self._round is not None
         match order:
             case Send():

@@ -4,7 +4,7 @@ import base64
 import itertools
 import json
 import os
-from typing import Final
+from typing import ClassVar, Final
 
 from tertulia.clients.load.dialects.contract import Whole
 
@@ -39,8 +39,8 @@ class _Entering:
         written, self._opening = self._opening, b""
         self.rest += data
         if not self._upgraded:
-            head, end, rest = self.rest.partition(b"\r\n\r\n")
-            if not end:
+            head, blank, rest = self.rest.partition(b"\r\n\r\n")
+            if not blank:
                 return written
             status = head.partition(b"\r\n")[0]
             if not status.startswith(b"HTTP/1.1 101"):
@@ -72,12 +72,12 @@ class _Entering:
 class Browser:
     """The frames of ``browser``."""
 
-    name = "browser"
-    echoes = True
-    mark = b"\\t"  # in JSON
-    acknowledgement = b""
-    answers = (b'{"type":"sent"', b'{"type":"kept"')
-    refusals = (b'{"type":"failed"', b'{"type":"error"')
+    name: ClassVar[str] = "browser"
+    echoes: ClassVar[bool] = True
+    mark: ClassVar[bytes] = b"\\t"  # in JSON
+    acknowledgement: ClassVar[bytes] = b""
+    answers: ClassVar[tuple[bytes, ...]] = (b'{"type":"sent"', b'{"type":"kept"')
+    refusals: ClassVar[tuple[bytes, ...]] = (b'{"type":"failed"', b'{"type":"error"')
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -92,9 +92,7 @@ class Browser:
     def whisper(self, recipient: bytes, text: bytes) -> bytes:
         return _frame(
             _TEXT,
-            _json(
-                type="whisper", id=next(self._ids), to=recipient.decode(), text=text.decode()
-            ),
+            _json(type="whisper", id=next(self._ids), to=recipient.decode(), text=text.decode()),
         )
 
     def received(self, private: int) -> bytes:

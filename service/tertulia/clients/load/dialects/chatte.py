@@ -1,5 +1,7 @@
 """``chatte``: numeric codes, one line each way. Source: the protocol page chatte."""
 
+from typing import ClassVar
+
 from tertulia.clients.load.dialects.contract import LineEntering, Whole, whole_lines
 
 
@@ -22,13 +24,13 @@ class _Entering(LineEntering):
 class Chatte:
     """The words of ``chatte``."""
 
-    name = "chatte"
-    echoes = True
-    mark = b"\t"
-    acknowledgement = b"101 Message received.\n"
-    answers = (b"101 Message sent.\n",)
+    name: ClassVar[str] = "chatte"
+    echoes: ClassVar[bool] = True
+    mark: ClassVar[bytes] = b"\t"
+    acknowledgement: ClassVar[bytes] = b"101 Message received.\n"
+    answers: ClassVar[tuple[bytes, ...]] = (b"101 Message sent.\n",)
     # Both begin a line, and no text of ours has a line end in it.
-    refusals = (b"203 Invalid destinatary.", b"666 Invalid command.")
+    refusals: ClassVar[tuple[bytes, ...]] = (b"203 Invalid destinatary.", b"666 Invalid command.")
 
     def entering(self, nickname: str) -> _Entering:
         return _Entering(nickname)

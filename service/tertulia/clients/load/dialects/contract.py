@@ -1,7 +1,7 @@
 """What a dialect is to the load tool: few things, so that a peer's protocol can be one as well."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,16 @@ class Entering(Protocol):
 class Dialect(Protocol):
     """The words of one protocol. One object serves all connections."""
 
-    name: str
-    echoes: bool
+    name: ClassVar[str]
+    echoes: ClassVar[bool]
     """Whether a sender reads its own public messages."""
-    mark: bytes
+    mark: ClassVar[bytes]
     """What a TAB in a text looks like on the wire."""
-    acknowledgement: bytes
+    acknowledgement: ClassVar[bytes]
     """What to write for each message that was read, where its client acknowledges."""
-    answers: tuple[bytes, ...]
+    answers: ClassVar[tuple[bytes, ...]]
     """What stands once in each answer that says that a message was taken."""
-    refusals: tuple[bytes, ...]
+    refusals: ClassVar[tuple[bytes, ...]]
     """The same, of answers that say that it was not."""
 
     def entering(self, nickname: str) -> Entering:

@@ -1,5 +1,7 @@
 """``protocollo``: a message is two lines, recipient then text. Source: the protocol page protocollo."""
 
+from typing import ClassVar
+
 from tertulia.clients.load.dialects.contract import LineEntering, Whole, whole_lines
 
 
@@ -16,12 +18,15 @@ class _Entering(LineEntering):
 class Protocollo:
     """The words of ``protocollo``, in both wordings."""
 
-    name = "protocollo"
-    echoes = False
-    mark = b"\t"
-    acknowledgement = b""
-    answers = ()
-    refusals = (b"G> destinatario sconosciuto", b"G> riga troppo lunga")
+    name: ClassVar[str] = "protocollo"
+    echoes: ClassVar[bool] = False
+    mark: ClassVar[bytes] = b"\t"
+    acknowledgement: ClassVar[bytes] = b""
+    answers: ClassVar[tuple[bytes, ...]] = ()
+    refusals: ClassVar[tuple[bytes, ...]] = (
+        b"G> destinatario sconosciuto",
+        b"G> riga troppo lunga",
+    )
 
     def entering(self, nickname: str) -> _Entering:
         return _Entering(nickname.encode() + b"\n")

@@ -1,0 +1,374 @@
+"""The dialect ``device``: one short connection an operation. Source: the protocol page device.
+
+Each operation is a dialogue, written below as the page has it: what is read, what is asked of the
+service, what is told. ``OPERATIONS`` is the table of all.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any, Final
+
+from tertulia.dialects.lines import Lines, TooLong
+from tertulia.domain import requests
+from tertulia.domain.requests import MAX_PORT, MIN_PORT, Request
+from tertulia.domain.text import decode
+
+MAX_STRING: Final = 65_535
+"""Bytes in a string: what its length can say."""
+MIN_PASSWORD: Final = 3
+MAX_PASSWORD: Final = 72
+QUIT: Final = "\\q"
+NOBODY_ONLINE: Final = "nessun utente online"
+NOTHING: Final = "null"
+_SHOW: Final = 200
+
+
+class Need(Enum):
+    """What a dialogue waits for."""
+
+    INTEGER = auto()
+    STRING = auto()
+    MESSAGE = auto()
+    """A string; or, in binary framing, the integer of operation 200."""
+    END = auto()
+    """Nothing: the device is to close the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Something to write."""
+
+    value: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Bytes to write to the device."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """The exchange is over: the connection is to be closed."""
+
+
+Step = Need | Tell | Request
+Dialogue = Generator[Step, Any, None]
+Command = Reply | Hangup | Request
+
+
+def _sign_up() -> Dialogue:
+    yield Tell(1)
+    name = yield Need.STRING
+    free = yield requests.IsFree(name)
+    yield _ok(free)
+    if not free:
+        return
+    password = yield Need.STRING
+    good = MIN_PASSWORD <= len(password) <= MAX_PASSWORD
+    yield _ok(good)
+    if not good:
+        return
+    port = yield Need.INTEGER
+    done = _is_port(port) and (yield requests.SignUp(name, password, port))
+    yield _ok(done)
+
+
+def _log_in() -> Dialogue:
+    yield Tell(1)
+    name = yield Need.STRING
+    known = yield requests.IsAccount(name)
+    yield _ok(known)
+    if not known:
+        return
+    password = yield Need.STRING
+    right = yield requests.Prove(name, password)
+    yield _ok(right)
+    if not right:
+        return
+    port = yield Need.INTEGER
+    done = _is_port(port) and (yield requests.LogIn(name, port))
+    yield _ok(done)
+
+
+def _log_out() -> Dialogue:
+    yield Tell(1)
+    name = yield Need.STRING
+    done = yield requests.LogOut(name)
+    if done is not None:
+        yield _ok(done)
+
+
+def _chat() -> Dialogue:
+    yield Tell(1)
+    me = yield Need.STRING
+    if (yield requests.IsHere(me)) is None:
+        return
+    yield Tell(1)
+    other = yield Need.STRING
+    answer = yield requests.OpenChat(me, other)
+    if answer is None:
+        return
+    yield Tell(answer)
+    if answer != 1:
+        return
+    # Offchat: what follows is kept for the other, until \q or until the other comes.
+    while True:
+        message = yield Need.MESSAGE
+        if message == _SHOW:
+            if not (yield from _show()):
+                return
+        elif message == QUIT:
+            yield requests.Leave(me)
+            yield Need.END
+            return
+        elif (yield requests.Message(me, other, message)) is None:
+            return
+
+
+def _add() -> Dialogue:
+    names = yield requests.Online()
+    yield Tell("".join(f"{name}," for name in names) or NOBODY_ONLINE)
+    other = yield Need.STRING
+    port = yield requests.PortOf(other)
+    yield Tell(port)
+    me = yield Need.STRING
+    if port:
+        yield requests.JoinUp(me, other)
+
+
+def _leave() -> Dialogue:
+    yield Tell(1)
+    me = yield Need.STRING
+    yield requests.Leave(me)
+
+
+def _hanging() -> Dialogue:
+    yield Tell(1)
+    me = yield Need.STRING
+    waiting = yield requests.Hanging(me)
+    if waiting is None:
+        return
+    lines = (f"{sender}: {count} messaggi, {_date(last)}\n" for sender, count, last in waiting)
+    yield Tell("".join(lines))
+
+
+def _show() -> Generator[Step, Any, bool]:
+    yield Tell(1)
+    me = yield Need.STRING
+    yield Tell(1)
+    sender = yield Need.STRING
+    texts = yield requests.Show(me, sender)
+    if texts is None:
+        return False
+    yield Tell("".join(f"{text}\n" for text in texts) or NOTHING)
+    return True
+
+
+def _show_alone() -> Dialogue:
+    if (yield from _show()):
+        yield Need.END  # "pending no more once the device has closed the connection in order"
+
+
+def _address() -> Dialogue:
+    yield Tell(1)
+    me = yield Need.STRING
+    other = yield Need.STRING
+    host = yield requests.AddressOf(me, other)
+    if host is not None:
+        yield Tell(host)
+
+
+OPERATIONS: Final[dict[int, Callable[[], Dialogue]]] = {
+    1: _sign_up,
+    2: _log_in,
+    3: _log_out,
+    10: _chat,
+    12: _address,
+    20: _add,
+    30: _leave,
+    100: _hanging,
+    _SHOW: _show_alone,
+}
+
+
+def _ok(good: object) -> Tell:
+    return Tell(0 if good else 1)
+
+
+def _is_port(port: int) -> bool:
+    return MIN_PORT <= port <= MAX_PORT
+
+
+def _date(moment: datetime) -> str:
+    return moment.strftime("%d-%m-%Y %H:%M:%S")
+
+
+class _Malformed(Exception):
+    """What came is neither an integer nor a string where one was due."""
+
+
+class _Binary:
+    """Integers of four bytes; strings with their length before them, in two bytes and two zeros."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def read(self, need: Need) -> int | str | None:
+        head = self._buffer[:4]
+        if len(head) < 4:
+            return None
+        if need is Need.INTEGER or (need is Need.MESSAGE and head == _SHOW.to_bytes(4, "big")):
+            self._buffer = self._buffer[4:]
+            return int.from_bytes(head, "big")
+        if head[2:] != b"\0\0":
+            raise _Malformed
+        end = 4 + int.from_bytes(head[:2], "big")
+        if len(self._buffer) < end:
+            return None
+        raw, self._buffer = self._buffer[4:end], self._buffer[end:]
+        return decode(raw)
+
+    def write(self, value: int | str) -> bytes:
+        if isinstance(value, int):
+            return value.to_bytes(4, "big")
+        raw = _bounded(value.encode())
+        return len(raw).to_bytes(2, "big") + b"\0\0" + raw
+
+
+class _Text:
+    """Integers and strings as lines, for people and scripts."""
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def feed(self, data: bytes) -> None:
+        self._lines.feed(data)
+
+    def read(self, need: Need) -> int | str | None:
+        try:
+            line = self._lines.next_line()
+        except TooLong:
+            raise _Malformed from None
+        if line is None:
+            return None
+        if need is not Need.INTEGER:
+            return decode(line)
+        if not line.isdigit() or len(line) > 10:
+            raise _Malformed
+        return int(line)
+
+    def write(self, value: int | str) -> bytes:
+        return f"{value}\n".encode()
+
+
+def _bounded(raw: bytes) -> bytes:
+    """Cut a string that is longer than its length can say, after the last whole line that fits."""
+    if len(raw) <= MAX_STRING:
+        return raw
+    return raw[: raw.rfind(b"\n", 0, MAX_STRING) + 1]
+
+
+class DeviceReader:
+    """One connection: fed bytes, and asked what to tell the device and what to ask the service."""
+
+    __slots__ = ("_asked", "_dialogue", "_ended", "_framing", "_step")
+
+    def __init__(self) -> None:
+        self._framing: _Binary | _Text | None = None
+        self._dialogue: Dialogue = self._begin()
+        self._step: Step | None = next(self._dialogue)
+        self._asked = False  # the service has not answered yet
+        self._ended = False  # the hangup was given
+
+    @property
+    def buffered(self) -> int:
+        return len(self._framing) if self._framing is not None else 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the device may be silent for as long as it likes: offchat, between messages."""
+        return self._step is Need.MESSAGE and not self.buffered
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes in any split. The first one says which framing the device speaks."""
+        if self._framing is None and data:
+            self._framing = _Text() if data[:1].isdigit() else _Binary()
+        if self._framing is not None:
+            self._framing.feed(data)
+
+    def next_command(self) -> Command | None:
+        """Return what is to be done next; None where more bytes or an answer are needed."""
+        while not self._asked and not self._ended:
+            step = self._step
+            if step is None:
+                return self._hang_up()
+            if isinstance(step, Tell):
+                assert self._framing is not None
+                self._advance(None)
+                return Reply(self._framing.write(step.value))
+            if not isinstance(step, Need):
+                self._asked = True
+                return step
+            try:
+                value = self._read(step)
+            except _Malformed:
+                return self._hang_up()
+            if value is None:
+                return None
+            self._advance(value)
+        return None
+
+    def answer(self, value: object) -> None:
+        """Take the service's answer to the request that was given last."""
+        self._asked = False
+        self._advance(value)
+
+    def summon(self, port: int) -> bytes:
+        """End the waiting: the other has come onchat and dials; return what tells the device so."""
+        assert self._framing is not None
+        self._ended = True
+        return self._framing.write(port)
+
+    def entered(self) -> None:
+        """Nothing changes: a device enters no room."""
+
+    def refused(self) -> None:
+        """Nothing changes: a device enters no room."""
+
+    def _begin(self) -> Dialogue:
+        code = yield Need.INTEGER
+        operation = OPERATIONS.get(code)
+        if operation is not None:
+            yield from operation()
+
+    def _read(self, need: Need) -> int | str | None:
+        if self._framing is None:
+            return None
+        if need is Need.END:
+            if len(self._framing):
+                raise _Malformed
+            return None
+        return self._framing.read(need)
+
+    def _advance(self, value: object) -> None:
+        try:
+            self._step = self._dialogue.send(value)
+        except StopIteration:
+            self._step = None
+
+    def _hang_up(self) -> Hangup:
+        self._ended = True
+        return Hangup()

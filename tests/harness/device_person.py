@@ -1,0 +1,143 @@
+"""A person at a terminal, with the program ``tertulia device`` on it."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from pathlib import Path
+
+from harness.redis_server import free_port
+from harness.waiting import until_sync
+
+WITHIN = 10.0
+"""Seconds to wait for something that should come at once."""
+EXIT_SECONDS = 10.0
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+class Person:
+    """One program on a pseudo-terminal. Types keys and reads the screen."""
+
+    def __init__(
+        self, folder: Path, server: str, *, port: int | None = None, columns: int = 100
+    ) -> None:
+        self.port = free_port() if port is None else port
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._screen = ""
+        self._cursor = 0
+        self._read_lock = threading.Lock()
+        self._terminal, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        command = "from tertulia.cli import main; main()"
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-c", command, "device", str(self.port)),
+                *("--server", server, "--dir", str(folder / "kept")),
+            ],
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            cwd=folder,
+            env={**os.environ, "TERM": "xterm", "TZ": "UTC"},
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+        os.close(inner)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def screen(self) -> str:
+        """Everything that was shown, without what moves the cursor."""
+        return self._screen
+
+    def types(self, line: str) -> None:
+        """Type a line and press Enter."""
+        self.presses(line.encode() + b"\r")
+
+    def presses(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._terminal, keys)
+
+    def sees(self, pattern: str, within: float = WITHIN) -> re.Match[str]:
+        """Wait for a line that matches, from its start, behind the last one that was waited for."""
+        compiled = re.compile(rf"^(?:{pattern})[^\n]*\n", re.MULTILINE)
+        found: re.Match[str] | None = None
+
+        def look() -> bool:
+            nonlocal found
+            found = compiled.search(self._screen, self._cursor)
+            return found is not None
+
+        until_sync(look, within, lambda: f"{pattern!r} on the screen:\n{self._screen}")
+        assert found is not None
+        self._cursor = found.end()
+        return found
+
+    def asked(self, prompt: str, within: float = WITHIN) -> None:
+        """Wait until the last line on the screen is a prompt, with nothing typed behind it."""
+        until_sync(
+            lambda: self._screen.rpartition("\n")[2] == prompt,
+            within,
+            lambda: f"the prompt {prompt!r}:\n{self._screen}",
+        )
+
+    def ended(self, within: float = EXIT_SECONDS) -> int:
+        """Wait until the program has ended and return its status."""
+        until_sync(
+            lambda: self.process.poll() is not None, within, lambda: f"its end:\n{self._screen}"
+        )
+        self._reader.join(5)
+        return self.process.returncode
+
+    def hangs_up(self) -> None:
+        """Close the terminal, as closing its window does."""
+        os.close(self._terminal)
+        self._terminal = -1
+
+    def kill(self) -> None:
+        """End the program with no chance to say goodbye."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def freeze(self) -> None:
+        """Stop the program in its tracks: its sockets stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        """End it whatever it does."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        self._reader.join(5)
+        if self._terminal >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._terminal)
+
+    def _read(self) -> None:
+        raw = ""
+        while True:
+            try:
+                data = os.read(self._terminal, 65_536)
+            except OSError:  # the last program on the terminal has ended
+                return
+            if not data:
+                return
+            raw += data.decode(errors="replace")
+            self._screen = _ESCAPE.sub("", raw).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
