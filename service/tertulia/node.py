@@ -20,16 +20,21 @@ from prometheus_client import (
 )
 
 from tertulia import logs
+from tertulia.chat.accounts import Passwords
+from tertulia.chat.devices import Devices
+from tertulia.chat.door import Door
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.chatte import ChatteVoice
 from tertulia.dialects.contract import Voice
 from tertulia.dialects.protocollo import ProtocolloVoice
+from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import ops, tcp, websocket
 from tertulia.edge.lag import LagTimer
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.metrics import Metrics
-from tertulia.settings import ListenerSettings, Settings, default_node_id
+from tertulia.settings import LimitSettings, ListenerSettings, Settings, default_node_id
 from tertulia.store.chat_store import ChatStore, StoreFailed
 from tertulia.store.embedded import EmbeddedRedis
 from tertulia.store.server_program import EmbeddedError
@@ -43,7 +48,9 @@ VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
     ),
     "browser": lambda listener: BrowserVoice(),
 }
-"""Every dialect: how a listener's settings make its voice."""
+"""Every dialect of a room: how a listener's settings make its voice."""
+DEVICE = "device"
+"""The dialect of those who are not in the room."""
 
 
 class StartError(Exception):
@@ -106,7 +113,7 @@ class Node:
         self._node_id = settings.node_id or default_node_id()
         self._rooms: dict[str, Room] = {}
         self._stores: dict[str, ChatStore] = {}
-        self._connections = tcp.Connections()
+        self._connections = Connections()
         self._servers: list[asyncio.Server] = []
         self._page = websocket.Page.load()
         self._starting = True
@@ -116,7 +123,7 @@ class Node:
             collector(registry=registry)
         self._metrics = Metrics(
             registry,
-            dialects=VOICES,
+            dialects=(*VOICES, DEVICE),
             chats={listener.chat for listener in settings.listeners},
             version=version("tertulia"),
         )
@@ -211,6 +218,8 @@ class Node:
     async def _open(self, chat: str, url: str, alone: bool) -> None:
         settings, limits = self._settings, self._settings.limits
         store = ChatStore(chat, url, self._node_id, settings.cluster, self._metrics, alone=alone)
+        passwords = Passwords(store.accounts)
+        devices = Devices(store, store.accounts, passwords, self._metrics)
         room = Room(
             chat,
             store,
@@ -221,6 +230,8 @@ class Node:
                 chat not in settings.lasting_chats,
                 settings.cluster.confirm_seconds,
             ),
+            passwords,
+            devices,
             self._metrics,
         )
         await store.start(room)
@@ -230,24 +241,41 @@ class Node:
     async def _listen(
         self, settings: ListenerSettings, listening: socket.socket, counts: ConnectionCounts
     ) -> None:
-        shared = (
-            self._rooms[settings.chat],
-            VOICES[settings.dialect](settings),
-            self._settings.limits,
-            counts,
-            self._metrics,
-            self._loop,
-            self._connections,
-        )
+        listener = self._listener(settings, counts)
         if settings.dialect == BrowserVoice.name:
-            web = websocket.WebListener(*shared, self._page, settings.origins)
+            web = websocket.WebListener(*listener, self._page, settings.origins)
             self._servers.append(await websocket.serve(web, listening))
         else:
-            self._servers.append(await tcp.serve(tcp.Listener(*shared), listening))
+            self._servers.append(await tcp.serve(Listener(*listener), listening))
         host, port = settings.host, listening.getsockname()[1]
         url = {"url": f"http://{host}:{port}/"} if settings.dialect == BrowserVoice.name else {}
         _log.info(
             "listening", dialect=settings.dialect, host=host, port=port, chat=settings.chat, **url
+        )
+
+    def _listener(self, settings: ListenerSettings, counts: ConnectionCounts) -> tuple[
+        Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,
+        asyncio.AbstractEventLoop, Connections,
+    ]:  # fmt: skip
+        room, limits = self._rooms[settings.chat], self._settings.limits
+        host: Host
+        if settings.dialect == DEVICE:
+            host, acknowledgement = room.devices, None
+            patience = Patience(limits.operation_seconds, True, Disconnect.OPERATION_TIMEOUT)
+        else:
+            voice = VOICES[settings.dialect](settings)
+            host, acknowledgement = Door(room, voice), voice.acknowledgement
+            patience = Patience(limits.enter_seconds, False, Disconnect.ENTER_TIMEOUT)
+        return (
+            host,
+            settings.dialect,
+            acknowledgement,
+            patience,
+            limits,
+            counts,
+            self._metrics,
+            self._loop,
+            self._connections,
         )
 
     # --- Draining --------------------------------------------------------------------------------

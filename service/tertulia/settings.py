@@ -22,7 +22,12 @@ from tertulia import redis_url as urls
 from tertulia.setting_sources import Key, dotted, element, leaves, read, shown, variable
 from tertulia.setting_sources import SettingsError as SettingsError  # raised by load
 
-DEFAULT_PORTS: dict[str, int] = {"chatte": 1234, "protocollo": 6789, "browser": 8080}
+DEFAULT_PORTS: dict[str, int] = {
+    "chatte": 1234,
+    "protocollo": 6789,
+    "browser": 8080,
+    "device": 4242,
+}
 """The finished dialects and the port on which each listens unless told otherwise."""
 
 OPTIONS: dict[str, str] = {
@@ -152,6 +157,11 @@ class LimitSettings(_Section):
         description="Seconds within which a new connection has to choose a nickname, so that idle "
         "ones go.",
     )
+    operation_seconds: Seconds = Field(
+        default=30.0,
+        description="Seconds that a device may be silent inside an operation; who waits for a chat "
+        "partner may be silent for as long as it likes.",
+    )
     enter_tries: Count = Field(
         default=20,
         description="Nicknames that may be refused on one connection before it is closed, so that "
@@ -224,6 +234,15 @@ class ClusterSettings(_Section):
         default="always",
         description="When the embedded Redis writes to disk: `always`, before each answer; "
         "`everysec` is quicker and may lose a second when the machine fails.",
+    )
+    pending_messages: Count = Field(
+        default=1000,
+        description="Messages of one sender that may wait for an account, so that nobody fills Redis.",
+    )
+    pending_bytes: Annotated[int, Field(ge=65_536)] = Field(
+        default=1_048_576,
+        description="Bytes of all messages that may wait for an account; at least 65536, so that the "
+        "longest message passes.",
     )
     confirm_seconds: Seconds = Field(
         default=30.0,

@@ -211,7 +211,7 @@ class Stopwatch:
 async def quickest(stopwatch: Stopwatch, work: Callable[[], Awaitable[object]]) -> float:
     """Return how long the longest script took in the best of some tries: the others met a busy machine."""
     best = float("inf")
-    for _ in range(5):
+    for _ in range(10):
         stopwatch.reset()
         await work()
         best = min(best, stopwatch.longest())

@@ -1,11 +1,11 @@
 """Dialects for tests: one plain line for everything, and a class for each way of a dialect."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tertulia.dialects.contract import Refusal
-from tertulia.domain.commands import Command, Fault
+from tertulia.dialects.contract import Place, Refusal, Welcome
+from tertulia.domain.commands import Command, Faulty
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -24,7 +24,7 @@ class PlainReader:
     buffered = 0
 
     def __init__(self) -> None:
-        self.states: list[str] = []
+        self.told: list[str] = []
         """What it was told of its session."""
 
     def feed(self, data: bytes) -> None:
@@ -34,20 +34,22 @@ class PlainReader:
         return None
 
     def entered(self) -> None:
-        self.states.append("entered")
+        self.told.append("entered")
 
     def refused(self) -> None:
-        self.states.append("refused")
+        self.told.append("refused")
 
 
 @dataclass(frozen=True)
 class PlainVoice:
-    """A sender reads its own messages; a refused nickname is the end."""
+    """A sender reads its own messages; a refused nickname is the end; nothing is resumed."""
 
     name: ClassVar[str] = "plain"
     default_port: ClassVar[int] = 1
     echoes: ClassVar[bool] = True
     retries: ClassVar[bool] = False
+    resumes: ClassVar[bool] = False
+    acknowledges_all: ClassVar[bool] = True
     acknowledgement: ClassVar[bytes | None] = None
 
     def reader(self) -> PlainReader:
@@ -56,41 +58,49 @@ class PlainVoice:
     def greeting(self) -> bytes:
         return b"hello\n"
 
-    def welcome(self, nickname: str, others: Iterable[str]) -> bytes:
-        return f"welcome {' '.join([nickname, *others])}\n".encode()
+    def welcome(self, welcome: Welcome) -> bytes:
+        words = ["welcome", welcome.nickname, *welcome.others]
+        if welcome.done:
+            words.append(f"done={welcome.done}")
+        if welcome.missed_some:
+            words.append("missed")
+        return _line(*words)
 
-    def refusal(self, refusal: Refusal, subject: str) -> bytes:
-        return f"refused {refusal} {subject}\n".encode()
+    def refusal(self, refusal: Refusal, subject: str = "", tag: int = 0) -> bytes:
+        return _line("refused", refusal, subject, _tagged(tag))
 
-    def fault(self, fault: Fault) -> bytes:
-        return f"fault {fault}\n".encode()
+    def fault(self, faulty: Faulty) -> bytes:
+        return _line("fault", faulty.fault)
 
-    def sent(self, private: bool, recipient: str, text: str) -> bytes:
-        return f"sent {recipient} {text}\n".encode()
+    def sent(self, tag: int) -> bytes:
+        return _line("sent", _tagged(tag))
 
     def public(self, event: PublicEvent) -> bytes:
         match event:
             case Said(nickname=nickname, text=text):
-                return f"said {nickname} {text}\n".encode()
+                return _line("said", nickname, text)
             case Joined(nickname=nickname):
-                return f"joined {nickname}\n".encode()
+                return _line("joined", nickname)
             case Present(nickname=nickname):
-                return f"present {nickname}\n".encode()
+                return _line("present", nickname)
             case Left(nickname=nickname):
-                return f"left {nickname}\n".encode()
+                return _line("left", nickname)
             case Closed():
-                return b"closed\n"
-
-    def private(self, event: PrivateEvent) -> bytes:
-        if isinstance(event, Whispered):
-            return f"whispered {event.sender} {event.text}\n".encode()
-        return f"undelivered {event.recipient} {event.text}\n".encode()
+                return _line("closed")
 
     def promoted(self) -> bytes:
-        return b"promoted\n"
+        return _line("promoted")
+
+    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+        return b"".join(pieces)
+
+    def private(self, event: PrivateEvent, at: float) -> bytes:
+        if isinstance(event, Whispered):
+            return _line("whispered", event.sender, event.text)
+        return _line("undelivered", event.recipient, event.text)
 
     def farewell(self) -> bytes:
-        return b"farewell\n"
+        return _line("farewell")
 
 
 @dataclass(frozen=True)
@@ -107,3 +117,24 @@ class PatientVoice(PlainVoice):
 
     name: ClassVar[str] = "patient"
     retries: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class FramedVoice(PlainVoice):
+    """A session can be resumed; what belongs to one entry is in brackets, with its place."""
+
+    name: ClassVar[str] = "framed"
+    resumes: ClassVar[bool] = True
+    acknowledges_all: ClassVar[bool] = False
+
+    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+        inner = b", ".join(piece.strip() for piece in pieces)
+        return b"%d [%s]\n" % (place.offset, inner) if inner else b""
+
+
+def _line(*words: str) -> bytes:
+    return " ".join(word for word in words if word).encode() + b"\n"
+
+
+def _tagged(tag: int) -> str:
+    return f"#{tag}" if tag else ""

@@ -350,7 +350,7 @@ class BrowserClient(ChatteClient):
             self.history.add(AckedPrivate(now, record.recipient, record.text))
         elif isinstance(record, SentPublic):
             self.history.add(Acked(now, record.text))
-            if record.text not in self._own_copies and not self._resumed:
+            if record.text not in self._own_copies:
                 self._unexpected(f"{line} before the own copy of {record.text!r}")
 
     def _has_failed(self, number: int, line: str) -> None:

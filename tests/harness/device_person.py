@@ -1,17 +1,19 @@
 """A person at a terminal, with the program ``tertulia device`` on it."""
 
-import contextlib
 import fcntl
 import os
 import pty
 import re
+import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import termios
 import threading
 from pathlib import Path
+from typing import Any
 
 from harness.redis_server import free_port
 from harness.waiting import until_sync
@@ -33,7 +35,6 @@ class Person:
         folder.mkdir(parents=True, exist_ok=True)
         self._screen = ""
         self._cursor = 0
-        self._read_lock = threading.Lock()
         self._terminal, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         command = "from tertulia.cli import main; main()"
@@ -51,6 +52,7 @@ class Person:
             preexec_fn=_take_terminal,
         )
         os.close(inner)
+        self._stopped, self._stop = socket.socketpair()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -67,8 +69,8 @@ class Person:
         """Press keys."""
         os.write(self._terminal, keys)
 
-    def sees(self, pattern: str, within: float = WITHIN) -> re.Match[str]:
-        """Wait for a line that matches, from its start, behind the last one that was waited for."""
+    def sees(self, pattern: str, within: float = WITHIN) -> str:
+        """Return the next line that matches from its start; those before it are passed over."""
         compiled = re.compile(rf"^(?:{pattern})[^\n]*\n", re.MULTILINE)
         found: re.Match[str] | None = None
 
@@ -80,7 +82,7 @@ class Person:
         until_sync(look, within, lambda: f"{pattern!r} on the screen:\n{self._screen}")
         assert found is not None
         self._cursor = found.end()
-        return found
+        return found[0].rstrip("\n")
 
     def asked(self, prompt: str, within: float = WITHIN) -> None:
         """Wait until the last line on the screen is a prompt, with nothing typed behind it."""
@@ -98,10 +100,13 @@ class Person:
         self._reader.join(5)
         return self.process.returncode
 
+    def modes(self) -> list[Any]:
+        """Return how the terminal is set."""
+        return termios.tcgetattr(self._terminal)
+
     def hangs_up(self) -> None:
         """Close the terminal, as closing its window does."""
-        os.close(self._terminal)
-        self._terminal = -1
+        self._stop_looking()
 
     def kill(self) -> None:
         """End the program with no chance to say goodbye."""
@@ -121,14 +126,23 @@ class Person:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
-        self._reader.join(5)
+        self._stop_looking()
+
+    def _stop_looking(self) -> None:
         if self._terminal >= 0:
-            with contextlib.suppress(OSError):
-                os.close(self._terminal)
+            self._stopped.send(b".")
+            self._reader.join(5)
+            os.close(self._terminal)
+            self._terminal = -1
+            self._stopped.close()
+            self._stop.close()
 
     def _read(self) -> None:
         raw = ""
         while True:
+            # A read under way would keep the terminal open when it is closed.
+            if self._stop in select.select([self._terminal, self._stop], [], [])[0]:
+                return
             try:
                 data = os.read(self._terminal, 65_536)
             except OSError:  # the last program on the terminal has ended

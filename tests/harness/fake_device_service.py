@@ -279,4 +279,3 @@ class _Exchange:
 
     def _write(self, data: bytes) -> None:
         self._writer.write(data)
-

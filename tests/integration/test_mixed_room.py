@@ -96,6 +96,7 @@ async def room(nodes: list[Node]) -> AsyncIterator[Room]:
         client.rest()
     yield room
     if room.is_recorded:
+        await settle(room.all)
         await assert_promises_kept([*room.all, *room.guests])
     for client in (*room.all, *room.guests):
         client.close()

@@ -58,9 +58,10 @@ async (first) => {
 _WATCH_TASKS = """
 () => {
   window.longTasks = [];
-  new PerformanceObserver((list) => {
+  window.taskWatch ??= new PerformanceObserver((list) => {
     for (const task of list.getEntries()) window.longTasks.push(task.duration);
-  }).observe({ type: "longtask" });
+  });
+  window.taskWatch.observe({ type: "longtask" });
 }
 """
 
@@ -99,9 +100,11 @@ class ChatPage:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on(
             "console",
-            lambda message: self.complaints.append(message.text)
-            if message.type == "error" and "WebSocket" not in message.text
-            else None,
+            lambda message: (
+                self.complaints.append(message.text)
+                if message.type == "error" and "WebSocket" not in message.text
+                else None
+            ),
         )
         page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
 

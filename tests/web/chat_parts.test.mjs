@@ -42,6 +42,15 @@ test("who comes and goes in a row is one line", () => {
   assert.deepEqual([...transcript.takeTouched()], []);
 });
 
+test("who went and came back is told in this order", () => {
+  const transcript = new Transcript();
+  transcript.went("anna", NOON);
+  transcript.came("anna", NOON + 1);
+  assert.equal(transcript.line(0).first, "left");
+  transcript.came("bruno", NOON + 20_000);
+  assert.equal(transcript.line(1).first, "joined");
+});
+
 test("who comes long after is another line", () => {
   const transcript = new Transcript();
   transcript.came("anna", NOON);

@@ -12,7 +12,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 DAY_MS = 86_400_000
 CONTROLS = {"button", "textbox", "combobox", "link", "listbox", "option", "dialog", "log", "region"}
-PHONE = {"viewport": {"width": 320, "height": 640}, "device_scale_factor": 2, "has_touch": True}
+PHONE = {
+    "viewport": {"width": 320, "height": 640},
+    "device_scale_factor": 2,
+    "has_touch": True,
+    "is_mobile": True,
+}
 DESKTOP = {"viewport": {"width": 1100, "height": 760}}
 
 # For every visible text: its contrast with what is behind it, as in WCAG 2.
@@ -135,7 +140,9 @@ async def test_every_view_can_be_read_and_used(
         service.cut()
         await chat.page.wait_for_selector("#offline:not([hidden])")
         await chat.say("Ci siete ancora?")
-        await chat.page.eval_on_selector("#offline", "it => it.getAnimations().map(a => a.finish())")
+        await chat.page.eval_on_selector(
+            "#offline", "it => it.getAnimations().map(a => a.finish())"
+        )
         await checked(chat, f"{name}-offline")
         service.is_down = False
         service.missed = "some"

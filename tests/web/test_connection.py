@@ -74,9 +74,7 @@ async def test_a_missing_part_is_told(chat: ChatPage, service: FakeService) -> N
     assert line.is_grave
 
 
-async def test_a_node_that_drains_is_left_for_another(
-    chat: ChatPage, service: FakeService
-) -> None:
+async def test_a_node_that_drains_is_left_for_another(chat: ChatPage, service: FakeService) -> None:
     await chat.enter("anna")
     await service.close(4000, "drained")
     await back(chat, service)

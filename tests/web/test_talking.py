@@ -8,7 +8,7 @@ from web.fake_service import FakeService, joined, left, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
-MARKUP = "<img src=x onerror=\"window.harm = 1\"><script>window.harm = 1</script>&amp;"
+MARKUP = '<img src=x onerror="window.harm = 1"><script>window.harm = 1</script>&amp;'
 
 
 async def test_an_own_message_is_pending_until_it_is_in_the_log_and_shown_once(
@@ -55,14 +55,12 @@ async def test_a_note_to_oneself_is_shown_once(chat: ChatPage) -> None:
     assert await chat.texts("whispered") == ["milk"]
 
 
-async def test_unknown_and_absent_people_are_answered(
-    chat: ChatPage, service: FakeService
-) -> None:
+async def test_unknown_and_absent_people_are_answered(chat: ChatPage, service: FakeService) -> None:
     service.absent_accounts = {"dora"}
     await chat.enter("anna")
     await chat.pick("nobody")
     await chat.say("one")
-    assert (await chat.line("one")).remark == "Not sent: nobody called “nobody” is here."
+    assert (await chat.kept_line("one")).remark == "Not sent: nobody called “nobody” is here."
     await chat.pick("dora")
     await chat.say("two")
     assert "will get it on coming back" in (await chat.kept_line("two")).remark
@@ -116,9 +114,7 @@ async def test_typing_finds_among_ten_thousand(chat: ChatPage, service: FakeServ
     assert await chat.longest_task() < 100
 
 
-async def test_nothing_that_is_written_becomes_markup(
-    chat: ChatPage, service: FakeService
-) -> None:
+async def test_nothing_that_is_written_becomes_markup(chat: ChatPage, service: FakeService) -> None:
     await chat.enter("anna")
     await service.happen(said("bruno", MARKUP), joined("<b>x</b>"), said("<b>x</b>", "hi"))
     await service.whisper("bruno", MARKUP)

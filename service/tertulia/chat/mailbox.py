@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from tertulia.chat.devices import Devices
 from tertulia.chat.letters import Letter, Letters, check_written
 from tertulia.chat.ports import Delivery, Report, Store
 from tertulia.chat.session import Clock, Session, State
-from tertulia.domain.events import Whispered
+from tertulia.domain.events import Summoned, Whispered
 from tertulia.domain.nicknames import fold
 from tertulia.metrics import Metrics
 
@@ -13,9 +14,12 @@ from tertulia.metrics import Metrics
 class Mailbox:
     """The chat's half of this node's inbox in the store."""
 
-    def __init__(self, store: Store, clock: Clock, patience: float, metrics: Metrics) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, patience: float, devices: Devices, metrics: Metrics
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._devices = devices
         self._metrics = metrics
         self._letters = Letters(patience)
 
@@ -27,6 +31,9 @@ class Mailbox:
             session = sessions.get(delivery.session)
             event = delivery.event
             if event is None:
+                self._letters.skip(delivery.number)
+            elif isinstance(event, Summoned):
+                self._devices.summoned(delivery.session, event.port)
                 self._letters.skip(delivery.number)
             elif session is not None and session.state in (State.ACTIVE, State.LEAVING):
                 session.whispers += 1

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tertulia.chat.position import Position
 from tertulia.dialects.contract import Place
-from tertulia.domain.events import PrivateEvent, PublicEvent
+from tertulia.domain.events import PrivateEvent, PublicEvent, Summoned
 
 
 class Outcome(Enum):
@@ -23,6 +23,10 @@ class Outcome(Enum):
     """Whisper: nobody in the chat has that nickname."""
     GONE = "g"
     """The session that asked does not hold its nickname any more; nothing was done."""
+    KEPT = "k"
+    """Whisper: the account is not here; the message waits for it."""
+    FULL = "b"
+    """Nothing was kept: too much waits for that account already."""
     FORBIDDEN = "f"
     """CloseChat: the session that asked is not the administrator; nothing was done."""
 
@@ -50,6 +54,9 @@ class Join(Op):
     """The key under which this session can be resumed; empty where it can't."""
     resumed: bool = False
     """Whether the token was issued before: then it takes over whatever session it names."""
+    proven: bool = False
+    """Whether the account's password was given: then it takes its nickname over from anybody, and what
+    waited for it is delivered. An account's nickname is TAKEN for anybody else."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,13 +86,18 @@ class Whisper(Op):
     text: str
     tag: int = 0
     token: str = ""
+    keep: bool = False
+    """Whether the message is to wait for an account that is not logged in anywhere."""
+    away: bool = False
+    """Whether the recipient is not in the room, as far as this node knows: then look further."""
 
 
 @dataclass(slots=True, eq=False)
 class Report(Op):
-    """Hand an acknowledged whisper that could not be written back to its sender.
+    """Return an acknowledged whisper that could not be written.
 
-    ``session`` and ``key`` are the sender's; GONE where the sender has left as well.
+    An account's waits for it; another's is handed back to its sender. ``session`` and ``key`` are the
+    sender's; GONE where the sender has left as well.
     """
 
     recipient: str
@@ -132,7 +144,7 @@ class Delivery:
     number: int
     """Its place in this node's inbox: ascending, without holes."""
     session: str
-    event: PrivateEvent | None
+    event: PrivateEvent | Summoned | None
     """None where it is of a later version: it is skipped, and counts as done with."""
     at: float
     """Seconds since the Unix epoch when it was committed, by the store's clock."""

@@ -1,9 +1,12 @@
 """A chat on this node: its sessions, what they ask for, and what they are told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 
+from tertulia.chat.accounts import Passwords
 from tertulia.chat.admission import Admission
+from tertulia.chat.device_ops import DeviceOp
+from tertulia.chat.devices import Devices
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.mailbox import Mailbox
 from tertulia.chat.ports import (
@@ -23,6 +26,7 @@ from tertulia.chat.ports import (
 from tertulia.chat.resuming import Resumption, new_token, token_key
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import Clock, Outbox, Session, State
+from tertulia.chat.tasks import Tasks
 from tertulia.dialects.contract import Place, Refusal, Voice, Welcome
 from tertulia.domain import commands, nicknames
 from tertulia.domain.disconnects import Disconnect
@@ -48,7 +52,14 @@ class Room:
     """
 
     def __init__(
-        self, chat: str, store: Store, clock: Clock, limits: RoomLimits, metrics: Metrics
+        self,
+        chat: str,
+        store: Store,
+        clock: Clock,
+        limits: RoomLimits,
+        passwords: Passwords,
+        devices: Devices,
+        metrics: Metrics,
     ) -> None:
         self.chat = chat
         self.roster = Roster()
@@ -58,7 +69,10 @@ class Room:
         self._metrics = metrics
         self._admission = Admission()
         self._audience = Audience(metrics)
-        self._mailbox = Mailbox(store, clock, limits.confirm_seconds, metrics)
+        self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
+        self._passwords = passwords
+        self._tasks = Tasks()
+        self.devices = devices
         self._sessions: dict[str, Session] = {}
         self._counter = 0
         self._place = Place("", 0, 0.0)
@@ -126,6 +140,7 @@ class Room:
 
     def drain(self) -> None:
         """Let everybody leave. What they had sent and was read is committed first."""
+        self.devices.drain()
         for session in list(self._sessions.values()):
             self.lost(session, Disconnect.DRAINED)
 
@@ -142,6 +157,10 @@ class Room:
         for op in ops:
             if isinstance(op, Report):
                 self._mailbox.returned(op)
+                continue
+            if isinstance(op, DeviceOp):
+                if not op.settled.done():
+                    op.settled.set_result(None)
                 continue
             session = self._sessions.get(op.session)
             if session is not None:
@@ -178,6 +197,7 @@ class Room:
             session.letters = None
 
     def fenced(self) -> None:
+        self.devices.fenced()
         self.renumbered()  # whoever buried this node took its inbox
         for session in list(self._sessions.values()):
             self._end(session, Disconnect.FENCED)
@@ -186,10 +206,30 @@ class Room:
 
     def _enter(self, session: Session, command: commands.Enter) -> None:
         session.nickname = command.nickname
-        # No chat has accounts yet, so no password can be right.
-        if not nicknames.is_valid(command.nickname) or command.password is not None:
+        if not nicknames.is_valid(command.nickname):
             self._refuse(session, Refusal.INVALID_NICKNAME)
-            return
+        elif command.password is None:
+            self._ask_in(session, command, proven=False)
+        else:
+            session.state = State.PROVING
+            proof = self._passwords.prove(
+                nicknames.fold(command.nickname), command.password, session.address
+            )
+            self._tasks.start(self._ask_in_when_proven(session, command, proof))
+
+    async def _ask_in_when_proven(
+        self, session: Session, command: commands.Enter, proof: Awaitable[bool]
+    ) -> None:
+        proven = await proof
+        if session.state is not State.PROVING:
+            return  # gone meanwhile
+        if proven:
+            self._ask_in(session, command, proven=True)
+        else:
+            self._refuse(session, Refusal.NICKNAME_TAKEN)
+        session.outbox.proceed()
+
+    def _ask_in(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
         self._counter += 1
         session.state = State.JOINING
         session.name = f"{self._store.node}:{self._counter}"
@@ -207,6 +247,7 @@ class Room:
             session.port,
             token_key(session.token),
             session.resume is not None,
+            proven,
         )
         session.submitted(join)
         self._admit(*self._admission.offer(join, self._clock.time()))
@@ -273,11 +314,18 @@ class Room:
             refusal = session.voice.refusal(Refusal.UNKNOWN_RECIPIENT, recipient, tag)
             session.answer(refusal)
             return
-        token = token_key(session.token) if tag else ""
         self._submit(
             session,
             Whisper(
-                session.name, session.key, session.nickname, recipient, command.text, tag, token
+                session.name,
+                session.key,
+                session.nickname,
+                recipient,
+                command.text,
+                tag,
+                token_key(session.token) if tag else "",
+                keep=session.voice.keeps,
+                away=self.roster.holder(recipient) is None,
             ),
         )
 
@@ -311,6 +359,11 @@ class Room:
     def _answer_whisper(self, session: Session, op: Whisper) -> bytes:
         if op.outcome is Outcome.UNKNOWN:
             return session.voice.refusal(Refusal.UNKNOWN_RECIPIENT, op.recipient, op.tag)
+        if op.outcome is Outcome.FULL:
+            return session.voice.refusal(Refusal.MAILBOX_FULL, op.recipient, op.tag)
+        if op.outcome is Outcome.KEPT:
+            self._metrics.messages("private", session.voice.name).inc()
+            return session.voice.kept(op.recipient, op.tag)
         self._metrics.messages("private", session.voice.name).inc()
         return session.voice.sent(op.tag)
 

@@ -1,8 +1,10 @@
 """One client in a chat, from its first command to its end.
 
-CONNECTED ──Enter──▶ JOINING ──own Joined──▶ ACTIVE ──Leave──▶ LEAVING ──▶ ENDED
-    ▲                  │                        │                            ▲
-    └─taken, may retry─┘                        └── connection gone, closed ─┘
+States and what leads from one to the other:
+
+    CONNECTED ──Enter──▶ JOINING ──own Joined──▶ ACTIVE ──Leave──▶ LEAVING ──▶ ENDED
+        ▲  └─password─▶ PROVING ─┘│                 │                            ▲
+        └──────taken, may retry───┘                 └── connection gone, closed ─┘
 """
 
 from collections.abc import Callable, Sequence
@@ -65,6 +67,7 @@ class State(Enum):
     """Where a session is in its life."""
 
     CONNECTED = auto()
+    PROVING = auto()
     JOINING = auto()
     ACTIVE = auto()
     LEAVING = auto()
@@ -133,6 +136,16 @@ class Session:
         """Whether a further command makes sense: not while it is on its way in."""
         if self.state is State.ACTIVE:
             return not self.resuming
+        return self.state is State.CONNECTED
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is in the room."""
+        return self.state is State.ACTIVE
+
+    @property
+    def is_in_hurry(self) -> bool:
+        """Whether the client has to do something soon: choose a nickname."""
         return self.state is State.CONNECTED
 
     def received(self) -> int:

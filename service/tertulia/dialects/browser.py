@@ -157,6 +157,7 @@ class BrowserVoice:
     echoes: ClassVar[bool] = True
     retries: ClassVar[bool] = True
     resumes: ClassVar[bool] = True
+    keeps: ClassVar[bool] = True
     acknowledges_all: ClassVar[bool] = False
     acknowledgement: ClassVar[bytes | None] = None
 
@@ -182,7 +183,7 @@ class BrowserVoice:
         match refusal:
             case Refusal.INVALID_NICKNAME | Refusal.NICKNAME_TAKEN:
                 return _frame(type="refused", reason=refusal.value)
-            case Refusal.UNKNOWN_RECIPIENT:
+            case Refusal.UNKNOWN_RECIPIENT | Refusal.MAILBOX_FULL:
                 return _frame(type="failed", id=tag, reason=refusal.value)
             case Refusal.FORBIDDEN:
                 return _frame(type="forbidden")
@@ -192,6 +193,9 @@ class BrowserVoice:
 
     def sent(self, tag: int) -> bytes:
         return _frame(type="sent", id=tag)
+
+    def kept(self, recipient: str, tag: int) -> bytes:
+        return _frame(type="kept", id=tag)
 
     def public(self, event: PublicEvent) -> bytes:
         match event:

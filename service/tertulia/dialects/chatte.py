@@ -97,6 +97,7 @@ class ChatteVoice:
     echoes: ClassVar[bool] = True
     retries: ClassVar[bool] = False
     resumes: ClassVar[bool] = False
+    keeps: ClassVar[bool] = False
     acknowledges_all: ClassVar[bool] = True
     acknowledgement: ClassVar[bytes | None] = b"101 Message received.\n"
 
@@ -118,6 +119,9 @@ class ChatteVoice:
         return b"666 Invalid command. Ignoring.\n"
 
     def sent(self, tag: int) -> bytes:
+        return _SENT
+
+    def kept(self, recipient: str, tag: int) -> bytes:
         return _SENT
 
     def public(self, event: PublicEvent) -> bytes:
@@ -156,5 +160,6 @@ _REFUSALS = {
     Refusal.INVALID_NICKNAME: b"201 Invalid nickname. Please try again. Bye.\n",
     Refusal.NICKNAME_TAKEN: b"202 Nickname already in use. Please try with another one. Bye.\n",
     Refusal.UNKNOWN_RECIPIENT: b"203 Invalid destinatary. Verify the nickname.\n",
+    Refusal.MAILBOX_FULL: b"203 Invalid destinatary. Verify the nickname.\n",
     Refusal.FORBIDDEN: b"203 Invalid destinatary. Verify the nickname.\n",
 }

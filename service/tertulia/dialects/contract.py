@@ -15,6 +15,8 @@ class Refusal(StrEnum):
     INVALID_NICKNAME = "invalid_nickname"
     NICKNAME_TAKEN = "nickname_taken"
     UNKNOWN_RECIPIENT = "unknown_recipient"
+    MAILBOX_FULL = "mailbox_full"
+    """Too much waits for the recipient already."""
     FORBIDDEN = "forbidden"
     """Only the administrator may, or the chat is configured to refuse it."""
 
@@ -93,6 +95,8 @@ class Voice(Protocol):
     """Whether a refused nickname may be followed by another one on the same connection."""
     resumes: ClassVar[bool]
     """Whether a session can be resumed, with a token, and what it missed is told."""
+    keeps: ClassVar[bool]
+    """Whether a message for an account that is not here is kept, and its sender told so."""
     acknowledges_all: ClassVar[bool]
     """Whether a client that acknowledges does so for every message, or for private ones only."""
     acknowledgement: ClassVar[bytes | None]
@@ -120,6 +124,10 @@ class Voice(Protocol):
 
     def sent(self, tag: int) -> bytes:
         """The answer to a message that is kept: it reads as a promise."""
+        ...
+
+    def kept(self, recipient: str, tag: int) -> bytes:
+        """The answer to a message that waits for an account to come; only where ``keeps``."""
         ...
 
     def public(self, event: PublicEvent) -> bytes:

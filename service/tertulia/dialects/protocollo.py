@@ -129,6 +129,7 @@ class ProtocolloVoice:
     echoes: ClassVar[bool] = False
     retries: ClassVar[bool] = True
     resumes: ClassVar[bool] = False
+    keeps: ClassVar[bool] = True
     acknowledges_all: ClassVar[bool] = True
     acknowledgement: ClassVar[bytes | None] = None
 
@@ -160,6 +161,8 @@ class ProtocolloVoice:
                 # The name goes back as it came, but for what no text may hold.
                 shown = decode(subject.encode("latin-1", "replace"))
                 return self._notice(f"destinatario sconosciuto: {shown}")
+            case Refusal.MAILBOX_FULL:
+                return self._notice(f"casella piena: {subject}")
             case Refusal.FORBIDDEN:
                 return self._notice("permesso negato")
 
@@ -168,6 +171,9 @@ class ProtocolloVoice:
 
     def sent(self, tag: int) -> bytes:
         return b""
+
+    def kept(self, recipient: str, tag: int) -> bytes:
+        return self._notice(f"messaggio conservato per {recipient}")
 
     def public(self, event: PublicEvent) -> bytes:
         classic = self.wording == "classic"

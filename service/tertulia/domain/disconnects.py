@@ -7,7 +7,11 @@ class Disconnect(Enum):
     """A reason: its label, what it means, and whether it makes sense to come back at once."""
 
     LEFT = "left", "the client asked to leave", True
-    GONE = "gone", "the client closed its connection, or it broke", True
+    GONE = "gone", "the client closed its connection", True
+    BROKEN = "broken", "the connection broke", True
+    OPERATION_OVER = "operation_over", "a device's operation was over, or not a valid one", True
+    OPERATION_TIMEOUT = "operation_timeout", "a device was silent inside an operation", True
+    MAILBOX_FULL = "mailbox_full", "too much waits for the recipient of a device's message", False
     REFUSED_INVALID = "refused_invalid", "the nickname was malformed or reserved", True
     REFUSED_TAKEN = "refused_taken", "the nickname was in use", True
     ENTER_TIMEOUT = "enter_timeout", "no nickname came in time", True

@@ -59,9 +59,16 @@ class Undelivered(Letter, frozen=True, tag="undelivered"):
     """A whisper that was acknowledged and could not be written, on its way back to its sender."""
 
 
+class Summoned(msgspec.Struct, frozen=True, tag_field="t", tag="summoned"):
+    """To a device that waits for somebody: he has come, and dials from a device with this port."""
+
+    port: int = msgspec.field(name="p")
+
+
 PrivateEvent = Whispered | Undelivered
+"""What a session in the room reads."""
 
 encode = msgspec.json.Encoder().encode
 decode_public = msgspec.json.Decoder(PublicEvent).decode
 decode_public_lines = msgspec.json.Decoder(PublicEvent).decode_lines
-decode_private = msgspec.json.Decoder(PrivateEvent).decode
+decode_private = msgspec.json.Decoder(Whispered | Undelivered | Summoned).decode

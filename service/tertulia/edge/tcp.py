@@ -2,20 +2,15 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Final, cast
 
 import structlog
 
-from tertulia.chat.room import Room
-from tertulia.chat.session import Session, State
-from tertulia.dialects.contract import Voice
 from tertulia.domain.commands import Fault, Faulty
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge.limits import ConnectionCounts, TokenBucket
-from tertulia.metrics import Metrics
-from tertulia.settings import LimitSettings
+from tertulia.edge.limits import TokenBucket
+from tertulia.edge.serving import Listener, Served
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted: a storm of them comes back at once after a failure."""
@@ -26,59 +21,10 @@ _CLOSING_SECONDS: Final = 5.0
 """For how long a client may keep a connection that the service has closed."""
 _DRAINING_SECONDS: Final = 1.0
 """The same for a node that shuts down."""
-_ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
 _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 """Acknowledgements are so frequent that they are charged for by the thousands."""
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Listener:
-    """What all connections to one address share."""
-
-    room: Room
-    voice: Voice
-    limits: LimitSettings
-    counts: ConnectionCounts
-    metrics: Metrics
-    loop: asyncio.AbstractEventLoop
-    connections: "Connections"
-    acknowledgements: bytes = field(init=False)
-    """Many, and nothing else: what a client that received many messages sends in one go."""
-    acknowledgement_length: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        acknowledgement = self.voice.acknowledgement or b""
-        self.acknowledgements = acknowledgement * _ACKNOWLEDGEMENTS_AT_ONCE
-        self.acknowledgement_length = len(acknowledgement)
-
-
-class Connections:
-    """The open connections of a node."""
-
-    def __init__(self) -> None:
-        self._open: set[Connection] = set()
-        self._none = asyncio.Event()
-        self._none.set()
-
-    def __iter__(self) -> Iterator["Connection"]:
-        return iter(list(self._open))
-
-    def add(self, connection: "Connection") -> None:
-        """Note a new one."""
-        self._open.add(connection)
-        self._none.clear()
-
-    def discard(self, connection: "Connection") -> None:
-        """Note that one is gone."""
-        self._open.discard(connection)
-        if not self._open:
-            self._none.set()
-
-    async def wait_for_none(self) -> None:
-        """Wait until all are gone."""
-        await self._none.wait()
 
 
 class Connection(asyncio.Protocol):
@@ -115,7 +61,7 @@ class Connection(asyncio.Protocol):
         self._address = ""
         self._port = 0
         self._admitted = False
-        self._session: Session | None = None
+        self._session: Served | None = None
         self._bytes: TokenBucket | None = None  # made when first needed: most clients are idle
         self._commands: TokenBucket | None = None
         self._long_lines = 0
@@ -144,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._admitted = True
         listener.metrics.connections.inc()
         self._transport.set_write_buffer_limits(high=listener.limits.outbox_pause_bytes)
-        self._timer = listener.loop.call_later(listener.limits.enter_seconds, self._enter_timeout)
+        self._timer = listener.loop.call_later(listener.patience.seconds, self._out_of_patience)
         self._opened()
 
     def data_received(self, data: bytes) -> None:
@@ -157,6 +103,9 @@ class Connection(asyncio.Protocol):
             if self._acknowledgements_free < 0:
                 self._charge_acknowledgements()
             return
+        if self._listener.patience.of_silence and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         session.reader.feed(data)
         self._charge_bytes(len(data))
         self.proceed()
@@ -186,18 +135,19 @@ class Connection(asyncio.Protocol):
             listener.counts.release(self._address)
             listener.metrics.connections.dec()
         if session is not None:
-            listener.room.lost(session, Disconnect.GONE)
+            listener.host.lost(session, Disconnect.GONE if self._ended else Disconnect.BROKEN)
+            listener.host.disconnected(session, self._ended)
 
     def pause_writing(self) -> None:
         self._lagging = True
         if self._session is not None:
-            self._listener.room.lags(self._session)
+            self._listener.host.lags(self._session)
         self._set_reading()
 
     def resume_writing(self) -> None:
         self._lagging = False
         if self._session is not None:
-            self._listener.room.caught_up(self._session)
+            self._listener.host.caught_up(self._session)
         self.proceed()
 
     # --- What the session asks -------------------------------------------------------------------
@@ -207,16 +157,14 @@ class Connection(asyncio.Protocol):
         session = self._session
         if session is None or self._closing:
             return
-        if self._timer is not None and session.state is State.ACTIVE:
-            self._timer.cancel()
-            self._timer = None
         try:
             self._carry_out(session)
         except Exception:
             # A defect of ours ends one connection, not the node, and is loud about it.
-            _log.exception("connection failed", dialect=self._listener.voice.name)
-            self._listener.room.lost(session, Disconnect.INTERNAL)
+            _log.exception("connection failed", dialect=self._listener.dialect)
+            self._listener.host.lost(session, Disconnect.INTERNAL)
         self._set_reading()
+        self._set_timer(session)
 
     def is_flushed(self) -> bool:
         return not self._gone and self._transport.get_write_buffer_size() == 0
@@ -256,14 +204,13 @@ class Connection(asyncio.Protocol):
         return (
             session is None
             or self._closing
-            or (session.awaiting == 0 and self._plain)
-            or session.state is State.CONNECTED
+            or (session.awaiting == 0 and (self._plain or not session.is_active))
         )
 
     def close_unless_closing(self) -> None:
         """Close a connection that has no session in the chat."""
         if self._session is not None:
-            self._listener.room.lost(self._session, Disconnect.DRAINED)
+            self._listener.host.lost(self._session, Disconnect.DRAINED)
         else:
             self.close(Disconnect.DRAINED)
 
@@ -275,7 +222,7 @@ class Connection(asyncio.Protocol):
 
     def _opened(self) -> None:
         listener = self._listener
-        self._session = listener.room.connect(listener.voice, self, self._address, self._port)
+        self._session = listener.host.connect(self, self._address, self._port)
 
     def _refuse(self, reason: Disconnect) -> None:
         """Close a connection that never came to have a session."""
@@ -284,24 +231,24 @@ class Connection(asyncio.Protocol):
 
     # --- Limits ----------------------------------------------------------------------------------
 
-    def _carry_out(self, session: Session) -> None:
-        room, reader, limits = self._listener.room, session.reader, self._listener.limits
+    def _carry_out(self, session: Served) -> None:
+        host, reader, limits = self._listener.host, session.reader, self._listener.limits
         self._plain = False
         while session.takes_commands and session.awaiting < limits.uncommitted_commands:
             if (self._throttle is not None or self._lagging) and not self._draining:
                 return
             command = reader.next_command()
             if command is None:
-                self._plain = session.state is State.ACTIVE and reader.buffered == 0
+                self._plain = session.is_active and reader.buffered == 0
                 if self._ended and session.awaiting == 0:
-                    room.lost(session, Disconnect.GONE)
+                    host.lost(session, Disconnect.GONE)
                 return
             if isinstance(command, Faulty) and command.fault is Fault.TOO_LONG:
                 self._long_lines += 1
                 if self._long_lines > limits.long_lines:
-                    room.lost(session, Disconnect.LONG_LINES)
+                    host.lost(session, Disconnect.LONG_LINES)
                     return
-            room.command(session, command)
+            host.command(session, command)
             self._charge_command()
 
     def _charge_command(self) -> None:
@@ -348,12 +295,22 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.pause_reading()
 
-    def _enter_timeout(self) -> None:
+    def _set_timer(self, session: Served) -> None:
+        if self._closing:
+            return
+        if not session.is_in_hurry:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+        elif self._timer is None:
+            self._replace_timer(self._listener.patience.seconds, self._out_of_patience)
+
+    def _out_of_patience(self) -> None:
         self._timer = None
         if self._session is None:
-            self._refuse(Disconnect.ENTER_TIMEOUT)
-        elif self._session.state is State.CONNECTED:
-            self._listener.room.lost(self._session, Disconnect.ENTER_TIMEOUT)
+            self._refuse(self._listener.patience.reason)
+        elif self._session.is_in_hurry:
+            self._listener.host.lost(self._session, self._listener.patience.reason)
 
     def _replace_timer(self, seconds: float, callback: Callable[[], None]) -> None:
         if self._timer is not None:

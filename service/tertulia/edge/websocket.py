@@ -22,7 +22,8 @@ from websockets.server import ServerProtocol
 
 from tertulia.dialects.browser import MAX_FRAME
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge.tcp import BACKLOG, Connection, Listener
+from tertulia.edge.serving import Listener
+from tertulia.edge.tcp import BACKLOG, Connection
 
 PING_SECONDS: Final = 20.0
 _COME_BACK: Final = 4000
@@ -99,7 +100,7 @@ class WebSocketConnection(Connection):
         self._send_protocol()
         if self._session is not None:
             if self._protocol.state is not ProtocolState.OPEN and not self._closing:
-                self._listener.room.lost(self._session, Disconnect.GONE)
+                self._listener.host.lost(self._session, Disconnect.GONE)
             self._charge_bytes(len(data))
             self.proceed()
 
@@ -205,7 +206,7 @@ class WebSocketConnection(Connection):
         if self._closing or self._gone:
             return
         if not self._heard and self._reading and self._session is not None:
-            self._listener.room.lost(self._session, Disconnect.SILENT)
+            self._listener.host.lost(self._session, Disconnect.SILENT)
             return
         self._heard = False
         self.write(Frame(Opcode.PING, b"").serialize(mask=False))

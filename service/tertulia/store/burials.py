@@ -18,7 +18,7 @@ from tertulia.store.committer import Committer
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.membership import Membership
-from tertulia.store.scripts import BURY, CONDEMN, FORGET
+from tertulia.store.scripts import BURY, CONDEMN, FORGET, UNWAIT
 from tertulia.store.wire import parse_letters
 
 _STEP_NICKS = 200
@@ -117,6 +117,7 @@ class Burials:
         while await self._free_nicknames(dead):
             pass
         await self._return_letters(dead)
+        await self._release_waiting(dead)
         forgotten = await self._link.run(FORGET, forget_keys(keys, dead), [dead])
         if forgotten:
             self._metrics.burials.inc()
@@ -144,6 +145,17 @@ class Burials:
         )
         return int(left) > 0
 
+    async def _release_waiting(self, dead: str) -> None:
+        """Put devices offchat that waited on a connection to the dead node."""
+        waiting = self._keys.waiting(dead)
+        while True:
+            names = [
+                name.decode() for name in await self._link.call("SRANDMEMBER", waiting, _STEP_NICKS)
+            ]
+            devices = [self._keys.device(name) for name in names]
+            if not await self._link.run(UNWAIT, [waiting, *devices], [dead, *names]):
+                return
+
     async def _return_letters(self, dead: str) -> None:
         """Report the whispers that the dead node had not confirmed to their senders."""
         inbox = self._keys.inbox(dead)
@@ -169,5 +181,5 @@ def forget_keys(keys: Keys, node: str) -> list[str]:
     """Return the KEYS of the script that ends a node's registration."""
     return [
         *(keys.leases, keys.batches, keys.inboxes),
-        *(keys.nicks(node), keys.inbox(node), keys.burial(node)),
+        *(keys.nicks(node), keys.inbox(node), keys.waiting(node), keys.burial(node)),
     ]

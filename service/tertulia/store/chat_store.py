@@ -19,6 +19,7 @@ from tertulia.domain.nicknames import fold
 from tertulia.metrics import Metrics
 from tertulia.redis_url import masked
 from tertulia.settings import ClusterSettings
+from tertulia.store.accounts import StoredAccounts
 from tertulia.store.backoff import Backoff
 from tertulia.store.burials import Burials, forget_keys
 from tertulia.store.bus import Bus
@@ -64,12 +65,14 @@ class ChatStore:
         self._metrics = metrics
         self._alone = alone
         self._member = Membership(node_id)
+        self._started = asyncio.Event()
         self._links = {
             use: Link(url, f"tertulia-{use}", settings.redis_timeout_seconds)
-            for use in ("commit", "bus", "reads", "care", "past")
+            for use in ("commit", "bus", "reads", "care", "past", "accounts")
         }
+        self.accounts = StoredAccounts(self._keys, self._links["accounts"])
+        """What there is to read of accounts."""
         self._life: asyncio.Task[None] | None = None
-        self._started = asyncio.Event()
         self._where = masked(url)
 
     @property

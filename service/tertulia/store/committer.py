@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from tertulia.chat.device_ops import OpenChat
 from tertulia.chat.ports import Follower, Op, Outcome, Say
 from tertulia.chat.position import Position
 from tertulia.metrics import Metrics
@@ -171,9 +172,8 @@ class Committer:
         if self._flight is None:
             self._flight = ops
             self._member.batch += 1
-        batch = Batch(self._keys, _FIXED_KEYS)
-        for op in ops:
-            batch.add(op)
+        look_further = False
+        batch = self._write(ops, look_further)
         started = self._clock()
         backoff = Backoff()
         while True:
@@ -188,14 +188,22 @@ class Committer:
                 break
             if status == b"peers":
                 self.peers.update(node.decode() for node in reply[1:])
-                batch = Batch(self._keys, _FIXED_KEYS)  # indexes shift with the new keys
-                for op in ops:
-                    batch.add(op)
+                batch = self._write(ops, look_further)  # indexes shift with the new keys
+                continue
+            if status == b"away":
+                look_further = True
+                batch = self._write(ops, look_further)
                 continue
             if status == b"fenced":
                 raise Fenced
             raise NewEpoch
         self._answered(started, ops, reply)
+
+    def _write(self, ops: list[Op], look_further: bool) -> Batch:
+        batch = Batch(self._keys, _FIXED_KEYS, self._member.node, look_further=look_further)
+        for op in ops:
+            batch.add(op)
+        return batch
 
     def _request(self, batch: Batch) -> tuple[list[str], list[Argument]]:
         keys, member, settings = self._keys, self._member, self._settings
@@ -214,6 +222,8 @@ class Committer:
             settings.log_bytes,
             keys.room,
             new_epoch_name(),
+            settings.pending_messages,
+            settings.pending_bytes,
             len(peers) // 3,
         ]
         fixed = [
@@ -230,7 +240,7 @@ class Committer:
         return fixed + batch.keys, head + peers + batch.args
 
     def _answered(self, started: float, ops: list[Op], reply: list[Any]) -> None:
-        _, told, entry, letter, outcomes = reply
+        _, told, entry, letter, outcomes, notes = reply
         self._answered_at = now = self._clock()
         if self.healthy_since is None:
             self.healthy_since = now
@@ -245,6 +255,10 @@ class Committer:
         self._metrics.batch_ops.observe(len(ops))
         for op, outcome in zip(ops, outcomes, strict=True):
             op.outcome = _OUTCOMES[outcome]
+        if notes:
+            opened = (op for op in ops if isinstance(op, OpenChat))
+            for op, note in zip(opened, notes.decode().split(",")[:-1], strict=True):
+                op.note = note
         self._unsettled.append((entry, letter, ops))
         self.followed()
 

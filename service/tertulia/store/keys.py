@@ -14,6 +14,7 @@ class Keys:
         self.leases = self._tag + "leases"
         self.batches = self._tag + "batches"
         self.inboxes = self._tag + "inboxes"
+        self.devices = self._tag + "devices"
         self.room = self._tag + "room"
         """A channel: every entry of the log."""
 
@@ -32,6 +33,30 @@ class Keys:
     def burial(self, node: str) -> str:
         """Return the claim of whoever buries a node."""
         return f"{self._tag}node:{node}:burial"
+
+    def account(self, key: str) -> str:
+        """Return the hash of an account."""
+        return f"{self._tag}account:{key}"
+
+    def device(self, key: str) -> str:
+        """Return the hash of an account's login from a device; it expires."""
+        return f"{self._tag}device:{key}"
+
+    def pending(self, key: str) -> str:
+        """Return the stream of messages that wait for an account."""
+        return f"{self._tag}pending:{key}"
+
+    def counts(self, key: str) -> str:
+        """Return the hash that says how much waits for an account."""
+        return f"{self._tag}counts:{key}"
+
+    def waiting(self, node: str) -> str:
+        """Return the set of the devices that wait on a connection to a node."""
+        return f"{self._tag}node:{node}:waiting"
+
+    def failures(self, address: str) -> str:
+        """Return the count of wrong passwords from an address; it expires."""
+        return f"{self._tag}failures:{address}"
 
     def token(self, key: str) -> str:
         """Return the hash of what is remembered of a client that can resume; it expires."""

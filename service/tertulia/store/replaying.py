@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tertulia.chat.ports import Entry, Replay
 from tertulia.chat.position import Position
+from tertulia.chat.tasks import Tasks
 from tertulia.store.backoff import Backoff
 from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
@@ -23,20 +24,17 @@ class Replayer:
         self._keys = keys
         self._link = link
         self._turn = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def replay(
         self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
     ) -> None:
         """Read the log between two places, both exclusive; call ``done`` with it."""
-        task = asyncio.create_task(self._replay(after, before, token, done))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._replay(after, before, token, done))
 
     def stop(self) -> None:
         """Read nothing more."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.stop()
 
     async def _replay(
         self, after: Position, before: Position, token: str, done: Callable[[Replay], None]

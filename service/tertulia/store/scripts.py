@@ -9,17 +9,17 @@ _LUA = files("tertulia.store") / "lua"
 class Script:
     """A script's text, and the name under which Redis keeps it."""
 
-    def __init__(self, name: str) -> None:
-        library = (_LUA / "append.lua").read_text()
-        self.name = name
-        self.text = library + (_LUA / f"{name}.lua").read_text()
+    def __init__(self, *files: str) -> None:
+        """Put together libraries and, last, the script."""
+        self.text = "".join((_LUA / f"{name}.lua").read_text() for name in ("append", *files))
         self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
-COMMIT = Script("commit")
+COMMIT = Script("devices", "commit")
 REGISTER = Script("register")
 SEAT = Script("seat")
 CONDEMN = Script("condemn")
 BURY = Script("bury")
+UNWAIT = Script("unwait")
 FORGET = Script("forget")
 SWEEP = Script("sweep")

@@ -5,6 +5,17 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tertulia.chat.device_ops import (
+    Deliver,
+    DeviceOp,
+    Disengage,
+    Forget,
+    JoinUp,
+    LogIn,
+    LogOut,
+    OpenChat,
+    SignUp,
+)
 from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Op, Report, Say, Whisper
 from tertulia.chat.position import Position
 from tertulia.dialects.contract import Place
@@ -15,6 +26,7 @@ from tertulia.domain.events import (
     PrivateEvent,
     PublicEvent,
     Said,
+    Summoned,
     Undelivered,
     Whispered,
     decode_private,
@@ -120,7 +132,7 @@ def parse_letters(lines: Sequence[bytes]) -> Iterator[Delivery]:
     """Read letters of an inbox. One that is not understood still takes its number."""
     for line in lines:
         number, session, milliseconds, letter = line.split(b" ", 3)
-        event: PrivateEvent | None
+        event: PrivateEvent | Summoned | None
         try:
             event = decode_private(letter)
         except msgspec.DecodeError:
@@ -141,8 +153,11 @@ def probe(position: Position) -> str:
 class Batch:
     """Ops on their way to the commit script: its variable KEYS, and its arguments."""
 
-    def __init__(self, keys: Keys, fixed: int) -> None:
+    def __init__(self, keys: Keys, fixed: int, node: str, *, look_further: bool = False) -> None:
+        """``look_further``: a recipient was not where this node thought it was."""
         self._names = keys
+        self._node = node
+        self._look_further = look_further
         self._fixed = fixed
         self._index: dict[str, int] = {}
         self.args: list[str | bytes | int] = []
@@ -173,14 +188,21 @@ class Batch:
             case Whisper():
                 text = encode(Whispered(op.nickname, op.session, op.recipient, op.text))
                 recipient = self.key(self._names.nick(fold(op.recipient)))
-                self.args += ("W", nick, op.session, recipient, text)
+                further = op.away or self._look_further
+                self.args += ("V" if further else "W", nick, op.session, recipient, text)
                 self.args += (self._token(op.token), op.tag)
+                if further:
+                    self.args += (*self._account(fold(op.recipient)), int(op.keep))
+                    self.args += (op.nickname, op.key, op.text)
                 self.has_letters = True
             case Join():
                 text = encode(Joined(op.nickname, op.session, op.dialect))
                 self.args += ("J", nick, op.key, op.session, op.nickname)
                 self.args += (op.dialect, op.address, op.port, text)
                 self.args += (self._token(op.token), int(op.resumed))
+                self.args += (self.key(self._names.account(op.key)), int(op.proven))
+                self.args += self._pending(op.key) if op.proven else (0, 0)
+                self.has_letters = self.has_letters or op.proven
             case Leave():
                 text = encode(Left(op.nickname, op.session))
                 self.args += ("L", nick, op.key, op.session, text)
@@ -189,11 +211,61 @@ class Batch:
                 self.args += ("C", nick, op.key, op.session, text)
             case Report():
                 text = encode(Undelivered(op.key, op.session, op.recipient, op.text))
+                recipient_key = fold(op.recipient)
                 self.args += ("R", nick, op.session, text)
+                self.args += (self.key(self._names.account(recipient_key)),)
+                self.args += (*self._pending(recipient_key), op.key, op.text)
                 self.has_letters = True
+            case DeviceOp():
+                text = b""
+                self._add_device(op)
             case _:
                 raise TypeError(f"no such op: {type(op).__name__}")
         self.size += len(text)
+
+    def _add_device(self, op: DeviceOp) -> None:
+        names, key = self._names, op.key
+        device = (self.key(names.device(key)), self.key(names.devices), key)
+        waiting = self.key(names.waiting(self._node))
+        match op:
+            case SignUp():
+                where = (self.key(names.nick(key)), self.key(names.account(key)))
+                self.args += ("a", *device, *where, op.nickname, op.password_hash)
+                self.args += (op.address, op.port)
+            case LogIn():
+                self.args += ("i", *device, self.key(names.account(key)), op.nickname)
+                self.args += (op.address, op.port)
+            case LogOut():
+                self.args += ("o", *device, op.address)
+            case OpenChat():
+                other = fold(op.other)
+                self.args += ("c", *device, op.address, waiting, op.session)
+                self.args += (other, self.key(names.nick(other)), *self._account(other)[:2])
+                self.has_letters = True
+            case JoinUp():
+                self.args += ("j", *device, op.address, fold(op.other))
+            case Disengage():
+                self.args += ("l", *device, op.address, waiting)
+                self.args += (op.session if op.only_waiting else "",)
+            case Deliver():
+                other = fold(op.other)
+                self.args += ("p", *device, op.address, self.key(names.nick(other)))
+                self.args += (*self._account(other), op.other, op.text)
+                self.size += len(op.text)
+                self.has_letters = True
+            case Forget():
+                self.args += ("x", *self._pending(key), op.sender, " ".join(op.entries))
+
+    def _account(self, key: str) -> tuple[int, int, int, int]:
+        names = self._names
+        return (
+            self.key(names.account(key)),
+            self.key(names.device(key)),
+            *self._pending(key),
+        )
+
+    def _pending(self, key: str) -> tuple[int, int]:
+        return self.key(self._names.pending(key)), self.key(self._names.counts(key))
 
     def _token(self, key: str) -> int:
         return self.key(self._names.token(key)) if key else 0

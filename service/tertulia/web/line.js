@@ -52,11 +52,12 @@ const DRAWN = {
     const privacy = line.to === null ? null : privacyOf(line, texts);
     return message(line, privacy, [failure(line, texts)], texts);
   },
-  traffic: ({ joined, left, at }, texts) => {
-    const parts = [];
-    if (joined.count > 0) parts.push(passage("log.joined", joined, texts));
-    if (left.count > 0) parts.push(passage("log.left", left, texts));
-    return element("p", "", element("span", "", parts.join(" · ")), " ", clock(at, texts));
+  traffic: (line, texts) => {
+    const ways = line.first === "joined" ? ["joined", "left"] : ["left", "joined"];
+    const passages = ways
+      .filter((way) => line[way].count > 0)
+      .map((way) => passage(`log.${way}`, line[way], texts));
+    return element("p", "", element("span", "", passages.join(" · ")), " ", clock(line.at, texts));
   },
   notice: ({ key, values, grave, at }, texts) => {
     const made = element("p", "", element("span", "", texts.say(key, values)), " ", clock(at, texts));

@@ -14,6 +14,8 @@ export const RENDERED = 1_000;
 /** Lines that are left when those that scrolled away are taken out, and how many more make it time. */
 const FOLLOWED = 150;
 const SLACK = 100;
+/** Lines that are drawn in one go; when more have come, those before are drawn when there is time. */
+const AT_ONCE = 60;
 /** Lines that are fetched at an end of the stretch. */
 const PAGE = 150;
 /** Pixels from an end of what is in the document at which more is fetched. */
@@ -21,7 +23,7 @@ const NEAR = 400;
 /** Pixels from the end that still count as being there. */
 const AT_END = 32;
 /** Own messages on their way that are shown. */
-const PENDING = 50;
+const PENDING = 20;
 
 export class Log {
   #scroller;
@@ -91,13 +93,14 @@ export class Log {
 
   #follow() {
     const { first, end } = this.#chat.transcript;
-    if (end - this.#to >= FOLLOWED) {
-      const from = Math.max(first, end - FOLLOWED);
-      this.#show(from, end);
-      return;
-    }
-    this.#append(end - this.#to);
-    if (this.#to - this.#from > FOLLOWED + SLACK) this.#dropFirst(this.#to - this.#from - FOLLOWED);
+    const isNew = end > this.#to;
+    if (end - this.#to > AT_ONCE) this.#show(end - AT_ONCE, end);
+    else this.#append(end - this.#to);
+    const count = this.#to - this.#from;
+    if (count > FOLLOWED + SLACK) this.#dropFirst(count - FOLLOWED);
+    if (count >= FOLLOWED || this.#from <= first) return;
+    if (isNew) this.#onMove();
+    else this.#prepend(AT_ONCE);
   }
 
   /** Put exactly these lines into the document. */

@@ -110,17 +110,19 @@ let isInChat = null;
 let roomShownAt = 0;
 let roomTimer = null;
 let roomShown = null;
-let savedAt = 0;
+let saveTimer = null;
 let seenMessages = 0;
 
 function changed() {
-  if (document.hidden) {
-    const now = Date.now();
-    if (now - savedAt < SAVE_EVERY) return;
-    save(now);
-    showTitle();
-  }
+  if (document.hidden) saveTimer ??= setTimeout(whileHidden, SAVE_EVERY);
   schedule();
+}
+
+function whileHidden() {
+  saveTimer = null;
+  if (!document.hidden) return;
+  save();
+  showTitle();
 }
 
 /** Show what has changed with the next frame; or a few later, where showing takes long. */
@@ -250,11 +252,14 @@ part("close-confirm").addEventListener("click", () => {
 
 // --- Another page after this one, another network ------------------------------------------------
 
-function save(now) {
-  savedAt = now;
+function save() {
   const snapshot = session.snapshot();
   if (snapshot === null) memory.forget(sessionStorage);
-  else memory.leave(sessionStorage, { snapshot, lines: chat.transcript.tail(memory.LINES) }, now);
+  else memory.leave(sessionStorage, { snapshot, lines: lastLines() }, Date.now());
+}
+
+function lastLines() {
+  return chat.transcript.tail(memory.LINES);
 }
 
 function resume() {
@@ -264,11 +269,11 @@ function resume() {
   tell((it, now) => it.goOn(left.snapshot, now));
 }
 
-addEventListener("pagehide", () => save(Date.now()));
+addEventListener("pagehide", save);
 addEventListener("online", () => tell((it, now) => it.networkChanged(now)));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
-    save(Date.now());
+    save();
   } else {
     memory.forget(sessionStorage);
     showTitle();

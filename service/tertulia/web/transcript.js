@@ -6,7 +6,7 @@
  *     said       nickname, text, own
  *     whispered  nickname, to, text, own, state: "sent", "kept", "undelivered" or "unanswered"
  *     failed     to (null: everybody), text, reason, detail     one's own, not sent
- *     traffic    joined, left: {names, count} each              who came and went
+ *     traffic    joined, left: {names, count} each, first       who came and went; which was first
  *     notice     key, values, grave                             the page's own words
  *     day                                                       another day begins
  *
@@ -121,7 +121,7 @@ export class Transcript {
   #pass(way, nickname, at) {
     this.#passages.push(at);
     if (this.#passages.length > STORM) this.#passages.shift();
-    const line = this.#foldable(at) ?? this.#newTraffic(at);
+    const line = this.#foldable(at) ?? this.#newTraffic(way, at);
     const passage = line[way];
     passage.count += 1;
     if (passage.names.length < NAMED) passage.names.push(nickname);
@@ -143,10 +143,11 @@ export class Transcript {
     return isStorm && age < FOLDS_ACROSS_FOR ? line : null;
   }
 
-  #newTraffic(at) {
+  #newTraffic(first, at) {
     this.#traffic = this.add({
       kind: "traffic",
       at,
+      first,
       joined: { names: [], count: 0 },
       left: { names: [], count: 0 },
     });

@@ -12,10 +12,8 @@ MAX_TYPED = 8192
 _REMEMBERED = 200
 _LONGEST_ESCAPE = 16
 _CUT = "‹"
-# Cut short by a control, which is then the next key: Enter is never part of another one.
-_ESCAPE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*(?:[@-~]|(?=[\0-\x1f]))|O[^\0-\x1f]|[^\[O\0-\x1f]|(?=[\0-\x1f]))"
-)
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~]|[^\[O\0-\x1f])")
+_ESCAPE_BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?")
 
 
 class Key(Enum):
@@ -81,16 +79,16 @@ class LineEditor:
         return f"\r{prompt}{visible}\x1b[K" + (f"\x1b[{back}D" if back else "")
 
     def _next_key(self) -> str | None:
-        if self._pending[0] != "\x1b":
-            key = self._pending[0]
-        else:
+        key = self._pending[0]
+        if key == "\x1b":
             found = _ESCAPE.match(self._pending)
             if found is None:
-                if len(self._pending) < _LONGEST_ESCAPE:
+                # Cut short by what can't be part of it, Enter say, it is a key by itself.
+                found = _ESCAPE_BEGUN.match(self._pending)
+                assert found is not None
+                if found.end() == len(self._pending) < _LONGEST_ESCAPE:
                     return None
-                key = self._pending[0]  # no key that is known: what follows are characters
-            else:
-                key = found[0]
+            key = found[0]
         self._pending = self._pending[len(key) :]
         return key
 

@@ -263,6 +263,8 @@ class LiveChat:
                 assert link.member is not None
                 yield from self._live(link, link.member, now)
                 link.deadline = now + LIST_SECONDS
+            case peer.ListOver():
+                link.deadline = None
             case peer.Leaves():
                 yield from self._drop(link, Parting.LEFT, now)
             case _:

@@ -3,7 +3,7 @@
 Source: the protocol page device, "Live chat, between devices".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tertulia.clients.device.exchange import Event, Quiet, Steps, a_string, an_integer, either
@@ -50,6 +50,11 @@ class Newcomer(Event):
 @dataclass(frozen=True, slots=True)
 class Met(Event):
     """The member that I dialled has said who it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOver(Event):
+    """The list after ``Met`` has come, or will not: until then the exchange can be made ``quiet``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +119,21 @@ def dial_member(me: Member, expected: Member) -> Steps[None]:
     if kind != _GROUP:
         raise Garbage(f"{kind} where a group's member writes 1")
     yield _identity(me)
+    said: list[bytes] = []
     first = yield from either()
     if isinstance(first, int) or not first:
         # It had asked me in as well, and takes me for its own guest: count and members, no name.
-        count = first if isinstance(first, int) else 0
-        yield from _members(count)
+        yield from _members(first if isinstance(first, int) else 0)
         yield Met()
     else:
-        name = decode(first)
         port_of((yield from an_integer()))
-        if nicknames.fold(name) != nicknames.fold(expected.name):
+        if nicknames.fold(decode(first)) != nicknames.fold(expected.name):
             raise Garbage(f"{expected.name} was dialled and another device answered")
         count = _bounded((yield from an_integer()))
         yield Met()
-        if (yield from _members_if_they_come(count)):
-            return
-    yield from _talk()
+        said = yield from _said_instead_of_members(count)
+    yield ListOver()
+    yield from _talk(said)
 
 
 def invitation(others: list[Member]) -> bytes:
@@ -170,25 +174,24 @@ def _members(count: int) -> Steps[tuple[Member, ...]]:
     return tuple(members)
 
 
-def _members_if_they_come(count: int) -> Steps[bool]:
+def _said_instead_of_members(count: int) -> Steps[list[bytes]]:
     """Pass over the list that the page puts after a member's count, and its author's program doesn't.
 
     The list is the one that the newcomer has already. A string that can be no name, or that no port
-    follows, is the first message; return whether it was also the last one.
+    follows, was said; return what was.
     """
     for _ in range(count):
         raw = b""
         try:
             raw = yield from a_string()
             if not nicknames.is_valid(decode(raw)):
-                return (yield from _take(raw))
+                return [raw]
             port = yield from either()
         except Quiet:
-            return bool(raw) and (yield from _take(raw))
+            return [raw]
         if not isinstance(port, int):
-            yield from _take(raw)
-            return (yield from _take(port))
-    return False
+            return [raw, port]
+    return []
 
 
 def _bounded(count: int) -> int:
@@ -197,10 +200,13 @@ def _bounded(count: int) -> int:
     return count
 
 
-def _talk() -> Steps[None]:
-    ended = False
-    while not ended:
-        ended = yield from _take((yield from a_string()))
+def _talk(said: Iterable[bytes] = ()) -> Steps[None]:
+    """Tell what is said, after what was said already, until the peer leaves."""
+    for raw in said:
+        if (yield from _take(raw)):
+            return
+    while not (yield from _take((yield from a_string()))):
+        pass
 
 
 def _take(raw: bytes) -> Steps[bool]:

@@ -119,3 +119,5 @@ class Joining:
         if found:
             self.notices += found
             self.last_notice = now
+        if whole.farewell:
+            self.gave_up(client, whole.farewell, now)

@@ -15,6 +15,8 @@ MAX_SECONDS: Final = 3_600.0
 MAX_RATE: Final = 1_000_000.0
 MAX_IN_FLIGHT: Final = 1_000
 MAX_MESSAGES: Final = 100_000_000
+MAX_SETTLING: Final = 60.0
+"""Seconds after which what has not come counts as lost, even if something still comes."""
 AT_ONCE: Final = 200
 """Connections that one process makes at the same time, so that a join is not yet a storm."""
 _OTHER_FILES: Final = 64

@@ -174,23 +174,26 @@ class Reading:
         if begun:
             data = client.carry + data
         whole = dialect.whole(data)
-        if whole.farewell:
-            self.farewells[whole.farewell] += 1
-        if whole.reply:
-            client.write(whole.reply)
-        ragged = begun or whole.end < len(data)
-        if ragged:
+        is_plain = not (begun or whole.reply or whole.end < len(data))
+        if not is_plain:
             client.carry = data[whole.end :]
             data = data[: whole.end]
+            client.write(whole.reply)
         if client.is_sender:
             self._count_answers(client, data)
-        tokens = data.split(dialect.mark)[1::2]
-        if not tokens:
-            return
+        if tokens := data.split(dialect.mark)[1::2]:
+            self._messages(client, data, tokens, now, is_plain=is_plain)
+        if whole.farewell:
+            client.drop()
+            self.ended(whole.farewell)
+
+    def _messages(
+        self, client: Client, data: bytes, tokens: list[bytes], now: int, *, is_plain: bool
+    ) -> None:
         at = client.at
         if client.in_step and self.order.follows(at, tokens):
             self.tally.apart += len(tokens)
-            if not ragged and client.known is not NOTHING_KNOWN:
+            if is_plain and client.known is not NOTHING_KNOWN:
                 if len(client.known) >= _MOST_KNOWN:
                     client.known.clear()
                 client.known[at, len(data)] = data, len(tokens)

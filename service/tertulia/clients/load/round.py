@@ -21,7 +21,7 @@ from tertulia.clients.load.control import (
 from tertulia.clients.load.joining import Joining
 from tertulia.clients.load.latency import SAMPLES_PER_SECOND, Latency
 from tertulia.clients.load.pacing import Pace
-from tertulia.clients.load.plan import Plan
+from tertulia.clients.load.plan import MAX_SETTLING, Plan
 from tertulia.clients.load.reading import Reading
 from tertulia.clients.load.sending import Sender, Sending
 from tertulia.clients.load.texts import Kind
@@ -218,7 +218,8 @@ class Round:
                 if not account.lost:
                     self._complete = now
             quiet = now - max(reading.tally.last, self._from)
-            if quiet < self._plan.settle * 1_000_000:
+            waited = now - self._from
+            if quiet < self._plan.settle * 1_000_000 and waited < MAX_SETTLING * 1_000_000:
                 return []
         elif now - self._complete < _GRACE:
             return []

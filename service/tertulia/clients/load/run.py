@@ -24,15 +24,15 @@ from tertulia.clients.load.control import (
     Stopped,
 )
 from tertulia.clients.load.outcome import Outcome, Rounds
-from tertulia.clients.load.plan import Plan
+from tertulia.clients.load.plan import MAX_SETTLING, Plan
 from tertulia.clients.load.worker import micros
 
 _Kind = TypeVar("_Kind", bound=Report)
 
 _JOIN_SECONDS: Final = 120.0
 """Seconds within which everybody has to be in, beside the ramp and the jitter."""
-_SETTLE_SECONDS: Final = 60.0
-"""The same for reading everything, beside the time without a delivery."""
+_SLACK: Final = 30.0
+"""Seconds that a process may be late with what it has to report at a time."""
 _START_DELAY: Final = 50_000
 """Microseconds from the order to send to the first message, so that all processes begin together."""
 _LINE: Final = 64 * 1024 * 1024
@@ -150,13 +150,12 @@ class _Run:
 
     async def _talk(self, number: int, seconds: float) -> None:
         """Have messages sent and read."""
-        plan = self._plan
         at = micros() + _START_DELAY
         if not self._rounds.began:
             self._rounds.began = time.time()
         self._sending = True
         self._tell(Send(at, seconds))
-        stopped = await self._all(Stopped, seconds + 30, "sending", seconds)
+        stopped = await self._all(Stopped, seconds + _SLACK, "sending", seconds)
         self._sending = False
         self._rounds.ended = time.time()
         self._rounds.sent(at, stopped)
@@ -164,7 +163,7 @@ class _Run:
         for report in stopped:
             sent |= report.public
         self._tell(Settle(sent))
-        settled = await self._all(Settled, plan.settle + _SETTLE_SECONDS, "waiting for the rest")
+        settled = await self._all(Settled, MAX_SETTLING + _SLACK, "waiting for the rest")
         self._rounds.settled(at, settled)
 
     def _tell(self, order: Order) -> None:
@@ -197,7 +196,10 @@ class _Run:
                     raise RunError(f"interrupted while {doing}")
                 left = began + within - time.monotonic()
                 if left <= 0:
-                    raise RunError(f"{doing} took more than {within:g} s; something is stuck")
+                    raise RunError(
+                        f"{doing} took more than {within:g} s; {self._total().clients:,} of "
+                        f"{self._plan.clients:,} clients are in"
+                    )
                 done, _ = await asyncio.wait(
                     waiting, timeout=min(left, 0.25), return_when=asyncio.FIRST_COMPLETED
                 )

@@ -6,24 +6,30 @@
 -- ARGV  1 node     2 batch number     3 epoch     4 offset that the node has seen
 --       5 lease, ms     6 number up to which the node's inbox is confirmed
 --       7 log age, ms     8 log bytes     9 room channel     10 name for a new epoch
---       11 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
+--       11 messages of one sender, 12 bytes in all, that may wait for an account
+--       13 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
 --       then the ops, each a letter and its arguments; a token-index of 0 means none:
 --         J index key session nickname dialect address port event token-index resumed
---                                                                    take the nickname
+--           account-index proven pending-index counts-index          take the nickname
 --         L index key session event                                  give it back
 --         C index key session event                                  close the chat
 --         S index session event token-index tag                      append the event
 --         W index session recipient-index letter token-index tag     to the recipient's inbox
---         R index session letter                                     to the session's inbox
+--         V … as W, and account-index device-index pending-index counts-index keep nickname key text
+--                                                                    or, if he is away, keep it for him
+--         R index session letter account-index pending-index counts-index key text
+--                                                                    keep it, or to the session's inbox
+--         a c i j l o p x                                            devices.lua
 --
 -- Returns one of
 --   {'ok', offset, offset of this batch's entry or 0, number of its last letter for the
---    node itself or 0, outcomes: a character an op}
+--    node itself or 0, outcomes: a character an op, notes: what c found, each with a comma}
 --   {'fenced'}                 the lease is gone or condemned; nothing done
 --   {'epoch', epoch, offset}   Redis lost data; nothing done
+--   {'away'}                   a recipient of W is not in the room: send V instead; nothing done
 --   {'peers', node…}           recipients are on nodes whose inboxes are not among KEYS; nothing done
 -- Outcomes: d done, t taken, u unknown recipient, g the session does not hold its nickname,
--- f it is not the administrator.
+-- f it is not the administrator, k kept, b too much waits already.
 
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local order, leases, batches, inboxes = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -57,30 +63,48 @@ end
 
 local saved = redis.call('HGET', batches, node)
 if saved then
-  local number, entry, letter, outcomes = string.match(saved, '^(%d+) (%d+) (%d+) (%a*)$')
-  if number == batch then return { 'ok', offset, tonumber(entry), tonumber(letter), outcomes } end
+  local number, entry, letter, outcomes, notes =
+    string.match(saved, '^(%d+) (%d+) (%d+) (%a*) ([%d,]*)$')
+  if number == batch then
+    return { 'ok', offset, tonumber(entry), tonumber(letter), outcomes, notes }
+  end
 end
 
-local at = 12
+local bounds = { count = tonumber(ARGV[11]), bytes = tonumber(ARGV[12]) }
+local at = 14
 local peers = {}
-for _ = 1, tonumber(ARGV[11]) do
+for _ = 1, tonumber(ARGV[13]) do
   peers[ARGV[at]] = { inbox = KEYS[tonumber(ARGV[at + 1])], channel = ARGV[at + 2] }
   at = at + 3
 end
 local first_op = at
 
-local LENGTH = { J = 11, L = 5, C = 5, S = 6, W = 7, R = 4 }
+local LENGTH = {
+  J = 15, L = 5, C = 5, S = 6, W = 7, V = 15, R = 9,
+  a = 10, c = 11, i = 8, j = 6, l = 7, o = 5, p = 12, x = 5,
+}
+-- Letters go to inboxes that have to be among KEYS: look for those first, and do nothing without them.
 local unknown, strangers = {}, {}
+local function need(there)
+  if there and not peers[there] and not strangers[there] then
+    strangers[there] = true
+    table.insert(unknown, there)
+  end
+end
 while at <= #ARGV do
   local op = ARGV[at]
-  local target = nil
-  if op == 'W' then target = tonumber(ARGV[at + 3]) elseif op == 'R' then target = tonumber(ARGV[at + 1]) end
-  if target then
-    local _, there = held(KEYS[target], sitting)
-    if there and not peers[there] and not strangers[there] then
-      strangers[there] = true
-      table.insert(unknown, there)
-    end
+  if op == 'W' or op == 'V' then
+    local _, there = held(KEYS[tonumber(ARGV[at + 3])], sitting)
+    if op == 'W' and not there then return { 'away' } end
+    need(there)
+  elseif op == 'R' then
+    local _, there = held(KEYS[tonumber(ARGV[at + 1])], sitting)
+    need(there)
+  elseif op == 'p' then
+    local _, there = held(KEYS[tonumber(ARGV[at + 5])], sitting)
+    need(there)
+  elseif op == 'c' then
+    need(redis.call('HGET', KEYS[tonumber(ARGV[at + 10])], 'node'))
   end
   at = at + LENGTH[op]
 end
@@ -109,6 +133,7 @@ end
 
 local events, outcomes = {}, {}
 local letters, touched, own_letter = {}, {}, 0
+local notes = {}
 local function post(there, session, letter)
   local box = letters[there]
   if not box then
@@ -133,10 +158,16 @@ while at <= #ARGV do
     else
       outcome = 'g'
     end
-  elseif op == 'W' then
+  elseif op == 'W' or op == 'V' then
     if holder(key) == ARGV[at + 2] then
       local session, there = held(KEYS[tonumber(ARGV[at + 3])], sitting)
-      if session then post(there, session, ARGV[at + 4]) else outcome = 'u' end
+      if session then
+        post(there, session, ARGV[at + 4])
+      elseif op == 'V' then
+        outcome = keep_for_absent(at + 7, ARGV[at + 11] == '1', bounds)
+      else
+        outcome = 'u'
+      end
       remember(ARGV[at + 5], 'done', ARGV[at + 6])
     else
       outcome = 'g'
@@ -144,17 +175,21 @@ while at <= #ARGV do
   elseif op == 'J' then
     local token = ARGV[at + 9]
     local owner = holder(key)
-    if owner and ARGV[at + 10] == '1' then
+    local is_account = redis.call('EXISTS', KEYS[tonumber(ARGV[at + 11])]) == 1
+    local proven = ARGV[at + 12] == '1' and is_account
+    local own = proven
+    if ARGV[at + 10] == '1' then
       local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session')
-      if was[1] == ARGV[at + 2] and was[2] == owner then
-        -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
-        -- under way comes to nothing from here on.
-        table.insert(events, left_event(redis.call('HGET', key, 'nickname'), owner))
-        redis.call('DEL', key)
-        owner = false
-      end
+      own = own or (was[1] == ARGV[at + 2] and (not owner or was[2] == owner))
     end
-    if owner then
+    if owner and own then
+      -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
+      -- under way comes to nothing from here on.
+      table.insert(events, left_event(redis.call('HGET', key, 'nickname'), owner))
+      redis.call('DEL', key)
+      owner = false
+    end
+    if owner or (is_account and not own) then
       outcome = 't'
     else
       local joins = redis.call('HINCRBY', keys.meta, 'joins', 1)
@@ -165,6 +200,13 @@ while at <= #ARGV do
       holders[key] = ARGV[at + 3]
       remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3])
       table.insert(events, ARGV[at + 8])
+      if proven then
+        local nickname = ARGV[at + 4]
+        hand_over(KEYS[tonumber(ARGV[at + 13])], KEYS[tonumber(ARGV[at + 14])],
+          function(sender, text)
+            post(node, ARGV[at + 3], whispered_event(sender, '', nickname, text))
+          end)
+      end
     end
   elseif op == 'L' then
     if holder(key) == ARGV[at + 3] then
@@ -187,13 +229,21 @@ while at <= #ARGV do
       holders = {}
       table.insert(events, ARGV[at + 4])
     end
-  else  -- R
+  elseif op == 'R' then
     local session, there = held(key, sitting)
-    if session == ARGV[at + 2] then
+    local pending, counts = KEYS[tonumber(ARGV[at + 5])], KEYS[tonumber(ARGV[at + 6])]
+    if redis.call('EXISTS', KEYS[tonumber(ARGV[at + 4])]) == 1
+      and keep(pending, counts, ARGV[at + 7], ARGV[at + 7], ARGV[at + 8], bounds) then
+      outcome = 'k'
+    elseif session == ARGV[at + 2] then
       post(there, session, ARGV[at + 3])
     else
       outcome = 'g'
     end
+  else
+    local note
+    outcome, note = device_op(op, at, clock.now, sitting, bounds, post)
+    if note then table.insert(notes, note .. ',') end
   end
   table.insert(outcomes, outcome)
   at = at + LENGTH[op]
@@ -213,6 +263,6 @@ for _, there in ipairs(touched) do
   end
   redis.call('PUBLISH', peer.channel, '1 i ' .. epoch .. '\n' .. table.concat(box, '\n'))
 end
-local result = table.concat(outcomes)
-redis.call('HSET', batches, node, table.concat({ batch, entry, own_letter, result }, ' '))
-return { 'ok', offset, entry, own_letter, result }
+local result, noted = table.concat(outcomes), table.concat(notes)
+redis.call('HSET', batches, node, table.concat({ batch, entry, own_letter, result, noted }, ' '))
+return { 'ok', offset, entry, own_letter, result, noted }

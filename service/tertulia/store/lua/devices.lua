@@ -52,3 +52,112 @@ end
 local function stop_waiting(device)
   redis.call('HDEL', device, 'onchat', 'node', 'session')
 end
+
+-- A letter as domain/events.py has it, for texts that were kept as they are.
+local function whispered_event(sender, session, recipient, text)
+  return '{"t":"whispered","n":"' .. sender .. '","s":"' .. session .. '","r":'
+    .. json_text(recipient) .. ',"x":' .. json_text(text) .. '}'
+end
+
+-- Whisper to somebody who is not in the room. ARGV from ``at``: account-index device-index
+-- pending-index counts-index keep nickname key text. Returns the outcome.
+local function keep_for_absent(at, whoever, bounds)
+  local function key(offset) return KEYS[tonumber(ARGV[at + offset])] end
+  if redis.call('EXISTS', key(0)) == 0 then return 'u' end
+  local is_logged_in = redis.call('EXISTS', key(1)) == 1
+  if not is_logged_in and not whoever then return 'u' end
+  if not keep(key(2), key(3), ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], bounds) then return 'b' end
+  return is_logged_in and 'd' or 'k'
+end
+
+-- The ops of devices. Each begins: device-index devices-index key. Returns the outcome, and a note.
+--   a … nick-index account-index nickname hash address port                sign up
+--   i … account-index nickname address port                               log in
+--   o … address                                                           log out
+--   c … address waiting-index session other other-nick-index other-account-index other-device-index
+--                                                                         open a chat; notes the answer
+--   j … address other                                                     join up with whom it adds
+--   l … address waiting-index session-or-''                               leave the chat
+--   p … address other-nick-index other-account-index other-device-index pending-index counts-index
+--       other text                                                        deliver a message, or keep it
+--   x pending-index counts-index sender entries                           forget what was shown
+local function device_op(op, at, now, sitting, bounds, post)
+  local function key(offset) return KEYS[tonumber(ARGV[at + offset])] end
+  if op == 'x' then
+    local pending, counts, sender = key(1), key(2), ARGV[at + 3]
+    for id in string.gmatch(ARGV[at + 4], '%S+') do
+      local entry = redis.call('XRANGE', pending, id, id)[1]
+      if entry then
+        redis.call('XDEL', pending, id)
+        redis.call('HINCRBY', counts, sender, -1)
+        redis.call('HINCRBY', counts, '', -(#entry[2][2] + #entry[2][4]))
+      end
+    end
+    if redis.call('XLEN', pending) == 0 then redis.call('DEL', pending, counts) end
+    return 'd'
+  end
+
+  local device, devices, me = key(1), key(2), ARGV[at + 3]
+  if op == 'a' then
+    local account = key(5)
+    if redis.call('EXISTS', account) == 1 or held(key(4), sitting) then return 't' end
+    redis.call('HSET', account, 'nickname', ARGV[at + 6], 'hash', ARGV[at + 7], 'since', now)
+    log_in(device, devices, me, ARGV[at + 6], ARGV[at + 8], ARGV[at + 9], now)
+    return 'd'
+  elseif op == 'i' then
+    local nickname = redis.call('HGET', key(4), 'nickname')
+    if not nickname then return 'u' end
+    log_in(device, devices, me, nickname, ARGV[at + 6], ARGV[at + 7], now)
+    return 'd'
+  elseif op == 'o' and redis.call('EXISTS', device) == 0 then
+    return 'u'
+  end
+
+  if not is_here(device, devices, me, ARGV[at + 4], now) then
+    return 'g', op == 'c' and '0' or nil
+  end
+  if op == 'o' then
+    redis.call('DEL', device)
+    redis.call('ZREM', devices, me)
+    return 'd'
+  elseif op == 'j' then
+    stop_waiting(device)
+    redis.call('HSET', device, 'onchat', ARGV[at + 5])
+    return 'd'
+  elseif op == 'l' then
+    local session = ARGV[at + 6]
+    if session == '' or redis.call('HGET', device, 'session') == session then
+      stop_waiting(device)
+      redis.call('SREM', key(5), me)
+    end
+    return 'd'
+  elseif op == 'c' then
+    local other = ARGV[at + 7]
+    local is_there = held(key(8), sitting) or redis.call('EXISTS', key(9)) == 1
+    if other == me or not is_there then return 'd', '0' end
+    stop_waiting(device)
+    redis.call('HSET', device, 'onchat', other)
+    local peer = redis.call('HMGET', key(10), 'onchat', 'port', 'node', 'session')
+    if peer[1] ~= me then
+      redis.call('HSET', device, 'node', ARGV[1], 'session', ARGV[at + 6])
+      redis.call('SADD', key(5), me)
+      return 'd', '1'
+    end
+    if peer[3] then
+      local port = redis.call('HGET', device, 'port')
+      post(peer[3], peer[4], '{"t":"summoned","p":' .. port .. '}')
+      redis.call('HDEL', key(10), 'node', 'session')
+    end
+    return 'd', peer[2]
+  end
+
+  -- p
+  local sender, other, text = redis.call('HGET', device, 'nickname'), ARGV[at + 10], ARGV[at + 11]
+  local session, there = held(key(5), sitting)
+  if session then
+    post(there, session, whispered_event(sender, '', other, text))
+    return 'd'
+  end
+  if redis.call('EXISTS', key(6)) == 0 then return 'u' end
+  return keep(key(8), key(9), sender, me, text, bounds) and 'd' or 'b'
+end

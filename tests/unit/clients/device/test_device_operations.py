@@ -137,7 +137,10 @@ EXCHANGES = [
         True,
     ),
     Exchange(
-        "20 add, not online", lambda: add_user("carol", "anna"), (string("carol"), integer(0)), False
+        "20 add, not online",
+        lambda: add_user("carol", "anna"),
+        (string("carol"), integer(0)),
+        False,
     ),
     Exchange("30 leave", lambda: leave_chat("anna"), (integer(30), ACK, ME), None),
     Exchange(
@@ -147,7 +150,9 @@ EXCHANGES = [
             integer(100),
             ACK,
             ME,
-            string("bob: 2 messaggi, 20-11-2026 23:11:05\ncarol: 1 messaggi, 20-11-2026 23:12:00\n"),
+            string(
+                "bob: 2 messaggi, 20-11-2026 23:11:05\ncarol: 1 messaggi, 20-11-2026 23:12:00\n"
+            ),
         ),
         (Hanging("bob", 2, "20-11-2026 23:11:05"), Hanging("carol", 1, "20-11-2026 23:12:00")),
     ),

@@ -80,7 +80,9 @@ def test_an_integer_is_read_and_what_follows_stays(value: int, more: bytes, spli
 def test_a_frame_that_is_not_whole_waits(data: bytes) -> None:
     for end in range(len(data)):
         frames = fed(data[:end])
-        read = (frames.integer, frames.frame) if data == integer(7) else (frames.string, frames.frame)
+        read = (
+            (frames.integer, frames.frame) if data == integer(7) else (frames.string, frames.frame)
+        )
         assert [it() for it in read] == [None, None]
         assert len(frames) == end
 

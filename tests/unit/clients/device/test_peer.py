@@ -14,6 +14,7 @@ from tertulia.clients.device.peer import (
     Entered,
     File,
     Leaves,
+    ListOver,
     Member,
     Met,
     Newcomer,
@@ -97,7 +98,8 @@ def met(*, count: int = 0, name: str = "bob") -> Side:
     assert side.sent == b""
     assert side.reads(integer(1)) == []
     assert side.sent == CAROL_SAYS
-    assert side.reads(string(name) + integer(6000) + integer(count)) == [Met()]
+    assert side.reads(string(name) + integer(6000) + integer(count))[:1] == [Met()]
+    assert (ListOver() in side.told) == (count == 0)
     return side
 
 
@@ -108,7 +110,7 @@ def test_a_newcomer_dials_a_member() -> None:
 def test_a_member_s_list_is_passed_over() -> None:
     side = met(count=2)
     listed = string("anna") + integer(5000) + string("dora") + integer(8000)
-    assert side.reads(listed + string("ciao")) == [Spoken("ciao")]
+    assert side.reads(listed + string("ciao")) == [ListOver(), Spoken("ciao")]
 
 
 @pytest.mark.parametrize("first", ["ciao a tutti", "ciao", r"\u", "share foto"])
@@ -116,31 +118,31 @@ def test_a_member_s_count_may_come_without_its_list(first: str) -> None:
     side = met(count=2)
     told = side.reads(string(first) + string("foto") + string("!"))
     if first.startswith("share "):
-        assert told == [File("foto", b"!")]
+        assert told == [ListOver(), File("foto", b"!")]
     else:
         start = AddsSomebody() if first == r"\u" else Spoken(first)
-        assert told == [start, Spoken("foto"), Spoken("!")]
+        assert told == [ListOver(), start, Spoken("foto"), Spoken("!")]
 
 
 def test_a_member_without_list_may_leave_at_once() -> None:
     side = met(count=2)
-    assert side.reads(string(r"\q")) == [Leaves()]
+    assert side.reads(string(r"\q")) == [ListOver(), Leaves()]
     assert side.run.done
     side = met(count=2)
-    assert side.reads(string("ciao") + string(r"\q")) == [Spoken("ciao"), Leaves()]
+    assert side.reads(string("ciao") + string(r"\q")) == [ListOver(), Spoken("ciao"), Leaves()]
     assert side.run.done
 
 
 def test_a_word_that_nothing_follows_was_no_name() -> None:
     side = met(count=2)
     assert side.reads(string("ciao")) == []
-    assert list(side.run.quiet()) == [Spoken("ciao")]
+    assert list(side.run.quiet()) == [ListOver(), Spoken("ciao")]
     assert side.reads(string("anna") + string("bob")) == [Spoken("anna"), Spoken("bob")]
 
 
 def test_a_list_that_does_not_come_is_no_list() -> None:
     side = met(count=2)
-    assert list(side.run.quiet()) == []
+    assert list(side.run.quiet()) == [ListOver()]
     assert side.reads(string("anna")) == [Spoken("anna")]
 
 
@@ -148,7 +150,7 @@ def test_a_list_that_does_not_come_is_no_list() -> None:
 def test_a_member_may_have_asked_the_newcomer_in_as_well(others: tuple[Member, ...]) -> None:
     side = Side(peer.dial_member(CAROL, BOB))
     side.reads(integer(1))
-    assert side.reads(peer.invitation(list(others))) == [Met()]
+    assert side.reads(peer.invitation(list(others))) == [Met(), ListOver()]
     assert side.reads(string("ciao")) == [Spoken("ciao")]
 
 
@@ -235,9 +237,7 @@ def test_nothing_is_told_after_the_end() -> None:
 
 
 def test_a_file_is_announced_named_and_sent() -> None:
-    assert peer.shared(b"a.txt", b"\0") == (
-        string("share a.txt") + string("a.txt") + string(b"\0")
-    )
+    assert peer.shared(b"a.txt", b"\0") == (string("share a.txt") + string("a.txt") + string(b"\0"))
     side = Side(peer.take_partner())
     assert side.reads(peer.shared(b"a.txt", b"x" * 65_535)) == [File("a.txt", b"x" * 65_535)]
     with pytest.raises(TooLong):

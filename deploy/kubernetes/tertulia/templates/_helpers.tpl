@@ -1,0 +1,25 @@
+{{- define "tertulia.name" -}}
+{{- $full := printf "%s-%s" .Release.Name .Chart.Name }}
+{{- contains .Chart.Name .Release.Name | ternary .Release.Name $full | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "tertulia.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "tertulia.labels" -}}
+{{ include "tertulia.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- /* The listeners as the setting wants them. */ -}}
+{{- define "tertulia.listeners" -}}
+{{- $all := list }}
+{{- range $dialect, $port := .Values.listeners }}
+{{- $all = append $all (dict "dialect" $dialect "host" "0.0.0.0" "port" $port) }}
+{{- end }}
+{{- toJson $all }}
+{{- end }}

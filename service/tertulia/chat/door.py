@@ -1,0 +1,38 @@
+"""A way into a room: sessions of one voice."""
+
+from tertulia.chat.room import Room
+from tertulia.chat.session import Outbox, Session
+from tertulia.dialects.contract import Voice
+from tertulia.domain.commands import Command
+from tertulia.domain.disconnects import Disconnect
+
+
+class Door:
+    """What a listener opens on."""
+
+    def __init__(self, room: Room, voice: Voice) -> None:
+        self._room = room
+        self._voice = voice
+
+    def connect(self, outbox: Outbox, address: str, port: int) -> Session:
+        """Take in a connection; it reads the greeting."""
+        return self._room.connect(self._voice, outbox, address, port)
+
+    def command(self, session: Session, command: Command) -> None:
+        """Carry out what a client asks for."""
+        self._room.command(session, command)
+
+    def lost(self, session: Session, reason: Disconnect) -> None:
+        """Let a session go."""
+        self._room.lost(session, reason)
+
+    def disconnected(self, session: Session, in_order: bool) -> None:
+        """Nothing: ``lost`` has seen to it, in whatever way the connection went."""
+
+    def lags(self, session: Session) -> None:
+        """Learn that a client's backlog passed the lower bound."""
+        self._room.lags(session)
+
+    def caught_up(self, session: Session) -> None:
+        """Learn that a client has taken its backlog."""
+        self._room.caught_up(session)

@@ -1,0 +1,175 @@
+"""What a socket needs of those whom it serves, and what all sockets of a listener share."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.limits import ConnectionCounts
+from tertulia.metrics import Metrics
+from tertulia.settings import LimitSettings
+
+_ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
+
+
+class Reading(Protocol):
+    """A session's reader."""
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes were fed and not yet turned into commands."""
+        ...
+
+    def feed(self, data: bytes) -> None:
+        """Take what came."""
+        ...
+
+    def next_command(self) -> Any:
+        """Return the next command, or None."""
+        ...
+
+
+class Served(Protocol):
+    """A session."""
+
+    acknowledged: int
+
+    @property
+    def reader(self) -> Reading:
+        """Turns bytes into commands."""
+        ...
+
+    @property
+    def takes_commands(self) -> bool:
+        """Whether the next command may be carried out."""
+        ...
+
+    @property
+    def awaiting(self) -> int:
+        """How many commands are not answered."""
+        ...
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is in the room."""
+        ...
+
+    @property
+    def is_in_hurry(self) -> bool:
+        """Whether the client has to do something within the listener's patience."""
+        ...
+
+
+class OpenConnection(Protocol):
+    """A client's connection, as a node that drains needs it."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing that was read waits to be carried out or answered."""
+        ...
+
+    def stop_reading(self) -> None:
+        """Read nothing more; what was read is still carried out."""
+        ...
+
+    def close_unless_closing(self) -> None:
+        """Close it in order."""
+        ...
+
+    def abort(self) -> None:
+        """Close it at once."""
+        ...
+
+
+class Host(Protocol):
+    """Whoever serves the sessions: a room, or the devices' side of it.
+
+    What it takes as a session is what its ``connect`` gave, and as a command what that session's reader
+    gave; which types those are is the host's own affair.
+    """
+
+    def connect(self, outbox: Any, address: str, port: int) -> Served:
+        """Take in a connection."""
+        ...
+
+    def command(self, session: Any, command: Any) -> None:
+        """Carry out a command."""
+        ...
+
+    def lost(self, session: Any, reason: Disconnect) -> None:
+        """Let a session go."""
+        ...
+
+    def disconnected(self, session: Any, in_order: bool) -> None:
+        """Learn that its connection is no more, and whether the client closed it in order."""
+        ...
+
+    def lags(self, session: Any) -> None:
+        """Learn that its client has a backlog."""
+        ...
+
+    def caught_up(self, session: Any) -> None:
+        """Learn that the backlog is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client may take."""
+
+    seconds: float
+    of_silence: bool
+    """Whether it begins anew with everything that the client sends."""
+    reason: Disconnect
+
+
+class Connections:
+    """The open connections of a node."""
+
+    def __init__(self) -> None:
+        self._open: set[OpenConnection] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __iter__(self) -> Iterator[OpenConnection]:
+        return iter(list(self._open))
+
+    def add(self, connection: OpenConnection) -> None:
+        """Note a new one."""
+        self._open.add(connection)
+        self._none.clear()
+
+    def discard(self, connection: OpenConnection) -> None:
+        """Note that one is gone."""
+        self._open.discard(connection)
+        if not self._open:
+            self._none.set()
+
+    async def wait_for_none(self) -> None:
+        """Wait until all are gone."""
+        await self._none.wait()
+
+
+@dataclass(slots=True)
+class Listener:
+    """What all connections to one address share."""
+
+    host: Host
+    dialect: str
+    acknowledgement: bytes | None
+    """The line that clients send most."""
+    patience: Patience
+    limits: LimitSettings
+    counts: ConnectionCounts
+    metrics: Metrics
+    loop: asyncio.AbstractEventLoop
+    connections: Connections
+    acknowledgements: bytes = field(init=False)
+    """Many, and nothing else: what a client that received many messages sends in one go."""
+    acknowledgement_length: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        acknowledgement = self.acknowledgement or b""
+        self.acknowledgements = acknowledgement * _ACKNOWLEDGEMENTS_AT_ONCE
+        self.acknowledgement_length = len(acknowledgement)

@@ -1,0 +1,90 @@
+"""Reading accounts, logins and pending messages."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from tertulia.chat.accounts import Login, Pending
+from tertulia.store.backoff import Backoff
+from tertulia.store.errors import StoreAway
+from tertulia.store.keys import Keys
+from tertulia.store.link import Argument, Link
+
+_DAY_MS = 86_400_000
+_FAILURES_MS = 60_000
+
+
+class StoredAccounts:
+    """What ``chat.accounts.Accounts`` promises, over one connection, asked in turn."""
+
+    def __init__(self, keys: Keys, link: Link) -> None:
+        self._keys = keys
+        self._link = link
+        self._turn = asyncio.Lock()
+
+    async def password_hash(self, key: str) -> str | None:
+        found = await self._ask(("HGET", self._keys.account(key), "hash"))
+        return None if found[0] is None else found[0].decode()
+
+    async def login(self, key: str) -> Login | None:
+        fields = ("nickname", "address", "port", "onchat")
+        (found,) = await self._ask(("HMGET", self._keys.device(key), *fields))
+        if found[0] is None:
+            return None
+        nickname, address, port, onchat = (value or b"" for value in found)
+        return Login(nickname.decode(), address.decode(), int(port), onchat.decode())
+
+    async def refresh(self, key: str) -> None:
+        await self._ask(
+            ("ZADD", self._keys.devices, "XX", _now() + _DAY_MS, key),
+            ("PEXPIRE", self._keys.device(key), _DAY_MS),
+        )
+
+    async def online(self) -> Sequence[str]:
+        _, keys = await self._ask(
+            ("ZREMRANGEBYSCORE", self._keys.devices, "-inf", _now()),
+            ("ZRANGE", self._keys.devices, 0, -1),
+        )
+        devices = [self._keys.device(key.decode()) for key in keys]
+        names = await self._ask(*(("HGET", device, "nickname") for device in devices))
+        return sorted(name.decode() for name in names if name is not None)
+
+    async def pending(self, key: str) -> Sequence[Pending]:
+        (entries,) = await self._ask(("XRANGE", self._keys.pending(key), "-", "+"))
+        return [_pending(entry.decode(), fields) for entry, fields in entries]
+
+    async def is_in_room(self, key: str) -> bool:
+        sitting, held = await self._ask(
+            ("HGET", self._keys.meta, "sitting"), ("HGET", self._keys.nick(key), "sitting")
+        )
+        return held is not None and held == (sitting or b"0")
+
+    async def failures(self, address: str) -> int:
+        (count,) = await self._ask(("GET", self._keys.failures(address)))
+        return int(count or 0)
+
+    async def note_failure(self, address: str) -> None:
+        name = self._keys.failures(address)
+        await self._ask(("INCR", name), ("PEXPIRE", name, _FAILURES_MS))
+
+    async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
+        backoff = Backoff()
+        while True:
+            try:
+                async with self._turn:
+                    return await self._link.call_many(commands)
+            except StoreAway:
+                await backoff.wait()
+
+
+def _now() -> int:
+    return round(time.time() * 1000)
+
+
+def _pending(entry: str, fields: Sequence[bytes]) -> Pending:
+    milliseconds = int(entry.partition("-")[0])
+    # The page's date is the service's own, without a zone.
+    at = datetime.fromtimestamp(milliseconds / 1000)  # noqa: DTZ006 (local time is what is shown)
+    return Pending(entry, fields[1].decode(), fields[3].decode(), at)

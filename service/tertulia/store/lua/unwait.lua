@@ -1,0 +1,13 @@
+-- Put devices offchat whose waiting connection died with its node.
+--
+-- KEYS  1 the dead node's waiting devices   then the devices' hashes
+-- ARGV  1 the dead node   then the names, folded, in the order of KEYS
+-- Returns how many are left
+
+for index = 2, #KEYS do
+  if redis.call('HGET', KEYS[index], 'node') == ARGV[1] then
+    redis.call('HDEL', KEYS[index], 'onchat', 'node', 'session')
+  end
+  redis.call('SREM', KEYS[1], ARGV[index])
+end
+return redis.call('SCARD', KEYS[1])

@@ -1,0 +1,100 @@
+"""A whole chat without I/O: rooms on nodes that share it in memory, and clients of theirs."""
+
+from prometheus_client import CollectorRegistry
+
+from contract.memory_store import MemoryChat, MemoryStore, Soon
+from fakes.clock import HandClock
+from fakes.outbox import RecordingOutbox
+from fakes.voice import PlainReader
+from tertulia.chat.room import Room, RoomLimits
+from tertulia.chat.session import Session
+from tertulia.dialects.contract import Voice
+from tertulia.domain import commands
+from tertulia.domain.disconnects import Disconnect
+from tertulia.metrics import Metrics
+
+LIMITS = RoomLimits(enter_tries=3, outbox_bytes=1000, may_be_closed=True, confirm_seconds=30.0)
+
+
+class Client:
+    """A connection to a room, and who is behind it."""
+
+    def __init__(self, house: "House", room: Room, voice: Voice) -> None:
+        self.house = house
+        self.room = room
+        self.outbox = RecordingOutbox()
+        self.session: Session = room.connect(voice, self.outbox, "192.0.2.1", 50_000)
+        self.outbox.read()  # the greeting
+
+    @property
+    def reader(self) -> PlainReader:
+        """What the dialect is told."""
+        assert isinstance(self.session.reader, PlainReader)
+        return self.session.reader
+
+    @property
+    def closed(self) -> Disconnect | None:
+        """Why the connection was closed."""
+        return self.outbox.closed
+
+    def do(self, command: commands.Command) -> None:
+        """Ask for something."""
+        assert self.session.takes_commands
+        self.room.command(self.session, command)
+
+    def enter(self, nickname: str) -> None:
+        self.do(commands.Enter(nickname))
+
+    def say(self, text: str, tag: int = 0) -> None:
+        self.do(commands.Say(text, tag))
+
+    def whisper(self, recipient: str, text: str, tag: int = 0) -> None:
+        self.do(commands.Whisper(recipient, text, tag))
+
+    def leave(self) -> None:
+        self.do(commands.Leave())
+
+    def lose(self) -> None:
+        """Break the connection."""
+        self.outbox.taken = False
+        self.room.lost(self.session, Disconnect.GONE)
+
+    def read(self) -> list[str]:
+        """Let everything happen that is to happen, and return what was written since the last look."""
+        self.house.clock.run()
+        return self.outbox.read()
+
+
+class House:
+    """Nodes of one chat, in memory. ``soon`` may shuffle what the stores do."""
+
+    def __init__(self, limits: RoomLimits = LIMITS, soon: Soon | None = None) -> None:
+        self.clock = HandClock()
+        self.chat = MemoryChat(soon or self.clock.call_soon, self.clock.time)
+        self.registry = CollectorRegistry()
+        self.limits = limits
+        self.stores: dict[Room, MemoryStore] = {}
+        self._metrics = Metrics(
+            self.registry,
+            dialects=["plain", "silent", "patient", "framed", "chatte"],
+            chats=["main"],
+            version="test",
+        )
+
+    def room(self, node: str = "n", batch_ops: int = 512) -> Room:
+        """Start a node."""
+        store = self.chat.node(node, batch_ops)
+        room = Room("main", store, self.clock, self.limits, self._metrics)
+        self.stores[room] = store
+        store.open(room)
+        return room
+
+    def counted(self, metric: str, **labels: str) -> float:
+        """Return a metric's value, of all nodes together."""
+        value = self.registry.get_sample_value(f"tertulia_{metric}", labels)
+        assert value is not None, f"there is no metric {metric} {labels}"
+        return value
+
+    def nicknames(self) -> list[str]:
+        """Return who is in the chat, as the store knows."""
+        return [member.nickname for member in self.chat.members]

@@ -1,0 +1,74 @@
+"""A device without a person: operations run over a plain socket, for what no good device does."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import TypeVar
+
+from tertulia.clients.device.exchange import Run, Steps
+from tertulia.clients.device.operations import Login, enter_chat, online_users, sign_up
+from tertulia.clients.device.wire import Frames
+
+T = TypeVar("T")
+
+WITHIN = 10.0
+
+
+class DeviceSocket:
+    """A device that is signed up under a name, and listens for peers."""
+
+    def __init__(self, server: str, name: str) -> None:
+        self.name = name
+        self._server = server
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(WITHIN)
+        self.port: int = self._listening.getsockname()[1]
+        assert ask(server, sign_up(name, "s3cret", self.port)) is Login.DONE
+
+    @contextlib.contextmanager
+    def waiting_for(self, dest: str) -> Iterator[int]:
+        """Stay in a chat with somebody, and give the service's answer."""
+        with connection(self._server) as service:
+            yield run(service, enter_chat(self.name, dest))
+
+    def accept(self) -> socket.socket:
+        """Return the connection of the next peer that dials."""
+        peer, _ = self._listening.accept()
+        peer.settimeout(WITHIN)
+        return peer
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listening.close()
+
+
+def connection(address: str) -> socket.socket:
+    """Connect to HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host, int(port)), WITHIN)
+
+
+def run(sock: socket.socket, steps: Steps[T]) -> T:
+    """Run an exchange to its end."""
+    frames = Frames()
+    exchange = Run(frames, steps)
+    while True:
+        for step in exchange.advance():
+            assert isinstance(step, bytes)
+            sock.sendall(step)
+        if exchange.done:
+            return exchange.result
+        data = sock.recv(65_536)
+        assert data, "the service hung up"
+        frames.feed(data)
+
+
+def ask(address: str, steps: Steps[T]) -> T:
+    """Run an operation on a connection of its own."""
+    with connection(address) as service:
+        return run(service, steps)
+
+
+def online(address: str) -> tuple[str, ...]:
+    """Return who is logged in."""
+    return ask(address, online_users())

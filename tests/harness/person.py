@@ -1,0 +1,130 @@
+"""Somebody at a page: the same person over any number of connections, who misses and repeats nothing.
+
+Does what the description of the dialect browser asks of a client that lost its connection.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from harness import browser_frames as frames
+from harness.browser_client import BrowserClient, Happened, Outgoing, Position
+from harness.chatte_client import WITHIN
+
+
+class Person:
+    """One nickname. What is said is said once, whatever happens to the connections."""
+
+    def __init__(self, nickname: str) -> None:
+        self.nickname = nickname
+        self.connection: BrowserClient
+        self.connections: list[BrowserClient] = []
+        self.position: Position | None = None
+        self.said: list[str] = []
+        """Every text that was to be told to everybody, in order."""
+        self.whispered: list[str] = []
+        """Every text that was to be told to one user, in order."""
+        self.resent = 0
+        """How many messages had to be sent again."""
+        self.spared = 0
+        """How many messages turned out to be done though their answer was lost."""
+        self.missed: list[str] = []
+        """What each welcome said."""
+        self._events: list[Happened] = []
+        self._outgoing: list[Outgoing] = []
+        self._ids = 0
+
+    @property
+    def events(self) -> list[Happened]:
+        """All events over all connections, in the order in which they came."""
+        current = self.connections and self.connection.events
+        return [*self._events, *(current or ())]
+
+    async def come(self, port: int) -> None:
+        """Enter for the first time."""
+        self._take_up(await BrowserClient.enter_chat(port, self.nickname))
+        self.position = self.connection.position
+
+    async def connect_again(self, port: int) -> None:
+        """Connect and ask to go on, and don't wait. Raises OSError where nobody listens."""
+        assert self.position is not None
+        self._take_up(await BrowserClient.connect(port, self.nickname))
+        self.connection.ask_again(self.nickname, self.position)
+
+    async def is_back(self, within: float = WITHIN) -> None:
+        """Wait for the welcome, and send again, in order, what was not carried out."""
+        connection = self.connection
+        await connection.wait_for(
+            lambda: connection.welcomed or connection.refused or connection.closed,
+            within,
+            f"{self.nickname} to be back",
+        )
+        assert connection.welcome is not None, connection.describe()
+        self.missed.append(connection.welcome.missed)
+        outgoing, self._outgoing = self._outgoing, []
+        for message in outgoing:
+            if message.id <= connection.welcome.done:
+                self.spared += 1
+            else:
+                self.resent += 1
+                connection.send_again(message)
+
+    async def come_back(self, port: int, within: float = WITHIN) -> None:
+        """Connect and go on."""
+        await self.connect_again(port)
+        await self.is_back(within)
+
+    def say(self) -> None:
+        """Tell everybody something that nobody else says."""
+        text = f"{self.nickname}-{len(self.said)}"
+        self.said.append(text)
+        self.connection.say(text)
+
+    def whisper(self, recipient: str) -> None:
+        """Tell one user something that nobody else says."""
+        text = f"psst-{self.nickname}-{len(self.whispered)}"
+        self.whispered.append(text)
+        self.connection.whisper(recipient, text)
+
+    def cut(self) -> None:
+        """Break the connection: what is under way, both ways, may be lost."""
+        self.connection.abort()
+        self.lose()
+
+    def lose(self) -> None:
+        """Take with one what the connection leaves: up to where it was read, and what is not answered."""
+        connection = self.connection
+        self._events += connection.events
+        connection.events = []
+        self.position = connection.position
+        # Of messages that were waiting for the welcome, none was sent on this connection.
+        self._outgoing = connection.outgoing + self._outgoing
+        self._ids = next(connection.ids)
+
+    def _take_up(self, connection: BrowserClient) -> None:
+        connection.ids = count(self._ids or 1)
+        self.connection = connection
+        self.connections.append(connection)
+
+
+def of_others(events: Iterable[Happened], nickname: str) -> list[Happened]:
+    """Leave out what a client reads or not by its own part in it: its coming and going, its office."""
+    return [
+        it
+        for it in events
+        if not isinstance(it.event, frames.AdministratorEvent)
+        and not (
+            isinstance(it.event, frames.JoinedEvent | frames.LeftEvent)
+            and it.event.nickname == nickname
+        )
+    ]
+
+
+def since_joined(events: Sequence[Happened], nickname: str) -> list[Happened]:
+    """Return what came after somebody's first coming."""
+    first = next(i for i, it in enumerate(events) if it.event == frames.JoinedEvent(nickname))
+    return list(events[first + 1 :])
+
+
+def whispered_to(client: BrowserClient) -> list[str]:
+    """Return the texts of all private messages that a client read."""
+    return [it.text for it in client.frames if isinstance(it, frames.WhisperedFrame)]

@@ -1,0 +1,201 @@
+"""One rendering for all who read the same, and a cut for each who does not."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from fakes.outbox import RecordingOutbox
+from fakes.voice import FramedVoice, PlainVoice, SilentVoice
+from tertulia.chat.fanout import Audience, Cut
+from tertulia.chat.session import Session
+from tertulia.dialects.contract import Place, Voice
+from tertulia.domain.events import PublicEvent, Said
+from tertulia.metrics import Metrics
+
+PLACE = Place("e", 7, 0.0)
+EVENTS: list[PublicEvent] = [Said("andy", "n:1", text) for text in "abcd"]
+ALL = ["said andy a", "said andy b", "said andy c", "said andy d"]
+
+
+class CountingVoice(PlainVoice):
+    """Counts how often it is asked to render."""
+
+    rendered: ClassVar[int] = 0
+    batched: ClassVar[int] = 0
+
+    def public(self, event: PublicEvent) -> bytes:
+        CountingVoice.rendered += 1
+        return super().public(event)
+
+    def batch(self, pieces: object, place: Place) -> bytes:
+        CountingVoice.batched += 1
+        return super().batch(pieces, place)  # type: ignore[arg-type]
+
+
+class MuteVoice(PlainVoice):
+    """Has no word for anything."""
+
+    def public(self, event: PublicEvent) -> bytes:
+        return b""
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def audience(registry: CollectorRegistry) -> Audience:
+    dialects = ["plain", "silent", "framed"]
+    return Audience(Metrics(registry, dialects=dialects, chats=["main"], version="test"))
+
+
+def listener(audience: Audience, voice: Voice) -> tuple[Session, RecordingOutbox]:
+    outbox = RecordingOutbox()
+    session = Session(voice, outbox, "192.0.2.1", 1)
+    audience.add(session)
+    return session, outbox
+
+
+def test_everybody_reads_everything_in_one_write(audience: Audience) -> None:
+    outboxes = [listener(audience, PlainVoice())[1] for _ in range(3)]
+    audience.tell(EVENTS, {}, PLACE)
+    assert [outbox.read() for outbox in outboxes] == [ALL] * 3
+    assert [outbox.writes for outbox in outboxes] == [1] * 3
+
+
+def test_an_event_is_rendered_once_for_all_who_listen_to_equal_voices(audience: Audience) -> None:
+    for _ in range(100):
+        listener(audience, CountingVoice())
+    CountingVoice.rendered = CountingVoice.batched = 0
+    audience.tell(EVENTS, {}, PLACE)
+    assert (CountingVoice.rendered, CountingVoice.batched) == (4, 1)
+
+
+def test_all_get_the_very_same_bytes(audience: Audience) -> None:
+    written: list[bytes] = []
+    for _ in range(3):
+        outbox = RecordingOutbox()
+        session = Session(PlainVoice(), outbox, "", 0)
+        session.write = written.append
+        audience.add(session)
+    audience.tell(EVENTS, {}, PLACE)
+    assert len({id(each) for each in written}) == 1
+
+
+def test_each_voice_has_its_own_words(audience: Audience) -> None:
+    plain, framed = (listener(audience, voice)[1] for voice in (PlainVoice(), FramedVoice()))
+    audience.tell(EVENTS, {}, PLACE)
+    assert plain.read() == ALL
+    assert framed.read() == [f"7 [{', '.join(ALL)}]"]
+
+
+def test_who_is_let_go_reads_nothing_more(audience: Audience) -> None:
+    (session, gone), (_, stays) = (listener(audience, PlainVoice()) for _ in range(2))
+    audience.remove(session)
+    audience.remove(session)
+    audience.tell(EVENTS, {}, PLACE)
+    assert gone.read() == []
+    assert stays.read() == ALL
+
+
+def test_nothing_is_written_where_a_voice_has_no_word(audience: Audience) -> None:
+    (session, mute), (_, other) = (listener(audience, MuteVoice()) for _ in range(2))
+    audience.tell(EVENTS, {}, PLACE)
+    audience.tell(EVENTS, {session: Cut()}, PLACE)
+    assert (mute.writes, other.writes) == (0, 0)
+
+
+def cut(
+    *,
+    prefix: bytes = b"",
+    start: int = 0,
+    end: int | None = None,
+    skips: set[int] | None = None,
+    inserts: Mapping[int, bytes] | None = None,
+) -> Cut:
+    made = Cut()
+    made.prefix, made.start, made.end = prefix, start, end
+    made.skips = skips or set()
+    made.inserts = list((inserts or {}).items())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("own", "read"),
+    [
+        (cut(prefix=b"welcome\n", start=2), ["welcome", *ALL[2:]]),
+        (cut(prefix=b"welcome\n", start=4), ["welcome"]),
+        (cut(end=1), ALL[:1]),
+        (cut(end=0), []),
+        (cut(start=1, end=3), ALL[1:3]),
+        (cut(skips={0, 2}), [ALL[1], ALL[3]]),
+        (cut(inserts={1: b"promoted\n"}), [*ALL[:2], "promoted", *ALL[2:]]),
+        (cut(inserts={3: b"promoted\n"}), [*ALL, "promoted"]),
+        (cut(skips={1}, inserts={1: b"promoted\n"}), [ALL[0], "promoted", *ALL[2:]]),
+        (cut(start=2, skips={1, 2}, inserts={3: b"promoted\n"}), [ALL[3], "promoted"]),
+        (cut(end=2, inserts={2: b"promoted\n"}), ALL[:2]),
+        (cut(start=2, inserts={1: b"promoted\n"}), ALL[2:]),
+    ],
+)
+def test_a_cut_is_read_by_its_session_alone(
+    audience: Audience, own: Cut, read: list[str]
+) -> None:
+    (session, outbox), (_, other) = (listener(audience, PlainVoice()) for _ in range(2))
+    audience.tell(EVENTS, {session: own}, PLACE)
+    assert outbox.read() == read
+    assert other.read() == ALL
+    assert outbox.writes == (1 if read else 0)
+
+
+def test_a_cut_is_framed_like_the_whole(audience: Audience) -> None:
+    session, outbox = listener(audience, FramedVoice())
+    audience.tell(EVENTS, {session: cut(prefix=b"welcome\n", start=3)}, PLACE)
+    assert outbox.read() == ["welcome", f"7 [{ALL[3]}]"]
+
+
+@given(
+    start=st.integers(0, 4),
+    end=st.none() | st.integers(0, 4),
+    skips=st.sets(st.integers(0, 3)),
+    insert=st.none() | st.integers(0, 3),
+)
+def test_a_cut_is_what_it_says(
+    start: int, end: int | None, skips: set[int], insert: int | None
+) -> None:
+    pieces = [event.text.encode() for event in EVENTS if isinstance(event, Said)]
+    own = cut(start=start, end=end, skips=skips, inserts={} if insert is None else {insert: b"+"})
+    expected = []
+    for index, piece in enumerate(pieces):
+        if start <= index and (end is None or index < end):
+            expected += [piece] * (index not in skips) + [b"+"] * (index == insert)
+    assert b"".join(own.apply(pieces)) == b"".join(expected)
+    assert pieces == [b"a", b"b", b"c", b"d"]
+
+
+def test_messages_are_counted_for_who_acknowledges_them(
+    audience: Audience, registry: CollectorRegistry
+) -> None:
+    (session, _), _ = listener(audience, PlainVoice()), listener(audience, SilentVoice())
+    audience.tell(EVENTS, {}, PLACE)
+    audience.tell(EVENTS, {}, PLACE)
+    assert session.group is not None
+    assert session.group.said == 8
+    for dialect, count in (("plain", 8), ("silent", 8), ("framed", 0)):
+        found = registry.get_sample_value("tertulia_deliveries_total", {"dialect": dialect})
+        assert found == count
+
+
+def test_only_who_lags_is_looked_at(audience: Audience) -> None:
+    (slow, _), _ = (listener(audience, PlainVoice()) for _ in range(2))
+    assert list(audience.lagging()) == []
+    assert slow.group is not None
+    slow.group.lagging.add(slow)
+    assert list(audience.lagging()) == [slow]
+    for session in audience.lagging():  # who is let go meanwhile disturbs nothing
+        audience.remove(session)
+    assert list(audience.lagging()) == []

@@ -1,0 +1,485 @@
+"""Live chats of two and of many, on a simulated network. Source: the protocol page device."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes.device_network import Device, Network
+from tertulia.clients.device import peer
+from tertulia.clients.device.effects import Came, Over, Parting, Said, Went
+from tertulia.clients.device.live_chat import (
+    COME_SECONDS,
+    DIAL_SECONDS,
+    HANDSHAKE_SECONDS,
+    LIST_SECONDS,
+    TURN_SECONDS,
+)
+from tertulia.clients.device.peer import MAX_MEMBERS, AddsSomebody, File
+from tertulia.clients.device.wire import integer, string
+
+SEEDS = st.integers(0, 2**32)
+
+
+def two(network: Network, first: str = "anna", second: str = "bob") -> tuple[Device, Device]:
+    """Two in a live chat: the first waited for the second."""
+    anna, bob = network.device(first, second), network.device(second, first)
+    anna.expect(bob)
+    bob.dial(anna)
+    network.settle()
+    assert anna.told == [Came(second, group=False)]
+    assert bob.told == [Came(first, group=False)]
+    return anna, bob
+
+
+def added(network: Network, inviter: Device, name: str) -> Device:
+    """Somebody whom a member has asked in, and who came."""
+    inviter.invite(name)
+    network.settle()
+    newcomer = network.device(name, inviter.member.name)
+    newcomer.dial(inviter)
+    network.settle()
+    return newcomer
+
+
+def group(network: Network, size: int) -> list[Device]:
+    """So many in a group, each asked in by one who was there."""
+    order = random.Random(network.now)
+    members = [*two(network)]
+    for number in range(size - 2):
+        members.append(added(network, order.choice(members), f"user{number}"))
+    return members
+
+
+def names(devices: list[Device], but: Device) -> list[str]:
+    return sorted(it.member.name for it in devices if it is not but)
+
+
+# Two
+
+
+@given(SEEDS)
+@settings(deadline=None)
+def test_two_talk(seed: int) -> None:
+    network = Network(seed)
+    anna, bob = two(network)
+    anna.say("ciao")
+    bob.say("ehi")
+    anna.say("come stai?")
+    network.settle()
+    assert bob.heard == [("anna", "ciao"), ("anna", "come stai?")]
+    assert anna.heard == [("bob", "ehi")]
+    assert (anna.chat.settled, bob.chat.settled) == (True, True)
+    assert (anna.chat.members, bob.chat.members) == (("bob",), ("anna",))
+
+
+def test_who_dials_before_the_other_was_told_waits() -> None:
+    network = Network()
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    bob.dial(anna)
+    network.advance(1)
+    assert (anna.told, bob.told) == ([], [])
+    assert not bob.chat.settled
+    anna.expect(bob)
+    network.settle()
+    assert anna.told == [Came("bob", group=False)]
+    assert bob.told == [Came("anna", group=False)]
+
+
+def test_leaving_ends_it_for_both() -> None:
+    network = Network()
+    anna, bob = two(network)
+    anna.say("ciao")
+    anna.leave()
+    network.settle()
+    assert bob.heard == [("anna", "ciao")]
+    assert bob.told[-2:] == [Went("anna", Parting.LEFT), Over(came=True)]
+    assert not anna.over  # it left by itself
+    assert (anna.ends, bob.ends) == ({}, {})
+    assert (anna.chat.deadline, bob.chat.deadline) == (None, None)
+
+
+def test_a_peer_that_dies_is_noticed() -> None:
+    network = Network()
+    anna, bob = two(network)
+    bob.say("ciao")
+    bob.vanish()
+    network.settle()
+    assert anna.told[-2:] == [Went("bob", Parting.BROKE), Over(came=True)]
+
+
+def test_one_that_never_comes_is_not_waited_for() -> None:
+    network = Network()
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    bob.reachable = False
+    anna.expect(bob)
+    network.advance(COME_SECONDS - 1)
+    assert anna.told == []
+    network.advance(1)
+    assert anna.told == [Over(came=False)]
+
+
+def test_one_that_can_t_be_dialled_is_not_there() -> None:
+    network = Network()
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    bob.reachable = False
+    anna.dial(bob)
+    network.settle()
+    assert anna.told == [Over(came=False)]
+
+
+def test_one_that_never_answers_is_not_waited_for() -> None:
+    network = Network()
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    anna.dial(bob)  # who is never told
+    network.advance(HANDSHAKE_SECONDS)
+    assert anna.told == [Over(came=False)]
+    assert bob.told == []
+    assert bob.ends == {}
+
+
+def test_a_connection_that_is_never_made_is_not_waited_for() -> None:
+    network = Network()
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    anna.dial(bob)
+    network.dialled.clear()
+    network.advance(DIAL_SECONDS)
+    assert anna.told == [Over(came=False)]
+    assert anna.chat.connected(1, network.now) == []  # too late
+
+
+@pytest.mark.parametrize("names_", [("anna", "bob"), ("bob", "anna")])
+def test_who_was_told_to_listen_dials_where_nobody_comes(names_: tuple[str, str]) -> None:
+    """The other one has asked me in by operation 20, and waits for me."""
+    network = Network()
+    first, second = names_
+    waits = network.device(first, second)
+    carol, dora = two(network, second, "carol")
+    waits.expect(carol)
+    carol.invite(first)
+    network.advance(2 * TURN_SECONDS)
+    assert waits.told[0] == Came(second, group=True)
+    assert sorted(waits.chat.members) == sorted([second, "carol"])
+    assert first in carol.chat.members
+    assert first in dora.chat.members
+
+
+@given(SEEDS)
+@settings(deadline=None)
+def test_two_who_were_both_told_to_dial_agree(seed: int) -> None:
+    network = Network(seed)
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    anna.dial(bob)
+    bob.dial(anna)
+    network.advance(TURN_SECONDS + HANDSHAKE_SECONDS)
+    anna.say("ciao")
+    bob.say("ehi")
+    network.settle()
+    assert (anna.heard, bob.heard) == ([("bob", "ehi")], [("anna", "ciao")])
+    assert (len(anna.ends), len(bob.ends)) == (1, 1)
+
+
+@given(SEEDS)
+@settings(deadline=None)
+def test_two_who_were_both_told_to_listen_agree(seed: int) -> None:
+    network = Network(seed)
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    anna.expect(bob)
+    bob.expect(anna)
+    network.advance(2 * TURN_SECONDS)
+    anna.say("ciao")
+    network.settle()
+    assert bob.heard == [("anna", "ciao")]
+    assert (len(anna.ends), len(bob.ends)) == (1, 1)
+
+
+# Strangers
+
+
+def test_a_stranger_that_speaks_before_it_is_asked_is_dropped_while_one_waits() -> None:
+    network = Network()
+    anna = network.device("anna", "bob")
+    stranger = network.connect(anna)
+    network.send(stranger, b"GET / HTTP/1.1\r\n\r\n")
+    network.settle()
+    assert anna.told == [Went("", Parting.GARBLED)]
+    assert stranger.closed
+    assert stranger.received == b""
+
+
+def test_a_garbling_peer_is_dropped() -> None:
+    network = Network()
+    anna, bob = two(network)
+    bob.say("ciao")
+    network.send(bob.ends[1], b"GET / HTTP/1.1\r\n\r\n")
+    network.settle()
+    assert anna.heard == [("bob", "ciao")]
+    assert anna.told[-2:] == [Went("bob", Parting.GARBLED), Over(came=True)]
+
+
+def test_a_stranger_that_came_first_does_not_take_the_peer_s_place() -> None:
+    network = Network()
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    stranger = network.connect(anna)
+    anna.expect(bob)
+    bob.dial(anna)
+    network.settle()
+    network.send(stranger, b"\x16\x03\x01\x02\x00")
+    network.settle()
+    assert anna.told == [Came("bob", False), Went("bob", Parting.GARBLED), Came("bob", False)]
+    bob.say("ciao")
+    network.settle()
+    assert anna.heard == [("bob", "ciao")]
+
+
+def test_nobody_comes_into_a_chat_of_two_unasked() -> None:
+    network = Network()
+    anna, bob = two(network)
+    stranger = network.connect(anna)
+    network.advance(HANDSHAKE_SECONDS)
+    assert stranger.received == b""
+    assert stranger.closed
+    assert anna.told == [Came("bob", group=False)]
+    bob.say("ciao")
+    network.settle()
+    assert anna.heard == [("bob", "ciao")]
+
+
+def test_a_silent_stranger_is_dropped_from_a_group() -> None:
+    network = Network()
+    members = group(network, 3)
+    stranger = network.connect(members[0])
+    network.advance(HANDSHAKE_SECONDS)
+    assert stranger.received == integer(1)
+    assert stranger.closed
+    assert members[0].told[-1] == Went("", Parting.SILENT)
+    assert len(members[0].chat.members) == 2
+
+
+@pytest.mark.parametrize("name", ["anna", "ANNA", "G", "", "a b", "\x1b[2J", "x" * 33])
+def test_nobody_comes_in_under_such_a_name(name: str) -> None:
+    network = Network()
+    anna, *_ = group(network, 3)
+    stranger = network.connect(anna)
+    network.send(stranger, string(name) + integer(9000))
+    network.settle()
+    assert stranger.closed
+    assert anna.told[-1] == Went("", Parting.GARBLED)
+
+
+def test_many_strangers_are_not_all_kept() -> None:
+    network = Network()
+    anna = network.device("anna", "bob")
+    strangers = [network.connect(anna) for _ in range(200)]
+    network.settle()
+    assert sum(not it.closed for it in strangers) == MAX_MEMBERS
+    network.advance(HANDSHAKE_SECONDS)
+    assert all(it.closed for it in strangers)
+
+
+# Groups
+
+
+@pytest.mark.parametrize("size", [3, 5])
+@given(seed=SEEDS)
+@settings(deadline=None, max_examples=40)
+def test_a_group_forms_talks_and_dissolves_in_any_order(size: int, seed: int) -> None:
+    network = Network(seed)
+    members = group(network, size)
+    for it in members:
+        assert sorted(it.chat.members) == names(members, but=it)
+        assert it.chat.settled
+    present = list(members)
+    order = random.Random(seed)
+    said = 0
+    while len(present) > 1:
+        heard = {id(it): len(it.heard) for it in present}
+        for it in present:
+            it.say(f"{it.member.name} {said}")
+        network.settle()
+        for it in present:
+            new = sorted(it.heard[heard[id(it)] :])
+            assert new == [(name, f"{name} {said}") for name in names(present, but=it)]
+        said += 1
+        goes = present.pop(order.randrange(len(present)))
+        in_order = order.random() < 0.5
+        goes.leave() if in_order else goes.vanish()
+        network.settle()
+        for it in present:
+            expected = Went(goes.member.name, Parting.LEFT if in_order else Parting.BROKE)
+            assert it.partings()[-1] == expected
+    assert present[0].over
+    assert present[0].ends == {}
+
+
+def test_the_peers_are_told_that_somebody_is_added() -> None:
+    network = Network()
+    anna, bob = two(network)
+    added(network, bob, "carol")
+    assert anna.told[1:] == [Said("bob", AddsSomebody()), Came("carol", group=True)]
+
+
+def test_a_newcomer_learns_who_is_there_and_all_are_told() -> None:
+    network = Network()
+    anna, bob = two(network)
+    carol = added(network, anna, "carol")
+    assert carol.told == [Came("anna", group=True), Came("bob", group=True)]
+    assert bob.told[-1] == anna.told[-1] == Came("carol", group=True)
+
+
+def test_two_who_are_asked_in_before_either_comes_find_each_other() -> None:
+    network = Network()
+    anna, bob = two(network)
+    anna.invite("carol")
+    anna.invite("dora")
+    network.settle()
+    carol = network.device("carol", "anna")
+    carol.dial(anna)
+    network.settle()
+    dora = network.device("dora", "anna")
+    dora.dial(anna)
+    network.settle()
+    everybody = [anna, bob, carol, dora]
+    assert [sorted(it.chat.members) for it in everybody] == [
+        names(everybody, but=it) for it in everybody
+    ]
+
+
+def test_one_whom_two_have_asked_in_comes_in_once() -> None:
+    network = Network()
+    anna, bob = two(network)
+    anna.invite("carol")
+    bob.invite("carol")
+    network.settle()
+    carol = network.device("carol", "anna")
+    carol.dial(anna)
+    network.settle()
+    assert sorted(carol.chat.members) == ["anna", "bob"]
+    assert bob.chat.members == ("anna", "carol")
+
+
+def test_who_has_asked_somebody_in_waits_when_the_others_have_gone() -> None:
+    network = Network()
+    anna, bob = two(network)
+    anna.invite("carol")
+    bob.leave()
+    network.settle()
+    assert not anna.over
+    assert len(anna.chat.members) == 0
+    carol = network.device("carol", "anna")
+    carol.dial(anna)
+    network.settle()
+    assert anna.chat.members == ("carol",)
+
+
+def test_one_that_died_and_is_back_before_that_was_noticed_takes_its_own_place() -> None:
+    network = Network()
+    anna, bob = two(network)
+    carol = added(network, bob, "carol")
+    for end in carol.ends.values():
+        end.other.coming.clear()
+    carol.reachable = False  # nothing was heard of its end
+    again = added(network, bob, "carol")
+    anna.say("ciao")
+    network.settle()
+    assert again.heard == [("anna", "ciao")]
+    assert carol.heard == []
+    assert sorted(bob.chat.members) == ["anna", "carol"]
+
+
+def test_a_member_that_can_t_be_reached_is_told_and_the_chat_goes_on() -> None:
+    network = Network()
+    anna, bob = two(network)
+    bob.reachable = False
+    carol = added(network, anna, "carol")
+    assert carol.told == [Came("anna", group=True), Went("bob", Parting.UNREACHABLE)]
+    assert carol.chat.settled
+    anna.say("ciao")
+    network.settle()
+    assert carol.heard == [("anna", "ciao")]
+
+
+def test_a_group_has_32_members_and_no_more() -> None:
+    network = Network()
+    members = group(network, MAX_MEMBERS)
+    assert all(len(it.chat.members) == 31 for it in members)
+    members[0].invite("late")
+    network.settle()
+    late = network.device("late", "anna")
+    late.dial(members[0])
+    network.settle()
+    assert members[0].told[-1] == Went("late", Parting.FULL)
+    assert late.told == [Over(came=False)]
+
+
+def test_a_foreign_member_s_word_is_told_though_its_list_is_awaited() -> None:
+    """Its author's program counts, and sends no list."""
+    network = Network()
+    carol, anna = network.device("carol", "anna"), network.device("anna", "carol")
+    carol.dial(anna)
+    anna.reachable = False
+    network.dialled.clear()
+    carol.ends[1] = network.connect(anna)
+    carol.do(carol.chat.connected(1, network.now))
+    invitation = integer(1) + integer(1) + string("bob") + integer(9999)
+    carol.do(carol.chat.received(link, invitation, network.now))
+    carol.ends[2] = network.connect(anna)
+    network.dialled.clear()
+    carol.do(carol.chat.connected(2, network.now))
+    answer = integer(1) + string("bob") + integer(9999) + integer(2) + string("ciao")
+    carol.do(carol.chat.received(2, answer, network.now))
+    assert carol.heard == []
+    network.advance(LIST_SECONDS)
+    assert carol.heard == [("bob", "ciao")]
+
+
+def test_a_file_reaches_all() -> None:
+    network = Network()
+    anna, *others = group(network, 3)
+    anna.do(anna.chat.share(b"../../x", b"\0\xff" * 9))
+    network.settle()
+    for it in others:
+        assert it.told[-1] == Said("anna", File("../../x", b"\0\xff" * 9))
+
+
+@given(st.binary(max_size=60), SEEDS)
+@settings(deadline=None)
+def test_garbage_hurts_only_who_sends_it(garbage: bytes, seed: int) -> None:
+    network = Network(seed)
+    anna, bob, carol = group(network, 3)
+    stranger = network.connect(anna)
+    network.send(stranger, garbage)
+    network.advance(HANDSHAKE_SECONDS)
+    before = len(bob.heard)
+    anna.say("ciao")
+    bob.say("ehi")
+    network.settle()
+    assert bob.heard[before:] == [("anna", "ciao")]
+    assert ("bob", "ehi") in anna.heard
+    assert ("bob", "ehi") in carol.heard
+
+
+def test_leaving_says_so_on_the_wire() -> None:
+    network = Network()
+    anna = network.device("anna", "bob")
+    bob = network.connect(anna)
+    anna.do(anna.chat.expect(6000, network.now))
+    anna.say("ciao")
+    anna.leave()
+    network.settle()
+    assert bob.received == integer(0) + string("ciao") + string(r"\q")
+    assert bob.closed
+
+
+def test_adding_says_so_on_the_wire() -> None:
+    network = Network()
+    anna = network.device("anna", "bob")
+    bob = network.connect(anna)
+    anna.do(anna.chat.expect(6000, network.now))
+    anna.invite("carol")
+    carol = network.connect(anna)
+    network.send(carol, string("carol") + integer(7000))
+    network.settle()
+    assert bob.received == integer(0) + string(r"\u")
+    assert carol.received == integer(1) + peer.invitation([peer.Member("bob", 6000)])
