@@ -101,6 +101,8 @@ class MemoryChat:
     def condemn(self, node: str) -> None:
         """Bury a node: announce its sessions as gone, and report what it has not delivered."""
         inbox = self._inboxes.pop(node)
+        for store in self._stores:
+            store.wake()  # so that it learns of it
         left = [h.member for h in self._holders.values() if h.node == node]
         self._holders = {key: h for key, h in self._holders.items() if h.node != node}
         self._publish([Left(member.nickname, member.session) for member in left])
@@ -111,8 +113,6 @@ class MemoryChat:
                 report = Undelivered(it.sender, it.sender_session, it.recipient, it.text)
                 self._post(fold(it.sender), it.sender_session, report, letters)
         self._hand_over(letters)
-        for store in self._stores:
-            store.wake()
 
     # --- What a node's store does ----------------------------------------------------------------
 

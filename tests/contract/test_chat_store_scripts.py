@@ -132,11 +132,7 @@ async def test_scripts_touch_what_they_are_given(chat_stores: RedisStores) -> No
         chat_stores.leave_to_end(three)
         await three.wire.close()
     assert not seen.undeclared
-    known = {
-        script.sha: script.name
-        for script in vars(scripts).values()
-        if isinstance(script, scripts.Script)
-    }
+    known = {it.sha: name for name, it in vars(scripts).items() if isinstance(it, scripts.Script)}
     assert {known[sha] for sha in seen.scripts_run if sha in known} == set(known.values())
 
 

@@ -10,7 +10,7 @@ from harness.redis_server import RedisServer, free_port
 from tertulia.metrics import RetryCause
 from tertulia.store.errors import StoreAway
 from tertulia.store.link import Link
-from tertulia.store.scripts import FORGET
+from tertulia.store.scripts import REGISTER
 
 TIMEOUT = 0.2
 
@@ -30,8 +30,9 @@ async def test_a_script_is_loaded_where_it_is_not_known(shared_redis: RedisServe
     shared_redis.control.script_flush()
     link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
     for _ in range(2):
-        assert await link.run(FORGET, ["{x}:1", "{x}:2", "{x}:3", "{x}:4", "{x}:5", "{x}:6"], ["n"])
-    assert shared_redis.control.script_exists(FORGET.sha) == [True]
+        reply = await link.run(REGISTER, ["{x}:1", "{x}:2", "{x}:3"], ["n", 1000, "epoch", "", 0])
+        assert reply[:2] == [b"ok", b"epoch"]
+    assert shared_redis.control.script_exists(REGISTER.sha) == [True]
     await link.disconnect()
 
 

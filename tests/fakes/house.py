@@ -3,9 +3,11 @@
 from prometheus_client import CollectorRegistry
 
 from contract.memory_store import MemoryChat, MemoryStore, Soon
+from fakes.accounts import KnownPasswords, NoAccounts
 from fakes.clock import HandClock
 from fakes.outbox import RecordingOutbox
 from fakes.voice import PlainReader
+from tertulia.chat.devices import Devices
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.session import Session
 from tertulia.dialects.contract import Voice
@@ -84,7 +86,9 @@ class House:
     def room(self, node: str = "n", batch_ops: int = 512) -> Room:
         """Start a node."""
         store = self.chat.node(node, batch_ops)
-        room = Room("main", store, self.clock, self.limits, self._metrics)
+        passwords = KnownPasswords()
+        devices = Devices(store, NoAccounts(), passwords, self._metrics)
+        room = Room("main", store, self.clock, self.limits, passwords, devices, self._metrics)
         self.stores[room] = store
         store.open(room)
         return room

@@ -49,6 +49,7 @@ class PlainVoice:
     echoes: ClassVar[bool] = True
     retries: ClassVar[bool] = False
     resumes: ClassVar[bool] = False
+    keeps: ClassVar[bool] = False
     acknowledges_all: ClassVar[bool] = True
     acknowledgement: ClassVar[bytes | None] = None
 
@@ -74,6 +75,9 @@ class PlainVoice:
 
     def sent(self, tag: int) -> bytes:
         return _line("sent", _tagged(tag))
+
+    def kept(self, recipient: str, tag: int) -> bytes:
+        return _line("kept", recipient, _tagged(tag))
 
     def public(self, event: PublicEvent) -> bytes:
         match event:

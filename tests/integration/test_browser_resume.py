@@ -399,6 +399,7 @@ async def test_who_comes_back_after_redis_lost_its_data_is_told_and_goes_on(
     redis_server.thaw()
     redis_server.control.flushall()
     await chat.say("after the loss")
+    await chat.witness.expect_event(frames.LeftEvent("anna"), BACK_SECONDS)  # its token is lost, too
     await anna.come_back(chat.port(0), BACK_SECONDS)
     anna.say()
     await chat.settled(anna)

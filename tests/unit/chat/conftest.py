@@ -57,9 +57,7 @@ def connect(house: House, room: Room) -> Iterator[Connect]:
 def enter(connect: Connect) -> Enter:
     """Let clients in: they have read their welcome."""
 
-    def enter(
-        nickname: str, voice: Voice | None = None, *, room: Room | None = None
-    ) -> Client:
+    def enter(nickname: str, voice: Voice | None = None, *, room: Room | None = None) -> Client:
         client = connect(voice, room=room)
         client.enter(nickname)
         lines = client.read()

@@ -81,9 +81,7 @@ def test_everybody_gets_in_once_in_order_and_in_time(steps: list[tuple[str, floa
         assert all(clock.time() - came[it.session] <= MOST + 1e-6 for it in group)
         if ask_again is not None:
             assert ask_again >= clock.time()
-            clock.call_later(
-                ask_again - clock.time(), lambda: take(*admission.due(clock.time()))
-            )
+            clock.call_later(ask_again - clock.time(), lambda: take(*admission.due(clock.time())))
 
     for what, seconds in steps:
         if what == "pass":

@@ -142,9 +142,7 @@ def cut(
         (cut(start=2, inserts={1: b"promoted\n"}), ALL[2:]),
     ],
 )
-def test_a_cut_is_read_by_its_session_alone(
-    audience: Audience, own: Cut, read: list[str]
-) -> None:
+def test_a_cut_is_read_by_its_session_alone(audience: Audience, own: Cut, read: list[str]) -> None:
     (session, outbox), (_, other) = (listener(audience, PlainVoice()) for _ in range(2))
     audience.tell(EVENTS, {session: own}, PLACE)
     assert outbox.read() == read

@@ -1,5 +1,6 @@
 """A room: what its clients do, and what they read, without a socket, a store or a clock of their own."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -100,10 +101,13 @@ def test_a_nickname_that_is_not_valid_is_refused(connect: Connect, nickname: str
     assert len(client.room) == 0
 
 
-def test_a_password_for_no_account_is_refused(connect: Connect) -> None:
+async def test_a_password_for_no_account_is_refused(connect: Connect) -> None:
     client = connect()
     client.do(commands.Enter("andy", "secret"))
-    assert client.outbox.read() == ["refused invalid_nickname andy"]
+    assert not client.session.takes_commands  # until it is known whose password it is
+    while client.outbox.closed is None:
+        await asyncio.sleep(0)
+    assert client.outbox.read() == ["refused nickname_taken andy"]
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -120,7 +124,9 @@ def test_a_nickname_that_is_taken_is_refused(
     assert len(client.room) == (0 if elsewhere else 1)
 
 
-def test_where_the_dialect_allows_it_another_one_may_be_tried(enter: Enter, connect: Connect) -> None:
+def test_where_the_dialect_allows_it_another_one_may_be_tried(
+    enter: Enter, connect: Connect
+) -> None:
     enter("andy")
     client = connect(PatientVoice())
     client.enter("andy")

@@ -35,7 +35,7 @@ def safe_name(name: str) -> str:
     last = name.replace("\\", "/").rpartition("/")[2]
     # Not printable are controls, line ends, and what would turn the direction of the text around.
     kept = "".join(it for it in last if it.isprintable() and it not in _FORBIDDEN)
-    kept = kept.strip(" ").lstrip(".").rstrip(". ")
+    kept = kept.strip(". ")
     if kept.partition(".")[0].rstrip(" ").lower() in _RESERVED:
         kept = f"_{kept}"
     return _shortened(kept) or NAMELESS

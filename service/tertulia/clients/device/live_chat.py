@@ -33,7 +33,7 @@ DIAL_SECONDS = 15.0
 """For a connection to be made, by whoever owns the sockets."""
 COME_SECONDS = 30.0
 """For the one that I waited for to dial, once the service has told me that it comes."""
-TURN_SECONDS = 3.0
+TURN_SECONDS = 1.5
 """After which the other role is tried as well: both sides may have been told the same."""
 LIST_SECONDS = 1.0
 """For a member's list, of which it is not known whether it comes."""

@@ -10,7 +10,7 @@ from tertulia.clients.device.effects import Close, Dial, Effect, Send
 from tertulia.clients.device.live_chat import LiveChat
 from tertulia.clients.device.peer import Member
 
-DIAL_SECONDS = 10.0
+DIAL_SECONDS = 5.0
 """For which a peer is dialled again and again: it may not listen yet."""
 CONNECT_SECONDS = 4.0
 DIAL_PAUSE_SECONDS = 0.2

@@ -107,7 +107,7 @@ class Device:
         loop = asyncio.get_running_loop()
         work = asyncio.ensure_future(self._take_lines())
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._stop, work)
+            loop.add_signal_handler(number, self._stop, work, number)
         try:
             await asyncio.wait([work])
             self._terminal.end()
@@ -120,10 +120,11 @@ class Device:
             if task is not None and not task.cancelled():
                 task.result()
 
-    def _stop(self, work: asyncio.Future[None]) -> None:
-        if work.done():  # a second time: the person does not want to wait
+    def _stop(self, work: asyncio.Future[None], number: signal.Signals) -> None:
+        if not work.done():
+            work.cancel()
+        elif number is signal.SIGINT:  # a second time: the person does not want to wait
             raise SystemExit(1)
-        work.cancel()
 
     async def _leave(self) -> None:
         if self._chat is not None:

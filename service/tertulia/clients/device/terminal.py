@@ -196,7 +196,10 @@ class Terminal:
 
     def _come_back(self) -> None:
         """Take the terminal over again after the person has stopped and continued the program."""
-        self._read_keys()
+        try:
+            self._read_keys()
+        except termios.error:  # it was closed, which stops and continues a program as well
+            self.end()
         self._draw()
 
     def _draw(self) -> None:

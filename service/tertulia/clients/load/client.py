@@ -65,6 +65,7 @@ class Client:
         "entering",
         "id",
         "in_step",
+        "is_ordered",
         "is_sender",
         "known",
         "last_place",
@@ -109,9 +110,11 @@ class Client:
         self.public = Sequences()
         self.private = Sequences()
         self.last_place = -1
-        """Out of step, the place of the last message that came where others have it as well."""
+        """Out of step, the highest place of a message that was read."""
         self.unplaced: list[bytes] = []
-        """Messages that were read before their place was known."""
+        """Out of step, messages whose place is not yet known."""
+        self.is_ordered = True
+        """Whether the order of messages from different senders is verified."""
 
     def connect(self) -> None:
         """Begin to connect. Raises OSError where that fails at once."""

@@ -72,7 +72,7 @@ class Order:
 
     def place(self, raw: bytes) -> int | None:
         """Return where a message is, unless it is not there or forgotten."""
-        if self._places is None:  # nobody asks until some reader finds something wrong
+        if self._places is None:  # it is kept only where there are readers out of step
             self._places = {known: self._base + i for i, known in enumerate(self.tokens)}
         return self._places.get(raw)
 

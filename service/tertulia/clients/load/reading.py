@@ -23,6 +23,8 @@ _MOST_KNOWN: Final = 256
 """Reads that are remembered. Readers of one fan-out are close together."""
 _MOST_IN_ORDER: Final = 50_000
 """Messages from which on those that all have read are forgotten."""
+_MOST_UNPLACED: Final = 50_000
+"""Messages that a reader has before the others. Beyond that their order is no longer looked at."""
 _ONWARD: Final = (Verdict.NEXT, Verdict.AHEAD)
 
 
@@ -81,17 +83,18 @@ class Reading:
         self._latency = latency
         self._landed = landed
         self._whisperers = {c.id: clients[i - 1].id for i, c in enumerate(clients)}
-        known: dict[str, Known] = {}
+        self._known: dict[str, Known] = {}
         for client in clients:
             client.at, client.last_place, client.unplaced = 0, -1, []
             client.public, client.private = Sequences(), Sequences()
+            # Who does not read its own messages does not know their places, so it makes no order.
             client.in_step = _reads_all(client)
+            client.is_ordered = True
             client.known = (
-                NOTHING_KNOWN if client.is_sender else known.setdefault(client.dialect.name, {})
+                NOTHING_KNOWN
+                if client.is_sender
+                else self._known.setdefault(client.dialect.name, {})
             )
-        self._partial = [client for client in clients if not _reads_all(client)]
-        """Readers that do not read their own messages: they can't say where those have their place."""
-        self._is_ordered = len(self._partial) < len(clients)
 
     def take(self, client: Client, buffer: bytearray, count: int, now: int) -> None:
         """Take the first bytes of a buffer as what a client has just read."""
@@ -110,17 +113,17 @@ class Reading:
         """Forget messages that all have read. To be called now and then."""
         if len(self.order.tokens) < _MOST_IN_ORDER:
             return
-        self._place_what_waits()
+        self._place()
         readers = [
             client.at if client.in_step else client.last_place + 1
             for client in self._clients
-            if client.state is State.IN
+            if client.state is State.IN and client.is_ordered
         ]
         self.order.forget(min(readers, default=self.order.end))
 
     def account(self, public: Mapping[int, int], private: Mapping[int, int]) -> Tally:
         """Return the tally, by how many messages each sender has sent: all, and those of here."""
-        self._place_what_waits()
+        self._place(is_last=True)
         tally = msgspec.structs.replace(self.tally)
         for client in self._clients:
             for account in (client.public, client.private):
@@ -129,7 +132,7 @@ class Reading:
             if client.state is not State.IN:
                 continue
             tally.readers += 1
-            tally.unordered += not (client.in_step or self._is_ordered)
+            tally.unordered += not client.is_ordered
             tally.lost += self._lost(client, public)
             whisperer = self._whisperers[client.id]
             tally.lost += client.private.lost({whisperer: private.get(whisperer, 0)})
@@ -252,13 +255,12 @@ class Reading:
             self._landed(token.sender, 1 + client.private.skipped)
 
     def _public(self, client: Client, token: Token) -> None:
-        order = self.order
         own = token.sender == client.id and not _reads_all(client)
         if own or token.sender >= self._senders:
             self.tally.stray += 1
             return
         if client.in_step:
-            if order.follows(client.at, [token.raw]):
+            if self.order.follows(client.at, [token.raw]):
                 client.at += 1
                 if token.sender == client.watches:
                     self._landed(token.sender, 1)
@@ -268,7 +270,8 @@ class Reading:
         if verdict is Verdict.STRAY:
             self.tally.stray += 1
         if verdict in _ONWARD:
-            self._place(client, token)
+            if client.is_ordered:
+                client.unplaced.append(token.raw)
             if token.sender == client.watches:  # what it skipped is no longer under way
                 self._landed(token.sender, 1 + client.public.skipped)
 
@@ -279,34 +282,27 @@ class Reading:
         client.public = Sequences(self.order.heads_at(client.at))
         client.last_place = client.at - 1
 
-    def _place(self, client: Client, token: Token) -> None:
-        """Check that messages of several senders come in the order in which others read them."""
-        if not _reads_all(client):
-            if self._is_ordered:
-                client.unplaced.append(token.raw)
-            return
-        place = self.order.place(token.raw)
-        if place is None and self.order.add(token):
-            place = self.order.end - 1
-        if place is not None:
-            self._placed(client, place)
+    def _place(self, *, is_last: bool = False) -> None:
+        """Check that readers out of step read messages of several senders in the same order.
 
-    def _place_what_waits(self) -> None:
-        for client in self._partial:
+        What nobody in step has read has no place, yet. Where it never gets one, there is nothing to
+        compare it with.
+        """
+        grows = any(client.in_step for client in self._clients)
+        for client in self._clients:
+            if client.in_step or not client.is_ordered:
+                continue
             count = 0
             for raw in client.unplaced:
                 place = self.order.place(raw)
-                if place is None:
+                if place is not None:
+                    self.tally.out_of_order += place < client.last_place
+                    client.last_place = max(place, client.last_place)
+                elif grows and not is_last:
                     break
                 count += 1
-                self._placed(client, place)
             del client.unplaced[:count]
-
-    def _placed(self, client: Client, place: int) -> None:
-        if place < client.last_place:
-            self.tally.out_of_order += 1
-        else:
-            client.last_place = place
+            client.is_ordered = grows and len(client.unplaced) < _MOST_UNPLACED
 
 
 def _reads_all(client: Client) -> bool:

@@ -423,7 +423,7 @@ def test_a_foreign_member_s_word_is_told_though_its_list_is_awaited() -> None:
     carol.ends[1] = network.connect(anna)
     carol.do(carol.chat.connected(1, network.now))
     invitation = integer(1) + integer(1) + string("bob") + integer(9999)
-    carol.do(carol.chat.received(link, invitation, network.now))
+    carol.do(carol.chat.received(1, invitation, network.now))
     carol.ends[2] = network.connect(anna)
     network.dialled.clear()
     carol.do(carol.chat.connected(2, network.now))

@@ -1,0 +1,110 @@
+"""The image and the Compose file. There is no container engine here: checked, not run."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.tools import DEPLOY, ROOT, installed, run
+
+DOCKER = DEPLOY / "docker"
+COMPOSE = DOCKER / "compose.yaml"
+YAMLLINT = """\
+extends: default
+rules:
+  braces: {max-spaces-inside: 0}
+  comments: {min-spaces-from-content: 1}
+  document-start: disable
+  line-length: {max: 130}
+"""
+
+
+def test_the_dockerfile_is_clean() -> None:
+    run([installed("hadolint"), "--failure-threshold", "style", DOCKER / "Dockerfile"])
+
+
+def test_the_image_is_small_and_not_root() -> None:
+    build, last = (DOCKER / "Dockerfile").read_text().split("\nFROM ")[-2:]
+    assert build.startswith("FROM") or " AS build" in build
+    assert re.search(r"^USER \d+:\d+$", last, re.MULTILINE)
+    assert re.search(r"^HEALTHCHECK ", last, re.MULTILINE)
+    assert "pip install" not in last
+
+
+def test_the_image_is_made_of_files_that_are_there_and_are_let_in() -> None:
+    let_in = {
+        line.removeprefix("!")
+        for line in (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    copied: set[str] = set()
+    for line in re.findall(r"^COPY (?!--from)(.*)$", (DOCKER / "Dockerfile").read_text(), re.M):
+        copied |= set(line.split()[:-1])
+    assert copied == let_in
+    assert all((ROOT / it).exists() for it in copied)
+
+
+def test_the_node_s_settings_are_right() -> None:
+    run([sys.executable, "-m", "tertulia", "check", "--config", DOCKER / "node.toml"])
+    settings = tomllib.loads((DOCKER / "node.toml").read_text())
+    exposed = re.search(r"^EXPOSE (.*)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    assert exposed
+    assert len(exposed[1].split()) == len(settings["listeners"]) + 1
+
+
+def test_compose_takes_the_file() -> None:
+    run([installed("compose-load"), COMPOSE])
+
+
+def test_docker_compose_takes_the_file() -> None:
+    docker = shutil.which("docker")
+    if (
+        docker is None
+        or subprocess.run([docker, "compose", "version"], capture_output=True).returncode
+    ):
+        pytest.skip("there is no docker compose here; its own loader has read the file")
+    run([docker, "compose", "--file", COMPOSE, "config", "--quiet"])
+
+
+def test_every_service_is_hardened_and_none_is_without_a_fixed_version() -> None:
+    services = compose()["services"]
+    assert set(services) >= {"redis", "node1", "node2", "node3", "haproxy", "prometheus", "grafana"}
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        tag = service["image"].rpartition(":")[2]
+        assert re.search(r"\d", tag) or tag == "local", name
+        for volume in service.get("volumes", []):
+            if volume["type"] == "bind":
+                assert volume["read_only"] is True
+                assert Path(volume["source"]).exists(), volume
+
+
+def test_no_secret_is_in_a_file() -> None:
+    for secret in compose()["secrets"].values():
+        assert Path(secret["file"]).parent == DOCKER / "secrets"
+    told = run(["git", "check-ignore", DOCKER / "secrets" / "tertulia"])
+    assert told.strip().endswith("secrets/tertulia")
+
+
+def test_yaml_files_are_clean(tmp_path: Path) -> None:
+    rules = tmp_path / "yamllint.yaml"
+    rules.write_text(YAMLLINT)
+    files = [
+        file
+        for folder in (DEPLOY, ROOT / "grafana", ROOT / "tests" / "deploy")
+        for file in folder.rglob("*.y*ml")
+        if "templates" not in file.parts  # of a chart: not yet YAML
+    ]
+    run([installed("yamllint"), "--strict", "--config-file", rules, *files])
+
+
+def compose() -> Any:
+    return json.loads(run([installed("compose-load"), "-format", "json", COMPOSE]))

@@ -1,0 +1,43 @@
+"""Accounts of a chat without I/O: there are none, or those that a test names."""
+
+from collections.abc import Mapping, Sequence
+
+from tertulia.chat.accounts import Login, Passwords, Pending
+
+
+class NoAccounts:
+    """A chat in which nobody has an account."""
+
+    async def password_hash(self, key: str) -> str | None:
+        return None
+
+    async def login(self, key: str) -> Login | None:
+        return None
+
+    async def refresh(self, key: str) -> None:
+        """Nobody's login is there to be refreshed."""
+
+    async def online(self) -> Sequence[str]:
+        return []
+
+    async def pending(self, key: str) -> Sequence[Pending]:
+        return []
+
+    async def is_in_room(self, key: str) -> bool:
+        return False
+
+    async def failures(self, address: str) -> int:
+        return 0
+
+    async def note_failure(self, address: str) -> None:
+        """Nobody counts."""
+
+
+class KnownPasswords(Passwords):
+    """Passwords in the open, by nickname folded, compared at once."""
+
+    def __init__(self, known: Mapping[str, str] | None = None) -> None:
+        self._known = known or {}
+
+    async def prove(self, key: str, password: str, address: str) -> bool:
+        return self._known.get(key) == password

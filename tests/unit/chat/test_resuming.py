@@ -1,0 +1,171 @@
+"""A lost session that goes on: who it was, what it missed, and in which order it reads that."""
+
+import pytest
+
+from fakes.house import Client, House
+from fakes.voice import FramedVoice, PlainVoice
+from tertulia.chat.resuming import new_token, token_key
+from tertulia.dialects.contract import Place
+from tertulia.domain import commands
+from tertulia.domain.commands import Resume
+from tertulia.domain.disconnects import Disconnect
+from unit.chat.conftest import Connect, Enter
+
+
+def resume(client: Client, lost: Client, offset: int, epoch: str = "memory") -> None:
+    """Enter again, as one who read up to an entry."""
+    token = lost.session.token
+    client.do(commands.Enter(lost.session.nickname, resume=Resume(token, epoch, offset)))
+
+
+def test_tokens_are_not_to_be_guessed_nor_told_to_the_store() -> None:
+    assert len({new_token() for _ in range(1000)}) == 1000
+    token = new_token()
+    assert len(token) >= 24
+    assert token_key(token) != token
+    assert token_key(token) == token_key(token)
+    assert token_key("") == ""
+
+
+def test_a_session_is_given_a_token_where_the_dialect_resumes(enter: Enter) -> None:
+    assert enter("andy", FramedVoice()).session.token
+    assert not enter("betty", PlainVoice()).session.token
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_who_comes_back_reads_what_it_missed(
+    enter: Enter, connect: Connect, house: House, elsewhere: bool
+) -> None:
+    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    andy.say("read")
+    assert betty.read() == ["3 [said andy read]"]
+    betty.lose()
+    for text in ("missed", "this too"):
+        andy.say(text)
+        andy.read()
+    again = connect(FramedVoice(), room=house.room("other") if elsewhere else None)
+    resume(again, betty, 3)
+    assert again.read() == [
+        "welcome betty andy",
+        "4 [left betty, said andy missed]",
+        "5 [said andy this too]",
+    ]
+    andy.say("present")
+    assert again.read() == ["7 [said andy present]"]
+
+
+def test_who_comes_back_before_it_is_missed_takes_its_nickname_over(
+    enter: Enter, connect: Connect
+) -> None:
+    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    again = connect(FramedVoice())
+    resume(again, betty, 2)
+    assert again.read() == ["welcome betty andy", "3 [left betty]"]
+    assert betty.closed is Disconnect.DISPLACED
+    assert andy.read() == ["joined betty", "left betty", "joined betty"]
+    again.say("mine", 1)
+    assert again.read() == ["4 [said betty mine]", "sent #1"]
+
+
+def test_what_comes_while_the_past_is_read_comes_after_it(
+    enter: Enter, connect: Connect, house: House
+) -> None:
+    """Welcome, the past, the present: without a hole, and nothing twice."""
+    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    betty.lose()
+    andy.say("past")
+    andy.read()
+    again = connect(FramedVoice())
+    resume(again, betty, 2)
+    held: list[str] = []
+    store = house.stores[again.room]
+    replay = store.replay
+
+    def late(*asked: object) -> None:
+        """Answer only after more has happened."""
+        andy.say("meanwhile")
+        andy.whisper("betty", "meanwhile")
+        house.clock.call_later(1.0, lambda: replay(*asked))  # type: ignore[arg-type]
+
+    store.replay = late  # type: ignore[method-assign]
+    held += again.read()
+    assert held == []
+    house.clock.advance(1.0)
+    assert again.read() == [
+        "welcome betty andy",
+        "3 [left betty, said andy past]",
+        "5 [said andy meanwhile]",
+        "whispered andy meanwhile",
+    ]
+    andy.say("later")
+    assert again.read() == ["6 [said andy later]"]
+
+
+def test_who_goes_while_the_past_is_read_reads_nothing(
+    enter: Enter, connect: Connect, house: House
+) -> None:
+    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    again = connect(FramedVoice())
+    resume(again, betty, 2)
+    store = house.stores[again.room]
+    replay = store.replay
+    store.replay = lambda *asked: house.clock.call_later(  # type: ignore[method-assign]
+        1.0, lambda: replay(*asked)
+    )
+    again.read()
+    again.lose()
+    house.clock.advance(1.0)
+    assert again.outbox.read() == []
+    assert andy.read()[-1] == "left betty"
+
+
+def test_what_of_it_was_done_is_told(enter: Enter, connect: Connect) -> None:
+    betty = enter("betty", FramedVoice())
+    for tag in (1, 2, 3):
+        betty.say(f"number {tag}", tag)
+    betty.whisper("betty", "number 4", 4)
+    betty.read()
+    again = connect(FramedVoice())
+    resume(again, betty, 2)
+    assert again.read()[0] == "welcome betty done=4"
+
+
+def test_a_place_that_the_log_never_had_means_that_some_is_missed(
+    enter: Enter, connect: Connect
+) -> None:
+    betty = enter("betty", FramedVoice())
+    again = connect(FramedVoice())
+    resume(again, betty, 99, epoch="earlier")
+    assert again.read()[0] == "welcome betty missed"
+
+
+def test_who_has_another_token_is_refused(enter: Enter, connect: Connect) -> None:
+    betty = enter("betty", FramedVoice())
+    thief = connect(FramedVoice())
+    thief.do(commands.Enter("betty", resume=Resume("guessed", "memory", 1)))
+    assert thief.read() == ["refused nickname_taken betty"]
+    assert betty.closed is None
+
+
+def test_a_resume_is_nothing_to_a_dialect_that_has_none(enter: Enter, connect: Connect) -> None:
+    betty = enter("betty", FramedVoice())
+    thief = connect(PlainVoice())
+    resume(thief, betty, 1)
+    assert thief.read() == ["refused nickname_taken betty"]
+
+
+def test_places_are_those_of_the_log(enter: Enter) -> None:
+    places: list[Place] = []
+
+    class Placed(FramedVoice):
+        """Notes the places that it is given."""
+
+        def batch(self, pieces: object, place: Place) -> bytes:
+            places.append(place)
+            return super().batch(pieces, place)  # type: ignore[arg-type]
+
+    andy = enter("andy", Placed())
+    andy.say("x")
+    andy.read()
+    assert {place.offset for place in places} == {1, 2}
+    assert {place.epoch for place in places} == {"memory"}
