@@ -94,6 +94,11 @@ class MemoryChat:
         return [holder.member for holder in self._holders.values()]
 
     @property
+    def log(self) -> list[Entry]:
+        """All entries, in order."""
+        return list(self._log)
+
+    @property
     def nodes(self) -> set[str]:
         """The nodes that are registered."""
         return set(self._inboxes)

@@ -69,7 +69,7 @@ class Person:
         """Press keys."""
         os.write(self._terminal, keys)
 
-    def sees(self, pattern: str, within: float = WITHIN) -> str:
+    def expects(self, pattern: str, within: float = WITHIN) -> str:
         """Return the next line that matches from its start; those before it are passed over."""
         compiled = re.compile(rf"^(?:{pattern})[^\n]*\n", re.MULTILINE)
         found: re.Match[str] | None = None
@@ -141,7 +141,8 @@ class Person:
         raw = ""
         while True:
             # A read under way would keep the terminal open when it is closed.
-            if self._stop in select.select([self._terminal, self._stop], [], [])[0]:
+            ready, _, _ = select.select([self._terminal, self._stop.fileno()], [], [])
+            if self._stop.fileno() in ready:
                 return
             try:
                 data = os.read(self._terminal, 65_536)

@@ -3,6 +3,7 @@
 Each test knows the service by nothing but its addresses.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import pytest
 
@@ -77,7 +78,7 @@ class People:
         for name in names:
             person = self.sits_down(name)
             person.types(f"signup {name} {PASSWORD}")
-            person.sees(f"-- You are {name}")
+            person.expects(f"-- You are {name}")
             person.asked(f"{name}> ")
             persons.append(person)
         return persons
@@ -100,103 +101,119 @@ def people(tmp_path: Path, device_service: DeviceService) -> Iterator[People]:
 def are_live(first: Person, first_name: str, second: Person, second_name: str) -> None:
     """Put two into a live chat: the first waits, the second comes."""
     first.types(f"chat {second_name}")
-    first.sees(f"-- {second_name} is not in this chat")
+    first.expects(f"-- {second_name} is not in this chat")
     second.types(f"chat {first_name}")
-    second.sees(f"-- {first_name} is here")
-    first.sees(f"-- {second_name} is here")
+    second.expects(f"-- {first_name} is here")
+    first.expects(f"-- {second_name} is here")
     first.asked(f"[{second_name}] ")
     second.asked(f"[{first_name}] ")
+
+
+def program(service: DeviceService, port: int, folder: Path) -> list[str]:
+    """Return the command that starts the program with no terminal."""
+    command = "from tertulia.cli import main; main()"
+    return [
+        *(sys.executable, "-c", command, "device", str(port)),
+        *("--server", service.addresses[0], "--dir", str(folder / "kept")),
+    ]
+
+
+def fed(command: list[str], source: bytes | BinaryIO) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end, with a pipe or a file to read from."""
+    if isinstance(source, bytes):
+        return subprocess.run(command, input=source, capture_output=True, timeout=30, check=False)
+    return subprocess.run(command, stdin=source, capture_output=True, timeout=30, check=False)
 
 
 def test_a_day_with_it(people: People, tmp_path: Path) -> None:
     anna, bob = people.signs_up("anna", "bob")
 
     anna.types("chat bob")
-    anna.sees("-- bob is not in this chat: your messages wait for it")
+    anna.expects("-- bob is not in this chat: your messages wait for it")
     anna.types("ciao bob")
-    anna.sees(r" \* anna: ciao bob")
+    anna.expects(r" \* anna: ciao bob")
     anna.types("ci sei?")
-    anna.sees(r" \* anna: ci sei\?")
+    anna.expects(r" \* anna: ci sei\?")
     anna.types(r"\q")
     anna.asked("anna> ")
 
     bob.types("hanging")
-    bob.sees(r"anna: 2 messages, \d\d-\d\d-\d{4} \d\d:\d\d:\d\d")
+    bob.expects(r"anna: 2 messages, \d\d-\d\d-\d{4} \d\d:\d\d:\d\d")
     bob.types("show anna")
-    bob.sees("   anna: ciao bob")
-    bob.sees(r"   anna: ci sei\?")
+    bob.expects("   anna: ciao bob")
+    bob.expects(r"   anna: ci sei\?")
     bob.types("show anna")
-    bob.sees("-- Nothing of anna is waiting for you")
+    bob.expects("-- Nothing of anna is waiting for you")
     bob.types("hanging")
-    bob.sees("-- Nothing is waiting for you")
+    bob.expects("-- Nothing is waiting for you")
 
     bob.types("chat anna")
-    bob.sees("[^ ]+ [^ ]+    anna: ciao bob")
-    bob.sees("-- anna is not in this chat")
+    bob.expects("[^ ]+ [^ ]+    anna: ciao bob")
+    bob.expects("-- anna is not in this chat")
     anna.types("chat bob")
-    anna.sees(r".* \* anna: ciao bob")
-    anna.sees("-- bob is here: you talk directly now")
-    bob.sees("-- anna is here")
+    anna.expects(r".* \* anna: ciao bob")
+    anna.expects("-- bob is here: you talk directly now")
+    bob.expects("-- anna is here")
     anna.types("eccoti")
-    bob.sees("   anna: eccoti")
-    anna.sees(r"\*\* anna: eccoti")
+    bob.expects("   anna: eccoti")
+    anna.expects(r"\*\* anna: eccoti")
     bob.types("eccomi, perché?")
-    anna.sees(r"   bob: eccomi, perché\?")
+    anna.expects(r"   bob: eccomi, perché\?")
 
     (carol,) = people.signs_up("carol")
     anna.types(r"\u")
-    anna.sees("-- Online: carol")
+    anna.expects("-- Online: carol")
     anna.asked("Add whom? ")
     anna.types("carol")
-    anna.sees("-- carol comes in by typing: chat anna")
-    bob.sees("-- anna is adding somebody")
+    anna.expects("-- carol comes in by typing: chat anna")
+    bob.expects("-- anna is adding somebody")
     carol.types("chat anna")
-    carol.sees("-- anna is here, in a group")
-    carol.sees("-- bob is in the chat")
-    anna.sees("-- carol is in the chat")
-    bob.sees("-- carol is in the chat")
+    carol.expects("-- anna is here, in a group")
+    carol.expects("-- bob is in the chat")
+    anna.expects("-- carol is in the chat")
+    bob.expects("-- carol is in the chat")
     carol.asked("[anna, bob] ")
     carol.types("ciao a tutti")
-    anna.sees("   carol: ciao a tutti")
-    bob.sees("   carol: ciao a tutti")
+    anna.expects("   carol: ciao a tutti")
+    bob.expects("   carol: ciao a tutti")
 
     (tmp_path / "anna" / "foto.bin").write_bytes(b"\0\xff" * 32_767)
     anna.types("share foto.bin")
-    anna.sees("-- Sent: foto.bin, 65534 bytes")
+    anna.expects("-- Sent: foto.bin, 65534 bytes")
     for person in (bob, carol):
-        kept = Path(person.sees("-- anna shared a file, 65534 bytes").partition(": ")[2])
+        kept = Path(person.expects("-- anna shared a file, 65534 bytes").partition(": ")[2])
         assert kept.name == "foto.bin"
         assert kept.read_bytes() == b"\0\xff" * 32_767
 
     anna.types(r"\q")
-    bob.sees("-- anna left the chat")
-    carol.sees("-- anna left the chat")
+    bob.expects("-- anna left the chat")
+    carol.expects("-- anna left the chat")
     anna.asked("anna> ")
     bob.types("e noi?")
-    carol.sees(r"   bob: e noi\?")
+    carol.expects(r"   bob: e noi\?")
     carol.types(r"\q")
-    bob.sees("-- carol left the chat")
-    bob.sees("-- Nobody is left: the chat is over")
+    bob.expects("-- carol left the chat")
+    bob.expects("-- Nobody is left: the chat is over")
     bob.asked("bob> ")
 
     # All that was waiting had been delivered when bob came.
     anna.types("chat bob")
-    anna.sees(r".*\*\* anna: ciao bob")
-    anna.sees(r".*\*\* anna: ci sei\?")
-    anna.sees(r".*\*\* anna: eccoti")
-    anna.sees(".*   bob: eccomi, perché")
-    anna.sees(".*   carol: ciao a tutti")
-    anna.sees("-- bob is not in this chat")
+    anna.expects(r".*\*\* anna: ciao bob")
+    anna.expects(r".*\*\* anna: ci sei\?")
+    anna.expects(r".*\*\* anna: eccoti")
+    anna.expects(".*   bob: eccomi, perché")
+    anna.expects(".*   carol: ciao a tutti")
+    anna.expects("-- bob is not in this chat")
     anna.types(r"\q")
     anna.asked("anna> ")
 
     for person, name in ((anna, "anna"), (bob, "bob"), (carol, "carol")):
         person.types("out")
-        person.sees("-- You are logged out")
+        person.expects("-- You are logged out")
         person.types("chat nobody")
-        person.sees("-- Log in first")
+        person.expects("-- Log in first")
         person.types(f"in {name} {PASSWORD}")
-        person.sees(f"-- You are {name}")
+        person.expects(f"-- You are {name}")
         person.presses(b"\x04")
         assert person.ended() == 0
 
@@ -204,50 +221,50 @@ def test_a_day_with_it(people: People, tmp_path: Path) -> None:
 def test_what_somebody_wrote_while_it_waited_comes_before_what_it_says_live(people: People) -> None:
     anna, bob = people.signs_up("anna", "bob")
     anna.types("chat bob")
-    anna.sees("-- bob is not in this chat")
+    anna.expects("-- bob is not in this chat")
     for text in ("uno", "due"):
         anna.types(text)
-        anna.sees(rf" \* anna: {text}")
+        anna.expects(rf" \* anna: {text}")
     bob.types("chat anna")
-    bob.sees("   anna: uno\n   anna: due")
-    bob.sees("-- anna is here")
-    anna.sees("-- bob is here")
+    bob.expects("   anna: uno\n   anna: due")
+    bob.expects("-- anna is here")
+    anna.expects("-- bob is here")
     anna.types("tre")
-    bob.sees("   anna: tre")
+    bob.expects("   anna: tre")
     bob.types(r"\q")
     bob.asked("bob> ")
     bob.types("hanging")
-    bob.sees("-- Nothing is waiting for you")
+    bob.expects("-- Nothing is waiting for you")
 
 
 def test_a_user_can_be_added_at_once_and_while_it_waits(people: People) -> None:
     anna, bob, carol = people.signs_up("anna", "bob", "carol")
     are_live(anna, "anna", bob, "bob")
     carol.types("chat anna")
-    carol.sees("-- anna is not in this chat")
+    carol.expects("-- anna is not in this chat")
     anna.types(r"\a nobody")
-    anna.sees("-- nobody is not online")
+    anna.expects("-- nobody is not online")
     anna.types(r"\a carol")
-    anna.sees("-- carol comes in")
-    carol.sees("-- anna is here, in a group", within=15)
-    carol.sees("-- bob is in the chat")
+    anna.expects("-- carol comes in")
+    carol.expects("-- anna is here, in a group", within=15)
+    carol.expects("-- bob is in the chat")
     carol.types("ciao")
-    anna.sees("   carol: ciao")
-    bob.sees("   carol: ciao")
+    anna.expects("   carol: ciao")
+    bob.expects("   carol: ciao")
 
 
 def test_a_killed_peer_ends_the_chat_and_is_not_waited_for(people: People) -> None:
     anna, bob = people.signs_up("anna", "bob")
     are_live(anna, "anna", bob, "bob")
     bob.kill()
-    anna.sees("-- bob is gone: the connection broke")
-    anna.sees("-- Nobody is left: the chat is over")
+    anna.expects("-- bob is gone: the connection broke")
+    anna.expects("-- Nobody is left: the chat is over")
     anna.asked("anna> ")
     anna.types("hanging")
-    anna.sees("-- Nothing is waiting for you")
+    anna.expects("-- Nothing is waiting for you")
     # The service thinks that bob is still there.
     anna.types("chat bob")
-    anna.sees("-- bob's device does not answer", within=20)
+    anna.expects("-- bob's device does not answer", within=20)
     anna.asked("anna> ")
 
 
@@ -255,14 +272,14 @@ def test_a_killed_member_leaves_the_others_talking(people: People) -> None:
     anna, bob, carol = people.signs_up("anna", "bob", "carol")
     are_live(anna, "anna", bob, "bob")
     bob.types(r"\a carol")
-    bob.sees("-- carol comes in")
+    bob.expects("-- carol comes in")
     carol.types("chat bob")
-    carol.sees("-- anna is in the chat")
+    carol.expects("-- anna is in the chat")
     bob.kill()
     for person in (anna, carol):
-        person.sees("-- bob is gone: the connection broke")
+        person.expects("-- bob is gone: the connection broke")
     anna.types("ciao")
-    carol.sees("   anna: ciao")
+    carol.expects("   anna: ciao")
 
 
 def test_a_service_that_is_away_is_told_and_waited_for_a_little(
@@ -272,13 +289,13 @@ def test_a_service_that_is_away_is_told_and_waited_for_a_little(
     device_service.stop()
     for command in ("hanging", "chat bob", f"in anna {PASSWORD}"):
         anna.types(command)
-        anna.sees("-- The service at .* does not answer; trying again")
-        anna.sees("-- The service at .* is away", within=15)
+        anna.expects("-- The service at .* does not answer; trying again")
+        anna.expects("-- The service at .* is away", within=15)
         anna.asked("anna> ")
     anna.types("hanging")
-    anna.sees("-- The service at .* does not answer; trying again")
+    anna.expects("-- The service at .* does not answer; trying again")
     device_service.start()
-    anna.sees("-- Nothing is waiting for you")
+    anna.expects("-- Nothing is waiting for you")
     device_service.stop()
     anna.presses(b"\x04")
     assert anna.ended() == 0
@@ -289,20 +306,20 @@ def test_a_chat_goes_on_when_the_service_is_back(
 ) -> None:
     anna, bob = people.signs_up("anna", "bob")
     anna.types("chat bob")
-    anna.sees("-- bob is not in this chat")
+    anna.expects("-- bob is not in this chat")
     anna.types("prima")
-    anna.sees(r" \* anna: prima")
+    anna.expects(r" \* anna: prima")
     bob.types("show anna")
-    bob.sees("   anna: prima")  # the service has it
+    bob.expects("   anna: prima")  # the service has it
     device_service.stop()
-    anna.sees("-- The connection to the service broke")
+    anna.expects("-- The connection to the service broke")
     device_service.start()
-    anna.sees("-- bob is not in this chat", within=15)
+    anna.expects("-- bob is not in this chat", within=15)
     anna.types("dopo")
-    anna.sees(r" \* anna: dopo")
+    anna.expects(r" \* anna: dopo")
     bob.types("chat anna")
-    bob.sees("   anna: dopo")
-    bob.sees("-- anna is here")
+    bob.expects("   anna: dopo")
+    bob.expects("-- anna is here")
 
 
 def test_a_live_chat_needs_no_service(people: People, device_service: DeviceService) -> None:
@@ -310,13 +327,13 @@ def test_a_live_chat_needs_no_service(people: People, device_service: DeviceServ
     are_live(anna, "anna", bob, "bob")
     device_service.stop()
     anna.types("ciao")
-    bob.sees("   anna: ciao")
+    bob.expects("   anna: ciao")
     anna.types(r"\a bob")
-    anna.sees("-- The service at .* is away", within=15)
+    anna.expects("-- The service at .* is away", within=15)
     anna.types(r"\q")
-    anna.sees("-- The service could not be told that you left")
-    bob.sees("-- anna left the chat")
-    bob.sees("-- The service could not be told", within=15)
+    anna.expects("-- The service could not be told that you left")
+    bob.expects("-- anna left the chat")
+    bob.expects("-- The service could not be told", within=15)
     bob.asked("bob> ")
 
 
@@ -330,8 +347,8 @@ def test_a_peer_that_speaks_garbage_is_dropped(
         anna.types("chat mallory")
         with mallory.accept() as garbling:
             garbling.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            anna.sees("-- mallory was dropped: it sent what no device sends")
-            anna.sees("-- mallory's device does not answer")
+            anna.expects("-- mallory was dropped: it sent what no device sends")
+            anna.expects("-- mallory's device does not answer")
             anna.asked("anna> ")
             assert garbling.recv(100) == b""
     mallory.close()
@@ -345,7 +362,7 @@ def test_a_peer_that_says_nothing_is_not_waited_for(
     with mallory.waiting_for("anna"):
         anna.types("chat mallory")
         with mallory.accept():
-            anna.sees("-- mallory's device does not answer", within=20)
+            anna.expects("-- mallory's device does not answer", within=20)
             anna.asked("anna> ")
     mallory.close()
 
@@ -372,23 +389,23 @@ def test_hostile_names_of_files_lead_nowhere(
         anna.types("chat mallory")
         with mallory.accept() as dialled:
             dialled.sendall(integer(0))
-            anna.sees("-- mallory is here")
+            anna.expects("-- mallory is here")
             for name, kept in HOSTILE.items():
                 dialled.sendall(peer.shared(name, b"x" * 65_535))
-                shown = anna.sees("-- mallory shared a file, 65535 bytes")
+                shown = anna.expects("-- mallory shared a file, 65535 bytes")
                 path = Path(shown.partition(": ")[2])
                 assert path.name == kept
                 assert path.parent == tmp_path / "anna/kept/account-anna/downloads"
                 assert path.stat().st_size == 65_535
             dialled.sendall(string("share x") + string("***"))
-            anna.sees("-- mallory wanted to share a file and could not")
+            anna.expects("-- mallory wanted to share a file and could not")
             dialled.sendall(string("\x1b]0;owned\x07\x1b[2Jciao\r\nbob: ehi"))
-            anna.sees(r"   mallory: \]0;owned\[2Jciaobob: ehi")
+            anna.expects(r"   mallory: \]0;owned\[2Jciaobob: ehi")
             (tmp_path / "anna" / "big").write_bytes(b"x" * 65_536)
             anna.types("share big")
-            anna.sees("-- Not sent: big has more than 65535 bytes")
+            anna.expects("-- Not sent: big has more than 65535 bytes")
             anna.types("share ../../none")
-            anna.sees("-- Not sent: .*No such file")
+            anna.expects("-- Not sent: .*No such file")
     mallory.close()
     assert not Path("/tmp/tertulia-hostile").exists()
 
@@ -400,18 +417,18 @@ def test_passwords_are_neither_shown_nor_kept(
     anna.presses(b"\x1b[A\r")  # the line before: not this one
     anna.asked("anna> ")
     anna.types("out")
-    anna.sees("-- You are logged out")
+    anna.expects("-- You are logged out")
     anna.types("in anna")
     anna.asked("Password: ")
     anna.types("not this")
-    anna.sees("-- The password was refused")
+    anna.expects("-- The password was refused")
     anna.types("in anna")
     anna.asked("Password: ")
     anna.types(PASSWORD)
-    anna.sees("-- You are anna")
+    anna.expects("-- You are anna")
     are_live(anna, "anna", bob, "bob")
     anna.types("ciao")
-    bob.sees("   anna: ciao")
+    bob.expects("   anna: ciao")
     for person in (anna, bob):
         assert PASSWORD not in person.screen
         assert "not this" not in person.screen
@@ -442,7 +459,7 @@ def test_ending_it_leaves_in_order(
             anna.types(r"\u")
             anna.asked("Add whom? ")
             anna.presses(b"\x03")
-    bob.sees("-- anna left the chat")
+    bob.expects("-- anna left the chat")
     assert anna.ended() == 0
     assert "anna" not in online(device_service.addresses[0])
     assert "bob" in online(device_service.addresses[0])
@@ -454,7 +471,7 @@ def test_the_terminal_is_left_as_it_was(people: People) -> None:
     anna.process.send_signal(signal.SIGSTOP)
     anna.process.send_signal(signal.SIGCONT)
     anna.types("help")
-    anna.sees("signup NAME PASSWORD")
+    anna.expects("signup NAME PASSWORD")
     anna.presses(b"\x04")
     assert anna.ended() == 0
     assert anna.modes()[3] & (termios.ICANON | termios.ECHO) == termios.ICANON | termios.ECHO
@@ -466,10 +483,10 @@ def test_what_is_typed_stays_while_others_talk(people: People) -> None:
     anna.presses(b"non ho fin")
     anna.asked("[bob] non ho fin")
     bob.types("ciao")
-    anna.sees("   bob: ciao")
+    anna.expects("   bob: ciao")
     anna.asked("[bob] non ho fin")
     anna.types("ito")
-    bob.sees("   anna: non ho finito")
+    bob.expects("   anna: non ho finito")
 
 
 def test_lines_that_are_no_messages(people: People) -> None:
@@ -489,15 +506,15 @@ def test_lines_that_are_no_messages(people: People) -> None:
     ]:
         if "nobody s3cret" in line or "signup bob" in line:
             anna.types("out")
-            anna.sees("-- You are logged out")
+            anna.expects("-- You are logged out")
             anna.types(line)
-            anna.sees(answer or "")
+            anna.expects(answer or "")
             anna.types(f"in anna {PASSWORD}")
             answer = "-- You are anna"
         else:
             anna.types(line)
         if answer:
-            anna.sees(answer)
+            anna.expects(answer)
     are_live(anna, "anna", bob, "bob")
     for line, answer in [
         ("share", "-- share FILE"),
@@ -506,14 +523,14 @@ def test_lines_that_are_no_messages(people: People) -> None:
         ("x" * 4097, "-- Not sent: 4097 bytes"),
     ]:
         anna.types(line)
-        anna.sees(answer)
+        anna.expects(answer)
     anna.types(r"\o/ è \n")
-    bob.sees(r"   anna: \\o/ è \\n")
+    bob.expects(r"   anna: \\o/ è \\n")
 
 
 def test_two_programs_on_one_port(people: People, device_service: DeviceService) -> None:
     anna = people.sits_down("anna")
-    second = _piped(device_service, anna.port, anna.folder, b"")
+    second = fed(program(device_service, anna.port, anna.folder), b"")
     assert second.returncode == 1
     assert b"choose another PORT" in second.stderr
 
@@ -523,7 +540,7 @@ def test_it_takes_commands_from_a_pipe_and_from_a_file(
 ) -> None:
     (bob,) = people.signs_up("bob")
     script = b"signup anna\ns3cret\nchat bob\nciao\n" + b"x" * 5000 + b"\n\\q\nhanging\nhelp"
-    done = _piped(device_service, free_port(), tmp_path / "script", script)
+    done = fed(program(device_service, free_port(), tmp_path / "script"), script)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\x1b" not in done.stdout
     said = done.stdout.decode().splitlines()
@@ -536,65 +553,42 @@ def test_it_takes_commands_from_a_pipe_and_from_a_file(
         assert line in said
     assert any(line.startswith("signup NAME PASSWORD") for line in said)
     bob.types("show anna")
-    bob.sees("   anna: ciao")
+    bob.expects("   anna: ciao")
 
     (tmp_path / "commands").write_bytes(b"in anna s3cret\nchat bob\ndal file\n")
     with (tmp_path / "commands").open("rb") as file:
-        done = _piped(device_service, free_port(), tmp_path / "script", file)
+        done = fed(program(device_service, free_port(), tmp_path / "script"), file)
     assert done.returncode == 0
     assert " * anna: dal file" in done.stdout.decode()
     bob.types("show anna")
-    bob.sees("   anna: dal file")
+    bob.expects("   anna: dal file")
     with Path(os.devnull).open("rb") as nothing:
-        assert _piped(device_service, free_port(), tmp_path, nothing).returncode == 0
+        assert fed(program(device_service, free_port(), tmp_path), nothing).returncode == 0
 
 
 def test_whoever_dials_a_device_that_is_in_no_chat_is_hung_up_on(people: People) -> None:
     anna = people.sits_down("anna")
-    with socket.create_connection(("127.0.0.1", anna.port), 10) as stranger:
-        try:
-            assert stranger.recv(10) == b""
-        except ConnectionResetError:
-            pass
+    with (
+        socket.create_connection(("127.0.0.1", anna.port), 10) as stranger,
+        contextlib.suppress(ConnectionResetError),
+    ):
+        assert stranger.recv(10) == b""
     anna.types("help")
-    anna.sees("signup NAME PASSWORD")
-
-
-def _piped(
-    service: DeviceService, port: int, folder: Path, source: object
-) -> subprocess.CompletedProcess[bytes]:
-    command = "from tertulia.cli import main; main()"
-    given = {"input": source} if isinstance(source, bytes) else {"stdin": source}
-    return subprocess.run(
-        [
-            *(sys.executable, "-c", command, "device", str(port)),
-            *("--server", service.addresses[0], "--dir", str(folder / "kept")),
-        ],
-        capture_output=True,
-        timeout=30,
-        check=False,
-        **given,  # type: ignore[call-overload]
-    )
+    anna.expects("signup NAME PASSWORD")
 
 
 def test_a_pipe_that_nobody_reads_ends_it(device_service: DeviceService, tmp_path: Path) -> None:
-    command = "from tertulia.cli import main; main()"
-    program = subprocess.Popen(
-        [
-            *(sys.executable, "-c", command, "device", str(free_port())),
-            *("--server", device_service.addresses[0], "--dir", str(tmp_path)),
-        ],
+    piped = subprocess.Popen(
+        program(device_service, free_port(), tmp_path),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert program.stdin and program.stdout
-    program.stdout.close()
-    try:
-        program.stdin.write(b"help\n" * 10)
-        program.stdin.flush()
-    except BrokenPipeError:
-        pass
-    until_sync(lambda: program.poll() is not None, 10, "its end")
-    _, complaint = program.communicate()
+    assert piped.stdin and piped.stdout
+    piped.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        piped.stdin.write(b"help\n" * 10)
+        piped.stdin.flush()
+    until_sync(lambda: piped.poll() is not None, 10, "its end")
+    _, complaint = piped.communicate()
     assert b"Traceback" not in complaint

@@ -173,7 +173,7 @@ class Burials:
                             number=0,
                         )
                     )
-            await self._committer.settle()
+            await self._committer.settle_submitted()
             await self._link.call("LTRIM", inbox, len(page), -1)
 
 

@@ -72,6 +72,7 @@ class ChatStore:
         }
         self.accounts = StoredAccounts(self._keys, self._links["accounts"])
         """What there is to read of accounts."""
+        self._is_written_down = True  # else Redis lost its data and has not got it back from here
         self._life: asyncio.Task[None] | None = None
         self._where = masked(url)
 
@@ -145,6 +146,8 @@ class ChatStore:
             # Not for long: a node that does not deregister is buried.
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._committer.beat()
+                self._sweeper.chat_was_closed()
+                await self._sweeper.round()  # and what was taken over from this node
                 node = self._member.node
                 await self._links["care"].run(FORGET, forget_keys(self._keys, node), [node])
         except (StoreAway, Fenced, NewEpoch, TimeoutError) as error:
@@ -196,15 +199,19 @@ class ChatStore:
             try:
                 known = self._member.position
                 told, base = await self._register()
-                if known in (NOWHERE, told) or known.epoch == told.epoch:
-                    if known == NOWHERE:
-                        self._member.position = await self._bus.seat()
-                    return
-                self._member.position = base
-                await self._bus.catch_up()
-                self._committer.begin_epoch()
-                await self._write_down()
-                await self._bus.seat()
+                if known == NOWHERE:
+                    self._member.position = await self._bus.seat()
+                elif known.epoch != told.epoch:
+                    self._member.position = base
+                    self._member.letters = 0  # numbered anew, and rather read twice than not at all
+                    self._follower.renumbered()
+                    self._is_written_down = False
+                if not self._is_written_down:
+                    await self._bus.catch_up()
+                    self._committer.begin_epoch()
+                    await self._write_down()
+                    await self._bus.seat()
+                    self._is_written_down = True
                 return
             except StoreAway as error:
                 late = asyncio.get_running_loop().time() > patient_until

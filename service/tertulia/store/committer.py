@@ -6,6 +6,7 @@ reply is lost is sent again under its number, and the script does nothing twice.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -55,8 +56,9 @@ class Committer:
         # Committed batches, each with the entry and the letter that have to be delivered first.
         self._unsettled: deque[tuple[int, int, list[Op]]] = deque()
         self._work = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._submitted = 0
+        self._settled = 0
+        self._progress = asyncio.Event()
         self._answered_at = float("-inf")
         self.answered = asyncio.Event()
         """Set when Redis has answered for the first time."""
@@ -74,8 +76,8 @@ class Committer:
     def submit(self, op: Op) -> None:
         """Put an op in the queue."""
         self._queue.append(op)
+        self._submitted += 1
         self._work.set()
-        self._idle.clear()
 
     def followed(self) -> None:
         """Settle what was committed up to what was just delivered: own copies come before answers."""
@@ -85,12 +87,19 @@ class Committer:
             if entry > member.position.offset or letter > member.letters:
                 break
             self._unsettled.popleft()
-            self._follower.settled(ops)
-        self._note_idle()
+            self._settle(ops)
 
     async def settle(self) -> None:
-        """Wait until everything submitted is settled."""
-        await self._idle.wait()
+        """Wait until nothing is submitted that is not settled."""
+        while self._settled < self._submitted:
+            await self.settle_submitted()
+
+    async def settle_submitted(self) -> None:
+        """Wait until everything is settled that is submitted by now, whatever comes after it."""
+        until = self._submitted
+        while self._settled < until:
+            self._progress.clear()
+            await self._progress.wait()
 
     def clear(self) -> None:
         """Forget everything that is not settled: this node was fenced."""
@@ -98,7 +107,8 @@ class Committer:
         self._unsettled.clear()
         self._flight = None
         self.healthy_since = None
-        self._note_idle()
+        self._settled = self._submitted
+        self._progress.set()
 
     def begin_epoch(self) -> None:
         """Sort out what a store that lost data has of what was submitted.
@@ -106,7 +116,6 @@ class Committer:
         Committed entries that never came by are lost with the rest, so they are committed again. A batch
         in flight whose entry did come by is done as far as everybody could see.
         """
-        self._follower.renumbered()
         self.told = self._member.position
         again = [op for _, _, ops in self._unsettled for op in ops]
         self._unsettled.clear()
@@ -116,7 +125,7 @@ class Committer:
             said = [op for op in flight if isinstance(op, Say)]
             for op in said:
                 op.outcome = Outcome.DONE
-            self._follower.settled(said)
+            self._settle(said)
             flight = [op for op in flight if not isinstance(op, Say)]
         self._queue.extendleft(reversed(again + flight))
 
@@ -249,7 +258,6 @@ class Committer:
         self.told = Position(self._member.position.epoch, told)
         self._flight = None
         if not ops:
-            self._note_idle()
             return
         self._metrics.commit_duration.observe(now - started)
         self._metrics.batch_ops.observe(len(ops))
@@ -271,6 +279,7 @@ class Committer:
                 "redis is away", chat=self._keys.chat, cause=error.cause.value, error=str(error)
             )
 
-    def _note_idle(self) -> None:
-        if not self._queue and self._flight is None and not self._unsettled:
-            self._idle.set()
+    def _settle(self, ops: Sequence[Op]) -> None:
+        self._settled += len(ops)
+        self._progress.set()
+        self._follower.settled(ops)

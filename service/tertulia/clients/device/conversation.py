@@ -35,6 +35,8 @@ from tertulia.domain import nicknames
 _NAMED = 3
 LEAVE_SECONDS = 4.0
 """For the service and the peers to be told that I go."""
+FIND_SECONDS = 3.0
+"""For the service to tell where a device is. It may well be where the service is, too."""
 SETTLE_SECONDS = 2.0
 """For the other members of a group to take me in before I say something."""
 BROKEN_SECONDS = 10.0
@@ -188,7 +190,7 @@ class Conversation:
             self._waiting = call
             self._show_prompt()
             self._ready.set()
-            came = await call.do(wait_for_peer(), within=None)
+            came = await call.do(wait_for_peer(), for_ever=True)
             return came
         except HungUp:
             return None
@@ -314,10 +316,10 @@ class Conversation:
     # What comes
 
     async def _find(self, name: str) -> Sequence[str]:
-        try:
-            told = await self._service.call(lambda: address(self._me, name), patient=False)
-        except ServiceError:
-            told = ""
+        told = ""
+        with contextlib.suppress(ServiceError, TimeoutError):
+            async with asyncio.timeout(FIND_SECONDS):
+                told = await self._service.call(lambda: address(self._me, name), patient=False)
         return likely_hosts(told, self._sockets.partner_host, self._service.host)
 
     def _learn(self, effect: Effect) -> None:

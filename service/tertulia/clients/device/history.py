@@ -53,8 +53,8 @@ def folder_of(root: Path, me: str) -> Path:
 class History:
     """The history of one account's chat with one other user.
 
-    What a call has written is on disk when it returns, and a process that dies meanwhile leaves
-    every line as it was before or after. Several processes may write. Raises OSError.
+    A process that dies while it writes leaves every earlier line as it was, or as it will be. Several
+    processes may write. Raises OSError.
     """
 
     def __init__(self, folder: Path, partner: str) -> None:
@@ -69,8 +69,8 @@ class History:
             return []
         return [message for line in raw.split(b"\n") if (message := _parsed(line)) is not None]
 
-    def add(self, messages: Iterable[Message]) -> None:
-        """Append messages."""
+    def add(self, messages: Iterable[Message], *, durable: bool = False) -> None:
+        """Append messages; ``durable``: on disk when this returns, should the machine itself fail."""
         data = b"".join(map(_line, messages))
         if not data:
             return
@@ -81,7 +81,7 @@ class History:
                 end = os.lseek(file, 0, os.SEEK_END)
                 if end and os.pread(file, 1, end - 1) != b"\n":
                     data = b"\n" + data  # somebody died here in the middle of a line
-                _write(file, data)
+                _write(file, data, durable=durable)
             finally:
                 os.close(file)
 
@@ -105,7 +105,7 @@ class History:
         file, name = tempfile.mkstemp(prefix=".", dir=self._folder)
         try:
             try:
-                _write(file, data)
+                _write(file, data, durable=True)
             finally:
                 os.close(file)
             Path(name).replace(self.path)
@@ -125,11 +125,12 @@ class History:
             os.close(lock)
 
 
-def _write(file: int, data: bytes) -> None:
+def _write(file: int, data: bytes, *, durable: bool) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(file, rest) :]
-    os.fsync(file)
+    if durable:
+        os.fsync(file)
 
 
 def _line(message: Message) -> bytes:

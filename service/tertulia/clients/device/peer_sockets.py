@@ -145,9 +145,9 @@ class PeerSockets:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, connection.transport.abort)
 
     async def _dial(self, number: int, member: Member) -> None:
+        hosts = await self._find(member.name)
         try:
             async with asyncio.timeout(DIAL_SECONDS):
-                hosts = await self._find(member.name)
                 while True:
                     if await self._connect(number, hosts, member.port):
                         return

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from tertulia.clients.device.exchange import Run, Steps
@@ -11,16 +12,22 @@ from tertulia.clients.device.wire import Frames, Garbage
 
 T = TypeVar("T")
 
-CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 10.0
-"""For an operation's next answer, and time enough for a busy service to verify a password."""
-CLOSE_SECONDS = 2.0
-"""For the service to close in its turn: it then has taken everything."""
-PAUSES = (0.3, 1.0, 2.0)
-"""Seconds between the tries."""
 UNANSWERED_TRIES = 2
 """The service also hangs up on whoever is not logged in, and will do so again."""
 _RESET = struct.pack("ii", 1, 0)  # to linger for no time at all: the other side reads a reset
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for the service. All in seconds."""
+
+    connect: float = 5.0
+    answer: float = 10.0
+    """For an operation's next answer: time enough for a busy service to verify a password."""
+    close: float = 2.0
+    """For the service to close in its turn: it then has taken everything."""
+    pauses: tuple[float, ...] = (0.3, 1.0, 2.0)
+    """Between the tries."""
 
 
 class ServiceError(Exception):
@@ -46,16 +53,21 @@ class Garbled(ServiceError):
 class Call(asyncio.Protocol):
     """One connection to the service, on which exchanges run one after the other."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, patience: Patience) -> None:
         self._where = where
+        self._patience = patience
         self._frames = Frames()
         self._arrived = asyncio.Event()
         self._lost = asyncio.Event()
         self._in_order = True
         self._transport: asyncio.Transport
 
-    async def do(self, steps: Steps[T], within: float | None = ANSWER_SECONDS) -> T:
-        """Run an exchange and return its result. Raises ServiceError."""
+    async def do(self, steps: Steps[T], *, for_ever: bool = False) -> T:
+        """Run an exchange and return its result; ``for_ever``: however long it takes.
+
+        Raises ServiceError.
+        """
+        within = None if for_ever else self._patience.answer
         run = Run(self._frames, steps)
         try:
             while True:
@@ -96,7 +108,7 @@ class Call(asyncio.Protocol):
         """Close in order, and return whether the service did so too: it took what was sent."""
         self.end()
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(self._patience.close):
                 await self._lost.wait()
         except TimeoutError:
             return False
@@ -127,8 +139,15 @@ class Call(asyncio.Protocol):
 class Service:
     """Where the service is, and how to ask it for something."""
 
-    def __init__(self, host: str, port: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tell: Callable[[str], None],
+        patience: Patience = Patience(),
+    ) -> None:
         """``tell``: how the person learns that it takes longer."""
+        self._patience = patience
         self.host = host
         self._port = port
         self._tell = tell
@@ -151,7 +170,8 @@ class Service:
     ) -> tuple[Call, T]:
         """Do as ``call`` does, and leave the connection open."""
         unanswered = 0
-        for pause in (*(PAUSES if patient else ()), None):
+        told = False
+        for pause in (*(self._patience.pauses if patient else ()), None):
             try:
                 call = await self._connect()
             except Away:
@@ -164,7 +184,8 @@ class Service:
                     unanswered += 1
                     if pause is None or not repeatable or unanswered == UNANSWERED_TRIES:
                         raise
-            if pause == PAUSES[0]:
+            if not told:
+                told = True
                 self._tell(f"The service at {self.where} does not answer; trying again …")
             await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
@@ -172,9 +193,9 @@ class Service:
     async def _connect(self) -> Call:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(self._patience.connect):
                 _, call = await loop.create_connection(
-                    lambda: Call(self.where), self.host, self._port
+                    lambda: Call(self.where, self._patience), self.host, self._port
                 )
         except OSError as error:  # TimeoutError is one
             reason = f" ({error.strerror})" if error.strerror else ""

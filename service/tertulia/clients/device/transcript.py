@@ -43,7 +43,8 @@ class Transcript:
     def show_pending(self, pending: Pending) -> bool:
         """Show what waited with the service, kept on disk first; return whether there was anything."""
         messages = self._account.receive(self._partner, pending, datetime.now(UTC))
-        self._attempt(lambda: self._history.add(messages))
+        # The service forgets them thereafter.
+        self._attempt(lambda: self._history.add(messages, durable=True))
         self._terminal.write(*(message.shown() for message in messages))
         return bool(messages)
 

@@ -23,8 +23,9 @@ _MOST_KNOWN: Final = 256
 """Reads that are remembered. Readers of one fan-out are close together."""
 _MOST_IN_ORDER: Final = 50_000
 """Messages from which on those that all have read are forgotten."""
-_MOST_UNPLACED: Final = 50_000
-"""Messages that a reader has before the others. Beyond that their order is no longer looked at."""
+_MOST_UNPLACED: Final = 1_000_000
+"""Messages that all readers together have before the others. Where there are more, their order is no
+longer looked at."""
 _ONWARD: Final = (Verdict.NEXT, Verdict.AHEAD)
 
 
@@ -288,10 +289,9 @@ class Reading:
         What nobody in step has read has no place, yet. Where it never gets one, there is nothing to
         compare it with.
         """
+        apart = [client for client in self._clients if not client.in_step and client.is_ordered]
         grows = any(client.in_step for client in self._clients)
-        for client in self._clients:
-            if client.in_step or not client.is_ordered:
-                continue
+        for client in apart:
             count = 0
             for raw in client.unplaced:
                 place = self.order.place(raw)
@@ -302,7 +302,9 @@ class Reading:
                     break
                 count += 1
             del client.unplaced[:count]
-            client.is_ordered = grows and len(client.unplaced) < _MOST_UNPLACED
+            if not grows or len(client.unplaced) > _MOST_UNPLACED // len(apart):
+                client.is_ordered = False
+                client.unplaced.clear()
 
 
 def _reads_all(client: Client) -> bool:

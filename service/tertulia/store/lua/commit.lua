@@ -182,14 +182,16 @@ while at <= #ARGV do
       local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session')
       own = own or (was[1] == ARGV[at + 2] and (not owner or was[2] == owner))
     end
-    if owner and own then
+    if owner and own and owner ~= ARGV[at + 3] then
       -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
       -- under way comes to nothing from here on.
       table.insert(events, left_event(redis.call('HGET', key, 'nickname'), owner))
       redis.call('DEL', key)
       owner = false
     end
-    if owner or (is_account and not own) then
+    if owner == ARGV[at + 3] then
+      outcome = 'd'  -- written down after Redis lost its data
+    elseif owner or (is_account and not own) then
       outcome = 't'
     else
       local joins = redis.call('HINCRBY', keys.meta, 'joins', 1)
@@ -199,6 +201,7 @@ while at <= #ARGV do
       redis.call('SADD', nicks, ARGV[at + 2])
       holders[key] = ARGV[at + 3]
       remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3])
+      if token ~= '0' then redis.call('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
       table.insert(events, ARGV[at + 8])
       if proven then
         local nickname = ARGV[at + 4]

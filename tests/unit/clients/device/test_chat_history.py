@@ -103,7 +103,7 @@ def test_marking_either_happens_or_leaves_everything(
     chat.add([mine("ciao")])
     before = chat.path.read_bytes()
 
-    def fails(file: int, data: bytes) -> None:
+    def fails(file: int, data: bytes, *, durable: bool) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "_write", fails)

@@ -1,6 +1,7 @@
 """The binary framing, in any split. Source: the protocol page device, "Framing"."""
 
 from collections.abc import Callable, Iterable, Iterator
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -114,12 +115,12 @@ FRAMES = st.lists(st.one_of(st.integers(0, 2**32 - 1), st.binary(max_size=300)),
 
 
 @given(FRAMES, st.randoms(use_true_random=False))
-def test_any_split_gives_the_frames_that_were_sent(sent: list[int | bytes], random: object) -> None:
+def test_any_split_gives_the_frames_that_were_sent(sent: list[int | bytes], random: Random) -> None:
     data = b"".join(integer(it) if isinstance(it, int) else string(it) for it in sent)
     frames, read = Frames(), list[int | bytes | None]()
     position = 0
     while position < len(data) or len(read) < len(sent):
-        step = random.randint(0, 7)  # type: ignore[attr-defined]
+        step = random.randint(0, 7)
         frames.feed(data[position : position + step])
         position += step
         while len(read) < len(sent):

@@ -1,0 +1,152 @@
+"""Calls to the service, over real sockets: what is tried again, and how a connection ends."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from harness.redis_server import free_port
+from harness.waiting import until
+from tertulia.clients.device.operations import Login, Pending, hanging, leave_chat, show, sign_up
+from tertulia.clients.device.service_calls import Away, Garbled, HungUp, NoAnswer, Patience, Service
+from tertulia.clients.device.wire import integer, string
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+SHOWN = integer(1) + integer(1) + string("ciao\n")
+
+
+QUICK = Patience(connect=5, answer=0.2, close=0.2, pauses=(0.05, 0.05, 0.05))
+
+
+class Listening:
+    """A service that answers each connection by a script, and keeps how it ended."""
+
+    def __init__(self, patience: Patience = QUICK) -> None:
+        self.port = free_port()
+        self.scripts: list[Script] = []
+        self.endings: list[str] = []
+        self.told: list[str] = []
+        self.service = Service("127.0.0.1", self.port, self.told.append, patience)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        script = self.scripts[min(len(self.endings), len(self.scripts) - 1)]
+        try:
+            await script(reader, writer)
+            await reader.read()
+            self.endings.append("in order")
+        except ConnectionResetError:
+            self.endings.append("reset")
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def listening() -> AsyncIterator[Listening]:
+    it = Listening()
+    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
+    try:
+        yield it
+    finally:
+        server.close()
+
+
+def answering(data: bytes) -> Script:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+
+    return answer
+
+
+async def hanging_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(4)
+    writer.close()
+
+
+async def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(4)
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(1, 13, struct.pack("ii", 1, 0))  # SOL_SOCKET, SO_LINGER
+    writer.transport.abort()
+
+
+async def test_an_operation_is_closed_in_order(listening: Listening) -> None:
+    listening.scripts = [answering(SHOWN)]
+    assert await listening.service.call(lambda: show("anna", "bob")) == Pending(("ciao",))
+    await until(lambda: listening.endings == ["in order"], 5, "the end")
+    assert listening.told == []
+
+
+async def test_what_was_not_shown_whole_is_closed_out_of_order(listening: Listening) -> None:
+    """The service forgets what it has shown once the connection was closed in order."""
+    listening.scripts = [answering(SHOWN[:-1])]
+    with pytest.raises(NoAnswer, match="did not answer in time"):
+        await listening.service.call(lambda: show("anna", "bob"), patient=False)
+    await until(lambda: listening.endings == ["reset"], 5, "the end")
+
+
+async def test_a_call_that_is_given_up_is_closed_out_of_order(listening: Listening) -> None:
+    listening.scripts = [answering(SHOWN[:-1])]
+    call = asyncio.create_task(listening.service.call(lambda: show("anna", "bob")))
+    await asyncio.wait([call], timeout=0.1)
+    call.cancel()
+    await until(lambda: listening.endings == ["reset"], 5, "the end")
+
+
+async def test_what_answers_otherwise_is_no_service(listening: Listening) -> None:
+    listening.scripts = [answering(b"HTTP/1.1 400 Bad Request\r\n")]
+    with pytest.raises(Garbled, match="no service for devices"):
+        await listening.service.call(lambda: hanging("anna"))
+    await until(lambda: listening.endings == ["reset"], 5, "the end")
+
+
+@pytest.mark.parametrize("ending", [hanging_up, resetting])
+async def test_a_connection_that_ends_is_tried_again_once(
+    listening: Listening, ending: Script
+) -> None:
+    listening.scripts = [ending, answering(integer(1) + string(""))]
+    assert await listening.service.call(lambda: hanging("anna")) == ()
+    listening.scripts = [ending]
+    with pytest.raises(HungUp, match="log in again"):
+        await listening.service.call(lambda: hanging("anna"))
+    await until(lambda: len(listening.endings) == 4, 5, "all ends")
+    assert len(listening.told) == 2
+
+
+async def test_nobody_is_signed_up_twice(listening: Listening) -> None:
+    listening.scripts = [hanging_up, answering(integer(1) + 3 * integer(0))]
+    with pytest.raises(HungUp):
+        await listening.service.call(lambda: sign_up("anna", "s3cret", 5000), repeatable=False)
+    await until(lambda: len(listening.endings) == 1, 5, "the end")
+    done = await listening.service.call(lambda: sign_up("anna", "s3cret", 5000), repeatable=False)
+    assert done is Login.DONE
+
+
+async def test_a_service_that_comes_back_is_found() -> None:
+    it = Listening(Patience(pauses=(1.0,)))
+    it.scripts = [answering(integer(1))]
+    call = asyncio.create_task(it.service.call(lambda: leave_chat("anna")))
+    await until(lambda: it.told, 5, "the first try")
+    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
+    try:
+        await call
+    finally:
+        server.close()
+    assert it.told[0].endswith("does not answer; trying again …")
+
+
+async def test_a_service_that_is_away_is_told_as_such() -> None:
+    it = Listening()
+    with pytest.raises(Away, match=rf"127\.0\.0\.1:{it.port} is away \(.*\)\. Try again later"):
+        await it.service.call(lambda: hanging("anna"))
+    assert len(it.told) == 1
+    it.told.clear()
+    with pytest.raises(Away):
+        await it.service.call(lambda: hanging("anna"), patient=False)
+    assert it.told == []
+
+
+async def test_a_name_that_no_host_has_is_told_as_away() -> None:
+    service = Service("no-such-host.invalid", 4242, lambda _: None)
+    with pytest.raises(Away, match=r"no-such-host\.invalid:4242 is away"):
+        await service.call(lambda: hanging("anna"), patient=False)
