@@ -230,6 +230,7 @@ class Node:
                 chat not in settings.lasting_chats,
                 settings.cluster.confirm_seconds,
             ),
+            store.accounts,
             passwords,
             devices,
             self._metrics,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
@@ -70,7 +70,7 @@ class RedisStores:
 
     def registered(self) -> set[str]:
         """Return the ids of the nodes that have a lease."""
-        return set(self.server.control.zrange(self.keys.leases, 0, -1))
+        return set(cast(list[str], self.server.control.zrange(self.keys.leases, 0, -1)))
 
     def condemn(self, node: str) -> None:
         """Take a node's lease away."""
@@ -101,9 +101,10 @@ class RedisStores:
 
     def log(self) -> list[str]:
         """Return the room's events as they stand in the log, in order."""
-        control = self.server.control
-        return [line for _, it in control.xrange(self.keys.log) for line in it["e"].split("\n")]
+        entries = cast(list[tuple[str, dict[str, str]]], self.server.control.xrange(self.keys.log))
+        return [line for _, fields in entries for line in fields["e"].split("\n")]
 
     def names(self) -> list[str]:
         """Return the names of all keys of the chat."""
-        return sorted(self.server.control.scan_iter(match=f"{{{self.chat}}}:*", count=1000))
+        pattern = f"{{{self.chat}}}:*"
+        return sorted(cast(list[str], self.server.control.keys(pattern)))

@@ -5,7 +5,17 @@ from collections.abc import Iterable, Sequence
 from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Member, Op, Outcome, Say
 from tertulia.chat.position import Position
 from tertulia.chat.roster import Roster
-from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said, encode
+from tertulia.domain.events import (
+    Closed,
+    Joined,
+    Left,
+    Present,
+    PublicEvent,
+    Said,
+    Undelivered,
+    Whispered,
+    encode,
+)
 
 _EVENTS: dict[type[Op], type[PublicEvent]] = {
     Join: Joined,
@@ -68,8 +78,7 @@ class RecordingFollower:
                 self.broken.append(f"letter {delivery.number} came after {self._last_letter}")
             self._last_letter = delivery.number
             self.letters.append(delivery)
-            text = delivery.event.text if delivery.event else ""
-            self.calls.append(f"letter {text}")
+            self.calls.append(f"letter {text_of(delivery)}")
         self._inside = False
 
     def settled(self, ops: Sequence[Op]) -> None:
@@ -123,6 +132,11 @@ class RecordingFollower:
         return [event.text for event in self.events if isinstance(event, Said)]
 
     @property
+    def letter_texts(self) -> list[str]:
+        """The texts of all letters, in order."""
+        return [text_of(delivery) for delivery in self.letters]
+
+    @property
     def nicknames(self) -> list[str]:
         """Who is in the room, oldest first."""
         return [member.nickname for member in self.roster]
@@ -165,6 +179,11 @@ def _event(op: Op) -> PublicEvent:
         case Close():
             return Closed(op.nickname, op.session)
     raise TypeError(f"no event comes of {type(op).__name__}")
+
+
+def text_of(delivery: Delivery) -> str:
+    """Return a letter's text, empty where it has none."""
+    return delivery.event.text if isinstance(delivery.event, Whispered | Undelivered) else ""
 
 
 def describe(event: PublicEvent) -> str:

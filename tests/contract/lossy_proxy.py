@@ -45,6 +45,7 @@ class LossyProxy:
         self._target = (host, port)
         self._server: asyncio.Server | None = None
         self._wires: set[_Wire] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._faults: list[Fault] = []
         self._stalled: set[str] = set()
         self._refused = False
@@ -119,8 +120,7 @@ class LossyProxy:
         self.cut_off()
         if self._server is not None:
             self._server.close()
-        while self._wires:
-            await asyncio.sleep(0)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def is_stalled(self, name: str) -> bool:
         """Say whether connections of this name are held back."""
@@ -141,12 +141,15 @@ class LossyProxy:
         if self._refused:
             writer.transport.abort()
             return
-        wire = _Wire(self, reader, writer)
+        wire, task = _Wire(self, reader, writer), asyncio.current_task()
+        assert task is not None
         self._wires.add(wire)
+        self._tasks.add(task)
         try:
             await wire.run(*self._target)
         finally:
             self._wires.discard(wire)
+            self._tasks.discard(task)
 
 
 class _Wire:

@@ -285,7 +285,7 @@ class MemoryStore:
         self.open(follower)
 
     async def settle(self) -> None:
-        while self._queue or self._unsettled:
+        while self._queue or self._unsettled:  # noqa: ASYNC110 - each turn of the loop gets on with it
             await asyncio.sleep(0)
 
     async def stop(self) -> None:

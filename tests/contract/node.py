@@ -1,11 +1,13 @@
 """A node as the contract sees it: a store, what it told, and guests to act for."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol, TypeVar
 
 from contract.follower import RecordingFollower
+from harness.waiting import until
 from tertulia.chat.ports import Close, Join, Leave, Op, Replay, Report, Say, Store, Whisper
 from tertulia.chat.position import Position
 from tertulia.domain.nicknames import fold
@@ -77,6 +79,14 @@ class Node:
     def guest(self, nickname: str) -> Guest:
         """Make a session that has not joined."""
         return Guest(self, nickname, f"{self.store.node}:{next(self._numbers)}")
+
+    async def sees(
+        self, condition: Callable[[RecordingFollower], object], what: str, within: float = WITHIN
+    ) -> None:
+        """Wait until a condition is true of what the follower was told."""
+        await until(
+            lambda: condition(self.follower), within, lambda: f"{self.follower.name}: {what}"
+        )
 
     async def enter(self, *nicknames: str) -> list[Guest]:
         """Let guests join in one go, and wait until they are in."""

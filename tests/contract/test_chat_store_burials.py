@@ -1,6 +1,7 @@
 """The real store when nodes die, freeze, or are cut off: who is gone is announced once, nothing is lost."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -27,11 +28,7 @@ async def announced_once(guests: list[Guest], *watchers: RedisNode) -> None:
     """Wait until everybody was announced as gone, and see that it was done once."""
     sessions = sorted(guest.session for guest in guests)
     for watcher in watchers:
-        await until(
-            lambda it=watcher: len(it.follower.lefts()) >= len(sessions),
-            WITHIN,
-            lambda it=watcher: f"{len(sessions)} to leave, {len(it.follower.lefts())} did",
-        )
+        await watcher.sees(lambda it: len(it.lefts()) >= len(sessions), "everybody leave")
         assert sorted(watcher.follower.lefts()) == sessions
 
 
@@ -50,9 +47,7 @@ async def test_a_dead_nodes_sessions_leave_once_in_steps(chat_stores: RedisStore
     dead.wire.cut_off()
     await announced_once(guests, watcher)
     steps = [
-        len(entry.events)
-        for entry in watcher.follower.entries
-        if isinstance(entry.events[0], Left)
+        len(entry.events) for entry in watcher.follower.entries if isinstance(entry.events[0], Left)
     ]
     assert sum(steps) == CROWD
     assert max(steps) <= STEP
@@ -157,13 +152,11 @@ async def test_a_dead_nodes_letters_are_all_reported(chat_stores: RedisStores) -
     await asyncio.gather(one.store.settle(), two.store.settle())
     dead.wire.cut_off()
     for node, sender in ((one, andy), (two, betty)):
-        await until(lambda it=node: len(it.follower.letters) >= LETTERS // 2, WITHIN, "reports")
+        await node.sees(lambda it: len(it.letters) >= LETTERS // 2, "the reports")
         reports = [it.event for it in node.follower.letters]
         assert {it.session for it in node.follower.letters} == {sender.session}
         assert all(isinstance(report, Undelivered) for report in reports)
-        assert [it.text for it in reports if it] == [
-            f"{sender.key} {i}" for i in range(LETTERS // 2)
-        ]
+        assert node.follower.letter_texts == [f"{sender.key} {i}" for i in range(LETTERS // 2)]
     await until(lambda: dead.store.node not in chat_stores.registered(), WITHIN, "the end")
 
 
@@ -197,7 +190,7 @@ async def test_a_burial_that_lost_its_claim_loses_no_letter(chat_stores: RedisSt
         buried_by[1].wire.flow()
 
     for node in (one, two):
-        node.wire.lose("LRANGE", inbox, loss=Loss.NOTHING, then=lambda it=node: reads(it))
+        node.wire.lose("LRANGE", inbox, loss=Loss.NOTHING, then=partial(reads, node))
         node.wire.lose("TRIM", inbox, loss=Loss.NOTHING, then=takes_out)
     dead.wire.cut_off()
     await until(lambda: len(buried_by) == 2, WITHIN, "both to bury")
@@ -205,8 +198,8 @@ async def test_a_burial_that_lost_its_claim_loses_no_letter(chat_stores: RedisSt
     await asyncio.gather(one.store.settle(), two.store.settle())
 
     def unreported() -> set[str]:
-        reports = [it.event for node in (one, two) for it in node.follower.letters]
-        return {str(i) for i in range(LETTERS)} - {report.text for report in reports if report}
+        reported = {*one.follower.letter_texts, *two.follower.letter_texts}
+        return {str(i) for i in range(LETTERS)} - reported
 
     await until(lambda: not unreported(), 1.0, lambda: f"{len(unreported())} more reports")
 
@@ -306,11 +299,11 @@ async def test_a_node_that_is_fenced_again_and_again(chat_stores: RedisStores) -
     one, two = await chat_stores.node("one"), await chat_stores.node("two")
     names = [two.store.node]
     for i in range(3):
-        guest = await two.enter_one(f"guest-{i}")
+        await two.enter(f"guest-{i}")
         chat_stores.condemn(two.store.node)
         await until(lambda: two.store.node not in names, WITHIN, "another name")
         names.append(two.store.node)
-        await until(lambda it=guest: it.session in one.follower.lefts(), WITHIN, "the burial")
+        await one.sees(lambda it: len(it.lefts()) == len(names) - 1, "the burial")
     assert two.follower.fencings == 3
     assert len(set(names)) == 4
     await two.enter("andy")

@@ -36,12 +36,8 @@ class Backup:
 async def epoch_changed(*nodes: RedisNode, times: int = 1) -> None:
     """Wait until every node has noticed, and is at work again."""
     for node in nodes:
-        await until(
-            lambda it=node: it.counted("epoch_changes_total") >= times
-            and len(it.follower.seatings) > 1,
-            WITHIN,
-            lambda it=node: f"{it.follower.name} to notice",
-        )
+        await node.sees(lambda it: it.renumberings and len(it.seatings) > 1, "another epoch")
+        assert node.counted("epoch_changes_total") >= times
     for node in nodes:
         await asyncio.wait_for(node.store.settle(), WITHIN)
 
@@ -54,14 +50,18 @@ async def all_is_well(guests: list[Guest], *nodes: RedisNode) -> None:
     assert {op.outcome for op in ops} == {Outcome.DONE}
     for node in nodes:
         for guest in guests:
-            text = f"{guest.session} is here"
-            await until(lambda it=node, t=text: t in it.follower.said, WITHIN, text)
+            await hears(node, f"{guest.session} is here")
         known = sorted(member.session for member in node.follower.roster)
         assert known == sorted(guest.session for guest in guests)
         assert node.follower.lefts() == []
         assert node.follower.fencings == 0
         assert len(set(node.follower.joins())) == len(node.follower.joins())
     assert all(node.follower.nicknames == nodes[0].follower.nicknames for node in nodes)
+
+
+async def hears(node: RedisNode, text: str) -> None:
+    """Wait until something was said on a node."""
+    await node.sees(lambda it: text in it.said, text)
 
 
 async def who_is_there(stores: RedisStores, node: RedisNode) -> list[str]:
@@ -141,7 +141,7 @@ async def test_what_nobody_had_heard_of_is_committed_again(chat_stores: RedisSto
     assert [op.outcome for op in ops] == [Outcome.DONE] * 3
     await until(lambda: two.follower.said and two.follower.letters, WITHIN, "everything")
     assert one.follower.said == two.follower.said == ["unheard"]
-    assert [it.event and it.event.text for it in two.follower.letters] == ["unheard"]
+    assert two.follower.letter_texts == ["unheard"]
     assert one.follower.nicknames == two.follower.nicknames == ["andy", "betty", "carl"]
     assert betty.session in {member.session for member in one.follower.roster}
 
@@ -156,9 +156,7 @@ async def test_what_everybody_has_heard_is_not_committed_again(chat_stores: Redi
     carl = one.guest("carl")
     said, joined, left = andy.say("heard"), carl.join(), betty.leave()
     await asyncio.wait_for(fault.struck.wait(), WITHIN)
-    await until(
-        lambda: one.follower.said and two.follower.said, WITHIN, "the entry on both nodes"
-    )
+    await until(lambda: one.follower.said and two.follower.said, WITHIN, "the entry on both nodes")
     chat_stores.server.control.flushall()
     await epoch_changed(one, two)
     for node in (one, two):
@@ -251,14 +249,8 @@ async def test_a_letter_of_the_new_epoch_is_not_taken_for_one_of_the_old(
     assert [op.outcome for op in ops] == [Outcome.DONE] * 3
     two.wire.flow()
     await epoch_changed(two)
-    await until(
-        lambda: len(two.follower.letters) >= 8,
-        2.0,
-        lambda: f"new letters: {[it.event and it.event.text for it in two.follower.letters]}",
-    )
-    assert [it.event and it.event.text for it in two.follower.letters[5:]] == [
-        f"new {i}" for i in range(3)
-    ]
+    await two.sees(lambda it: len(it.letters) >= 8, "new letters", within=2.0)
+    assert two.follower.letter_texts[5:] == [f"new {i}" for i in range(3)]
 
 
 def inbox(stores: RedisStores, node: RedisNode) -> str:
@@ -279,9 +271,8 @@ async def test_letters_are_numbered_anew_in_an_empty_redis(chat_stores: RedisSto
     op = andy.whisper("andy", "again")
     await asyncio.wait_for(node.store.settle(), WITHIN)
     assert op.outcome is Outcome.DONE
-    assert [(it.number, it.event and it.event.text) for it in node.follower.letters[5:]] == [
-        (1, "again")
-    ]
+    assert node.follower.letter_texts[5:] == ["again"]
+    assert node.follower.letters[5].number == 1
 
 
 async def test_a_node_that_never_comes_back_is_buried_in_the_new_epoch(

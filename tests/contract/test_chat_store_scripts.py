@@ -200,8 +200,9 @@ class Stopwatch:
 
     def longest(self) -> float:
         """Return how long the longest script has taken since the reset."""
-        seen = cast(list[dict[str, Any]], self._control.slowlog_get(10_000))
-        return max(it["duration"] for it in seen if it["command"].startswith(b"EVAL")) / 1000
+        seen: list[dict[str, Any]] = self._control.slowlog_get(10_000)
+        scripts = [it for it in seen if it["command"].startswith(b"EVAL")]
+        return max(int(it["duration"]) for it in scripts) / 1000
 
 
 async def quickest(stopwatch: Stopwatch, work: Callable[[], Awaitable[object]]) -> float:

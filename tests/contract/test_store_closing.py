@@ -18,7 +18,7 @@ async def test_the_first_may_close_the_chat(store_factory: StoreFactory) -> None
     await one.store.settle()
     assert op.outcome is Outcome.DONE
     for node in (one, two):
-        await until(lambda it=node: it.follower.nicknames == [], WITHIN, "the closing")
+        await node.sees(lambda it: it.nicknames == [], "the closing")
         assert node.follower.events[-1] == Closed("andy", andy.session)
         assert not any(isinstance(event, Left) for event in node.follower.events)
 

@@ -53,7 +53,7 @@ async def test_a_nickname_may_be_taken_over_again_and_again(store_factory: Store
         await guest.node.store.settle()
         assert op.outcome is Outcome.DONE
     for node in nodes:
-        await until(lambda it=node: len(it.follower.joins()) == 6, WITHIN, "all of them")
+        await node.sees(lambda it: len(it.joins()) == 6, "all of them")
         assert node.follower.lefts() == [guest.session for guest in guests[:5]]
         assert node.follower.nicknames == ["andy"]
 

@@ -45,6 +45,7 @@ Event = JoinedEvent | LeftEvent | SaidEvent | AdministratorEvent | ClosedEvent
 class WelcomeFrame(_Strict, frozen=True, tag="welcome"):
     nickname: Nickname
     token: Annotated[str, msgspec.Meta(min_length=16)]
+    resumed: bool
     done: Annotated[int, msgspec.Meta(ge=0)]
     members: Annotated[tuple[Nickname, ...], msgspec.Meta(min_length=1)]
     epoch: Epoch
@@ -84,7 +85,7 @@ class KeptFrame(_Strict, frozen=True, tag="kept"):
 
 class FailedFrame(_Strict, frozen=True, tag="failed"):
     id: Id
-    reason: Literal["unknown_recipient"]
+    reason: Literal["unknown_recipient", "mailbox_full"]
 
 
 class ForbiddenFrame(_Strict, frozen=True, tag="forbidden"):

@@ -190,6 +190,18 @@ async def test_the_last_message_is_missed_as_well() -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_message_that_comes_again_after_the_last_is_noticed(dialect: str) -> None:
+    def deliver(session: Session, messages: list[bytes]) -> list[bytes]:
+        if session.nickname.endswith("-7") and session.delivered == 57:
+            asyncio.get_running_loop().call_later(0.1, session.write, messages[0])
+        return messages
+
+    async with unfaithful(Faults(public=deliver)) as service:
+        outcome = await load(service.addresses(dialect), messages=57)
+    assert faults_of(outcome) == {"duplicated": 1}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 async def test_a_fault_at_a_sender_is_noticed(dialect: str) -> None:
     def deliver(session: Session, messages: list[bytes]) -> list[bytes]:
         first = session.nickname.endswith("-0") and session.delivered == 20
@@ -256,6 +268,20 @@ async def test_who_is_disconnected_is_told_and_has_lost_nothing(dialect: str) ->
     why = "closed with 4000 slow_reader" if dialect == "browser" else "closed by the service"
     assert outcome.delivered.farewells == {why: 1}
     assert outcome.verified.readers == 7
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_who_is_refused_in_a_storm_tries_again(dialect: str) -> None:
+    tried: list[str] = []
+
+    def refuses(nickname: str) -> bool:
+        tried.append(nickname)
+        return ".1-3" in nickname and tried.count(nickname) == 1
+
+    async with unfaithful(Faults(refuses=refuses)) as service:
+        outcome = await load(service.addresses(dialect), seconds=0.3, storm=0.1)
+    assert outcome.trouble == []
+    assert [joins.retries for joins in outcome.joins] == [0, 1]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

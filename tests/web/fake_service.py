@@ -193,6 +193,7 @@ class FakeService:
             type="welcome",
             nickname=nickname,
             token=token,
+            resumed=bool(resume),
             done=self._done.get(token, 0),
             members=[*self.members, nickname],
             epoch=self.epoch,

@@ -21,7 +21,7 @@ from tertulia.chat.device_ops import (
 )
 from tertulia.chat.ports import Outcome, Store
 from tertulia.chat.session import Outbox
-from tertulia.dialects.device import DeviceReader, Hangup, Reply
+from tertulia.dialects.device import DeviceReader, Hangup, Reply, fitting
 from tertulia.domain import requests
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.nicknames import fold, is_valid
@@ -302,6 +302,8 @@ class Devices:
             return None
         key, sender = fold(asked.me), fold(asked.sender)
         found = [m for m in await self._accounts.pending(key) if fold(m.sender) == sender]
+        # More than one string holds is shown, and forgotten, another time.
+        found = found[: fitting([f"{message.text}\n" for message in found])]
         if found:
             session.shown.append((key, sender, tuple(message.entry for message in found)))
         return [message.text for message in found]

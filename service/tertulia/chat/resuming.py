@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from tertulia.chat.position import Position
 from tertulia.chat.session import State
 from tertulia.dialects.contract import Place, Welcome
-from tertulia.domain.events import PublicEvent
 
 if TYPE_CHECKING:
     from tertulia.chat.ports import Replay, Store
@@ -37,14 +36,12 @@ class Resumption:
         session: "Session",
         store: "Store",
         place: Place,
-        news: Sequence[PublicEvent],
         others: Sequence[str],
     ) -> None:
-        """``place`` is the entry of its join; ``news`` are that entry's events before the join."""
+        """``place`` is the entry of its join, which it reads as everybody does."""
         self._session = session
         self._store = store
         self._place = place
-        self._news = list(news)
         self._others = others
         self._held: list[bytes] = []
 
@@ -73,13 +70,12 @@ class Resumption:
                     session.token,
                     replay.done,
                     missed_some=not replay.is_complete,
+                    resumed=True,
                 )
             )
         )
         for entry in replay.entries:
             write(voice.batch([voice.public(event) for event in entry.events], entry.place))
-        if self._news:
-            write(voice.batch([voice.public(event) for event in self._news], place))
         for text in self._held:
             write(text)
         session.resuming = False

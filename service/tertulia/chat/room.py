@@ -1,9 +1,9 @@
 """A chat on this node: its sessions, what they ask for, and what they are told."""
 
-from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from tertulia.chat.accounts import Passwords
+from tertulia.chat.accounts import Accounts, Passwords
 from tertulia.chat.admission import Admission
 from tertulia.chat.device_ops import DeviceOp
 from tertulia.chat.devices import Devices
@@ -57,6 +57,7 @@ class Room:
         store: Store,
         clock: Clock,
         limits: RoomLimits,
+        accounts: Accounts,
         passwords: Passwords,
         devices: Devices,
         metrics: Metrics,
@@ -70,6 +71,7 @@ class Room:
         self._admission = Admission()
         self._audience = Audience(metrics)
         self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
+        self._accounts = accounts
         self._passwords = passwords
         self._tasks = Tasks()
         self.devices = devices
@@ -208,26 +210,36 @@ class Room:
         session.nickname = command.nickname
         if not nicknames.is_valid(command.nickname):
             self._refuse(session, Refusal.INVALID_NICKNAME)
-        elif command.password is None:
+        elif command.password is None and command.resume is None:
             self._ask_in(session, command, proven=False)
         else:
             session.state = State.PROVING
-            proof = self._passwords.prove(
-                nicknames.fold(command.nickname), command.password, session.address
-            )
-            self._tasks.start(self._ask_in_when_proven(session, command, proof))
+            self._tasks.start(self._ask_in_when_proven(session, command))
 
-    async def _ask_in_when_proven(
-        self, session: Session, command: commands.Enter, proof: Awaitable[bool]
-    ) -> None:
-        proven = await proof
+    async def _ask_in_when_proven(self, session: Session, command: commands.Enter) -> None:
+        key = nicknames.fold(command.nickname)
+        proven = command.password is not None and await self._passwords.prove(
+            key, command.password, session.address
+        )
+        resume = await self._known(command.resume, key)
         if session.state is not State.PROVING:
             return  # gone meanwhile
-        if proven:
-            self._ask_in(session, command, proven=True)
+        if proven or command.password is None:
+            session.resume = resume
+            session.forgotten = resume is None and command.resume is not None
+            self._ask_in(session, command, proven=proven)
         else:
             self._refuse(session, Refusal.NICKNAME_TAKEN)
         session.outbox.proceed()
+
+    async def _known(self, resume: commands.Resume | None, key: str) -> commands.Resume | None:
+        """Check what a client wants to resume; nobody reads on from before his own first join."""
+        if resume is None:
+            return None
+        remembered = await self._accounts.remembered(token_key(resume.token))
+        if remembered is None or remembered[0] != key:
+            return None
+        return replace(resume, offset=max(resume.offset, remembered[1] - 1))
 
     def _ask_in(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
         self._counter += 1
@@ -235,8 +247,7 @@ class Room:
         session.name = f"{self._store.node}:{self._counter}"
         session.key = nicknames.fold(command.nickname)
         if session.voice.resumes:
-            session.resume = command.resume
-            session.token = command.resume.token if command.resume else new_token()
+            session.token = session.resume.token if session.resume else new_token()
         self._sessions[session.name] = session
         join = Join(
             session.name,
@@ -285,13 +296,18 @@ class Room:
         self._metrics.sessions(self.chat, session.voice.name).inc()
         others = self.roster.others(session.name)
         cut = Cut()
-        cut.start = len(news) + 1
         if session.resume is None:
+            # What comes after it in its entry is still to be read, so its place is before that entry.
+            place = replace(self._place, offset=self._place.offset - 1)
+            cut.start = len(news) + 1
             cut.prefix = session.voice.welcome(
-                Welcome(session.nickname, others, self._place, session.token)
+                Welcome(
+                    session.nickname, others, place, session.token, missed_some=session.forgotten
+                )
             )
         else:
-            Resumption(session, self._store, self._place, news, list(others)).begin()
+            # It reads the whole entry, for it did not choose where in it its join came to stand.
+            Resumption(session, self._store, self._place, list(others)).begin()
         self._audience.add(session)
         return cut
 
@@ -375,6 +391,7 @@ class Room:
         cuts: dict[Session, Cut] = {}
         arrived: list[Session] = []
         gone: list[tuple[Session, Disconnect]] = []
+        closed: int | None = None
         for event in events:
             session = self._sessions.get(event.session)
             if isinstance(event, Said):
@@ -398,6 +415,7 @@ class Room:
             else:
                 assert isinstance(event, Closed)
                 self.roster.clear()
+                closed = len(news)
                 # Who is still at the door comes after the closing: into the chat that begins then.
                 gone += [
                     (each, Disconnect.CHAT_CLOSED)
@@ -407,6 +425,9 @@ class Room:
             news.append(event)
         if not news:
             return
+        if closed is not None and closed + 1 < len(news):
+            for session, _ in gone:  # what comes after the closing is another sitting's
+                cuts.setdefault(session, Cut()).end = closed + 1
         started = self._clock.time()
         self._audience.tell(news, cuts, self._place)
         for session in arrived:

@@ -81,6 +81,7 @@ class Session:
         "acknowledged",
         "address",
         "awaiting",
+        "forgotten",
         "group",
         "key",
         "last_op",
@@ -118,6 +119,8 @@ class Session:
         self.tries = 0
         self.token = ""
         self.resume: Resume | None = None
+        self.forgotten = False
+        """Whether it wanted to resume what nobody remembers."""
         self.resuming = False
         """Whether what it missed is being read, and everything for it is held back."""
         self.group: Group | None = None

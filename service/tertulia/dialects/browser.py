@@ -107,6 +107,8 @@ class BrowserReader:
             return _wrong(str(error))
         except msgspec.DecodeError:
             return _wrong("this is not one JSON object")
+        except RecursionError:
+            return _wrong("this is nested too deeply")
         if isinstance(frame, _Enter) is not self._entering:
             return _wrong("enter first" if self._entering else "you have entered already")
         return _command(frame)
@@ -172,6 +174,7 @@ class BrowserVoice:
             type="welcome",
             nickname=welcome.nickname,
             token=welcome.token,
+            resumed=welcome.resumed,
             done=welcome.done,
             members=[*welcome.others, welcome.nickname],
             epoch=welcome.place.epoch,

@@ -43,6 +43,8 @@ class Welcome:
     """Proves to any node who this session is; empty where the dialect resumes nothing."""
     done: int = 0
     """The highest tag of this client that was carried out, over all its sessions."""
+    resumed: bool = False
+    """Whether the client goes on where it was: what it was, and what it did, is remembered."""
     missed_some: bool = False
     """Whether a part of what the client wants to resume is not there any more."""
 

@@ -4,10 +4,11 @@ Each operation is a dialogue, written below as the page has it: what is read, wh
 service, what is told. ``OPERATIONS`` is the table of all.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from itertools import accumulate
 from typing import Any, Final
 
 from tertulia.dialects.lines import Lines, TooLong
@@ -19,6 +20,8 @@ MAX_STRING: Final = 65_535
 """Bytes in a string: what its length can say."""
 MIN_PASSWORD: Final = 3
 MAX_PASSWORD: Final = 72
+MAX_MESSAGE: Final = MAX_STRING - 1
+"""Bytes in a message that is kept: it is shown as a line of a string."""
 QUIT: Final = "\\q"
 NOBODY_ONLINE: Final = "nessun utente online"
 NOTHING: Final = "null"
@@ -125,13 +128,17 @@ def _chat() -> Dialogue:
             yield requests.Leave(me)
             yield Need.END
             return
-        elif (yield requests.Message(me, other, message)) is None:
+        elif (
+            len(message.encode()) > MAX_MESSAGE
+            or (yield requests.Message(me, other, message)) is None
+        ):
             return
 
 
 def _add() -> Dialogue:
     names = yield requests.Online()
-    yield Tell("".join(f"{name}," for name in names) or NOBODY_ONLINE)
+    parts = [f"{name}," for name in names]
+    yield Tell("".join(parts[: fitting(parts)]) or NOBODY_ONLINE)
     other = yield Need.STRING
     port = yield requests.PortOf(other)
     yield Tell(port)
@@ -152,8 +159,8 @@ def _hanging() -> Dialogue:
     waiting = yield requests.Hanging(me)
     if waiting is None:
         return
-    lines = (f"{sender}: {count} messaggi, {_date(last)}\n" for sender, count, last in waiting)
-    yield Tell("".join(lines))
+    lines = [f"{sender}: {count} messaggi, {_date(last)}\n" for sender, count, last in waiting]
+    yield Tell("".join(lines[: fitting(lines)]))
 
 
 def _show() -> Generator[Step, Any, bool]:
@@ -193,6 +200,12 @@ OPERATIONS: Final[dict[int, Callable[[], Dialogue]]] = {
     100: _hanging,
     _SHOW: _show_alone,
 }
+
+
+def fitting(parts: Sequence[str]) -> int:
+    """Return how many of these, from the first on, fit into one string."""
+    sizes = accumulate(len(part.encode()) for part in parts)
+    return sum(1 for size in sizes if size <= MAX_STRING)
 
 
 def _ok(good: object) -> Tell:
@@ -241,7 +254,7 @@ class _Binary:
     def write(self, value: int | str) -> bytes:
         if isinstance(value, int):
             return value.to_bytes(4, "big")
-        raw = _bounded(value.encode())
+        raw = value.encode()
         return len(raw).to_bytes(2, "big") + b"\0\0" + raw
 
 
@@ -272,13 +285,6 @@ class _Text:
 
     def write(self, value: int | str) -> bytes:
         return f"{value}\n".encode()
-
-
-def _bounded(raw: bytes) -> bytes:
-    """Cut a string that is longer than its length can say, after the last whole line that fits."""
-    if len(raw) <= MAX_STRING:
-        return raw
-    return raw[: raw.rfind(b"\n", 0, MAX_STRING) + 1]
 
 
 class DeviceReader:

@@ -47,7 +47,7 @@ export class Chat {
       this.position = this.#welcomedAt;
       this.#notice("notice.missed", now, {}, true);
     }
-    const { unanswered, unsure } = this.outbox.resumed(frame.done);
+    const { unanswered, unsure } = this.outbox.resumed(frame.done, frame.resumed !== false);
     for (const entry of unanswered) this.#keep(entry, now, "unanswered");
     for (const entry of unsure) this.#fail(entry, now, "unsure");
     if (this.isAdministrator !== wasAdministrator) {

@@ -115,8 +115,8 @@ export class Outbox {
    * learnt about: `unanswered` were carried out, with an answer that was lost; of `unsure` nobody
    * knows, as the service has forgotten even what it had acknowledged.
    */
-  resumed(done) {
-    const hasForgotten = done < this.#acknowledged;
+  resumed(done, isKnown = true) {
+    const hasForgotten = !isKnown || done < this.#acknowledged;
     const unanswered = [];
     const unsure = [];
     for (const entry of [...this.#entries.values()]) {

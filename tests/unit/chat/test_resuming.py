@@ -1,9 +1,13 @@
 """A lost session that goes on: who it was, what it missed, and in which order it reads that."""
 
+from collections.abc import Callable
+
 import pytest
 
 from fakes.house import Client, House
 from fakes.voice import FramedVoice, PlainVoice
+from tertulia.chat.ports import Replay
+from tertulia.chat.position import Position
 from tertulia.chat.resuming import new_token, token_key
 from tertulia.dialects.contract import Place
 from tertulia.domain import commands
@@ -81,11 +85,11 @@ def test_what_comes_while_the_past_is_read_comes_after_it(
     store = house.stores[again.room]
     replay = store.replay
 
-    def late(*asked: object) -> None:
+    def late(after: Position, before: Position, token: str, done: Callable[[Replay], None]) -> None:
         """Answer only after more has happened."""
         andy.say("meanwhile")
         andy.whisper("betty", "meanwhile")
-        house.clock.call_later(1.0, lambda: replay(*asked))  # type: ignore[arg-type]
+        house.clock.call_later(1.0, lambda: replay(after, before, token, done))
 
     store.replay = late  # type: ignore[method-assign]
     held += again.read()

@@ -1,6 +1,5 @@
 """A room: what its clients do, and what they read, without a socket, a store or a clock of their own."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from fakes.house import LIMITS, Client, House
 from fakes.outbox import RecordingOutbox
 from fakes.voice import PatientVoice, PlainVoice, SilentVoice
+from harness.waiting import until
 from tertulia.chat.ports import Join, Member
 from tertulia.chat.room import Room
 from tertulia.chat.session import State
@@ -31,7 +31,7 @@ def test_who_enters_is_welcomed_and_the_others_are_told(enter: Enter, connect: C
     andy = enter("andy")
     betty = connect()
     betty.enter("Betty")
-    assert betty.session.state is State.JOINING
+    assert not betty.session.takes_commands
     assert betty.outbox.read() == []
     assert betty.read() == ["welcome Betty andy"]
     assert andy.read() == ["joined Betty"]
@@ -105,8 +105,7 @@ async def test_a_password_for_no_account_is_refused(connect: Connect) -> None:
     client = connect()
     client.do(commands.Enter("andy", "secret"))
     assert not client.session.takes_commands  # until it is known whose password it is
-    while client.outbox.closed is None:
-        await asyncio.sleep(0)
+    await until(lambda: client.closed, 5.0, "the answer")
     assert client.outbox.read() == ["refused nickname_taken andy"]
 
 
@@ -242,10 +241,7 @@ def test_answers_come_in_the_order_of_the_commands_over_several_batches(
         andy.say("x", tag)
         andy.do(commands.Faulty(Fault.MALFORMED))
     answers = [line for line in andy.read() if not line.startswith("said")]
-    assert answers == ["sent #1", "fault malformed", "sent #2", "fault malformed"] + [
-        "sent #3",
-        "fault malformed",
-    ]
+    assert answers == [line for tag in range(1, 4) for line in (f"sent #{tag}", "fault malformed")]
 
 
 def test_every_answer_asks_for_more(enter: Enter) -> None:

@@ -17,12 +17,16 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from contract.memory_store import MemoryChat
+from fakes.accounts import KnownPasswords, NoAccounts
 from harness.waiting import until
+from tertulia.chat.devices import Devices
+from tertulia.chat.door import Door
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.dialects.browser import MAX_FRAME, BrowserVoice
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.serving import Connections, Patience
 from tertulia.edge.websocket import Page, WebListener
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings
@@ -96,11 +100,23 @@ class Service:
         self.loop = HandLoop(loop)
         metrics = Metrics(CollectorRegistry(), dialects=["browser"], chats=["main"], version="x")
         self._store = MemoryChat(loop.call_soon).node("node")
-        self.room = Room("main", self._store, loop, RoomLimits(20, 1 << 22, True, 30.0), metrics)
-        self.connections = tcp.Connections()
+        passwords = KnownPasswords()
+        self.room = Room(
+            "main",
+            self._store,
+            loop,
+            RoomLimits(20, 1 << 22, True, 30.0),
+            NoAccounts(),
+            passwords,
+            Devices(self._store, NoAccounts(), passwords, metrics),
+            metrics,
+        )
+        self.connections = Connections()
         self.listener = WebListener(
-            self.room,
-            BrowserVoice(),
+            Door(self.room, BrowserVoice()),
+            "browser",
+            None,
+            Patience(LimitSettings().enter_seconds, False, Disconnect.ENTER_TIMEOUT),
             LimitSettings(),
             ConnectionCounts(100, 50),
             metrics,

@@ -12,7 +12,7 @@ from tertulia.clients.load.dialects.contract import Entering, Whole
 from tertulia.dialects.browser import BrowserReader
 from tertulia.dialects.chatte import ChatteReader
 from tertulia.dialects.protocollo import ProtocolloReader
-from tertulia.domain.commands import Acknowledge, Command, Enter, Say, Whisper
+from tertulia.domain.commands import Acknowledge, Command, Say, Whisper
 
 TEXT = b"\tabcd0p1.2.3\txxx"
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"

@@ -364,3 +364,11 @@ def test_messages_that_all_have_read_are_forgotten(monkeypatch: pytest.MonkeyPat
         assert len(room.reading.order.tokens) <= 12
     assert faults(room.account(messages)) == {}
     assert room.reading.order.end == 60
+
+
+def test_what_a_witness_misses_is_no_longer_under_way() -> None:
+    room = Room(["chatte", "chatte"], senders=2)
+    for number in (0, 3, 2, 3):
+        room.read(1, rendered("chatte", 0, public(0, number)))
+        room.read(1, whispered("chatte", 0, private(0, number)))
+    assert room.landed == {0: 4 + 4}

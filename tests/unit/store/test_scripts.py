@@ -1,0 +1,67 @@
+"""The scripts as files: every one is there, is explained, and names what it is given."""
+
+import re
+from hashlib import sha1
+from importlib.resources import files
+
+import pytest
+
+from tertulia.store import scripts
+from tertulia.store.scripts import Script
+
+SCRIPTS = {name: it for name, it in vars(scripts).items() if isinstance(it, Script)}
+LIBRARIES = {"append", "devices"}
+
+
+def own_text(name: str) -> str:
+    return (files("tertulia.store") / "lua" / f"{name}.lua").read_text()
+
+
+def test_every_file_is_a_script_or_a_library() -> None:
+    there = {it.name.removesuffix(".lua") for it in (files("tertulia.store") / "lua").iterdir()}
+    assert there == {name.lower() for name in SCRIPTS} | LIBRARIES
+
+
+def test_every_script_has_a_name_of_its_own_in_redis() -> None:
+    assert len({script.sha for script in SCRIPTS.values()}) == len(SCRIPTS)
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_redis_knows_a_script_by_its_text(script: Script) -> None:
+    assert script.sha == sha1(script.text.encode(), usedforsecurity=False).hexdigest()
+
+
+@pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
+def test_a_script_is_at_the_end_of_its_text(name: str) -> None:
+    assert SCRIPTS[name.upper()].text.endswith(own_text(name))
+
+
+@pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
+def test_a_script_says_on_top_what_it_is_given(name: str) -> None:
+    head = re.match(r"(--.*\n)+", own_text(name))
+    assert head is not None
+    for word in ("KEYS", "ARGV", "Returns"):
+        assert re.search(rf"^-- {word}", head[0], re.MULTILINE), word
+
+
+@pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
+def test_a_script_uses_no_key_or_argument_by_a_number_that_it_does_not_explain(name: str) -> None:
+    text = own_text(name)
+    head = re.match(r"(--.*\n)+", text)
+    assert head is not None
+    keys, _, arguments = head[0].partition("ARGV")
+    for array, explained in (("KEYS", keys), ("ARGV", arguments)):
+        used = {int(number) for number in re.findall(rf"{array}\[(\d+)\]", text)}
+        named = {int(number) for number in re.findall(r"(?<![\w.])(\d+)[ …]", explained)}
+        assert used <= named, array
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_a_script_makes_no_name_of_a_key_by_itself(script: Script) -> None:
+    """Redis Cluster has to be told every key beforehand; names are made in one place, and not here."""
+    calls = re.findall(r"redis\.call\('(\w+)',\s*([^,)]+)", script.text)
+    assert calls
+    for command, key in calls:
+        if command not in ("TIME", "PUBLISH"):
+            assert not key.startswith(("'", '"')), (command, key)
+            assert ".." not in key, (command, key)
