@@ -230,7 +230,6 @@ class Node:
                 chat not in settings.lasting_chats,
                 settings.cluster.confirm_seconds,
             ),
-            store.accounts,
             passwords,
             devices,
             self._metrics,

@@ -22,6 +22,7 @@ from tertulia.chat.ports import (
     Member,
     Op,
     Outcome,
+    Remembered,
     Replay,
     Report,
     Say,
@@ -68,6 +69,7 @@ class _Remembered:
 
     key: str = ""
     session: str = ""
+    first: int = 0
     done: int = 0
 
 
@@ -202,11 +204,17 @@ class MemoryChat:
         if op.token:
             known = self._tokens.setdefault(op.token, _Remembered())
             known.key, known.session = op.key, op.session
+            known.first = known.first or len(self._log) + 1
         return Outcome.DONE
 
     def _note_done(self, token: str, tag: int) -> None:
         if token:
             self._tokens.setdefault(token, _Remembered()).done = tag
+
+    def recall(self, token: str) -> Remembered | None:
+        """Say whose a token is."""
+        known = self._tokens.get(token)
+        return None if known is None or not known.session else Remembered(known.key, known.first)
 
     def replay(self, after: Position, before: Position, token: str) -> Replay:
         """Give what is in the log between two places, and the last tag of a token."""
@@ -266,6 +274,9 @@ class MemoryStore:
     def submit(self, op: Op) -> None:
         self._queue.append(op)
         self.wake()
+
+    def recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
+        self._soon(lambda: done(self._chat.recall(token)))
 
     def replay(
         self, after: Position, before: Position, token: str, done: Callable[[Replay], None]

@@ -210,6 +210,35 @@ async def test_a_store_lets_go_of_a_redis_that_is_away(chat_stores: RedisStores)
     await node.wire.close()
 
 
+async def test_many_letters_are_read_up_while_the_first_are_trimmed(
+    chat_stores: RedisStores,
+) -> None:
+    """They are read page by page, and what was read is confirmed meanwhile."""
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    andy = await one.enter_one("andy")
+    await two.enter("betty")
+    await one.sees(lambda it: len(it.roster) == 2, "betty")
+    two.wire.stall("bus")
+    texts = [str(i) for i in range(2500)]
+    for text in texts:
+        andy.whisper("betty", text)
+    await one.store.settle()
+    control, inbox = chat_stores.server.control, chat_stores.keys.inbox(two.store.node)
+    # A commit comes between the first page and the second: it trims what is confirmed.
+    page = two.wire.lose(
+        "LRANGE",
+        inbox,
+        loss=Loss.NOTHING,
+        skip=1,
+        then=lambda: control.ltrim(inbox, two.follower.confirmed(), -1),
+    )
+    two.wire.cut("bus")
+    two.wire.flow()
+    await asyncio.wait_for(page.struck.wait(), WITHIN)
+    await two.sees(lambda it: it.letters and it.letters[-1].number == 2500, "the last letter")
+    assert two.follower.letter_texts == texts
+
+
 # A bus that is silent, and one that misses something
 
 

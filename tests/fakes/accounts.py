@@ -26,9 +26,6 @@ class NoAccounts:
     async def is_in_room(self, key: str) -> bool:
         return False
 
-    async def remembered(self, token: str) -> tuple[str, int] | None:
-        return None
-
     async def failures(self, address: str) -> int:
         return 0
 

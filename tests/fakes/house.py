@@ -88,9 +88,7 @@ class House:
         store = self.chat.node(node, batch_ops)
         passwords = KnownPasswords()
         devices = Devices(store, NoAccounts(), passwords, self._metrics)
-        room = Room(
-            "main", store, self.clock, self.limits, NoAccounts(), passwords, devices, self._metrics
-        )
+        room = Room("main", store, self.clock, self.limits, passwords, devices, self._metrics)
         self.stores[room] = store
         store.open(room)
         return room

@@ -301,7 +301,10 @@ async def test_nobody_reads_what_was_before_its_first_coming(chat: Chat, how: st
     await chat.witness.expect_event(frames.LeftEvent("anna"))
     reader = await BrowserClient.connect(chat.port(0), "reader")
     positions = {
-        "a token of one's own making": ("reader", Position("a-token-that-was-never-given", epoch, 0)),
+        "a token of one's own making": (
+            "reader",
+            Position("a-token-that-was-never-given", epoch, 0),
+        ),
         "one's own token": ("anna", Position(token, epoch, 0)),
         "another epoch": ("anna", Position(token, "another", 5)),
     }
@@ -399,7 +402,9 @@ async def test_who_comes_back_after_redis_lost_its_data_is_told_and_goes_on(
     redis_server.thaw()
     redis_server.control.flushall()
     await chat.say("after the loss")
-    await chat.witness.expect_event(frames.LeftEvent("anna"), BACK_SECONDS)  # its token is lost, too
+    await chat.witness.expect_event(
+        frames.LeftEvent("anna"), BACK_SECONDS
+    )  # its token is lost, too
     await anna.come_back(chat.port(0), BACK_SECONDS)
     anna.say()
     await chat.settled(anna)

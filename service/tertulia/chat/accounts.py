@@ -66,10 +66,6 @@ class Accounts(Protocol):
         """Say whether somebody in the room holds this nickname."""
         ...
 
-    async def remembered(self, token: str) -> tuple[str, int] | None:
-        """Return whose a token is (a nickname, folded) and the offset of its first join."""
-        ...
-
     async def failures(self, address: str) -> int:
         """Return how many wrong passwords came from an address in the last minute."""
         ...

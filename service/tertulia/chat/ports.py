@@ -138,6 +138,16 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a token says of who holds it."""
+
+    key: str
+    """His nickname, folded."""
+    first: int
+    """The offset of the entry with his first join: nothing before it is his to read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A private event for one session of this node."""
 
@@ -225,6 +235,10 @@ class Store(Protocol):
 
     def submit(self, op: Op) -> None:
         """Put an op in the queue. Never blocks; whoever submits bounds what is not settled."""
+        ...
+
+    def recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
+        """Look up a token. Calls ``done`` later, when the store answers; None: it is not known."""
         ...
 
     def replay(

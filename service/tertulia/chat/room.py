@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from tertulia.chat.accounts import Accounts, Passwords
+from tertulia.chat.accounts import Passwords
 from tertulia.chat.admission import Admission
 from tertulia.chat.device_ops import DeviceOp
 from tertulia.chat.devices import Devices
@@ -18,6 +18,7 @@ from tertulia.chat.ports import (
     Member,
     Op,
     Outcome,
+    Remembered,
     Report,
     Say,
     Store,
@@ -57,7 +58,6 @@ class Room:
         store: Store,
         clock: Clock,
         limits: RoomLimits,
-        accounts: Accounts,
         passwords: Passwords,
         devices: Devices,
         metrics: Metrics,
@@ -71,7 +71,6 @@ class Room:
         self._admission = Admission()
         self._audience = Audience(metrics)
         self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
-        self._accounts = accounts
         self._passwords = passwords
         self._tasks = Tasks()
         self.devices = devices
@@ -210,36 +209,40 @@ class Room:
         session.nickname = command.nickname
         if not nicknames.is_valid(command.nickname):
             self._refuse(session, Refusal.INVALID_NICKNAME)
-        elif command.password is None and command.resume is None:
-            self._ask_in(session, command, proven=False)
+        elif command.password is None:
+            self._recall(session, command, proven=False)
         else:
             session.state = State.PROVING
-            self._tasks.start(self._ask_in_when_proven(session, command))
+            self._tasks.start(self._prove(session, command, command.password))
 
-    async def _ask_in_when_proven(self, session: Session, command: commands.Enter) -> None:
+    async def _prove(self, session: Session, command: commands.Enter, password: str) -> None:
         key = nicknames.fold(command.nickname)
-        proven = command.password is not None and await self._passwords.prove(
-            key, command.password, session.address
-        )
-        resume = await self._known(command.resume, key)
+        proven = await self._passwords.prove(key, password, session.address)
         if session.state is not State.PROVING:
             return  # gone meanwhile
-        if proven or command.password is None:
-            session.resume = resume
-            session.forgotten = resume is None and command.resume is not None
-            self._ask_in(session, command, proven=proven)
+        if proven:
+            self._recall(session, command, proven=True)
         else:
             self._refuse(session, Refusal.NICKNAME_TAKEN)
-        session.outbox.proceed()
+            session.outbox.proceed()
 
-    async def _known(self, resume: commands.Resume | None, key: str) -> commands.Resume | None:
-        """Check what a client wants to resume; nobody reads on from before his own first join."""
+    def _recall(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
+        resume = command.resume if session.voice.resumes else None
         if resume is None:
-            return None
-        remembered = await self._accounts.remembered(token_key(resume.token))
-        if remembered is None or remembered[0] != key:
-            return None
-        return replace(resume, offset=max(resume.offset, remembered[1] - 1))
+            self._ask_in(session, command, proven=proven)
+            return
+        session.state = State.PROVING
+
+        def recalled(found: Remembered | None) -> None:
+            if session.state is not State.PROVING:
+                return  # gone meanwhile
+            if found is not None and found.key == nicknames.fold(command.nickname):
+                # Nobody reads on from before his own first join.
+                session.resume = replace(resume, offset=max(resume.offset, found.first - 1))
+            session.forgotten = session.resume is None
+            self._ask_in(session, command, proven=proven)
+
+        self._store.recall(token_key(resume.token), recalled)
 
     def _ask_in(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
         self._counter += 1

@@ -171,7 +171,8 @@ def _show() -> Generator[Step, Any, bool]:
     texts = yield requests.Show(me, sender)
     if texts is None:
         return False
-    yield Tell("".join(f"{text}\n" for text in texts) or NOTHING)
+    lines = [f"{text}\n" for text in texts]
+    yield Tell("".join(lines[: fitting(lines)]) or NOTHING)
     return True
 
 

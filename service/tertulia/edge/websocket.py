@@ -26,6 +26,7 @@ from tertulia.edge.serving import Listener
 from tertulia.edge.tcp import BACKLOG, Connection
 
 PING_SECONDS: Final = 20.0
+_UNANSWERED_PINGS: Final = 2
 _COME_BACK: Final = 4000
 _STAY_AWAY: Final = 4001
 _IN_ORDER: Final = (Disconnect.LEFT, Disconnect.CHAT_CLOSED, Disconnect.GONE)
@@ -79,30 +80,57 @@ class WebListener(Listener):
 class WebSocketConnection(Connection):
     """One browser's socket."""
 
-    __slots__ = ("_fragments", "_heard", "_ping", "_protocol", "_web")
+    __slots__ = ("_fragments", "_heard", "_last", "_ping", "_protocol", "_unanswered", "_web")
 
     def __init__(self, listener: WebListener) -> None:
         super().__init__(listener)
         self._web = listener
         self._protocol = ServerProtocol(max_size=MAX_FRAME, logger=_silent)
         self._fragments: list[bytes] = []
+        self._last = b""  # the last three bytes of the request so far
         self._heard = True
+        self._unanswered = 0  # pings
         self._ping: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return  # only our half is closed; what still comes is thrown away
         self._heard = True
-        self._protocol.receive_data(data)
+        rest = self._feed(data)
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._answer(event)
             elif isinstance(event, Frame):
                 self._take(event)
-        self._send_protocol()
-        if self._session is not None:
-            if self._protocol.state is not ProtocolState.OPEN and not self._closing:
-                self._listener.host.lost(self._session, Disconnect.GONE)
-            self._charge_bytes(len(data))
-            self.proceed()
+            if self._closing:
+                return
+        if self._session is None:
+            self._refuse_garbage()
+            return
+        if self._protocol.state is ProtocolState.OPEN:
+            self._send_protocol()
+        else:
+            # What was said before the end is still carried out; the close is answered after that.
+            self._ended = self._protocol.close_rcvd is not None
+        self._charge_bytes(len(data))
+        self.proceed()
+        if rest:
+            self.data_received(rest)
+        elif self._protocol.state is not ProtocolState.OPEN and not self._ended:
+            self._listener.host.lost(self._session, Disconnect.GONE)
+
+    def _feed(self, data: bytes) -> bytes:
+        """Give the protocol what it can take now; return what is left for later."""
+        rest = b""
+        if self._session is None:
+            # The protocol does not expect anything behind a request before it is answered.
+            end = (self._last + data).find(b"\r\n\r\n")
+            if end >= 0:
+                end += 4 - len(self._last)
+                data, rest = data[:end], data[end:]
+            self._last = (self._last + data)[-3:]
+        self._protocol.receive_data(data)
+        return rest
 
     def eof_received(self) -> bool:
         # Half a WebSocket is none.
@@ -114,13 +142,15 @@ class WebSocketConnection(Connection):
         super().connection_lost(exc)
 
     def close(self, reason: Disconnect) -> None:
-        if self._protocol.state is ProtocolState.OPEN and not self._closing and not self._gone:
+        if self._closing or self._gone:
+            return
+        if self._protocol.state is ProtocolState.OPEN:
             if reason in _IN_ORDER:
                 code = int(CloseCode.NORMAL_CLOSURE)
             else:
                 code = _COME_BACK if reason.may_retry else _STAY_AWAY
             self._protocol.send_close(code, reason.label)
-            self._send_protocol()
+        self._send_protocol()
         super().close(reason)
 
     # --- HTTP ------------------------------------------------------------------------------------
@@ -135,11 +165,20 @@ class WebSocketConnection(Connection):
             return
         file = self._web.page.files.get(path)
         if file is None:
-            self._respond(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
+            head = request.method == "HEAD"
+            self._respond(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n", head=head)
         elif request.method not in ("GET", "HEAD"):
-            self._respond(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"only GET\n")
+            self._respond(
+                HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"only GET\n", allow="GET, HEAD"
+            )
         else:
             self._respond(HTTPStatus.OK, *file, head=request.method == "HEAD")
+
+    def _refuse_garbage(self) -> None:
+        """Close on what is no request. (The protocol itself answers some of it.)"""
+        self._send_protocol()
+        if self._protocol.handshake_exc is not None:
+            super().close(Disconnect.GONE)
 
     def _upgrade(self, request: Request) -> None:
         if not self._is_allowed(request.headers):
@@ -161,12 +200,23 @@ class WebSocketConnection(Connection):
             return True  # no browser
         if len(origins) > 1:
             return False
+        if origins[0] in self._web.origins:
+            return True
         hosts = headers.get_all("Host")
-        same = len(hosts) == 1 and urlsplit(origins[0]).netloc.lower() == hosts[0].lower()
-        return same or origins[0] in self._web.origins
+        try:
+            asked = urlsplit(origins[0]).netloc.lower()
+        except ValueError:
+            return False
+        return bool(asked) and len(hosts) == 1 and asked == hosts[0].lower()
 
     def _respond(
-        self, status: HTTPStatus, content_type: str, body: bytes, *, head: bool = False
+        self,
+        status: HTTPStatus,
+        content_type: str,
+        body: bytes,
+        *,
+        head: bool = False,
+        allow: str | None = None,
     ) -> None:
         headers = Headers(
             {
@@ -177,6 +227,8 @@ class WebSocketConnection(Connection):
                 **_HEADERS,
             }
         )
+        if allow is not None:
+            headers["Allow"] = allow
         response = Response(status.value, status.phrase, headers, b"" if head else body)
         self._protocol.send_response(response)
         self._send_protocol()
@@ -187,7 +239,9 @@ class WebSocketConnection(Connection):
     def _take(self, frame: Frame) -> None:
         if frame.opcode in (Opcode.TEXT, Opcode.CONT):
             self._fragments.append(bytes(frame.data))
-            if frame.fin:
+            if len(self._fragments) > MAX_FRAME:  # even if nothing is in them, each costs something
+                self._protocol.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            elif frame.fin:
                 message, self._fragments = b"".join(self._fragments), []
                 self._take_message(message)
         elif frame.opcode is Opcode.BINARY:
@@ -205,10 +259,13 @@ class WebSocketConnection(Connection):
     def _send_ping(self) -> None:
         if self._closing or self._gone:
             return
-        if not self._heard and self._reading and self._session is not None:
+        if self._heard or not self._reading:
+            self._unanswered = 0
+        elif self._unanswered >= _UNANSWERED_PINGS and self._session is not None:
             self._listener.host.lost(self._session, Disconnect.SILENT)
             return
         self._heard = False
+        self._unanswered += 1
         self.write(Frame(Opcode.PING, b"").serialize(mask=False))
         self._ping = self._listener.loop.call_later(PING_SECONDS, self._send_ping)
 

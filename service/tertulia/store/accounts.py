@@ -61,10 +61,6 @@ class StoredAccounts:
         )
         return held is not None and held == (sitting or b"0")
 
-    async def remembered(self, token: str) -> tuple[str, int] | None:
-        (found,) = await self._ask(("HMGET", self._keys.token(token), "key", "first"))
-        return None if None in found else (found[0].decode(), int(found[1]))
-
     async def failures(self, address: str) -> int:
         (count,) = await self._ask(("GET", self._keys.failures(address)))
         return int(count or 0)

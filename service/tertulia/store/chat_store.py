@@ -12,7 +12,7 @@ from itertools import islice
 
 import structlog
 
-from tertulia.chat.ports import Follower, Member, Op, Replay
+from tertulia.chat.ports import Follower, Member, Op, Remembered, Replay
 from tertulia.chat.position import Position
 from tertulia.domain.events import Present, encode
 from tertulia.domain.nicknames import fold
@@ -86,6 +86,9 @@ class ChatStore:
 
     def submit(self, op: Op) -> None:
         self._committer.submit(op)
+
+    def recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
+        self._replayer.recall(token, done)
 
     def replay(
         self, after: Position, before: Position, token: str, done: Callable[[Replay], None]

@@ -34,6 +34,7 @@ class NewEpoch(Exception):
 _BY_TYPE: tuple[tuple[type[Exception], RetryCause], ...] = (
     (exceptions.TimeoutError, RetryCause.TIMEOUT),
     (TimeoutError, RetryCause.TIMEOUT),
+    (exceptions.AuthenticationError, RetryCause.OTHER),  # though it is a connection error there
     (exceptions.BusyLoadingError, RetryCause.LOADING),
     (exceptions.ConnectionError, RetryCause.CONNECTION),
     (OSError, RetryCause.CONNECTION),

@@ -1,9 +1,10 @@
 """Reading the past of a room for a client that comes back to it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from tertulia.chat.ports import Entry, Replay
+from tertulia.chat.ports import Entry, Remembered, Replay
 from tertulia.chat.position import Position
 from tertulia.chat.tasks import Tasks
 from tertulia.store.backoff import Backoff
@@ -11,6 +12,8 @@ from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.wire import parse_logged
+
+_T = TypeVar("_T")
 
 MOST_ENTRIES = 2_000
 MOST_BYTES = 1_048_576
@@ -32,22 +35,33 @@ class Replayer:
         """Read the log between two places, both exclusive; call ``done`` with it."""
         self._tasks.start(self._replay(after, before, token, done))
 
+    def recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
+        """Look up a token; call ``done`` with what it says."""
+        self._tasks.start(self._recall(token, done))
+
     def stop(self) -> None:
         """Read nothing more."""
         self._tasks.stop()
 
+    async def _recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
+        key, first = await self._patiently(
+            lambda: self._link.call("HMGET", self._keys.token(token), "key", "first")
+        )
+        done(None if None in (key, first) else Remembered(key.decode(), int(first)))
+
     async def _replay(
         self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
     ) -> None:
+        done(await self._patiently(lambda: self._read(after, before, token)))
+
+    async def _patiently(self, read: Callable[[], Awaitable[_T]]) -> _T:
         backoff = Backoff()
         while True:
             try:
                 async with self._turn:
-                    replay = await self._read(after, before, token)
-                break
+                    return await read()
             except StoreAway:
                 await backoff.wait()
-        done(replay)
 
     async def _read(self, after: Position, before: Position, token: str) -> Replay:
         same_log = after.epoch == before.epoch and after.offset < before.offset

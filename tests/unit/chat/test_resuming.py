@@ -53,6 +53,7 @@ def test_who_comes_back_reads_what_it_missed(
         "welcome betty andy",
         "4 [left betty, said andy missed]",
         "5 [said andy this too]",
+        "6 [joined betty]",
     ]
     andy.say("present")
     assert again.read() == ["7 [said andy present]"]
@@ -64,7 +65,7 @@ def test_who_comes_back_before_it_is_missed_takes_its_nickname_over(
     andy, betty = enter("andy"), enter("betty", FramedVoice())
     again = connect(FramedVoice())
     resume(again, betty, 2)
-    assert again.read() == ["welcome betty andy", "3 [left betty]"]
+    assert again.read() == ["welcome betty andy", "3 [left betty, joined betty]"]
     assert betty.closed is Disconnect.DISPLACED
     assert andy.read() == ["joined betty", "left betty", "joined betty"]
     again.say("mine", 1)
@@ -98,6 +99,7 @@ def test_what_comes_while_the_past_is_read_comes_after_it(
     assert again.read() == [
         "welcome betty andy",
         "3 [left betty, said andy past]",
+        "4 [joined betty]",
         "5 [said andy meanwhile]",
         "whispered andy meanwhile",
     ]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.device_client import BINARY, BOTH, TEXT, Framing
 from tertulia.dialects.device import (
+    MAX_MESSAGE,
     MAX_STRING,
     OPERATIONS,
     DeviceReader,
@@ -429,8 +430,8 @@ def test_a_password_has_3_to_72_characters(framing: Framing, password: str, good
 
 
 @every_split
-@pytest.mark.parametrize("length", [0, 1, 199, 200, 201, 255, 256, 4096, 4097, MAX_STRING])
-def test_a_binary_string_may_have_any_length_up_to_65535(length: int, split: Split) -> None:
+@pytest.mark.parametrize("length", [0, 1, 199, 200, 201, 255, 256, 4096, 4097, MAX_MESSAGE])
+def test_a_message_may_have_any_length_that_can_be_shown(length: int, split: Split) -> None:
     told = Told([True, 1, True])
     told.feed(BINARY.write(10, "anna", "bruno"))
     text = "x" * length

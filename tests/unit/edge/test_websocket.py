@@ -106,7 +106,6 @@ class Service:
             self._store,
             loop,
             RoomLimits(20, 1 << 22, True, 30.0),
-            NoAccounts(),
             passwords,
             Devices(self._store, NoAccounts(), passwords, metrics),
             metrics,

@@ -63,6 +63,7 @@ class Client:
         "carry",
         "dialect",
         "entering",
+        "fell_at",
         "id",
         "in_step",
         "is_ordered",
@@ -74,11 +75,11 @@ class Client:
         "private",
         "public",
         "recv_into",
+        "since",
         "sock",
         "state",
         "target",
         "tries",
-        "unplaced",
         "watches",
     )
 
@@ -101,7 +102,7 @@ class Client:
         """The beginning of a line or frame whose end has not come."""
         self.out = bytearray()
         """What the kernel did not take yet."""
-        # What has been read, see order.py and reading.py.
+        # What has been read: see reading.py and agreement.py.
         self.at = 0
         """The place in the order up to which it has read."""
         self.in_step = True
@@ -111,8 +112,9 @@ class Client:
         self.private = Sequences()
         self.last_place = -1
         """Out of step, the highest place of a message that was read."""
-        self.unplaced: list[bytes] = []
-        """Out of step, messages whose place is not yet known."""
+        self.fell_at = 0
+        """Out of step, the place at which it fell out, and then what it has read since."""
+        self.since: list[bytes] = []
         self.is_ordered = True
         """Whether the order of messages from different senders is verified."""
 

@@ -20,28 +20,22 @@ PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 class Latency:
     """Times in microseconds, of every n-th delivery."""
 
-    __slots__ = ("_histogram", "_until", "every", "longest", "recorded")
+    __slots__ = ("_histogram", "every", "longest", "recorded", "until")
 
     def __init__(self, every: int = 1) -> None:
         """Record every n-th delivery to begin with."""
         self._histogram = HdrHistogram(1, MOST, _DIGITS)
         self.every = max(1, every)
-        self._until = 0
+        self.until = 0
+        """Deliveries that pass before the next that is recorded."""
         self.recorded = 0
         self.longest = 0
         """The longest, also of those that were not recorded."""
 
-    def passes(self, count: int) -> bool:
-        """Say whether none of the next so many deliveries is to be recorded, and pass them if so."""
-        if count <= self._until:
-            self._until -= count
-            return True
-        return False
-
     def choose(self, count: int) -> range:
         """Pass the next so many deliveries, and return which of them are to be recorded."""
-        chosen = range(self._until, count, self.every)
-        self._until = self._until + len(chosen) * self.every - count
+        chosen = range(self.until, count, self.every)
+        self.until += len(chosen) * self.every - count
         return chosen
 
     def record(self, micros: int) -> None:

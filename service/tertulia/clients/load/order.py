@@ -15,7 +15,7 @@ from tertulia.clients.load.texts import Token
 class Order:
     """Public messages by their place, which counts from 0. What all have read may be forgotten."""
 
-    __slots__ = ("_base", "_digest", "_heads", "_places", "_tag", "due", "owners", "tokens")
+    __slots__ = ("_digest", "_heads", "_places", "_tag", "base", "due", "owners", "tokens")
 
     def __init__(self, tag: bytes, senders: int) -> None:
         """Begin empty, for messages with a tag by that many senders."""
@@ -24,23 +24,19 @@ class Order:
         self.due: list[int] = []
         self._tag = tag
         self._heads = [0] * senders
-        self._base = 0
+        self.base = 0
+        """The first place that is not forgotten, at which the lists begin."""
         self._digest = 0
         self._places: dict[bytes, int] | None = None
 
     @property
     def end(self) -> int:
         """The place that the next message will have."""
-        return self._base + len(self.tokens)
-
-    @property
-    def base(self) -> int:
-        """The first place that is not forgotten, at which the lists begin."""
-        return self._base
+        return self.base + len(self.tokens)
 
     def follows(self, at: int, tokens: list[bytes]) -> bool:
         """Say whether these are the messages from a place on, adding those that are new."""
-        low = at - self._base
+        low = at - self.base
         if self.tokens[low : low + len(tokens)] == tokens:
             return True
         known = self.tokens[low:]
@@ -73,19 +69,30 @@ class Order:
     def place(self, raw: bytes) -> int | None:
         """Return where a message is, unless it is not there or forgotten."""
         if self._places is None:  # it is kept only where there are readers out of step
-            self._places = {known: self._base + i for i, known in enumerate(self.tokens)}
+            self._places = {known: self.base + i for i, known in enumerate(self.tokens)}
         return self._places.get(raw)
+
+    def between(self, start: int, end: int) -> list[bytes]:
+        """Return the messages from one place to another."""
+        return self.tokens[start - self.base : end - self.base]
+
+    def cut(self, at: int) -> None:
+        """Forget everything from a place on."""
+        self._heads = list(self.heads_at(at).values())
+        low = at - self.base
+        del self.tokens[low:], self.owners[low:], self.due[low:]
+        self._places = None
 
     def heads_at(self, at: int) -> dict[int, int]:
         """Return the number of each sender's first message from a place on."""
         heads = dict(enumerate(self._heads))
-        for sender in self.owners[at - self._base :]:
+        for sender in self.owners[at - self.base :]:
             heads[sender] -= 1
         return heads
 
     def forget(self, before: int) -> None:
         """Forget what comes before a place."""
-        count = before - self._base
+        count = before - self.base
         if count <= 0:
             return
         gone = self.tokens[:count]
@@ -94,7 +101,7 @@ class Order:
             for raw in gone:
                 del self._places[raw]
         del self.tokens[:count], self.owners[:count], self.due[:count]
-        self._base = before
+        self.base = before
 
     def digest(self) -> int:
         """Return a number that is the same where the same messages came in the same order."""

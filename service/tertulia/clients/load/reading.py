@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from tertulia.clients.load import texts
-from tertulia.clients.load.client import NOTHING_KNOWN, Client, Known, State
+from tertulia.clients.load.agreement import Agreement, reads_all
+from tertulia.clients.load.client import NOTHING_KNOWN, Client, State
 from tertulia.clients.load.latency import Latency
 from tertulia.clients.load.order import Order
 from tertulia.clients.load.sequences import Sequences, Verdict
@@ -23,9 +24,6 @@ _MOST_KNOWN: Final = 256
 """Reads that are remembered. Readers of one fan-out are close together."""
 _MOST_IN_ORDER: Final = 50_000
 """Messages from which on those that all have read are forgotten."""
-_MOST_UNPLACED: Final = 1_000_000
-"""Messages that all readers together have before the others. Where there are more, their order is no
-longer looked at."""
 _ONWARD: Final = (Verdict.NEXT, Verdict.AHEAD)
 
 
@@ -84,18 +82,9 @@ class Reading:
         self._latency = latency
         self._landed = landed
         self._whisperers = {c.id: clients[i - 1].id for i, c in enumerate(clients)}
-        self._known: dict[str, Known] = {}
         for client in clients:
-            client.at, client.last_place, client.unplaced = 0, -1, []
-            client.public, client.private = Sequences(), Sequences()
-            # Who does not read its own messages does not know their places, so it makes no order.
-            client.in_step = _reads_all(client)
-            client.is_ordered = True
-            client.known = (
-                NOTHING_KNOWN
-                if client.is_sender
-                else self._known.setdefault(client.dialect.name, {})
-            )
+            client.private = Sequences()
+        self._agreement = Agreement(self.order, clients)
 
     def take(self, client: Client, buffer: bytearray, count: int, now: int) -> None:
         """Take the first bytes of a buffer as what a client has just read."""
@@ -111,21 +100,16 @@ class Reading:
         self.farewells[why] += 1
 
     def tidy(self) -> None:
-        """Forget messages that all have read. To be called now and then."""
-        if len(self.order.tokens) < _MOST_IN_ORDER:
-            return
-        self._place()
-        readers = [
-            client.at if client.in_step else client.last_place + 1
-            for client in self._clients
-            if client.state is State.IN and client.is_ordered
-        ]
-        self.order.forget(min(readers, default=self.order.end))
+        """Compare readers, and forget what all have read. To be called now and then."""
+        self._agreement.reconcile()
+        if len(self.order.tokens) > _MOST_IN_ORDER:
+            self._agreement.forget()
 
     def account(self, public: Mapping[int, int], private: Mapping[int, int]) -> Tally:
         """Return the tally, by how many messages each sender has sent: all, and those of here."""
-        self._place(is_last=True)
+        self._agreement.reconcile()
         tally = msgspec.structs.replace(self.tally)
+        tally.out_of_order += self._agreement.disorder()
         for client in self._clients:
             for account in (client.public, client.private):
                 tally.doubled += account.doubled
@@ -149,7 +133,7 @@ class Reading:
     def _lost(self, client: Client, public: Mapping[int, int]) -> int:
         if client.in_step:
             return max(0, sum(public.values()) - client.at)
-        if not _reads_all(client):
+        if not reads_all(client):
             public = {sender: count for sender, count in public.items() if sender != client.id}
         return client.public.lost(public)
 
@@ -157,15 +141,18 @@ class Reading:
 
     def _passed(self, client: Client, count: int, now: int) -> None:
         """Note that a reader has read the next messages of the order."""
-        order, latency = self.order, self._latency
-        low = client.at - order.base
-        client.at += count
-        self.tally.public += count
-        self.tally.last = now
+        order, latency, tally = self.order, self._latency, self.tally
+        at = client.at
+        low = at - order.base
+        client.at = at + count
+        tally.public += count
+        tally.last = now
         oldest = now - order.due[low]
         if oldest > latency.longest:
             latency.longest = oldest
-        if not latency.passes(count):
+        if count <= latency.until:
+            latency.until -= count
+        else:
             for index in latency.choose(count):
                 latency.record(now - order.due[low + index])
         if self._acknowledge:
@@ -238,9 +225,8 @@ class Reading:
             tally.last = now
             latency, late = self._latency, now - token.due
             latency.longest = max(latency.longest, late)
-            if not latency.passes(1):
-                for _ in latency.choose(1):
-                    latency.record(late)
+            for _ in latency.choose(1):
+                latency.record(late)
         tally.public += public
         tally.private += private
         tally.apart += public + private
@@ -256,7 +242,7 @@ class Reading:
             self._landed(token.sender, 1 + client.private.skipped)
 
     def _public(self, client: Client, token: Token) -> None:
-        own = token.sender == client.id and not _reads_all(client)
+        own = token.sender == client.id and not reads_all(client)
         if own or token.sender >= self._senders:
             self.tally.stray += 1
             return
@@ -266,46 +252,12 @@ class Reading:
                 if token.sender == client.watches:
                     self._landed(token.sender, 1)
                 return
-            self._fall_out_of_step(client)
+            self._agreement.fall_out(client)
         verdict = client.public.take(token.sender, token.number)
         if verdict is Verdict.STRAY:
             self.tally.stray += 1
         if verdict in _ONWARD:
             if client.is_ordered:
-                client.unplaced.append(token.raw)
+                client.since.append(token.raw)
             if token.sender == client.watches:  # what it skipped is no longer under way
                 self._landed(token.sender, 1 + client.public.skipped)
-
-    def _fall_out_of_step(self, client: Client) -> None:
-        """Keep a reader's own account from here on, of which message of each sender is next."""
-        client.in_step = False
-        client.known = NOTHING_KNOWN
-        client.public = Sequences(self.order.heads_at(client.at))
-        client.last_place = client.at - 1
-
-    def _place(self, *, is_last: bool = False) -> None:
-        """Check that readers out of step read messages of several senders in the same order.
-
-        What nobody in step has read has no place, yet. Where it never gets one, there is nothing to
-        compare it with.
-        """
-        apart = [client for client in self._clients if not client.in_step and client.is_ordered]
-        grows = any(client.in_step for client in self._clients)
-        for client in apart:
-            count = 0
-            for raw in client.unplaced:
-                place = self.order.place(raw)
-                if place is not None:
-                    self.tally.out_of_order += place < client.last_place
-                    client.last_place = max(place, client.last_place)
-                elif grows and not is_last:
-                    break
-                count += 1
-            del client.unplaced[:count]
-            if not grows or len(client.unplaced) > _MOST_UNPLACED // len(apart):
-                client.is_ordered = False
-                client.unplaced.clear()
-
-
-def _reads_all(client: Client) -> bool:
-    return client.dialect.echoes or not client.is_sender

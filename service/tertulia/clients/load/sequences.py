@@ -35,6 +35,11 @@ class Sequences:
         self.skipped = 0
         """How many are missing right before the message that was taken last."""
 
+    @property
+    def is_faultless(self) -> bool:
+        """Whether all came once and in order, so far."""
+        return not (self._missing or self.doubled or self.late)
+
     def take(self, sender: int, number: int) -> Verdict:
         """Note a message, and say what it is."""
         self.skipped = 0

@@ -1,6 +1,7 @@
 """The words of each dialect: what clients write, and how they enter, whatever the split."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from websockets.frames import Frame, Opcode
@@ -11,6 +12,7 @@ from tertulia.clients.load import dialects
 from tertulia.clients.load.dialects.contract import Entering, Whole
 from tertulia.dialects.browser import BrowserReader
 from tertulia.dialects.chatte import ChatteReader
+from tertulia.dialects.contract import Reader
 from tertulia.dialects.protocollo import ProtocolloReader
 from tertulia.domain.commands import Acknowledge, Command, Say, Whisper
 
@@ -46,10 +48,11 @@ GREETINGS = {
 
 @pytest.mark.parametrize("feed", [in_one, byte_by_byte])
 @pytest.mark.parametrize("name", dialects.NAMES)
-def test_it_enters_and_keeps_what_comes_behind(name: str, feed: object) -> None:
+def test_it_enters_and_keeps_what_comes_behind(
+    name: str, feed: Callable[[Entering, bytes], bytes]
+) -> None:
     greeting, written = GREETINGS[name]
     entering = dialects.by_name(name, "host").entering("ana")
-    assert callable(feed)
     sent = feed(entering, greeting + b"150 bea just")
     assert entering.entered
     assert entering.refused == ""
@@ -100,7 +103,11 @@ def test_a_websocket_server_takes_the_browsers_beginning() -> None:
 
 def commands(name: str, written: bytes) -> list[Command]:
     """Return what the service understands of what a client writes."""
-    readers = {"chatte": ChatteReader, "protocollo": ProtocolloReader, "browser": BrowserReader}
+    readers: dict[str, Callable[[], Reader]] = {
+        "chatte": ChatteReader,
+        "protocollo": ProtocolloReader,
+        "browser": BrowserReader,
+    }
     reader = readers[name]()
     reader.entered()
     if name == "browser":

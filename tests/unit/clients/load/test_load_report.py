@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -24,10 +26,14 @@ HERE = Target("chatte", "localhost", "127.0.0.1", 1234)
 
 
 def outcome(
-    *, plan: dict[str, Any] | None = None, held_back: int = 0, late: int = 0, **tally: int
+    tally: Mapping[str, int] = MappingProxyType({}),
+    *,
+    plan: Mapping[str, Any] = MappingProxyType({}),
+    held_back: int = 0,
+    late: int = 0,
 ) -> Outcome:
     """Return what became of two processes with two clients each, of which one sends 100 messages."""
-    rounds = Rounds(Plan(targets=(HERE,), clients=4, senders=1, processes=2, **(plan or {})))
+    rounds = Rounds(Plan(targets=(HERE,), clients=4, senders=1, processes=2, **plan))
     rounds.joined([Joined(2, {}, 0, 0, 500_000), Joined(2, {}, 0, 0, 400_000)], 6, 600_000)
     rounds.sent(
         0, [Stopped({0: 100}, {}, late, held_back, 1_000_000), Stopped({}, {}, 0, 0, 900_000)]
@@ -75,7 +81,7 @@ def test_the_sum_over_processes() -> None:
     ],
 )
 def test_whatever_is_wrong_is_trouble(tally: dict[str, int], trouble: str) -> None:
-    it = outcome(**tally)
+    it = outcome(tally)
     assert it.trouble == [trouble]
     assert table(it).splitlines()[-1] == f"result       {trouble}"
 
@@ -161,7 +167,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         plans.append(plan)
         if plan.prefix == "stuck":
             raise RunError("something is stuck")
-        return outcome(lost=plan.prefix == "lossy")
+        return outcome({"lost": int(plan.prefix == "lossy")})
 
     monkeypatch.setattr(load_command, "run", run)
     return plans

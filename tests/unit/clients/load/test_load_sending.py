@@ -23,6 +23,8 @@ class Written(Client):
 
     __slots__ = ("written",)
 
+    written: bytes
+
     def write(self, data: bytes) -> None:
         self.written += data
 
