@@ -1,9 +1,9 @@
 """The command ``tertulia``: parses and calls."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -11,7 +11,11 @@ from tertulia import redis_url
 from tertulia.setting_sources import shown
 from tertulia.settings import OPTIONS, Settings, SettingsError, describe, load, table
 
+if TYPE_CHECKING:
+    from tertulia.clients.account_book import AccountBook
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 _WRONG = 1
 """The exit status when the service could not do its work."""
@@ -214,3 +218,97 @@ def load_service(arguments: tuple[str, ...]) -> None:
     from tertulia.clients.load.command import command
 
     command.main(list(arguments), prog_name="tertulia load")
+
+
+@main.group()
+def account() -> None:
+    """Make, change, delete and list accounts.
+
+    They work on the Redis of the settings; without one, on that of the node that runs on the data
+    folder. A password is asked for, or read from standard input: never an option, which others see.
+    """
+
+
+def _for_account(command: _Command) -> _Command:
+    chat = click.option("--chat", default="main", show_default=True, help="The chat it belongs to.")
+    return _configuring(chat(command))
+
+
+@account.command("add")
+@click.argument("nickname")
+@_for_account
+def add_account(nickname: str, chat: str, **given: Any) -> None:
+    """Make an account."""
+    password = _asked_for_password()
+    _with_accounts(given, chat, lambda book: book.add(nickname, password))
+    click.echo(f"made the account {nickname}")
+
+
+@account.command("passwd")
+@click.argument("nickname")
+@_for_account
+def change_password(nickname: str, chat: str, **given: Any) -> None:
+    """Give an account another password."""
+    password = _asked_for_password()
+    _with_accounts(given, chat, lambda book: book.set_password(nickname, password))
+    click.echo(f"changed the password of {nickname}")
+
+
+@account.command("delete")
+@click.argument("nickname")
+@_for_account
+def delete_account(nickname: str, chat: str, **given: Any) -> None:
+    """Delete an account, and what waits for it."""
+    _with_accounts(given, chat, lambda book: book.delete(nickname))
+    click.echo(f"deleted the account {nickname}")
+
+
+@account.command("list")
+@_for_account
+def list_accounts(chat: str, **given: Any) -> None:
+    """List all accounts."""
+    accounts = _with_accounts(given, chat, lambda book: book.all())
+    click.echo(f"{'NICKNAME':32}  {'SINCE':16}  {'DEVICE':6}  PENDING")
+    for each in accounts:
+        here = "in" if each.is_logged_in else "-"
+        click.echo(f"{each.nickname:32}  {each.since:%Y-%m-%d %H:%M}  {here:6}  {each.pending}")
+
+
+def _asked_for_password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _with_accounts(
+    given: dict[str, Any], chat: str, do: "Callable[[AccountBook], Coroutine[Any, Any, _T]]"
+) -> "_T":
+    import asyncio
+
+    from tertulia.clients.account_book import AccountBook, AccountProblem
+    from tertulia.store.embedded import running_url
+    from tertulia.store.errors import StoreAway
+
+    settings = _load(**given)
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+    else:
+        url = running_url(settings.data_dir) or ""
+    if not url:
+        click.echo(
+            f"tertulia: no node runs on {settings.data_dir}: start it, or set redis_url", err=True
+        )
+        sys.exit(_WRONG)
+
+    async def work() -> "_T":
+        async with AccountBook(chat, url, settings.cluster.redis_timeout_seconds) as book:
+            return await do(book)
+
+    try:
+        return asyncio.run(work())
+    except AccountProblem as error:
+        click.echo(f"tertulia: {error}", err=True)
+    except StoreAway as error:
+        shown_url = redis_url.masked(url)
+        click.echo(f"tertulia: Redis at {shown_url} can't be used: {error}", err=True)
+    sys.exit(_WRONG)

@@ -9,12 +9,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from deploy.tools import DEPLOY, ROOT, installed, run
+from tertulia.setting_sources import leaves, variable
+from tertulia.settings import Settings
 
 DOCKER = DEPLOY / "docker"
 COMPOSE = DOCKER / "compose.yaml"
+NOT_YET = {"TERTULIA_REDIS_PASSWORD_FILE", "TERTULIA_TRUSTED_PROXIES"}
+"""Settings that the service is about to have."""
 YAMLLINT = """\
 extends: default
 rules:
@@ -58,18 +60,23 @@ def test_the_node_s_settings_are_right() -> None:
     assert len(exposed[1].split()) == len(settings["listeners"]) + 1
 
 
+def test_only_settings_that_there_are_stand_in_the_environment() -> None:
+    """A node refuses a TERTULIA_ variable that it does not know."""
+    known = {variable(Settings, key) for key, _ in leaves(Settings)}
+    for file in DEPLOY.rglob("*"):
+        if file.is_file():
+            used = set(re.findall(r"TERTULIA_[A-Z][A-Z_]+[A-Z]", file.read_text()))
+            assert used <= known | NOT_YET, file
+
+
 def test_compose_takes_the_file() -> None:
-    run([installed("compose-load"), COMPOSE])
-
-
-def test_docker_compose_takes_the_file() -> None:
+    run([installed("compose-load"), COMPOSE.name], directory=DOCKER)
     docker = shutil.which("docker")
     if (
-        docker is None
-        or subprocess.run([docker, "compose", "version"], capture_output=True).returncode
+        docker
+        and not subprocess.run([docker, "compose", "version"], capture_output=True).returncode
     ):
-        pytest.skip("there is no docker compose here; its own loader has read the file")
-    run([docker, "compose", "--file", COMPOSE, "config", "--quiet"])
+        run([docker, "compose", "config", "--quiet"], directory=DOCKER)
 
 
 def test_every_service_is_hardened_and_none_is_without_a_fixed_version() -> None:
@@ -107,4 +114,6 @@ def test_yaml_files_are_clean(tmp_path: Path) -> None:
 
 
 def compose() -> Any:
-    return json.loads(run([installed("compose-load"), "-format", "json", COMPOSE]))
+    """Return the file as Compose understands it."""
+    told = run([installed("compose-load"), "-format", "json", COMPOSE.name], directory=DOCKER)
+    return json.loads(told)

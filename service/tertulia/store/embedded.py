@@ -62,6 +62,16 @@ client-output-buffer-limit pubsub 256mb 64mb 60
 """
 
 
+def running_url(data_dir: Path) -> str | None:
+    """Return where the Redis of a node that runs on ``data_dir`` answers; None where none runs."""
+    directory = data_dir / "redis"
+    lock = directory / "server.lock"
+    if not lock.exists() or not _is_locked(lock):
+        return None
+    _, _, address = _read(lock).partition("\n")
+    return f"unix://{quote(address or str(directory / _SOCKET))}"
+
+
 class DataDirInUse(EmbeddedError):
     """Another node runs on this data folder."""
 

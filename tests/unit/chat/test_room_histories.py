@@ -31,7 +31,8 @@ from history.record import (
     Welcomed,
 )
 from tertulia.chat.room import Room
-from tertulia.domain.events import Joined, Left
+from tertulia.domain.commands import CloseChat
+from tertulia.domain.events import Closed, Joined, Left
 from tertulia.domain.nicknames import fold
 
 WANTED = ["wanted", "Wanted"]
@@ -92,6 +93,9 @@ class Witness(Client):
             self.history.add(SentPublic(self.play.tick(), text))
             self.say(text)
 
+    def close_chat(self) -> None:
+        self.do(CloseChat())
+
     def go(self, *, in_order: bool) -> None:
         self.write_down()
         self.history.add(Disconnected(self.play.tick(), "client"))
@@ -112,7 +116,7 @@ class Witness(Client):
 
     def _note(self, words: list[str], at: float) -> None:
         add = self.history.add
-        if words[0] in ("said", "joined", "left"):
+        if words[0] in ("said", "joined", "left", "closed"):
             self.public.append(" ".join(words))
         match words:
             case ["welcome", nickname, *others]:
@@ -136,7 +140,7 @@ class Witness(Client):
                 add(SawJoined(at, nickname))
             case ["left", nickname]:
                 add(SawLeft(at, nickname))
-            case ["promoted"] | ["farewell"]:
+            case ["promoted"] | ["farewell"] | ["closed"] | ["refused", "forbidden"]:
                 pass
             case _:
                 add(Unexpected(at, " ".join(words)))
@@ -185,6 +189,8 @@ class Play:
             elif what == "whisper":
                 recipient = self.dice.choice([*self.clients, None])
                 client.tell(recipient.nickname if recipient else "wanted", f"t{self.texts}")
+            elif what == "close":
+                client.close_chat()
             elif what == "stuck":
                 client.outbox.taken = False
             else:
@@ -238,6 +244,10 @@ def should_have_read(play: Play, reader: Witness) -> tuple[list[str], list[str]]
                 if is_own:
                     is_in, others = True, list(roster.values())
                 roster[event.session] = event.nickname
+            elif isinstance(event, Closed):
+                roster.clear()
+                if is_in:
+                    return others, [*lines, "closed"]
             if is_in and not (is_own and (isinstance(event, Joined) or not reader.voice.echoes)):
                 lines.append(reader.voice.public(event).decode().strip())
     return others, lines
@@ -270,18 +280,23 @@ def check_nicknames(play: Play) -> None:
                 assert holders[key] == event.session
                 if isinstance(event, Left):
                     del holders[key]
+                elif isinstance(event, Closed):
+                    holders.clear()
     present = {client.session.name for client in play.clients if client.is_in}
     assert set(holders.values()) == present
 
 
 PEOPLE = ["enter", "enter", "say", "say", "whisper", "leave", "lose", "stuck"] + ["work"] * 6
+ADMINISTRATORS = ["enter", "enter", "say", "leave", "close", "close"] + ["work"] * 4
 NODES = ["enter", "enter", "say", "say", "whisper", "lose", "fence"] + ["work"] * 5
 
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0), nodes=st.integers(1, 3), length=st.integers(20, 150))
-@pytest.mark.parametrize("acts", [PEOPLE, NODES])
-@pytest.mark.parametrize("contested", [False, True])
+@pytest.mark.parametrize(
+    ("acts", "contested"),
+    [(PEOPLE, False), (PEOPLE, True), (NODES, False), (NODES, True), (ADMINISTRATORS, True)],
+)
 def test_everybody_reads_one_log(
     seed: int, nodes: int, length: int, acts: list[str], contested: bool
 ) -> None:

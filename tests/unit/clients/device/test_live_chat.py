@@ -434,6 +434,19 @@ def test_a_foreign_member_s_word_is_told_though_its_list_is_awaited() -> None:
     assert carol.heard == [("bob", "ciao")]
 
 
+def test_who_is_listed_twice_or_is_me_is_not_dialled() -> None:
+    network = Network()
+    carol, anna = network.device("carol", "anna"), network.device("anna", "carol")
+    carol.dial(anna)
+    network.dialled.clear()
+    carol.ends[1] = network.connect(anna)
+    carol.do(carol.chat.connected(1, network.now))
+    listed = [peer.Member(name, 7000) for name in ("bob", "CAROL", "Bob", "Anna", "dora")]
+    carol.do(carol.chat.received(1, integer(1) + peer.invitation(listed), network.now))
+    assert [port for _, _, port in network.dialled] == [7000, 7000]
+    assert carol.told == [Came("anna", group=True)]
+
+
 def test_a_file_reaches_all() -> None:
     network = Network()
     anna, *others = group(network, 3)

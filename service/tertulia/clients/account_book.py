@@ -1,0 +1,114 @@
+"""Accounts, for operators: made, given another password, deleted, listed. Directly in Redis."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from argon2 import PasswordHasher
+
+from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
+from tertulia.domain.nicknames import fold, is_valid
+from tertulia.store.keys import Keys
+from tertulia.store.link import Link
+
+
+class AccountProblem(Exception):
+    """What was asked for can't be done; the text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One line of the list."""
+
+    nickname: str
+    since: datetime
+    is_logged_in: bool
+    """From a device."""
+    pending: int
+    """How many messages wait for it."""
+
+
+class AccountBook:
+    """The accounts of one chat. Raises StoreAway where Redis can't be reached."""
+
+    def __init__(self, chat: str, url: str, timeout: float) -> None:
+        self._keys = Keys(chat)
+        self._link = Link(url, "tertulia-accounts", timeout)
+
+    async def __aenter__(self) -> Self:
+        await self._link.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._link.disconnect()
+
+    async def add(self, nickname: str, password: str) -> None:
+        """Make an account."""
+        if not is_valid(nickname):
+            raise AccountProblem(
+                f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
+            )
+        account = self._keys.account(fold(nickname))
+        if not await self._link.call("HSETNX", account, "hash", _hashed(password)):
+            raise AccountProblem(f"there is an account {nickname} already: use account passwd")
+        seconds, micros = await self._link.call("TIME")
+        since = int(seconds) * 1000 + int(micros) // 1000
+        await self._link.call("HSET", account, "nickname", nickname, "since", since)
+
+    async def set_password(self, nickname: str, password: str) -> None:
+        """Give an account another password; who is logged in stays so."""
+        await self._require(nickname)
+        account = self._keys.account(fold(nickname))
+        await self._link.call("HSET", account, "hash", _hashed(password))
+
+    async def delete(self, nickname: str) -> None:
+        """Delete an account, its login, and what waits for it."""
+        await self._require(nickname)
+        key, keys = fold(nickname), self._keys
+        await self._link.call_many(
+            [
+                ("DEL", keys.account(key), keys.device(key), keys.pending(key), keys.counts(key)),
+                ("ZREM", keys.devices, key),
+            ]
+        )
+
+    async def all(self) -> list[Account]:
+        """Return all accounts, by name."""
+        found: set[str] = set()
+        cursor, prefix = b"0", self._keys.account("")
+        while True:
+            cursor, names = await self._link.call(
+                "SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", 500
+            )
+            found.update(name.decode().removeprefix(prefix) for name in names)
+            if cursor == b"0":
+                return [await self._account(key) for key in sorted(found)]
+
+    async def _account(self, key: str) -> Account:
+        (nickname, since), login, pending = await self._link.call_many(
+            [
+                ("HMGET", self._keys.account(key), "nickname", "since"),
+                ("EXISTS", self._keys.device(key)),
+                ("XLEN", self._keys.pending(key)),
+            ]
+        )
+        moment = datetime.fromtimestamp(int(since or 0) / 1000, UTC)
+        return Account((nickname or key.encode()).decode(), moment, bool(login), int(pending))
+
+    async def _require(self, nickname: str) -> None:
+        if not await self._link.call("EXISTS", self._keys.account(fold(nickname))):
+            raise AccountProblem(f"there is no account {nickname!r}: account list shows all")
+
+
+def _hashed(password: str) -> str:
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise AccountProblem(
+            f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters, this one {len(password)}"
+        )
+    return PasswordHasher().hash(password)

@@ -1,0 +1,143 @@
+"""The devices' side of a chat: what happens when being told overtakes an answer."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from prometheus_client import CollectorRegistry
+
+from fakes.accounts import KnownPasswords, NoAccounts
+from fakes.outbox import RecordingOutbox
+from tertulia.chat.accounts import Login, Pending
+from tertulia.chat.device_ops import DeviceOp, Disengage, Forget, OpenChat
+from tertulia.chat.devices import Devices, DeviceSession
+from tertulia.chat.ports import Op, Outcome, Store
+from tertulia.domain.disconnects import Disconnect
+from tertulia.metrics import Metrics
+
+ADDRESS = "192.0.2.1"
+WHEN = datetime(2026, 11, 20, 23, 11, 5)  # noqa: DTZ001 (local time, as in Pending)
+
+
+class HandStore:
+    """A store that settles when it is told to."""
+
+    node = "n"
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+
+    def submit(self, op: Op) -> None:
+        self.ops.append(op)
+
+    def settle(self, note: str = "") -> None:
+        """Settle everything that was submitted, as DONE."""
+        for op in self.ops:
+            assert isinstance(op, DeviceOp)
+            if not op.settled.done():
+                op.outcome, op.note = Outcome.DONE, note
+                op.settled.set_result(None)
+
+
+class SlowAccounts(NoAccounts):
+    """Anna is logged in, and has a message from bruno that takes until ``found`` to be read."""
+
+    def __init__(self) -> None:
+        self.found = asyncio.Event()
+        self.found.set()
+
+    async def login(self, key: str) -> Login | None:
+        return Login("anna", ADDRESS, 5001, "")
+
+    async def pending(self, key: str) -> Sequence[Pending]:
+        await self.found.wait()
+        return [Pending("1-0", "bruno", "uno", WHEN)]
+
+
+class Connection:
+    """A device's connection: fed lines, it does what the edge does."""
+
+    def __init__(self) -> None:
+        self.store, self.accounts = HandStore(), SlowAccounts()
+        registry = CollectorRegistry()
+        metrics = Metrics(registry, dialects=("device",), chats={"main"}, version="0")
+        self.devices = Devices(
+            cast(Store, cast(Any, self.store)), self.accounts, KnownPasswords(), metrics
+        )
+        self.outbox = RecordingOutbox()
+        self.session: DeviceSession = self.devices.connect(self.outbox, ADDRESS, 50_000)
+
+    async def send(self, *lines: str) -> None:
+        self.session.reader.feed("".join(f"{line}\n" for line in lines).encode())
+        await self.go_on()
+
+    async def go_on(self) -> None:
+        """Do everything that can be done."""
+        for _ in range(50):
+            while self.session.takes_commands:
+                command = self.session.reader.next_command()
+                if command is None:
+                    break
+                self.devices.command(self.session, command)
+            await asyncio.sleep(0)
+
+    def close(self, *, in_order: bool) -> None:
+        self.devices.lost(self.session, Disconnect.GONE if in_order else Disconnect.BROKEN)
+        self.devices.disconnected(self.session, in_order)
+
+    def forgotten(self) -> list[str]:
+        return [entry for op in self.store.ops if isinstance(op, Forget) for entry in op.entries]
+
+
+async def test_what_was_shown_is_forgotten_when_the_device_closes_in_order() -> None:
+    for in_order, forgotten in ((True, ["1-0"]), (False, [])):
+        it = Connection()
+        await it.send("200", "anna", "bruno")
+        assert it.outbox.read() == ["1", "1", "uno", ""]
+        it.close(in_order=in_order)
+        assert it.forgotten() == forgotten
+
+
+async def test_what_was_not_shown_because_the_other_came_is_not_forgotten() -> None:
+    it = Connection()
+    it.accounts.found.clear()
+    await it.send("200", "anna", "bruno")
+    it.devices.summoned(it.session.name, 6002)
+    it.accounts.found.set()
+    await it.go_on()
+    assert it.outbox.read() == ["1", "1", "6002"]
+    it.close(in_order=True)
+    assert it.forgotten() == []
+
+
+async def test_what_was_not_shown_because_the_node_drained_is_not_forgotten() -> None:
+    it = Connection()
+    it.accounts.found.clear()
+    await it.send("200", "anna", "bruno")
+    it.devices.drain()
+    it.accounts.found.set()
+    await it.go_on()
+    assert it.outbox.read() == ["1", "1"]
+    it.close(in_order=True)
+    assert it.forgotten() == []
+
+
+async def test_a_device_reads_its_answer_before_it_is_told_that_the_other_came() -> None:
+    """The other's entering may overtake the news of the own one: without the 1, both would dial."""
+    it = Connection()
+    await it.send("10", "anna", "bruno")
+    assert [type(op) for op in it.store.ops] == [OpenChat]
+    it.devices.summoned(it.session.name, 6002)
+    it.store.settle("1")
+    await it.go_on()
+    assert it.outbox.read() == ["1", "1", "1", "6002"]
+
+
+async def test_who_goes_while_its_entering_is_under_way_is_offchat_afterwards() -> None:
+    it = Connection()
+    await it.send("10", "anna", "bruno")
+    it.close(in_order=True)
+    it.store.settle("1")
+    await it.go_on()
+    assert [type(op) for op in it.store.ops] == [OpenChat, Disengage]
