@@ -316,7 +316,7 @@ LIMITS: Final = Row(
     (
         Panel(
             "Connections ended",
-            "By reason: the catalogue is in docs/operations.md.",
+            "By reason: left, slow_reader, silent, drained and so on.",
             (Query(f"{total(rate('disconnects_total'), 'reason')} > 0", "{{reason}}"),),
             unit="ops", width=12,
         ),

@@ -1,7 +1,6 @@
 """A real Redis, or Sentinel, with the files as shipped."""
 
-import os
-import signal
+import shutil
 import subprocess
 from pathlib import Path
 from typing import cast
@@ -42,7 +41,7 @@ class ShippedRedis:
         self._directory = directory
         self._command = [
             redis_binary(),
-            str(REDIS / "redis.conf"),
+            shutil.copy(REDIS / "redis.conf", directory),  # Sentinel has it rewritten
             *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(directory)),
             *("--aclfile", str(users_with_passwords(directory))),
             *options,
@@ -64,7 +63,7 @@ class ShippedRedis:
     def kill(self) -> None:
         """End it at once."""
         if self._process is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.kill()
             self._process.wait(10)
             self._process = None
 

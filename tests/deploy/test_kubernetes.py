@@ -2,12 +2,13 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.tools import DEPLOY, installed, run
+from deploy.tools import DEPLOY, ROOT, installed, run
 
 CHART = DEPLOY / "kubernetes" / "tertulia"
 OLDEST, NEWEST = "1.29", "1.37"
@@ -81,3 +82,9 @@ def test_the_schema_of_the_values_knows_every_value() -> None:
     values = run([installed("helm"), "show", "values", CHART])
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert set(re.findall(r"^(\w+):", values, re.MULTILINE)) == {*schema["properties"]} - {"global"}
+
+
+def test_the_chart_is_of_the_service_s_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    told = (CHART / "Chart.yaml").read_text()
+    assert re.findall(r"^(?:appVersion|version): (.*)$", told, re.MULTILINE) == [version, version]

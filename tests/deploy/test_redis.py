@@ -11,10 +11,12 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from deploy.shipped_redis import PASSWORDS, REDIS, ShippedRedis, ShippedSentinel
-from deploy.tools import ROOT, packaged, run
+from deploy.tools import ROOT, run
 from harness.chatte_client import ChatteClient
+from harness.device_client import leave_messages, log_in, sign_up, take
 from harness.load import connect_many, settle
 from harness.node import QUICK, Listener, Node
+from harness.protocollo_client import ProtocolloClient
 from harness.redis_server import ONCE, RedisServer
 from harness.waiting import until, until_sync
 
@@ -57,10 +59,6 @@ def test_users_have_no_password_until_an_operator_gives_one(tmp_path: Path) -> N
     assert "opensesame" not in printed
 
 
-def test_the_shell_script_is_clean() -> None:
-    run([packaged("shellcheck"), REDIS / "with-passwords"])
-
-
 @pytest.mark.slow
 async def test_nodes_can_do_all_that_they_have_to(shipped: ShippedRedis, tmp_path: Path) -> None:
     url = f"redis://tertulia:{PASSWORDS['tertulia'].replace(' ', '%20')}@127.0.0.1:{shipped.port}/1"
@@ -69,7 +67,7 @@ async def test_nodes_can_do_all_that_they_have_to(shipped: ShippedRedis, tmp_pat
             tmp_path / name,
             redis_url=url,
             node_id=name,
-            listeners=(Listener(), Listener("protocollo"), Listener("browser")),
+            listeners=tuple(map(Listener, ("chatte", "protocollo", "browser", "device"))),
             settings=QUICK,
         )
         for name in ("one", "two")
@@ -89,7 +87,21 @@ async def test_nodes_can_do_all_that_they_have_to(shipped: ShippedRedis, tmp_pat
         survivor: ChatteClient = clients[1]
         await survivor.expect_line("151 guest-0 just left the chat", within=10)
         survivor.say()
-        await settle([clients[1]])
+        await settle([survivor])
+        assert denied(shipped) == []
+
+        device = nodes[1].port("device")
+        for name in ("ada", "bob"):
+            await sign_up(device, name)
+            await log_in(device, name)
+        await leave_messages(device, "ada", "bob", "are you there?")
+        assert await take(device, "bob", "ada") == ["are you there?"]
+        closer = await ProtocolloClient.enter_chat(nodes[1].port("protocollo"), "closer")
+        for client in clients:
+            client.close()
+        await closer.expect_going("guest-5")
+        closer.stop()
+        await until(lambda: closer.closed, 5, "the chat to be closed")
         assert denied(shipped) == []
         nodes[1].terminate()
         assert await nodes[1].exit_status(15) == 0

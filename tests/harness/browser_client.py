@@ -82,7 +82,7 @@ class BrowserClient(ChatteClient):
         self.close_code: int | None = None
         self.close_reason = ""
         self.ids = itertools.count(1)
-        self._resumed = False
+        self._asked_again = False
         self._tries = 0
         self._handshaken = False
         self._socket = ClientProtocol(parse_uri("ws://127.0.0.1/ws"))
@@ -134,7 +134,7 @@ class BrowserClient(ChatteClient):
 
     def ask_again(self, nickname: str, position: Position) -> None:
         """Ask to go on as who lost its connection, and don't wait."""
-        self._resumed = True
+        self._asked_again = True
         self.refused = False
         self.position = position
         self.nickname = nickname
@@ -308,8 +308,10 @@ class BrowserClient(ChatteClient):
         self.welcomed = True
         self.welcome = frame
         self.is_administrator = frame.members[0] == self.nickname
-        if not self._resumed:
+        if not frame.resumed:
             self.position = Position(frame.token, frame.epoch, frame.offset)
+        elif not self._asked_again:
+            self._unexpected(line)
         self.history.add(Welcomed(self.history.now(), self.nickname, frame.members[:-1]))
 
     def _take_events(self, frame: frames.EventsFrame, line: str) -> None:
@@ -318,7 +320,8 @@ class BrowserClient(ChatteClient):
         if last and last.epoch == frame.epoch and frame.offset < last.offset:
             self._unexpected(f"{line} after {last.offset}")
         self.position = Position(self.welcome.token, frame.epoch, frame.offset)
-        is_past = self._resumed and frame.offset <= self.welcome.offset
+        # Of the entry in which it came back, a part was before that: a history tells none of it.
+        is_past = self.welcome.resumed and frame.offset <= self.welcome.offset
         for event in frame.events:
             self.events.append(Happened(frame.epoch, frame.offset, event))
             if not is_past:

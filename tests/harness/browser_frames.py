@@ -49,7 +49,7 @@ class WelcomeFrame(_Strict, frozen=True, tag="welcome"):
     done: Annotated[int, msgspec.Meta(ge=0)]
     members: Annotated[tuple[Nickname, ...], msgspec.Meta(min_length=1)]
     epoch: Epoch
-    offset: Offset
+    offset: Annotated[int, msgspec.Meta(ge=0)]
     missed: Literal["nothing", "some"]
 
 

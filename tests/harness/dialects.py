@@ -7,6 +7,7 @@ from harness.browser_client import BrowserClient
 from harness.chatte_client import ChatteClient
 from harness.node import Node, NodeFactory
 from harness.protocollo_client import ClassicClient, ProtocolloClient
+from harness.waiting import until
 
 DIALECT: dict[type[ChatteClient], str] = {
     ChatteClient: "chatte",
@@ -47,6 +48,20 @@ async def start(
     for node in nodes:
         await node.ready()
     return nodes
+
+
+async def until_empty(nodes: Iterable[Node], chat: str = "main", within: float = 5.0) -> None:
+    """Wait until nobody is in a chat any more, as every node knows."""
+    for node in nodes:
+
+        async def is_empty(node: Node = node) -> bool:
+            return all(
+                it.value == 0
+                for it in await node.metrics()
+                if it.name == "tertulia_roster_size" and it.labels["chat"] == chat
+            )
+
+        await until(is_empty, within, f"{node.node_id} to have nobody in {chat}")
 
 
 def port(node: Node, dialect: type[ChatteClient], chat: str = "main") -> int:

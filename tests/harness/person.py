@@ -3,12 +3,18 @@
 Does what the description of the dialect browser asks of a client that lost its connection.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from harness import browser_frames as frames
 from harness.browser_client import BrowserClient, Happened, Outgoing, Position
 from harness.chatte_client import WITHIN
+
+
+class Displaced(Exception):
+    """Another connection of the same person has taken over."""
 
 
 class Person:
@@ -51,13 +57,18 @@ class Person:
         self.connection.ask_again(self.nickname, self.position)
 
     async def is_back(self, within: float = WITHIN) -> None:
-        """Wait for the welcome, and send again, in order, what was not carried out."""
+        """Wait for the welcome, and send again, in order, what was not carried out.
+
+        Raises Displaced.
+        """
         connection = self.connection
         await connection.wait_for(
             lambda: connection.welcomed or connection.refused or connection.closed,
             within,
             f"{self.nickname} to be back",
         )
+        if connection.closed and connection.close_reason == "displaced":
+            raise Displaced
         assert connection.welcome is not None, connection.describe()
         self.missed.append(connection.welcome.missed)
         outgoing, self._outgoing = self._outgoing, []
@@ -72,6 +83,27 @@ class Person:
         """Connect and go on."""
         await self.connect_again(port)
         await self.is_back(within)
+
+    async def stay(self, port: int, until: Callable[[], bool], within: float = WITHIN) -> None:
+        """Wait until something came; come back where an attempt of before came late and took over."""
+        async with asyncio.timeout(within):
+            while True:
+                connection = self.connection
+                await connection.wait_for(
+                    lambda: until() or connection.closed,  # noqa: B023 - it is waited for here
+                    within,
+                    f"{self.nickname} to have everything",
+                )
+                if not connection.closed:
+                    return
+                self.lose()
+                await self.connect_again(port)
+                with contextlib.suppress(Displaced):
+                    await self.is_back(within)
+
+    def is_answered(self) -> bool:
+        """Say whether everything that it sent is answered."""
+        return not self.connection.outgoing
 
     def say(self) -> None:
         """Tell everybody something that nobody else says."""

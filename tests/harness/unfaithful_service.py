@@ -1,4 +1,4 @@
-"""A chat in three dialects that can be told to do its work badly: what checks deliveries has to notice.
+"""A chat in all dialects that can be told to do its work badly: what checks deliveries has to notice.
 
 It holds nothing, and is as small as it can be. Written from the protocol pages alone.
 """
@@ -52,6 +52,8 @@ class UnfaithfulService:
     """Public messages that were taken."""
     whispered: int = 0
     acknowledged: int = 0
+    waiting: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
+    """What devices have left for others: by recipient and sender."""
     reads: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, it reads nothing from anybody."""
 
@@ -171,6 +173,59 @@ class UnfaithfulService:
             out.put_nowait(b"")
             await writing
 
+    async def device(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        def tell(*values: int | bytes) -> None:
+            for value in values:
+                if isinstance(value, int):
+                    writer.write(value.to_bytes(4, "big"))
+                else:
+                    writer.write(len(value).to_bytes(2, "big") + b"\0\0" + value)
+
+        async def integer() -> int:
+            return int.from_bytes(await reader.readexactly(4), "big")
+
+        async def string() -> bytes:
+            return await reader.readexactly(
+                int.from_bytes((await reader.readexactly(4))[:2], "big")
+            )
+
+        code = await integer()
+        tell(1)
+        me = (await string()).decode()
+        match code:
+            case 1:
+                tell(int(self.faults.refuses(me)))
+                await string()
+                tell(0)
+                await integer()
+                self.sessions.append(Session(me, "device", lambda _: None, writer.close))
+                tell(0)
+            case 3:
+                self.sessions = [it for it in self.sessions if it.nickname != me]
+                tell(0)
+            case 10:
+                tell(1)
+                other = (await string()).decode()
+                tell(1)
+                while (message := await string()) != b"\\q":
+                    self._keep(me, other, message)
+                await reader.read()
+            case 200:
+                tell(1)
+                waiting = self.waiting.get((me, (await string()).decode()), [])
+                shown = list(waiting)
+                tell(b"".join(b"%s\n" % message for message in shown) or b"null")
+                await reader.read()
+                del waiting[: len(shown)]
+        writer.close()
+
+    def _keep(self, sender: str, recipient: str, message: bytes) -> None:
+        self.whispered += 1
+        reader = next(it for it in self.sessions if it.nickname == recipient)
+        reader.delivered += 1
+        kept = self.waiting.setdefault((recipient, sender), [])
+        kept += self.faults.private(reader, [message])
+
     def _frame(self, session: Session, frame: dict[str, str]) -> bool:
         match frame:
             case {"type": "enter", "nickname": nickname} if self.faults.refuses(nickname):
@@ -196,7 +251,12 @@ async def unfaithful(faults: Faults | None = None) -> AsyncIterator[UnfaithfulSe
     service = UnfaithfulService(faults or Faults())
     service.reads.set()
     async with contextlib.AsyncExitStack() as stack:
-        for name, talk in (("chatte", service.chatte), ("protocollo", service.protocollo)):
+        talks = {
+            "chatte": service.chatte,
+            "protocollo": service.protocollo,
+            "device": service.device,
+        }
+        for name, talk in talks.items():
             lines = await asyncio.start_server(_surviving(talk), "127.0.0.1", 0, backlog=1024)
             await stack.enter_async_context(lines)
             service.ports[name] = lines.sockets[0].getsockname()[1]
@@ -207,8 +267,10 @@ async def unfaithful(faults: Faults | None = None) -> AsyncIterator[UnfaithfulSe
 
 def _surviving(talk: Talk) -> Talk:
     async def surviving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             await talk(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            writer.transport.abort()
 
     return surviving
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,7 +13,7 @@ from contract.lossy_proxy import LossyProxy
 from harness import browser_frames as frames
 from harness.browser_client import BrowserClient
 from harness.chatte_client import ChatteClient
-from harness.dialects import launch, listener, port
+from harness.dialects import launch, listener, port, until_empty
 from harness.load import under_load
 from harness.node import Node, NodeFactory
 from harness.protocollo_client import (
@@ -33,8 +32,6 @@ ONE: tuple[type[ChatteClient], ...] = (ChatteClient, ProtocolloClient, BrowserCl
 TWO: tuple[type[ChatteClient], ...] = (ChatteClient, ClassicClient, BrowserClient)
 """What the nodes speak."""
 OPENERS = (ProtocolloClient, ClassicClient, ProtocolloClient)
-CHATS = 4
-"""As many as there are tests on the shared nodes: each has a chat of its own."""
 CLOSED = "102 G The chat was closed by its administrator."
 CLOSED_SECONDS = 1.0
 """Within which everybody is told."""
@@ -49,15 +46,14 @@ class Chat:
     """One chat over some nodes, of which the second speaks the classic protocollo."""
 
     nodes: Sequence[Node]
-    name: str = "main"
 
     async def connect(self, node: int, kind: type[T], nickname: str = "") -> T:
         """Connect to a node."""
-        return await kind.connect(port(self.nodes[node], kind, self.name), nickname)
+        return await kind.connect(port(self.nodes[node], kind), nickname)
 
     async def enter(self, node: int, kind: type[T], nickname: str) -> T:
         """Connect to a node and enter."""
-        return await kind.enter_chat(port(self.nodes[node], kind, self.name), nickname, within=15)
+        return await kind.enter_chat(port(self.nodes[node], kind), nickname, within=15)
 
     async def enter_lines(self, node: int, nickname: str) -> ProtocolloClient:
         """Enter in the protocollo that the node speaks."""
@@ -90,19 +86,6 @@ class Chat:
         for client in entered[1:]:
             await client.expect_line(client.wording.said(names[0], "heard again"))
         return entered
-
-    async def until_empty(self) -> None:
-        """Wait until nobody is in the chat any more, as every node knows."""
-        for node in self.nodes:
-
-            async def is_empty(node: Node = node) -> bool:
-                return all(
-                    it.value == 0
-                    for it in await node.metrics()
-                    if it.name == "tertulia_roster_size" and it.labels["chat"] == self.name
-                )
-
-            await until(is_empty, 5, f"{node.node_id} to be empty")
 
 
 def was_told(client: ChatteClient) -> bool:
@@ -148,7 +131,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
         factory = NodeFactory(tmp_path_factory.mktemp("nodes"), server.url)
         try:
             for kinds in (ONE, TWO, ONE):
-                launch(factory, [listener(it, f"c{i}") for it in kinds for i in range(CHATS)])
+                launch(factory, map(listener, kinds))
             for node in factory.nodes:
                 node.ready_sync()
             yield factory.nodes
@@ -156,12 +139,11 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
             factory.end()
 
 
-_chats = itertools.count()
-
-
 @pytest.fixture
-def chat(nodes: list[Node]) -> Chat:
-    return Chat(nodes, f"c{next(_chats)}")
+async def chat(nodes: list[Node]) -> AsyncIterator[Chat]:
+    """The chat of all tests on the shared nodes; each leaves it empty."""
+    yield Chat(nodes)
+    await until_empty(nodes)
 
 
 # At once, everywhere
@@ -187,7 +169,7 @@ async def test_everybody_on_every_node_is_told_within_a_second_and_all_nicknames
     guest.close()
     late.leave()
     await late.disconnected()
-    await chat.until_empty()
+    await until_empty(chat.nodes)
     for client in await chat.assert_anew(names, 2):
         client.close()
     for node in chat.nodes:
@@ -256,7 +238,7 @@ async def test_who_comes_at_the_same_moment_is_in_the_old_chat_or_in_the_new_one
         outcomes |= {client.closed for client in newcomers}
         for client in (probe, *newcomers):
             client.close()
-        await chat.until_empty()
+        await until_empty(chat.nodes)
     assert outcomes == {True, False}
 
 

@@ -66,11 +66,14 @@ class Chat:
         """Return everything that is kept of accounts, logins and messages."""
         control, found = self.redis.control, dict[str, Any]()
         for kind in ("account", "device", "counts"):
-            for key in sorted(control.keys(self.key(f"{kind}:*"))):
+            for key in self.keys(f"{kind}:*"):
                 found[key] = control.hgetall(key)
-        for key in sorted(control.keys(self.key("pending:*"))):
+        for key in self.keys("pending:*"):
             found[key] = control.xrange(key)
         return found
+
+    def keys(self, pattern: str) -> list[str]:
+        return sorted(cast(list[str], self.redis.control.keys(self.key(pattern))))
 
     async def quiet(self) -> None:
         """Wait until the nodes serve nobody, and have committed what they were asked."""
@@ -97,7 +100,7 @@ class Cluster:
         chat = Chat("main", self.nodes, self.redis)
         kinds = ("account:*", "device:*", "devices", "pending:*", "counts:*", "failures:*")
         for kind in kinds:
-            for key in self.redis.control.keys(chat.key(kind)):
+            for key in chat.keys(kind):
                 self.redis.control.delete(key)
         return chat
 
@@ -166,7 +169,7 @@ async def test_1_signup_refuses_names_that_are_taken_malformed_or_reserved(
     await here.users("anna")
     for name in ("anna", "ANNA", "", "a b", "a:b", "x" * 33, "G", "fine", "Stop", "close", "null"):
         await hold(here.ports[1], framing, converse((1, 1), (name, 1)))
-    assert len(here.redis.control.keys(here.key("account:*"))) == 1
+    assert len(here.keys("account:*")) == 1
 
 
 @both_framings
@@ -568,7 +571,7 @@ async def test_a_login_lasts_a_day_after_its_last_operation(here: Chat) -> None:
 
     def lasts_a_day() -> bool:
         until_then = cast(float, control.zscore(here.key("devices"), "anna"))
-        expires = cast(int, control.pttl(key))
+        expires = control.pttl(key)
         return (
             DAY_MS - 60_000 < expires <= DAY_MS
             and abs(until_then - time.time() * 1000 - DAY_MS) < 60_000
@@ -617,7 +620,7 @@ async def test_five_failures_a_minute_from_one_address_are_refused_for_a_minute(
         assert await log_in(here.ports[node], "anna") == [1, 0, 1]
     assert await log_in(here.ports[0], "anna", source=ELSEWHERE) == [1, 0, 0, 0]
     failures = here.key("failures:127.0.0.1")
-    assert 0 < cast(int, here.redis.control.pttl(failures)) <= 60_000
+    assert 0 < here.redis.control.pttl(failures) <= 60_000
     here.redis.control.pexpire(failures, 1)
     await until(lambda: not here.redis.control.exists(failures), 5, "the minute to be over")
     assert await log_in(here.ports[0], "anna") == [1, 0, 0, 0]

@@ -270,8 +270,7 @@ async def test_who_is_disconnected_is_told_and_has_lost_nothing(dialect: str) ->
     assert outcome.verified.readers == 7
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-async def test_who_is_refused_in_a_storm_tries_again(dialect: str) -> None:
+async def test_who_is_refused_in_a_storm_tries_again() -> None:
     tried: list[str] = []
 
     def refuses(nickname: str) -> bool:
@@ -279,7 +278,7 @@ async def test_who_is_refused_in_a_storm_tries_again(dialect: str) -> None:
         return ".1-3" in nickname and tried.count(nickname) == 1
 
     async with unfaithful(Faults(refuses=refuses)) as service:
-        outcome = await load(service.addresses(dialect), seconds=0.3, storm=0.1)
+        outcome = await load(service.addresses("chatte"), seconds=0.3, storm=0.1)
     assert outcome.trouble == []
     assert [joins.retries for joins in outcome.joins] == [0, 1]
 
@@ -341,6 +340,49 @@ async def test_a_stall_in_open_loop_is_in_the_latency_of_all_it_delays() -> None
     assert latency.p90 is not None and latency.max is not None
     assert 300 < latency.p90 < 1000
     assert 400 < latency.max < 1500
+
+
+# --- Devices ---------------------------------------------------------------------------------------
+
+
+async def test_devices_that_are_served_well_are_counted_right() -> None:
+    async with unfaithful() as service:
+        outcome = await load(service.addresses("device"), in_flight=3)
+        assert service.sessions == []  # all have logged out
+    assert outcome.trouble == []
+    assert outcome.joins[0].clients == 8
+    assert outcome.sent.private == outcome.delivered.private == service.whispered == 60
+    assert outcome.latency.recorded == 60
+
+
+async def test_a_lost_a_doubled_and_a_swapped_message_of_devices_are_noticed() -> None:
+    async with unfaithful(Faults(private=one_of_each())) as service:
+        outcome = await load(service.addresses("device"), senders=8, in_flight=4, messages=400)
+    assert faults_of(outcome) == ONE_OF_EACH
+
+
+async def test_devices_leave_messages_at_a_rate() -> None:
+    async with unfaithful() as service:
+        outcome = await load(service.addresses("device"), rate=100.0, seconds=0.5)
+    assert outcome.trouble == []
+    assert 48 <= outcome.sent.private <= 51
+    assert outcome.latency.corrected
+
+
+async def test_a_device_that_is_refused_or_cut_off_is_told() -> None:
+    async with unfaithful(Faults(refuses=lambda nickname: nickname.endswith("-3"))) as service:
+        outcome = await load(service.addresses("device"))
+    assert outcome.trouble == ["1 clients could not enter: signup, name: answered 1 instead of 0"]
+
+    def cut(session: Session, messages: list[bytes]) -> list[bytes]:
+        if session.delivered == 3:
+            raise ConnectionError
+        return messages
+
+    async with unfaithful(Faults(private=cut)) as service:
+        outcome = await load(service.addresses("device"), senders=1)
+    # Cut off after the last word, or served: that looks the same until nothing is shown.
+    assert faults_of(outcome) == {"lost": 1}
 
 
 # --- The command -----------------------------------------------------------------------------------
@@ -409,7 +451,9 @@ async def test_the_command_says_when_nobody_is_there() -> None:
 
 @pytest.mark.slow
 async def test_a_real_node_is_clean_in_every_dialect_and_mixed(node_factory: NodeFactory) -> None:
-    node = node_factory.launch(listeners=tuple(Listener(dialect) for dialect in DIALECTS))
+    node = node_factory.launch(
+        listeners=tuple(Listener(dialect) for dialect in (*DIALECTS, "device"))
+    )
     await node.ready()
     addresses = {it: f"{it}=127.0.0.1:{node.port(it)}" for it in DIALECTS}
     short = {"clients": 20, "senders": 5, "messages": 300, "settle": 5.0}
@@ -428,6 +472,10 @@ async def test_a_real_node_is_clean_in_every_dialect_and_mixed(node_factory: Nod
             },
         ),
         (list(addresses.values()), {**short, "seconds": 1.0, "storm": 0.5, "jitter": 0.2}),
+        (
+            [f"device=127.0.0.1:{node.port('device')}"],
+            {"clients": 3, "senders": 2, "in_flight": 4, "messages": 100},
+        ),
     ]
     for where, how in runs:
         outcome = await load(where, **how)

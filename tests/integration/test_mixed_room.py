@@ -10,7 +10,7 @@ import pytest
 from harness import browser_frames as frames
 from harness.browser_client import BrowserClient
 from harness.chatte_client import SENT, UNKNOWN, ChatteClient
-from harness.dialects import launch, listener, port, start
+from harness.dialects import launch, listener, port, start, until_empty
 from harness.load import assert_promises_kept, lost, settle, under_load
 from harness.node import QUICK, Node, NodeFactory
 from harness.protocollo_client import CLASSIC, PAGE, ClassicClient, ProtocolloClient
@@ -19,8 +19,6 @@ from harness.redis_server import running_redis
 from harness.waiting import elapse, until
 from history.record import SawLeft
 
-CHATS = 8
-"""At least as many as there are tests on the shared nodes: each has a chat of its own."""
 PLACES: list[tuple[int, type[ChatteClient]]] = [
     *((1, ChatteClient), (0, ProtocolloClient), (1, ClassicClient), (1, BrowserClient)),
     *((0, ChatteClient), (0, BrowserClient)),
@@ -35,10 +33,9 @@ READING_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Room:
-    """One chat with a client of each dialect: two on each node."""
+    """The chat of all tests here, with a client of each dialect: two on each node."""
 
     nodes: list[Node]
-    chat: str
     chatte: ChatteClient
     page: ProtocolloClient
     classic: ClassicClient
@@ -53,7 +50,7 @@ class Room:
 
     async def enter(self, kind: type[ChatteClient], name: str, node: int) -> ChatteClient:
         """Let somebody else in."""
-        self.guests.append(await kind.enter_chat(port(self.nodes[node], kind, self.chat), name))
+        self.guests.append(await kind.enter_chat(port(self.nodes[node], kind), name))
         return self.guests[-1]
 
     async def heard(self, text: str) -> None:
@@ -70,7 +67,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
         factory = NodeFactory(tmp_path_factory.mktemp("nodes"), server.url)
         try:
             for kinds in (FIRST, SECOND):
-                launch(factory, [listener(it, f"c{i}") for it in kinds for i in range(CHATS)])
+                launch(factory, map(listener, kinds))
             for node in factory.nodes:
                 node.ready_sync()
             yield factory.nodes
@@ -78,17 +75,13 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
             factory.end()
 
 
-_chats = itertools.count()
-
-
 @pytest.fixture
 async def room(nodes: list[Node]) -> AsyncIterator[Room]:
-    chat = f"c{next(_chats)}"
-    chatte = await ChatteClient.enter_chat(port(nodes[1], ChatteClient, chat), "chatte")
-    page = await ProtocolloClient.enter_chat(port(nodes[0], ProtocolloClient, chat), "page")
-    classic = await ClassicClient.enter_chat(port(nodes[1], ClassicClient, chat), "classic")
-    browser = await BrowserClient.enter_chat(port(nodes[0], BrowserClient, chat), "browser")
-    room = Room(nodes, chat, chatte, page, classic, browser)
+    chatte = await ChatteClient.enter_chat(port(nodes[1], ChatteClient), "chatte")
+    page = await ProtocolloClient.enter_chat(port(nodes[0], ProtocolloClient), "page")
+    classic = await ClassicClient.enter_chat(port(nodes[1], ClassicClient), "classic")
+    browser = await BrowserClient.enter_chat(port(nodes[0], BrowserClient), "browser")
+    room = Room(nodes, chatte, page, classic, browser)
     chatte.say("all are here")
     await room.heard("all are here")
     await chatte.answered()
@@ -100,6 +93,7 @@ async def room(nodes: list[Node]) -> AsyncIterator[Room]:
         await assert_promises_kept([*room.all, *room.guests])
     for client in (*room.all, *room.guests):
         client.close()
+    await until_empty(nodes)
 
 
 def said(client: BrowserClient) -> list[tuple[str, str]]:
@@ -186,7 +180,7 @@ async def test_nobody_is_nobody_in_every_dialect(room: Room) -> None:
 async def test_a_nickname_is_one_holders_whatever_it_speaks(room: Room) -> None:
     for name in ("chatte", "Page", "CLASSIC", "browser"):
         for node, kind in PLACES:
-            thief = await kind.connect(port(room.nodes[node], kind, room.chat))
+            thief = await kind.connect(port(room.nodes[node], kind))
             assert not await thief.enter(name), thief.describe()
             thief.close()
 

@@ -73,7 +73,7 @@ class Sender:
 class Reader:
     """Anna: shows what waits, and closes in order, again and again."""
 
-    port: Callable[[], int]
+    node: Callable[[], Node]
     sender: str
     shown: list[int] = field(default_factory=list)
     """What was shown by exchanges that both sides closed in order, in that order."""
@@ -88,9 +88,12 @@ class Reader:
 
     async def look(self) -> None:
         lines: list[str] = []
+        node = self.node()
         try:
-            device, lines = await show(self.port(), "anna", self.sender)
+            device, lines = await show(node.port("device"), "anna", self.sender)
             assert await device.close() == b""
+            # The system closes a dead node's connections as if it had been the node itself.
+            assert node.running
         except LOST:
             self.unsure.update(map(int, lines))
         else:
@@ -173,7 +176,7 @@ async def test_pending_messages_survive_a_node_that_is_killed(
 ) -> None:
     chance = random.Random(victim)
     sender = Sender("bruno", lambda: cluster.port(0))
-    reader = Reader(lambda: cluster.port(1), "bruno")
+    reader = Reader(lambda: cluster.nodes[1], "bruno")
     sending, reading = asyncio.create_task(sender.run()), asyncio.create_task(reader.run())
     for _ in range(ROUNDS):
         await goes_on(sender)
@@ -190,7 +193,7 @@ async def test_pending_messages_survive_a_redis_that_is_killed(
 ) -> None:
     chance = random.Random("redis")
     sender = Sender("bruno", lambda: cluster.port(0))
-    reader = Reader(lambda: cluster.port(1), "bruno")
+    reader = Reader(lambda: cluster.nodes[1], "bruno")
     sending, reading = asyncio.create_task(sender.run()), asyncio.create_task(reader.run())
     for _ in range(ROUNDS):
         await goes_on(sender)
@@ -241,6 +244,26 @@ async def test_what_was_shown_in_order_while_redis_was_away_is_not_shown_again(
             return False
 
     await until(gone, PATIENT, "it to be forgotten")
+
+
+async def test_the_service_closes_when_what_was_shown_is_forgotten_and_not_before(
+    cluster: Cluster, redis_server: RedisServer
+) -> None:
+    """Else its death in between would show it twice, and no device could know."""
+    device, _ = await chat(cluster.port(0), "bruno", "anna")
+    device.send("ciao", "\\q")
+    await device.close()
+    device, lines = await show(cluster.port(1), "anna", "bruno")
+    assert lines == ["ciao"]
+    redis_server.freeze()
+    try:
+        device.half_close()
+        with pytest.raises(TimeoutError):
+            await device.rest(AWAY_SECONDS)
+    finally:
+        redis_server.thaw()
+    assert await device.rest(PATIENT) == b""
+    assert await hanging(cluster.port(0), "anna") == []
 
 
 async def bruno_waits_on_a_node_that_dies(cluster: Cluster) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from harness.browser_client import BrowserClient
 from harness.browser_frames import AdministratorEvent
-from harness.chatte_client import WELCOME, ChatteClient
-from harness.dialects import launch, listener, port, start
+from harness.chatte_client import ChatteClient
+from harness.dialects import launch, listener, port, start, until_empty
 from harness.load import assert_promises_kept, settle, under_load
 from harness.node import NodeFactory
 from harness.protocollo_client import (
@@ -27,33 +27,26 @@ from harness.redis_server import running_redis
 from harness.waiting import elapse
 from history.checker import check, explain
 
-CHATS = {"page": 60, "classic": 24, "mixed": 6}
-"""At least as many as there are tests of each kind here: each has a chat of its own."""
 PROMPT = "Come ti chiami?"
 
 
 class Cluster:
-    """Two nodes, each with listeners for every chat."""
+    """Two nodes, each with a listener for a chat of each kind. Tests leave it empty."""
 
     def __init__(self, factory: NodeFactory) -> None:
-        names = {kind: [f"{kind}-{i}" for i in range(CHATS[kind])] for kind in CHATS}
         both = [
-            *(listener(ProtocolloClient, chat) for chat in names["page"]),
-            *(listener(ClassicClient, chat) for chat in names["classic"]),
-            *(listener(it, c) for it in (ChatteClient, BrowserClient) for c in names["mixed"]),
+            listener(ProtocolloClient, "page"),
+            listener(ClassicClient, "classic"),
+            listener(ChatteClient, "mixed"),
+            listener(BrowserClient, "mixed"),
             listener(ProtocolloClient, "prompting", prompt=PROMPT),
         ]
         self.nodes = [
-            launch(factory, [*both, *(listener(own, chat) for chat in names["mixed"])])
+            launch(factory, [*both, listener(own, "mixed")])
             for own in (ProtocolloClient, ClassicClient)
         ]
-        self._unused = {kind: iter(chats) for kind, chats in names.items()}
         for node in self.nodes:
             node.ready_sync()
-
-    def next_chat(self, kind: str) -> str:
-        """Return a chat in which nobody was."""
-        return next(self._unused[kind])
 
 
 class Room:
@@ -82,9 +75,11 @@ class Room:
             await other.expect_coming(nickname)
         return client
 
-    def end(self) -> None:
+    async def end(self) -> None:
+        """Let everybody go, so that the next one who comes is the first."""
         for client in self.clients:
             client.close()
+        await until_empty(self.cluster.nodes, self.chat)
 
 
 @pytest.fixture(scope="module")
@@ -105,26 +100,26 @@ def cluster(factory: NodeFactory) -> Cluster:
 @pytest.fixture
 async def room(cluster: Cluster) -> AsyncIterator[Room]:
     """A room in the words of the page."""
-    room = Room(cluster, cluster.next_chat("page"), ProtocolloClient)
+    room = Room(cluster, "page", ProtocolloClient)
     yield room
-    room.end()
+    await room.end()
 
 
 @pytest.fixture
 async def classic(cluster: Cluster) -> AsyncIterator[Room]:
     """A room in the words of the old desktop client."""
-    room = Room(cluster, cluster.next_chat("classic"), ClassicClient)
+    room = Room(cluster, "classic", ClassicClient)
     yield room
-    room.end()
+    await room.end()
 
 
 @pytest.fixture(params=["page", "classic"])
 async def either(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[Room]:
     """A room in either wording."""
     kind = ClassicClient if request.param == "classic" else ProtocolloClient
-    room = Room(cluster, cluster.next_chat(request.param), kind)
+    room = Room(cluster, request.param, kind)
     yield room
-    room.end()
+    await room.end()
 
 
 async def heard(speaker: ProtocolloClient, *readers: ProtocolloClient) -> list[list[str]]:
@@ -457,7 +452,7 @@ async def test_everything_on_the_second_line_is_the_text(either: Room) -> None:
 async def test_text_of_any_language_to_who_reads_utf_8_and_to_who_does_not(
     cluster: Cluster,
 ) -> None:
-    chat = cluster.next_chat("mixed")
+    chat = "mixed"
     page, classic = Room(cluster, chat, ProtocolloClient), Room(cluster, chat, ClassicClient)
     anna, bruno = await page.enter("anna", 0), await classic.enter("bruno", 1)
     for sent, modern, old in (
@@ -471,8 +466,9 @@ async def test_text_of_any_language_to_who_reads_utf_8_and_to_who_does_not(
         await anna.expect_line(f"bruno.@g> {modern}")
         anna.send(b"bruno\n" + sent + b"\n")
         await bruno.expect_line(f"anna> {old}")
-    page.end()
-    classic.end()
+    for client in (*page.clients, *classic.clients):
+        client.close()
+    await until_empty(cluster.nodes, chat)
 
 
 async def test_a_message_may_come_in_any_split(either: Room) -> None:
@@ -620,7 +616,7 @@ async def test_when_the_administrator_goes_the_oldest_becomes_it(either: Room) -
 
 
 async def test_the_succession_goes_through_all_dialects_and_nodes(cluster: Cluster) -> None:
-    chat = cluster.next_chat("mixed")
+    chat = "mixed"
 
     async def enter(kind: type[ChatteClient], name: str, node: int) -> ChatteClient:
         return await kind.enter_chat(port(cluster.nodes[node], kind, chat), name)
@@ -654,10 +650,11 @@ async def test_the_succession_goes_through_all_dialects_and_nodes(cluster: Clust
         await reader.expect_line(CLOSE)
     for each in (old, last, newest):
         await each.disconnected()
+    await until_empty(cluster.nodes, chat)
 
 
 async def test_a_lone_administrator_in_chatte_has_nobody_to_tell(cluster: Cluster) -> None:
-    chat = cluster.next_chat("mixed")
+    chat = "mixed"
     anna = await ProtocolloClient.enter_chat(port(cluster.nodes[0], ProtocolloClient, chat), "anna")
     bea = await ChatteClient.enter_chat(port(cluster.nodes[1], ChatteClient, chat), "bea")
     anna.leave()
@@ -666,11 +663,11 @@ async def test_a_lone_administrator_in_chatte_has_nobody_to_tell(cluster: Cluste
         port(cluster.nodes[0], ProtocolloClient, chat), "carla"
     )
     assert carla.others == ("bea",)
-    assert bea.rest() == ["150 carla just join to the chat"]
-    assert WELCOME in bea.lines
+    assert await bea.next_line() == "150 carla just join to the chat"
     bea.close()
     await carla.expect_line(ADMINISTRATOR)
     carla.close()
+    await until_empty(cluster.nodes, chat)
 
 
 # All together
@@ -679,7 +676,7 @@ async def test_a_lone_administrator_in_chatte_has_nobody_to_tell(cluster: Cluste
 async def test_many_on_two_nodes_talk_come_and_go_and_every_promise_is_kept(
     cluster: Cluster,
 ) -> None:
-    chat = cluster.next_chat("mixed")
+    chat = "mixed"
     kinds: list[tuple[type[ChatteClient], int]] = [
         (ChatteClient, 0),
         (ProtocolloClient, 0),
@@ -714,3 +711,4 @@ async def test_many_on_two_nodes_talk_come_and_go_and_every_promise_is_kept(
     await assert_promises_kept([*staying, *guests])
     for client in staying:
         client.close()
+    await until_empty(cluster.nodes, chat)

@@ -177,6 +177,7 @@ async def main(seconds: float) -> int:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each part takes")
     sys.exit(asyncio.run(main(parser.parse_args().seconds)))

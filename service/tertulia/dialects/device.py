@@ -184,6 +184,7 @@ def _show_alone() -> Dialogue:
 def _address() -> Dialogue:
     yield Tell(1)
     me = yield Need.STRING
+    yield Tell(1)
     other = yield Need.STRING
     host = yield requests.AddressOf(me, other)
     if host is not None:

@@ -243,7 +243,9 @@ class Batch:
                 self.args += (other, self.key(names.nick(other)), *self._account(other)[:2])
                 self.has_letters = True
             case JoinUp():
-                self.args += ("j", *device, op.address, fold(op.other))
+                other = fold(op.other)
+                self.args += ("j", *device, op.address, other, self.key(names.device(other)))
+                self.has_letters = True
             case Disengage():
                 self.args += ("l", *device, op.address, waiting)
                 self.args += (op.session if op.only_waiting else "",)

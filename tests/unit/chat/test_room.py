@@ -369,6 +369,13 @@ def test_only_who_is_first_is_told(enter: Enter) -> None:
     assert carl.read() == ["left andy", "left betty", "promoted"]
 
 
+def test_who_is_leaving_is_not_told_any_more(enter: Enter) -> None:
+    andy, betty = enter("andy"), enter("betty")
+    andy.leave()
+    betty.leave()
+    assert betty.read() == ["left andy", "farewell"]
+
+
 def test_who_enters_an_empty_room_is_first_from_the_start(enter: Enter) -> None:
     andy = enter("andy")
     andy.leave()

@@ -151,6 +151,14 @@ def test_what_comes_for_who_has_gone_is_reported(andy: Client, betty: Client) ->
     assert andy.read() == ["sent", "left betty", "undelivered betty too late"]
 
 
+def test_it_stays_in_the_inbox_until_it_is_reported(room: Room, andy: Client) -> None:
+    event = Whispered("andy", andy.session.name, "nobody", "psst")
+    room.deliveries([Delivery(1, "n:99", event, 0.0)])
+    assert room.confirmed() == 0
+    assert andy.read() == ["undelivered nobody psst"]
+    assert room.confirmed() == 2  # and the report's own letter
+
+
 def test_a_report_to_who_has_gone_as_well_is_dropped(
     andy: Client, betty: Client, house: House
 ) -> None:

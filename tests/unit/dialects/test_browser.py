@@ -406,9 +406,11 @@ def test_it_is_a_voice() -> None:
 @pytest.mark.parametrize("others", [[], ["bruno"], ["bruno", "carla"]])
 def test_welcome(others: list[str], missed_some: bool, missed: Any) -> None:
     token = "a" * 24
-    data = VOICE.welcome(Welcome("Anna", iter(others), PLACE, token, 7, missed_some=missed_some))
+    data = VOICE.welcome(
+        Welcome("Anna", iter(others), PLACE, token, 7, missed_some=missed_some, resumed=missed_some)
+    )
     assert received(data) == [
-        frames.WelcomeFrame("Anna", token, False, 7, (*others, "Anna"), "5f0a", 18, missed)
+        frames.WelcomeFrame("Anna", token, missed_some, 7, (*others, "Anna"), "5f0a", 18, missed)
     ]
 
 

@@ -27,7 +27,7 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Patience
-from tertulia.edge.websocket import Page, WebListener
+from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings
 
@@ -752,6 +752,7 @@ async def test_every_reason_has_its_code(service: Service, reason: Disconnect) -
     async with opened(service) as client:
         await client.enter("anna")
         (connection,) = service.connections
+        assert isinstance(connection, WebSocketConnection)
         connection.close(reason)
         assert await client.close_frame() == (expected, reason.label)
 
@@ -842,13 +843,16 @@ async def test_a_client_that_goes_on_after_the_end_is_not_heard(service: Service
         assert (await witness.message())["events"][0]["text"] == "after"
 
 
-@pytest.mark.parametrize("last", [masked(Opcode.PING, b"?"), masked(Opcode.CLOSE, b"\x03\xe8")])
+@pytest.mark.parametrize(
+    "last", [masked(Opcode.PING, b"?"), masked(Opcode.CLOSE, b"\x03\xe8")], ids=["ping", "close"]
+)
 async def test_a_frame_that_crosses_the_services_close_breaks_nothing(
     service: Service, last: bytes
 ) -> None:
     async with opened(service) as client:
         await client.enter("anna")
         (connection,) = service.connections
+        assert isinstance(connection, WebSocketConnection)
         connection.close(Disconnect.DRAINED)
         client.send(last)
         assert (await client.frame()).opcode is Opcode.CLOSE

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import select
 import socket
 from enum import Enum, auto
@@ -130,7 +131,7 @@ class Client:
                 sock.bind((source, 0))
             problem = sock.connect_ex((self.target.address, self.target.port))
             if problem not in (0, errno.EINPROGRESS):
-                raise OSError(problem, errno.errorcode.get(problem, str(problem)))
+                raise OSError(problem, os.strerror(problem))
             self._sockets.add(sock, self)
         except OSError:
             sock.close()
@@ -143,7 +144,7 @@ class Client:
         """Note that the connection is made. Raises OSError where it was not."""
         problem = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if problem:
-            raise OSError(problem, errno.errorcode.get(problem, str(problem)))
+            raise OSError(problem, os.strerror(problem))
         self.state = State.ENTERING
         self._sockets.watch(self.sock, writing=False)
         self.write(self.entering.feed(b""))

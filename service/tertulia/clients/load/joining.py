@@ -58,7 +58,7 @@ class Joining:
             try:
                 client.connect()
             except OSError as error:
-                self.gave_up(client, str(error), now)
+                self.gave_up(client, error.strerror or str(error), now)
 
     @property
     def next_at(self) -> int | None:

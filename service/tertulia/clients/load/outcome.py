@@ -144,8 +144,14 @@ class Rounds:
     _unordered: int = 0
     _busiest: float = 0.0
 
-    def joined(self, reports: Sequence[Joined], notices: int, last_notice: int) -> Joins:
-        """Add how everybody came, and return it."""
+    def joined(
+        self,
+        reports: Sequence[Joined],
+        notices: int,
+        last_notice: int,
+        notices_expected: int | None = None,
+    ) -> Joins:
+        """Add how everybody came, and return it. Unless told otherwise, who comes is told to all."""
         entered = sum(report.entered for report in reports)
         begun = min(report.begun for report in reports)
         seconds = max(max(r.last_entered for r in reports) - begun, 1) / 1_000_000
@@ -159,7 +165,9 @@ class Rounds:
             seconds=seconds,
             per_second=entered / seconds,
             notices=notices,
-            notices_expected=entered * (entered - 1) // 2,
+            notices_expected=(
+                entered * (entered - 1) // 2 if notices_expected is None else notices_expected
+            ),
             notices_seconds=max(last_notice - begun, 0) / 1_000_000,
         )
         self.joins.append(joins)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tertulia.clients.load.targets import Target
+from tertulia.clients.load.targets import DEVICE, Target
 from tertulia.clients.load.texts import MAX_SIZE, MIN_SIZE
 
 MAX_CLIENTS: Final = 100_000
@@ -59,6 +59,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What the nicknames begin with."""
     tag: str = "0000"
     """Four characters that tell this run's messages from others'."""
+
+    @property
+    def is_of_devices(self) -> bool:
+        """Whether this is about the operations of devices, and not about a room."""
+        return any(target.dialect == DEVICE for target in self.targets)
 
     @property
     def rounds(self) -> tuple[float, ...]:
@@ -131,6 +136,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             found.append(
                 "--prefix should be 1 to 20 characters of a nickname: letters, digits, . _ + -"
             )
+        if self.is_of_devices:
+            found += self._device_problems()
         if not found and self.clients < 2 * self.processes:
             found.append(
                 f"{self.clients} clients are too few for {self.processes} processes: each needs two, so "
@@ -145,3 +152,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                     "files that it may have (ulimit -Hn): use more --processes"
                 )
         return found
+
+    def _device_problems(self) -> list[str]:
+        if any(target.dialect != DEVICE for target in self.targets):
+            return ["devices are in no room: load them by themselves"]
+        if self.processes > 1 or self.storm is not None or self.acknowledge:
+            return ["devices know no --processes, --storm or --ack"]
+        return []

@@ -44,7 +44,8 @@ def _lines(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "verified", _verified(outcome)
     yield "tool", f"{outcome.tool.busiest:.0%} of a core, the busiest of {_processes(plan)}"
     yield from _warnings(outcome)
-    verdict = "; ".join(outcome.trouble) or "all that was sent arrived, once and in order"
+    fine = "all that was sent arrived, once and in order" if total else "nothing was sent"
+    verdict = "; ".join(outcome.trouble) or fine
     yield "result", verdict + ("; interrupted" if outcome.interrupted else "")
 
 
@@ -62,6 +63,8 @@ def _load(plan: Plan) -> str:
     if not plan.senders:
         return f"nobody sends, {plan.seconds:g} s"
     kind = {0.0: "public", 1.0: "private"}.get(plan.private, f"{plan.private:.0%} private")
+    if plan.is_of_devices:
+        kind = "left by one device and shown by the next"
     low, high = plan.sizes
     pace = (
         f"closed loop, {plan.in_flight:,} in flight each"
@@ -85,6 +88,8 @@ def _joins(joins: Joins) -> str:
     told = f"{joins.clients:,} in {joins.seconds:.2f} s, {joins.per_second:,.0f}/s"
     if joins.retries:
         told += f", {joins.retries:,} tried again"
+    if not joins.notices_expected:
+        return told
     return (
         f"{told}; {joins.notices:,} of {joins.notices_expected:,} notices in "
         f"{joins.notices_seconds:.2f} s"

@@ -23,6 +23,7 @@ from tertulia.clients.load.control import (
     Stop,
     Stopped,
 )
+from tertulia.clients.load.devices import DeviceRun, Show
 from tertulia.clients.load.outcome import Outcome, Rounds
 from tertulia.clients.load.plan import MAX_SETTLING, Plan
 from tertulia.clients.load.worker import micros
@@ -37,9 +38,6 @@ _START_DELAY: Final = 50_000
 """Microseconds from the order to send to the first message, so that all processes begin together."""
 _LINE: Final = 64 * 1024 * 1024
 """Bytes of a report: one number for each sender."""
-
-Show = Callable[[str, float, Progress], None]
-"""Takes what is going on, for how many seconds it has been, and how it goes."""
 
 
 class RunError(Exception):
@@ -139,14 +137,15 @@ class _Run:
 
     async def _notices(self, expected: int) -> None:
         """Wait until all have read who came, or nothing comes any more."""
-        seen, since = -1, time.monotonic()
+        began = since = time.monotonic()
+        seen = -1
         while (now := self._total().notices) < expected:
             if now != seen:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > self._plan.settle or self._interrupted:
                 return
             await asyncio.sleep(0.05)
-            self._show("joining", time.monotonic() - since, self._total())
+            self._show("reading who came", time.monotonic() - began, self._total())
 
     async def _talk(self, number: int, seconds: float) -> None:
         """Have messages sent and read."""
@@ -224,13 +223,17 @@ async def run(plan: Plan, show: Show) -> Outcome:
     RunError where the tool itself failed, PlanError where the plan is wrong.
     """
     plan.check()
+    if plan.is_of_devices:
+        devices = DeviceRun(plan, show)
+        with _interrupts(devices.interrupt):
+            return await devices.carry_out()
     processes = [await _Process.start() for _ in range(plan.processes)]
     try:
         for number, process in enumerate(processes):
             process.tell(Begin(plan, number))
-        run_ = _Run(plan, processes, show)
-        with _interrupts(run_.interrupt):
-            return await run_.carry_out()
+        rooms = _Run(plan, processes, show)
+        with _interrupts(rooms.interrupt):
+            return await rooms.carry_out()
     finally:
         await asyncio.gather(*(process.end() for process in processes))
 

@@ -11,6 +11,8 @@ from tertulia.clients.load import dialects
 
 CLIENTS_PER_SOURCE: Final = 20_000
 """Clients of one source address. A source has some 28,000 ports for one service, and some are taken."""
+DEVICE: Final = "device"
+"""The dialect without connections that stay: it is loaded by itself."""
 MAX_SOURCES: Final = 200
 """Source addresses in 127.0.0.0/24 from which clients come when there are many."""
 
@@ -57,8 +59,8 @@ def target(value: str, mine: Sequence[str] = ()) -> Target:
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not (equals and colon and bare) or (":" in host and bare == host):
         raise TargetError(f"{value!r} should be DIALECT=HOST:PORT, like chatte=127.0.0.1:1234")
-    if dialect not in dialects.NAMES:
-        known = ", ".join(dialects.NAMES)
+    if dialect not in (*dialects.NAMES, DEVICE):
+        known = ", ".join((*dialects.NAMES, DEVICE))
         raise TargetError(f"{value!r}: there is no dialect {dialect!r}; there are {known}")
     if not port.isascii() or not port.isdecimal() or not 1 <= int(port) <= 65_535:
         raise TargetError(f"{value!r}: {port!r} is no port; it should be 1 to 65535")

@@ -102,7 +102,7 @@ class Worker:
 
     def _ended(self, client: Client, error: OSError | None) -> None:
         assert self._round is not None
-        why = "closed by the service" if error is None else os.strerror(error.errno or 0)
+        why = "closed by the service" if error is None else error.strerror or str(error)
         self._round.ended(client, why, micros())
 
     def _go_on(self, now: int) -> None:

@@ -81,7 +81,7 @@ local first_op = at
 
 local LENGTH = {
   J = 15, L = 5, C = 5, S = 6, W = 7, V = 15, R = 9,
-  a = 10, c = 11, i = 8, j = 6, l = 7, o = 5, p = 12, x = 5,
+  a = 10, c = 11, i = 8, j = 7, l = 7, o = 5, p = 12, x = 5,
 }
 -- Letters go to inboxes that have to be among KEYS: look for those first, and do nothing without them.
 local unknown, strangers = {}, {}
@@ -105,6 +105,8 @@ while at <= #ARGV do
     need(there)
   elseif op == 'c' then
     need(redis.call('HGET', KEYS[tonumber(ARGV[at + 10])], 'node'))
+  elseif op == 'j' then
+    need(redis.call('HGET', KEYS[tonumber(ARGV[at + 6])], 'node'))
   end
   at = at + LENGTH[op]
 end

@@ -70,13 +70,22 @@ local function keep_for_absent(at, whoever, bounds)
   return is_logged_in and 'd' or 'k'
 end
 
+-- Tell a device that waits for ``me`` that he has come, and dials from ``port``.
+local function summon(device, me, port, post)
+  local waiting = redis.call('HMGET', device, 'onchat', 'node', 'session')
+  if waiting[1] == me and waiting[2] then
+    post(waiting[2], waiting[3], '{"t":"summoned","p":' .. port .. '}')
+    redis.call('HDEL', device, 'node', 'session')
+  end
+end
+
 -- The ops of devices. Each begins: device-index devices-index key. Returns the outcome, and a note.
 --   a … nick-index account-index nickname hash address port                sign up
 --   i … account-index nickname address port                               log in
 --   o … address                                                           log out
 --   c … address waiting-index session other other-nick-index other-account-index other-device-index
 --                                                                         open a chat; notes the answer
---   j … address other                                                     join up with whom it adds
+--   j … address other other-device-index                                  join up with whom it adds
 --   l … address waiting-index session-or-''                               leave the chat
 --   p … address other-nick-index other-account-index other-device-index pending-index counts-index
 --       other text                                                        deliver a message, or keep it
@@ -123,6 +132,7 @@ local function device_op(op, at, now, sitting, bounds, post)
   elseif op == 'j' then
     stop_waiting(device)
     redis.call('HSET', device, 'onchat', ARGV[at + 5])
+    summon(key(6), me, redis.call('HGET', device, 'port'), post)
     return 'd'
   elseif op == 'l' then
     local session = ARGV[at + 6]
@@ -137,17 +147,13 @@ local function device_op(op, at, now, sitting, bounds, post)
     if other == me or not is_there then return 'd', '0' end
     stop_waiting(device)
     redis.call('HSET', device, 'onchat', other)
-    local peer = redis.call('HMGET', key(10), 'onchat', 'port', 'node', 'session')
+    local peer = redis.call('HMGET', key(10), 'onchat', 'port')
     if peer[1] ~= me then
       redis.call('HSET', device, 'node', ARGV[1], 'session', ARGV[at + 6])
       redis.call('SADD', key(5), me)
       return 'd', '1'
     end
-    if peer[3] then
-      local port = redis.call('HGET', device, 'port')
-      post(peer[3], peer[4], '{"t":"summoned","p":' .. port .. '}')
-      redis.call('HDEL', key(10), 'node', 'session')
-    end
+    summon(key(10), me, redis.call('HGET', device, 'port'), post)
     return 'd', peer[2]
   end
 

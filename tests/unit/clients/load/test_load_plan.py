@@ -12,6 +12,7 @@ from tertulia.clients.load.targets import CLIENTS_PER_SOURCE, Target, TargetErro
 from tertulia.domain.nicknames import is_valid
 
 HERE = Target("chatte", "localhost", "127.0.0.1", 1234)
+DEVICES = Target("device", "localhost", "127.0.0.1", 4242)
 THERE = Target("browser", "chat.example", "192.0.2.1", 8080)
 
 
@@ -56,6 +57,21 @@ def test_a_plan_as_it_comes_is_fine() -> None:
 )
 def test_a_plan_without_sense_or_end_is_refused(given: dict[str, Any], option: str) -> None:
     with pytest.raises(PlanError, match=option):
+        plan(**given).check()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"targets": (DEVICES, HERE)},
+        {"targets": (DEVICES,), "processes": 2},
+        {"targets": (DEVICES,), "storm": 1.0},
+        {"targets": (DEVICES,), "acknowledge": True},
+    ],
+)
+def test_devices_are_loaded_by_themselves(given: dict[str, Any]) -> None:
+    plan(targets=(DEVICES,)).check()
+    with pytest.raises(PlanError, match="devices"):
         plan(**given).check()
 
 

@@ -1,0 +1,135 @@
+"""The page on two real nodes behind one address: what people see when a node is killed."""
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from harness.browser_client import BrowserClient
+from harness.chatte_client import ChatteClient
+from harness.dialects import launch, listener
+from harness.node import Node, NodeFactory
+from harness.redis_server import free_port
+from harness.waiting import until
+from web.chat_page import ChatPage, window
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+BALANCER = """\
+defaults
+    mode tcp
+    timeout connect 1s
+    timeout client 1h
+    timeout server 1h
+    option redispatch
+    retries 3
+listen page
+    bind 127.0.0.1:{port}
+    balance roundrobin
+    server one 127.0.0.1:{one} check inter 200ms fall 1 on-marked-down shutdown-sessions
+    server two 127.0.0.1:{two} check inter 200ms fall 1 on-marked-down shutdown-sessions
+"""
+LISTENERS = [listener(dialect) for dialect in (ChatteClient, BrowserClient)]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def nodes(node_factory: NodeFactory) -> list[Node]:
+    """Run two nodes."""
+    both = [launch(node_factory, LISTENERS) for _ in range(2)]
+    for node in both:
+        await node.ready()
+    return both
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def address(nodes: list[Node], tmp_path: Path) -> AsyncIterator[str]:
+    """Run a balancer in front of both, and give the page's address there."""
+    program = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
+    if program is None:
+        pytest.skip("no HAProxy: install the package haproxy")
+    port = free_port()
+    configuration = tmp_path / "haproxy.cfg"
+    one, two = (node.port("browser") for node in nodes)
+    configuration.write_text(BALANCER.format(port=port, one=one, two=two))
+    balancer = subprocess.Popen([program, "-db", "-f", str(configuration)])
+
+    async def answers() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    await until(answers, 10, "the balancer")
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        balancer.kill()
+        balancer.wait(10)
+
+
+async def said(page: ChatPage) -> list[str]:
+    """Return all public messages in a window's log, oldest first."""
+    return [line.text for line in await page.all_lines() if line.kind == "said"]
+
+
+async def test_a_killed_node_costs_nobody_anything(
+    browser: Browser, nodes: list[Node], address: str, node_factory: NodeFactory
+) -> None:
+    await node_factory.seasoned()
+    async with window(browser) as anna, window(browser) as bruno:
+        for page, name in ((anna, "anna"), (bruno, "bruno")):
+            await page.open(address)
+            await page.enter(name)
+        for i in range(40):
+            await (anna, bruno)[i % 2].say(f"message {i}")
+            if i == 15:
+                nodes[0].kill()
+        for page in (anna, bruno):
+            await page.kept_line("message 38", 20)
+            await page.kept_line("message 39", 20)
+        first, second = await said(anna), await said(bruno)
+        assert sorted(first) == sorted(f"message {i}" for i in range(40))
+        assert first == second
+        await anna.screenshot("web-real-after-a-killed-node")
+
+
+async def test_a_refused_name_a_nickname_of_another_dialect_and_the_end(
+    browser: Browser, nodes: list[Node], address: str
+) -> None:
+    async with window(browser) as anna, window(browser) as bruno:
+        await anna.open(address)
+        await anna.enter("anna")
+        await ChatteClient.enter_chat(nodes[0].port("chatte"), "Carla")
+        await bruno.open(address)
+        await bruno.ask_for("carla")
+        assert await bruno.refusal()
+        await bruno.enter("bruno")
+        hostile = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+        await bruno.say(hostile)
+        assert (await anna.line(hostile)).text == hostile
+        await anna.line("Carla")
+        await anna.screenshot("web-real-chat")
+        assert await anna.may_close()
+        await anna.close_chat()
+        await bruno.at_entrance()
+        assert anna.complaints == bruno.complaints == []
+
+
+async def test_5000_quick_messages_are_all_read(
+    browser: Browser, nodes: list[Node], address: str
+) -> None:
+    talker = await ChatteClient.enter_chat(nodes[0].port("chatte"), "talker")
+    async with window(browser) as anna:
+        await anna.open(address)
+        await anna.enter("anna")
+        for i in range(5000):
+            talker.send(f"100 quick {i}\n".encode())
+        await anna.line("quick 4999", 60)
+        assert await said(anna) == [f"quick {i}" for i in range(5000)]
