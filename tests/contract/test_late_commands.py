@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any, cast
 
+import pytest
+
 from contract.chat_stores import RedisStores
 from contract.lossy_proxy import LossyProxy
 from contract.node import WITHIN
@@ -30,6 +32,7 @@ class HeldBack:
             wire.flow()
 
 
+@pytest.mark.slow
 async def test_a_batch_that_comes_again_after_the_next_one_is_not_done_again(
     chat_stores: RedisStores,
 ) -> None:

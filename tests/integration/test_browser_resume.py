@@ -303,6 +303,19 @@ async def test_a_token_is_good_for_its_own_nickname_only(chat: Chat) -> None:
     await chat.settled(anna, bruno)
 
 
+async def test_a_token_takes_nothing_from_who_took_the_nickname_since(chat: Chat) -> None:
+    anna = await chat.person("anna", 0)
+    anna.cut()
+    await chat.witness.expect_event(frames.LeftEvent("anna"))
+    heir = await chat.connect(1, "heir")
+    assert await heir.enter("Anna")
+    await anna.connect_again(chat.port(0))
+    await anna.connection.expect_frame(frames.RefusedFrame)
+    heir.say("still here")
+    await heir.answered()
+    assert heir.connected
+
+
 PAST = "what was said before anybody else came, "
 
 
@@ -380,6 +393,7 @@ async def test_who_missed_too_much_reads_the_latest_of_it(chat: Chat) -> None:
     assert_same(got, of_others(chat.witness.events, "anna")[-len(got) :])
 
 
+@pytest.mark.slow
 async def test_a_log_that_was_trimmed_has_lost_some(
     node_factory: NodeFactory, redis_server: RedisServer
 ) -> None:
@@ -407,6 +421,7 @@ async def test_a_log_that_was_trimmed_has_lost_some(
     assert_same(got, of_others(chat.witness.events, "anna")[-len(got) :])
 
 
+@pytest.mark.slow
 async def test_who_comes_back_after_redis_lost_its_data_is_told_and_goes_on(
     node_factory: NodeFactory, redis_server: RedisServer
 ) -> None:

@@ -242,6 +242,7 @@ async def test_who_comes_at_the_same_moment_is_in_the_old_chat_or_in_the_new_one
     assert outcomes == {True, False}
 
 
+@pytest.mark.slow
 async def test_who_is_closed_reads_nothing_of_the_chat_that_begins_then(
     quick_redis: RedisServer, node_factory: NodeFactory
 ) -> None:
@@ -275,6 +276,7 @@ async def until_read(node: Node, client: ChatteClient) -> None:
         assert (await node.get("/livez")).status == 200
 
 
+@pytest.mark.slow
 async def test_a_lasting_chat_is_closed_by_nobody(
     quick_redis: RedisServer, node_factory: NodeFactory
 ) -> None:

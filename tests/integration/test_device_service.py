@@ -289,10 +289,10 @@ async def test_12_address_is_told_to_who_is_onchat_and_to_whom_one_is_onchat_wit
         *(("anna", "bruno", "127.0.0.1"), ("bruno", "anna", "127.0.0.1")),
         *(("anna", "carla", ""), ("carla", "anna", ""), ("anna", "nobody", ""), ("anna", "", "")),
     ):
-        await hold(here.ports[1], framing, converse((12, 1), (me, None), (user, host)))
+        await hold(here.ports[1], framing, converse((12, 1), (me, 1), (user, host)))
     await anna.close()
     await until(lambda: "onchat" not in here.device("anna"), 5, "anna to be offchat")
-    await hold(here.ports[1], framing, converse((12, 1), ("anna", None), ("bruno", "")))
+    await hold(here.ports[1], framing, converse((12, 1), ("anna", 1), ("bruno", "")))
 
 
 @both_framings
@@ -514,7 +514,7 @@ OTHERS = {
     "leave": converse((30, 1), ("anna", None)),
     "hanging": converse((100, 1), ("anna", None)),
     "show": converse((200, 1), ("anna", 1), ("bruno", None)),
-    "address": converse((12, 1), ("anna", None), ("bruno", None)),
+    "address": converse((12, 1), ("anna", 1), ("bruno", None)),
     "add": converse((20, "anna,bruno,"), ("bruno", 5002), ("anna", None)),
 }
 
@@ -593,7 +593,7 @@ async def test_a_login_lasts_a_day_after_its_last_operation(here: Chat) -> None:
         await hold(here.ports[0], BINARY, converse((30, 1), ("anna", None)))
 
     async def asks_where() -> None:
-        await hold(here.ports[0], BINARY, converse((12, 1), ("anna", None), ("bruno", "")))
+        await hold(here.ports[0], BINARY, converse((12, 1), ("anna", 1), ("bruno", "")))
 
     for operation in (chats, shows, hangs, leaves, asks_where):
         control.pexpire(key, 20_000)

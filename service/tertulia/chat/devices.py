@@ -21,6 +21,7 @@ from tertulia.chat.device_ops import (
 )
 from tertulia.chat.ports import Outcome, Store
 from tertulia.chat.session import Outbox
+from tertulia.chat.tasks import Tasks
 from tertulia.dialects.device import DeviceReader, Hangup, Reply, fitting
 from tertulia.domain import requests
 from tertulia.domain.disconnects import Disconnect
@@ -41,7 +42,9 @@ class DeviceSession:
         "name",
         "outbox",
         "reader",
+        "showing",
         "shown",
+        "summons",
         "waiting_as",
     )
 
@@ -52,6 +55,10 @@ class DeviceSession:
         self.reader = DeviceReader()
         self.acknowledged = 0
         self.asking: asyncio.Task[None] | None = None
+        self.summons: int | None = None
+        """A port that the device is to be told when what it asked is answered."""
+        self.showing: tuple[str, str, tuple[str, ...]] | None = None
+        """What goes to ``shown`` with the answer."""
         self.shown: list[tuple[str, str, tuple[str, ...]]] = []
         """What was shown and goes when the device closes in order: account, sender, entries."""
         self.waiting_as = ""
@@ -90,6 +97,7 @@ class Devices:
         self._passwords = passwords
         self._metrics = metrics
         self._sessions: dict[str, DeviceSession] = {}
+        self._tasks = Tasks()
         self._counter = 0
         self._answers: dict[type, Callable[[DeviceSession, Any], Awaitable[object]]] = {
             requests.IsFree: self._is_free,
@@ -123,6 +131,10 @@ class Devices:
         """Carry out what a connection's reader gave."""
         if isinstance(command, Reply):
             session.outbox.write(command.data)
+            if session.showing is not None:
+                session.shown.append(session.showing)
+                session.showing = None
+            self._summon_if_due(session)
         elif isinstance(command, Hangup):
             self.lost(session, Disconnect.OPERATION_OVER)
         else:
@@ -139,6 +151,18 @@ class Devices:
                 Disengage(session.name, session.waiting_as, session.address, only_waiting=True)
             )
         self._metrics.disconnects(reason).inc()
+        if reason is Disconnect.OPERATION_TIMEOUT:
+            session.shown.clear()  # "if it resets or times out they stay"
+        if reason is Disconnect.GONE and session.shown:
+            self._tasks.start(self._forget(session, reason))
+        else:
+            session.outbox.close(reason)
+
+    async def _forget(self, session: DeviceSession, reason: Disconnect) -> None:
+        """Close only when what was shown is removed, so that the device can know."""
+        shown, session.shown = session.shown, []
+        for key, sender, entries in shown:
+            await self._commit(Forget(session.name, key, sender, entries))
         session.outbox.close(reason)
 
     def lags(self, session: DeviceSession) -> None:
@@ -157,8 +181,16 @@ class Devices:
         """Tell a waiting device that the other has come."""
         session = self._sessions.get(name)
         if session is not None:
+            session.summons = port
+            self._summon_if_due(session)
+
+    def _summon_if_due(self, session: DeviceSession) -> None:
+        """Tell a device that the other has come, after the answer that is under way."""
+        if session.summons is None or session.is_over:
+            return
+        if session.asking is None and not session.reader.is_telling:
             session.waiting_as = ""  # it stays onchat
-            session.outbox.write(session.reader.summon(port))
+            session.outbox.write(session.reader.summon(session.summons))
             self.lost(session, Disconnect.OPERATION_OVER)
 
     def fenced(self) -> None:
@@ -185,9 +217,11 @@ class Devices:
             self.lost(session, Disconnect.INTERNAL)
             return
         session.asking = None
-        if not session.is_over:
-            session.reader.answer(value)
-            session.outbox.proceed()
+        if session.is_over:
+            return
+        session.reader.answer(value)
+        session.outbox.proceed()
+        self._summon_if_due(session)
 
     async def _commit(self, op: DeviceOp) -> Outcome:
         self._store.submit(op)
@@ -305,7 +339,7 @@ class Devices:
         # More than one string holds is shown, and forgotten, another time.
         found = found[: fitting([f"{message.text}\n" for message in found])]
         if found:
-            session.shown.append((key, sender, tuple(message.entry for message in found)))
+            session.showing = (key, sender, tuple(message.entry for message in found))
         return [message.text for message in found]
 
     async def _address_of(self, session: DeviceSession, asked: requests.AddressOf) -> str | None:

@@ -310,6 +310,11 @@ class DeviceReader:
         """Whether the device may be silent for as long as it likes: offchat, between messages."""
         return self._step is Need.MESSAGE and not self.buffered
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether there is something to be told before anything else."""
+        return isinstance(self._step, Tell)
+
     def feed(self, data: bytes) -> None:
         """Take bytes in any split. The first one says which framing the device speaks."""
         if self._framing is None and data:

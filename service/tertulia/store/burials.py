@@ -117,7 +117,7 @@ class Burials:
         while await self._free_nicknames(dead):
             pass
         await self._return_letters(dead)
-        await self._release_waiting(dead)
+        await self.release_waiting(dead)
         forgotten = await self._link.run(FORGET, forget_keys(keys, dead), [dead])
         if forgotten:
             self._metrics.burials.inc()
@@ -145,7 +145,7 @@ class Burials:
         )
         return int(left) > 0
 
-    async def _release_waiting(self, dead: str) -> None:
+    async def release_waiting(self, dead: str) -> None:
         """Put devices offchat that waited on a connection to the dead node."""
         waiting = self._keys.waiting(dead)
         while True:

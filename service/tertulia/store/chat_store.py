@@ -152,6 +152,7 @@ class ChatStore:
                 self._sweeper.chat_was_closed()
                 await self._sweeper.round()  # and what was taken over from this node
                 node = self._member.node
+                await self._burials.release_waiting(node)
                 await self._links["care"].run(FORGET, forget_keys(self._keys, node), [node])
         except (StoreAway, Fenced, NewEpoch, TimeoutError) as error:
             log.warning("not deregistered", chat=self._keys.chat, error=str(error))

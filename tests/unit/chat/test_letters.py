@@ -156,6 +156,9 @@ def test_what_was_written_and_not_acknowledged_is_given_back(
     reader.whispers = reader.acknowledged = 5
     give(letters, reader, 1)
     assert [number for number, _ in letters.unread(reader, 1.0)] == [1]
+    assert letters.confirmed(2 * PATIENCE) == 0
+    letters.release(1)
+    assert letters.confirmed(2 * PATIENCE) == 1
 
 
 def test_what_waited_long_enough_is_not_given_back(letters: Letters, reader: Reader) -> None:

@@ -204,17 +204,18 @@ CONVERSATIONS = (
     ),
     conversation(
         "address",
-        *(*coming_in(12), Device("bruno"), Asked(ask.AddressOf("anna", "bruno"), "10.0.0.9")),
-        *(Service("10.0.0.9"), Closes()),
+        *(*coming_in(12), Service(1), Device("bruno")),
+        *(Asked(ask.AddressOf("anna", "bruno"), "10.0.0.9"), Service("10.0.0.9"), Closes()),
     ),
     conversation(
         "address, not together",
-        *(*coming_in(12), Device("bruno"), Asked(ask.AddressOf("anna", "bruno"), "")),
-        *(Service(""), Closes()),
+        *(*coming_in(12), Service(1), Device("bruno")),
+        *(Asked(ask.AddressOf("anna", "bruno"), ""), Service(""), Closes()),
     ),
     conversation(
         "address, not here",
-        *(*coming_in(12), Device("bruno"), Asked(ask.AddressOf("anna", "bruno"), None), Closes()),
+        *(*coming_in(12), Service(1), Device("bruno")),
+        *(Asked(ask.AddressOf("anna", "bruno"), None), Closes()),
     ),
     conversation(
         "add",

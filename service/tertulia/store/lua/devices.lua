@@ -50,7 +50,7 @@ local function log_in(device, devices, key, nickname, address, port, now)
 end
 
 local function stop_waiting(device)
-  redis.call('HDEL', device, 'onchat', 'node', 'session')
+  redis.call('HDEL', device, 'onchat', 'node', 'session', 'summoned')
 end
 
 -- A letter as domain/events.py has it, for texts that were kept as they are.
@@ -76,6 +76,7 @@ local function summon(device, me, port, post)
   if waiting[1] == me and waiting[2] then
     post(waiting[2], waiting[3], '{"t":"summoned","p":' .. port .. '}')
     redis.call('HDEL', device, 'node', 'session')
+    redis.call('HSET', device, 'summoned', waiting[2])  -- until it is told: that node may die first
   end
 end
 
