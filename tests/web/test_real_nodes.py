@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -56,7 +55,7 @@ async def address(nodes: list[Node], tmp_path: Path) -> AsyncIterator[str]:
     configuration = tmp_path / "haproxy.cfg"
     one, two = (node.port("browser") for node in nodes)
     configuration.write_text(BALANCER.format(port=port, one=one, two=two))
-    balancer = subprocess.Popen([program, "-db", "-f", str(configuration)])
+    balancer = await asyncio.create_subprocess_exec(program, "-db", "-f", str(configuration))
 
     async def answers() -> bool:
         try:
@@ -71,7 +70,7 @@ async def address(nodes: list[Node], tmp_path: Path) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}/"
     finally:
         balancer.kill()
-        balancer.wait(10)
+        await balancer.wait()
 
 
 async def said(page: ChatPage) -> list[str]:

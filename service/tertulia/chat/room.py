@@ -360,8 +360,7 @@ class Room:
             self._end(session, Disconnect.LEFT)
             return
         elif op.outcome is Outcome.GONE:
-            self._end(session, Disconnect.DISPLACED)
-            return
+            return  # the log says how it went: it left, or the chat was closed
         elif isinstance(op, Whisper):
             answer = self._answer_whisper(session, op)
         elif isinstance(op, Close):

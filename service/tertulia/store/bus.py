@@ -37,6 +37,10 @@ _MISSED_PROBES = 3
 log = structlog.get_logger(__name__)
 
 
+def _number(letter: bytes) -> int:
+    return int(letter.partition(b" ")[0])
+
+
 class Bus:
     """One chat's subscription: every entry of the log and every letter, once, in order."""
 
@@ -203,14 +207,24 @@ class Bus:
 
     async def _read_inbox(self) -> None:
         inbox = self._keys.inbox(self._member.node)
-        at = 0
-        while page := await self._reads.call("LRANGE", inbox, at, at + _PAGE_LETTERS - 1):
+        while True:
+            head = await self._reads.call("LINDEX", inbox, 0)
+            if head is None:
+                return
+            # Letters are in order without holes, but the list is trimmed meanwhile: look for the place,
+            # and look again if it has moved.
+            at = max(0, self._member.letters + 1 - _number(head))
+            page, still = await self._reads.call_many(
+                [("LRANGE", inbox, at, at + _PAGE_LETTERS - 1), ("LINDEX", inbox, 0)]
+            )
+            if still != head:
+                continue
             fresh = [d for d in parse_letters(page) if d.number > self._member.letters]
-            if fresh:
-                self._member.letters = fresh[-1].number
-                self._follower.deliveries(fresh)
-                self._committer.followed()
-            at += len(page)
+            if not fresh:
+                return
+            self._member.letters = fresh[-1].number
+            self._follower.deliveries(fresh)
+            self._committer.followed()
 
     async def seat(self) -> Position:
         """Read who is in the room and tell the follower; return a place in the log before all that."""

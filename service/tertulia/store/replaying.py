@@ -64,8 +64,9 @@ class Replayer:
                 await backoff.wait()
 
     async def _read(self, after: Position, before: Position, token: str) -> Replay:
+        done, came = await self._link.call("HMGET", self._keys.token(token), "done", "first")
         same_log = after.epoch == before.epoch and after.offset < before.offset
-        first = after.offset + 1 if same_log else 1
+        first = after.offset + 1 if same_log else int(came or 1)
         entries: list[Entry] = []
         size, last = 0, before.offset - 1
         while last >= first and len(entries) < MOST_ENTRIES and size < MOST_BYTES:
@@ -78,6 +79,5 @@ class Replayer:
                 size += sum(map(len, fields))
                 entries.append(parse_logged(before.epoch, name, fields).entry)
             last = entries[-1].place.offset - 1
-        done = await self._link.call("HGET", self._keys.token(token), "done")
         entries.reverse()
         return Replay(entries, same_log and last < first, int(done or 0))

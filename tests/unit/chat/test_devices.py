@@ -99,16 +99,16 @@ async def test_what_was_shown_is_forgotten_when_the_device_closes_in_order() -> 
         assert it.forgotten() == forgotten
 
 
-async def test_what_was_not_shown_because_the_other_came_is_not_forgotten() -> None:
+async def test_what_is_asked_is_shown_before_the_device_is_told_that_the_other_came() -> None:
     it = Connection()
     it.accounts.found.clear()
     await it.send("200", "anna", "bruno")
     it.devices.summoned(it.session.name, 6002)
     it.accounts.found.set()
     await it.go_on()
-    assert it.outbox.read() == ["1", "1", "6002"]
+    assert it.outbox.read() == ["1", "1", "uno", "", "6002"]
     it.close(in_order=True)
-    assert it.forgotten() == []
+    assert it.forgotten() != []
 
 
 async def test_what_was_not_shown_because_the_node_drained_is_not_forgotten() -> None:

@@ -65,6 +65,8 @@ local saved = redis.call('HGET', batches, node)
 if saved then
   local number, entry, letter, outcomes, notes =
     string.match(saved, '^(%d+) (%d+) (%d+) (%a*) ([%d,]*)$')
+  -- Held up on a connection that its node has given up: what it asks for was done, or is no more.
+  if tonumber(number) > tonumber(batch) then return { 'fenced' } end
   if number == batch then
     return { 'ok', offset, tonumber(entry), tonumber(letter), outcomes, notes }
   end
