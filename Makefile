@@ -45,7 +45,7 @@ $(TESTABLE): $(RUNNABLE) requirements.lock
 	@touch $@
 
 run: $(RUNNABLE)
-	@echo 'Connect from another terminal with: nc 127.0.0.1 1234     Stop with Ctrl-C.'
+	@echo 'The page: http://127.0.0.1:8080/     From a terminal: nc 127.0.0.1 1234     Stop with Ctrl-C.'
 	@exec $(BIN)/tertulia serve --data-dir var
 
 test: $(TESTABLE)
