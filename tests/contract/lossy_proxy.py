@@ -206,6 +206,7 @@ class _Wire:
                     self._strike(fault)
                     if fault.loss is Loss.REQUEST:
                         return
+                    await self._hold()
                 elif fault is not None:
                     self._fault = fault
                 writer.write(data)

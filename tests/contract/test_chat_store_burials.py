@@ -11,7 +11,7 @@ from contract.node import WITHIN, Guest
 from harness.waiting import elapse, until
 from tertulia.chat.ports import Op, Outcome
 from tertulia.domain.events import Left, Undelivered
-from tertulia.store.scripts import BURY, COMMIT
+from tertulia.store.scripts import BURY, COMMIT, CONDEMN
 
 CROWD = 1000
 LETTERS = 1200
@@ -108,6 +108,26 @@ async def test_nobody_is_buried_right_after_an_outage(chat_stores: RedisStores) 
     assert "long-dead" in chat_stores.registered()
     await until(lambda: "long-dead" not in chat_stores.registered(), WITHIN, "the burial")
     assert node.counted("burials_total") == 1
+
+
+async def test_a_node_that_renews_in_the_last_moment_is_not_buried(
+    chat_stores: RedisStores,
+) -> None:
+    """It was judged, and before the judgement is carried out it is back."""
+    control, keys = chat_stores.server.control, chat_stores.keys
+    node = await chat_stores.node("judge")
+    alive = 1e15
+    fault = node.wire.lose(
+        CONDEMN.sha,
+        loss=Loss.NOTHING,
+        then=lambda: control.zadd(keys.leases, {"late": alive}),
+    )
+    control.zadd(keys.leases, {"late": 1})
+    await asyncio.wait_for(fault.struck.wait(), WITHIN)
+    (await node.enter_one("andy")).say("some time later")
+    await node.store.settle()
+    assert control.zscore(keys.leases, "late") == alive
+    assert node.counted("burials_total") == 0
 
 
 async def test_who_has_just_come_takes_redis_word_for_the_time_before(

@@ -108,6 +108,27 @@ async def test_members_who_leave_meanwhile_have_left(chat_stores: RedisStores) -
     await one.store.settle()
 
 
+async def test_a_nickname_that_was_taken_meanwhile_is_not_taken_back(
+    chat_stores: RedisStores,
+) -> None:
+    """A node that nobody had told of the past let somebody in before the others were back."""
+    one = await chat_stores.node("one", lease_seconds=10.0)
+    andy, betty = await one.enter("andy", "betty")
+    writes = one.wire.lose(SEAT.sha, loss=Loss.NOTHING, then=lambda: one.wire.stall("reads"))
+    chat_stores.server.control.flushall()
+    await asyncio.wait_for(writes.struck.wait(), WITHIN)
+    two = await chat_stores.node("two")
+    taker = await two.enter_one("ANDY")
+    one.wire.flow()
+    await epoch_changed(one)
+    assert [m.session for m in one.follower.seatings[-1]] == [taker.session, betty.session]
+    op = andy.say("mine?")
+    await asyncio.wait_for(one.store.settle(), WITHIN)
+    assert op.outcome is Outcome.GONE
+    for node in (one, two):
+        await node.sees(lambda it: it.nicknames == ["ANDY", "betty"], "the two of them")
+
+
 async def test_a_crowd_is_written_down_again(chat_stores: RedisStores) -> None:
     """More than one step writes, in the order in which they had come."""
     one, two = await chat_stores.node("one"), await chat_stores.node("two")

@@ -31,6 +31,7 @@ class Connection(asyncio.Protocol):
     """One client's socket. It is its session's outbox, and feeds it commands."""
 
     __slots__ = (
+        "_acknowledgement",
         "_acknowledgements_free",
         "_address",
         "_admitted",
@@ -57,6 +58,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
+        self._acknowledgement = listener.acknowledgement
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
         self._address = ""
         self._port = 0
@@ -95,6 +97,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         session = self._session
+        if data == self._acknowledgement and self._plain and self._acknowledgements_free > 0:
+            # The most frequent input there is: nothing else is looked at.
+            self._acknowledgements_free -= 1
+            session.acknowledged += 1  # type: ignore[union-attr] # whoever is plain has a session
+            return
         if session is None or self._closing:
             return
         if self._plain and (count := self._acknowledgements_in(data)):
