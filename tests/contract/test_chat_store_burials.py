@@ -221,7 +221,7 @@ async def test_a_burial_that_lost_its_claim_loses_no_letter(chat_stores: RedisSt
         reported = {*one.follower.letter_texts, *two.follower.letter_texts}
         return {str(i) for i in range(LETTERS)} - reported
 
-    await until(lambda: not unreported(), 1.0, lambda: f"{len(unreported())} more reports")
+    await until(lambda: not unreported(), WITHIN, lambda: f"{len(unreported())} more reports")
 
 
 async def test_a_burial_goes_on_while_the_node_is_never_idle(chat_stores: RedisStores) -> None:
