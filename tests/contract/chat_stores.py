@@ -58,6 +58,12 @@ class RedisStores:
 
     async def node(self, name: str = "node", **settings: Any) -> RedisNode:
         """Start a node; ``settings`` are those of the cluster that differ from the quick ones."""
+        node = await self.prepare(name, **settings)
+        await asyncio.wait_for(node.store.start(node.follower), WITHIN)
+        return node
+
+    async def prepare(self, name: str = "node", **settings: Any) -> RedisNode:
+        """Make a node, and don't start it."""
         proxy = await LossyProxy("127.0.0.1", self.server.port).start()
         registry = CollectorRegistry()
         metrics = Metrics(registry, dialects=[DIALECT], chats=[self.chat], version="test")
@@ -65,7 +71,6 @@ class RedisStores:
         store = ChatStore(self.chat, proxy.url, name, cluster, metrics)
         node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
         self.nodes.append(node)
-        await asyncio.wait_for(store.start(node.follower), WITHIN)
         return node
 
     def registered(self) -> set[str]:

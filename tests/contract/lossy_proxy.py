@@ -35,6 +35,7 @@ class Fault:
     loss: Loss
     then: Callable[[], object] | None
     skip: int
+    link: str
     struck: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -72,13 +73,15 @@ class LossyProxy:
         *words: str,
         loss: Loss = Loss.REPLY,
         skip: int = 0,
+        link: str = "",
         then: Callable[[], object] | None = None,
     ) -> Fault:
         """Fail the next request that has all these words, after letting ``skip`` of them pass.
 
-        ``then`` is called at that moment, before anything else can happen.
+        ``link``: only on connections of this name. ``then`` is called at that moment, before anything
+        else can happen; what it stalls holds up that very request.
         """
-        fault = Fault(tuple(word.encode() for word in words), loss, then, skip)
+        fault = Fault(tuple(word.encode() for word in words), loss, then, skip, link)
         self._faults.append(fault)
         return fault
 
@@ -126,10 +129,10 @@ class LossyProxy:
         """Say whether connections of this name are held back."""
         return name in self._stalled
 
-    def strikes(self, data: bytes) -> Fault | None:
+    def strikes(self, data: bytes, link: str) -> Fault | None:
         """Return the fault that a request meets, which is then over."""
         for fault in self._faults:
-            if all(word in data for word in fault.words):
+            if fault.link in ("", link) and all(word in data for word in fault.words):
                 if fault.skip:
                     fault.skip -= 1
                     continue
@@ -201,7 +204,7 @@ class _Wire:
                 if not self.name and (match := _NAME.search(data)):
                     self.name = match[1].decode()
                 await self._hold()
-                fault = self._proxy.strikes(data)
+                fault = self._proxy.strikes(data, self.name)
                 if fault is not None and fault.loss in (Loss.REQUEST, Loss.NOTHING):
                     self._strike(fault)
                     if fault.loss is Loss.REQUEST:

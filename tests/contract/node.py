@@ -8,7 +8,18 @@ from typing import Protocol, TypeVar
 
 from contract.follower import RecordingFollower
 from harness.waiting import until
-from tertulia.chat.ports import Close, Join, Leave, Op, Replay, Report, Say, Store, Whisper
+from tertulia.chat.ports import (
+    Close,
+    Join,
+    Leave,
+    Op,
+    Remembered,
+    Replay,
+    Report,
+    Say,
+    Store,
+    Whisper,
+)
 from tertulia.chat.position import Position
 from tertulia.domain.nicknames import fold
 
@@ -95,6 +106,12 @@ class Node:
             guest.join()
         await self.store.settle()
         return guests
+
+    async def recall(self, token: str) -> Remembered | None:
+        """Look a token up, and wait for it."""
+        done: asyncio.Future[Remembered | None] = asyncio.get_running_loop().create_future()
+        self.store.recall(token, done.set_result)
+        return await asyncio.wait_for(done, WITHIN)
 
     async def replay(self, after: Position, before: Position, token: str = "") -> Replay:
         """Read the past, and wait for it."""

@@ -202,6 +202,19 @@ async def test_a_redis_that_is_away_is_waited_for(chat_stores: RedisStores) -> N
     await until(lambda: all(one.store.health().values()), WITHIN, "green lights")
 
 
+async def test_a_store_starts_when_redis_does(chat_stores: RedisStores) -> None:
+    node = await chat_stores.prepare()
+    node.wire.cut_off()
+    start = asyncio.create_task(node.store.start(node.follower))
+    await elapse(0.3)
+    assert not start.done()
+    assert not any(node.store.health().values())
+    node.wire.restore()
+    await asyncio.wait_for(start, WITHIN)
+    await node.enter("andy")
+    assert node.follower.nicknames == ["andy"]
+
+
 async def test_a_store_lets_go_of_a_redis_that_is_away(chat_stores: RedisStores) -> None:
     node = await chat_stores.node()
     node.wire.cut_off()

@@ -6,7 +6,7 @@ import pytest
 
 from contract.node import WITHIN, StoreFactory
 from harness.waiting import until
-from tertulia.chat.ports import Outcome
+from tertulia.chat.ports import Outcome, Remembered
 from tertulia.chat.position import Position
 from tertulia.domain.events import Joined, Left, PublicEvent, Said
 
@@ -104,6 +104,35 @@ async def test_who_is_gone_already_resumes_by_a_plain_join(store_factory: StoreF
     await node.store.settle()
     assert op.outcome is Outcome.DONE
     assert [type(event) for event in node.follower.events] == [Joined, Left, Joined]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_token_says_whose_it_is_and_since_when(
+    store_factory: StoreFactory, elsewhere: bool
+) -> None:
+    """Since his first join, whoever was there before, and however often he comes back."""
+    one = await store_factory.node("one")
+    two = await store_factory.node("two") if elsewhere else one
+    await one.enter("somebody")
+    guest = one.guest("Andy")
+    guest.join(TOKEN)
+    await one.store.settle()
+    first = one.follower.entries[-1].position.offset
+    assert await two.recall(TOKEN) == Remembered("andy", first)
+    guest.leave()
+    await one.store.settle()
+    two.guest("andy").join(TOKEN, resumed=True)
+    await two.store.settle()
+    assert await one.recall(TOKEN) == Remembered("andy", first)
+
+
+async def test_a_token_that_was_never_given_is_not_known(store_factory: StoreFactory) -> None:
+    node = await store_factory.node()
+    node.guest("andy").join(TOKEN)
+    node.guest("andy").join(OTHER)
+    await node.store.settle()
+    assert await node.recall("c" * 32) is None
+    assert await node.recall(OTHER) is None  # it was refused
 
 
 async def test_what_was_done_is_remembered_with_the_token(store_factory: StoreFactory) -> None:

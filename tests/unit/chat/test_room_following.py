@@ -1,0 +1,141 @@
+"""A room as the store's follower: whom it lets in when, and what becomes of what the store tells."""
+
+from fakes.house import House
+from fakes.voice import SilentVoice
+from tertulia.chat.ports import Join, Member
+from tertulia.chat.session import State
+from tertulia.domain import commands
+from tertulia.domain.commands import Fault
+from tertulia.domain.disconnects import Disconnect
+from unit.chat.conftest import Connect, Enter
+
+# Joins by groups
+
+
+def test_joins_gather_while_the_room_is_slow_to_tell(
+    enter: Enter, connect: Connect, house: House
+) -> None:
+    watcher = enter("watcher")
+    first = connect()
+    first.enter("first")
+    house.clock.turn()  # committed
+    house.clock.turn()  # told: what follows in this turn is the telling
+    house.clock.pass_by(0.1)
+    assert first.read() == ["welcome first watcher"]
+    waiting = [connect() for _ in range(3)]
+    for i, client in enumerate(waiting):
+        client.enter(f"guest-{i}")
+    waiting[1].lose()
+    watcher.say("messages are not held up")
+    assert watcher.read() == ["joined first", "said watcher messages are not held up", "sent"]
+    house.clock.advance(0.39)
+    assert watcher.read() == []
+    writes = watcher.outbox.writes
+    house.clock.advance(0.02)
+    assert watcher.read() == ["joined guest-0", "joined guest-2"]
+    assert watcher.outbox.writes == writes + 1
+    assert waiting[0].read() == ["welcome guest-0 watcher first", "joined guest-2"]
+
+
+# What the store tells
+
+
+def test_a_room_that_is_fenced_closes_everything(
+    enter: Enter, connect: Connect, house: House
+) -> None:
+    other = enter("other", room=house.room("other"))
+    andy, betty, waits = enter("andy"), enter("betty"), connect()
+    other.read()
+    waits.enter("carl")
+    before = house.stores[andy.room].node
+    house.chat.condemn(before)
+    andy.say("zombie")
+    assert other.read() == ["left andy", "left betty"]
+    assert {c.closed for c in (andy, betty, waits)} == {Disconnect.FENCED}
+    assert "sent" not in andy.outbox.read()
+    assert house.stores[andy.room].node != before
+    again = enter("andy")
+    assert other.read() == ["joined andy"]
+    assert len(again.room) == 1
+
+
+def test_who_is_not_among_the_seated_has_lost_its_nickname(enter: Enter, house: House) -> None:
+    andy, betty = enter("andy"), enter("betty")
+    andy.read()
+    andy.room.seated([Member("andy", andy.session.name, "plain")])
+    assert andy.read() == ["left betty"]
+    assert betty.closed is Disconnect.DISPLACED
+    assert [m.nickname for m in andy.room.roster] == ["andy"]
+
+
+def test_who_is_seated_and_was_not_known_is_told_to_be_present(enter: Enter) -> None:
+    andy = enter("andy")
+    members = [
+        Member("elder", "x:1", "plain"),
+        Member("andy", andy.session.name, "plain"),
+        Member("junior", "x:2", "plain"),
+    ]
+    andy.room.seated(members)
+    assert andy.read() == ["present elder", "present junior"]
+    assert list(andy.room.roster) == members
+    andy.room.seated(members)
+    assert andy.read() == []
+
+
+def test_who_is_seated_and_is_not_here_any_more_leaves(enter: Enter, house: House) -> None:
+    """The store has a session of this node that this node has not."""
+    andy = enter("andy")
+    store = house.stores[andy.room]
+    store.submit(Join(f"{store.node}:99", "ghost", "ghost", "plain", "192.0.2.1", 1))
+    assert andy.read() == ["joined ghost"]
+    andy.room.seated(house.chat.members)
+    assert andy.read() == ["left ghost"]
+    assert house.nicknames() == ["andy"]
+
+
+def test_a_join_that_is_learned_of_by_the_seat_is_a_join(
+    enter: Enter, connect: Connect, house: House
+) -> None:
+    andy = enter("andy")
+    newcomer = connect()
+    newcomer.enter("betty")
+    andy.room.seated(
+        [
+            Member("andy", andy.session.name, "plain"),
+            Member("betty", newcomer.session.name, "plain"),
+        ]
+    )
+    assert newcomer.outbox.read() == ["welcome betty andy"]
+    assert newcomer.session.state is State.ACTIVE
+    assert andy.outbox.read() == ["present betty"]
+    house.clock.run()  # its own join comes by in the log as well, and is old news
+    assert newcomer.outbox.read() == []
+    assert andy.outbox.read() == []
+
+
+def test_what_is_present_is_the_roster(enter: Enter) -> None:
+    andy, betty = enter("andy"), enter("betty")
+    assert list(andy.room.present()) == [
+        Member("andy", andy.session.name, "plain"),
+        Member("betty", betty.session.name, "plain"),
+    ]
+
+
+def test_figures_tell_what_happened(enter: Enter, connect: Connect, house: House) -> None:
+    andy, betty = enter("andy"), enter("betty", SilentVoice())
+    assert house.counted("sessions", chat="main", dialect="plain") == 1
+    assert house.counted("joins_total", dialect="silent") == 1
+    andy.say("x")
+    andy.read()
+    assert house.counted("deliveries_total", dialect="silent") == 2
+    betty.lose()
+    betty.read()
+    assert house.counted("sessions", chat="main", dialect="silent") == 0
+    assert house.counted("leaves_total", reason="gone") == 1
+    assert house.counted("disconnects_total", reason="gone") == 1
+    refused = connect()
+    refused.enter("andy")
+    refused.read()
+    assert house.counted("disconnects_total", reason="refused_taken") == 1
+    andy.do(commands.Faulty(Fault.MALFORMED))
+    assert house.counted("refused_commands_total", kind="malformed") == 1
