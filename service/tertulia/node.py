@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import resource
+import select
 import signal
 import socket
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import ops, tcp, websocket
 from tertulia.edge.lag import LagTimer
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.resting import Resting
 from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings, ListenerSettings, Settings, default_node_id
@@ -119,6 +121,7 @@ class Node:
         self._rooms: dict[str, Room] = {}
         self._stores: dict[str, ChatStore] = {}
         self._connections = Connections()
+        self._resting = Resting(self._loop) if hasattr(select, "epoll") else None
         self._servers: list[asyncio.Server] = []
         self._page = websocket.Page.load()
         self._starting = True
@@ -260,7 +263,7 @@ class Node:
 
     def _listener(self, settings: ListenerSettings, counts: ConnectionCounts) -> tuple[
         Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,
-        asyncio.AbstractEventLoop, Connections,
+        asyncio.AbstractEventLoop, Connections, Resting | None,
     ]:  # fmt: skip
         room, limits = self._rooms[settings.chat], self._settings.limits
         host: Host
@@ -281,6 +284,7 @@ class Node:
             self._metrics,
             self._loop,
             self._connections,
+            self._resting,
         )
 
     # --- Draining --------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.resting import Resting
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings
 
@@ -165,6 +166,8 @@ class Listener:
     metrics: Metrics
     loop: asyncio.AbstractEventLoop
     connections: Connections
+    resting: Resting | None
+    """Where clients rest that only acknowledge, if the system can do that."""
     acknowledgements: bytes = field(init=False)
     """Many, and nothing else: what a client that received many messages sends in one go."""
     acknowledgement_length: int = field(init=False)

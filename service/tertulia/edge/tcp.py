@@ -23,6 +23,8 @@ _DRAINING_SECONDS: Final = 1.0
 """The same for a node that shuts down."""
 _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 """Acknowledgements are so frequent that they are charged for by the thousands."""
+_READS_UNTIL_REST: Final = 64
+"""Reads that brought nothing but acknowledgements, before a client is read less often."""
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +49,8 @@ class Connection(asyncio.Protocol):
         "_plain",
         "_port",
         "_reading",
+        "_reads_until_rest",
+        "_resting_fd",
         "_session",
         "_throttle",
         "_timer",
@@ -72,6 +76,8 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._plain = False  # nothing is half read, so a lone acknowledgement is just that
         self._lagging = False
+        self._reads_until_rest = _READS_UNTIL_REST
+        self._resting_fd = -1
         self._ended = False  # the client will send no more
         self._draining = False
         self._closing = False
@@ -97,19 +103,21 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         session = self._session
-        if data == self._acknowledgement and self._plain and self._acknowledgements_free > 0:
+        if data == self._acknowledgement and self._plain and self._reads_until_rest > 0:
             # The most frequent input there is: nothing else is looked at.
-            self._acknowledgements_free -= 1
+            self._reads_until_rest -= 1
             session.acknowledged += 1  # type: ignore[union-attr] # whoever is plain has a session
             return
         if session is None or self._closing:
             return
         if self._plain and (count := self._acknowledgements_in(data)):
             session.acknowledged += count
-            self._acknowledgements_free -= count
-            if self._acknowledgements_free < 0:
-                self._charge_acknowledgements()
+            self._charge_acknowledgements(count)
+            self._reads_until_rest -= 1
+            if self._reads_until_rest <= 0:
+                self._rest()
             return
+        self._reads_until_rest = _READS_UNTIL_REST
         if self._listener.patience.of_silence and self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -133,6 +141,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = True
+        self._end_rest()
         listener, session = self._listener, self._session
         listener.connections.discard(self)
         for timer in (self._timer, self._throttle):
@@ -192,7 +201,7 @@ class Connection(asyncio.Protocol):
             # Closing on bytes that were not read resets the connection, and the client may lose its
             # last words. So only our half is closed, and what still comes is thrown away.
             self._transport.write_eof()
-            if not self._reading:
+            if self._end_rest() or not self._reading:
                 self._transport.resume_reading()
         seconds = _DRAINING_SECONDS if reason is Disconnect.DRAINED else _CLOSING_SECONDS
         self._replace_timer(seconds, self._transport.abort)
@@ -270,10 +279,12 @@ class Connection(asyncio.Protocol):
             self._bytes = TokenBucket(limits.bytes_per_second, limits.bytes_burst)
         self._wait(self._bytes.charge(count, self._listener.loop.time()))
 
-    def _charge_acknowledgements(self) -> None:
-        self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
-        self._charge_bytes(_ACKNOWLEDGEMENTS_CHARGED * self._listener.acknowledgement_length)
-        self._set_reading()
+    def _charge_acknowledgements(self, count: int) -> None:
+        self._acknowledgements_free -= count
+        if self._acknowledgements_free < 0:
+            self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
+            self._charge_bytes(_ACKNOWLEDGEMENTS_CHARGED * self._listener.acknowledgement_length)
+            self._set_reading()
 
     def _wait(self, seconds: float) -> None:
         if seconds and self._throttle is None and not self._closing:
@@ -297,10 +308,43 @@ class Connection(asyncio.Protocol):
         )
         if reading is not self._reading:
             self._reading = reading
+            if self._end_rest():
+                return  # nothing is read there: whoever rests was reading until now
             if reading:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
+
+    # --- At rest ---------------------------------------------------------------------------------
+
+    def _rest(self) -> None:
+        resting = self._listener.resting
+        if resting is None or not self._reading or self._transport.get_extra_info("ssl_object"):
+            self._reads_until_rest = _READS_UNTIL_REST
+            return
+        self._resting_fd = self._transport.get_extra_info("socket").fileno()
+        self._transport.pause_reading()
+        resting.add(self._resting_fd, self._heard)
+
+    def _heard(self, data: bytes) -> None:
+        """Take what came to a client at rest."""
+        if count := self._acknowledgements_in(data):
+            self._session.acknowledged += count  # type: ignore[union-attr] # it rests in a session
+            self._charge_acknowledgements(count)
+            return
+        self._end_rest()
+        self._transport.resume_reading()  # which finds out as well whether the client is gone
+        if data:
+            self.data_received(data)
+
+    def _end_rest(self) -> bool:
+        """Be read by the transport again, once that is told to. Say whether it was at rest."""
+        if self._resting_fd < 0:
+            return False
+        self._listener.resting.discard(self._resting_fd, self._heard)  # type: ignore[union-attr]
+        self._resting_fd = -1
+        self._reads_until_rest = _READS_UNTIL_REST
+        return True
 
     def _set_timer(self, session: Served) -> None:
         if self._closing:
