@@ -71,9 +71,16 @@ class Group:
                 for write in self.writes.values():
                     write(blob)
             return
-        for session, write in self.writes.items():
-            cut = cuts.get(session)
-            own = blob if cut is None else cut.prefix + voice.batch(cut.apply(pieces), place)
+        writes = self.writes
+        # Taking the few out for a moment is cheaper than looking for each of the many among them.
+        apart = {session: writes.pop(session) for session in cuts if session in writes}
+        if blob:
+            for write in writes.values():
+                write(blob)
+        writes.update(apart)
+        for session, write in apart.items():
+            cut = cuts[session]
+            own = cut.prefix + voice.batch(cut.apply(pieces), place)
             if own:
                 write(own)
 

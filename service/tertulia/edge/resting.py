@@ -8,6 +8,7 @@ room is read at once as ever, and a word of somebody at rest waits 50 ms at most
 """
 
 import asyncio
+import contextlib
 import os
 import select
 import time
@@ -20,7 +21,9 @@ _LONGEST_PAUSE: Final = 0.05
 """In seconds: people do not notice it."""
 _AT_ONCE: Final = 512
 """Sockets that are read before something else has its turn."""
-_BYTES: Final = 4096
+_BYTES: Final = 256
+"""Small, so that it takes no allocation from the system; more is read the next time."""
+_BROKEN: Final = select.EPOLLERR | select.EPOLLHUP
 
 Hear = Callable[[bytes], None]
 
@@ -48,10 +51,8 @@ class Resting:
         """Look after it no more. What the system has closed already is forgotten."""
         if self._hear.get(fd) == hear:  # else the number has gone to another one since
             del self._hear[fd]
-            try:
+            with contextlib.suppress(OSError):
                 self._epoll.unregister(fd)
-            except OSError:
-                pass
 
     def close(self) -> None:
         """Look at nothing any more."""
@@ -67,14 +68,11 @@ class Resting:
             return
         began = time.perf_counter()
         ready = self._epoll.poll(0, _AT_ONCE)
-        for fd, _ in ready:
+        for fd, events in ready:
             hear = self._hear.get(fd)
             if hear is not None:
-                try:
-                    data = os.read(fd, _BYTES)
-                except OSError:
-                    data = b""
-                hear(data)
+                # An error is told once: whoever reads from now on has to be the one who hears it.
+                hear(b"" if events & _BROKEN else _read(fd))
         self._taken += time.perf_counter() - began
         if len(ready) == _AT_ONCE:
             self._loop.call_soon(self._read)
@@ -86,3 +84,10 @@ class Resting:
     def _look_again(self) -> None:
         if not self._epoll.closed:
             self._loop.add_reader(self._epoll.fileno(), self._something_came)
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, _BYTES)
+    except OSError:
+        return b""

@@ -324,9 +324,9 @@ class Connection(asyncio.Protocol):
             return
         self._resting_fd = self._transport.get_extra_info("socket").fileno()
         self._transport.pause_reading()
-        resting.add(self._resting_fd, self._heard)
+        resting.add(self._resting_fd, self._heard_at_rest)
 
-    def _heard(self, data: bytes) -> None:
+    def _heard_at_rest(self, data: bytes) -> None:
         """Take what came to a client at rest."""
         if count := self._acknowledgements_in(data):
             self._session.acknowledged += count  # type: ignore[union-attr] # it rests in a session
@@ -341,7 +341,7 @@ class Connection(asyncio.Protocol):
         """Be read by the transport again, once that is told to. Say whether it was at rest."""
         if self._resting_fd < 0:
             return False
-        self._listener.resting.discard(self._resting_fd, self._heard)  # type: ignore[union-attr]
+        self._listener.resting.discard(self._resting_fd, self._heard_at_rest)  # type: ignore[union-attr]
         self._resting_fd = -1
         self._reads_until_rest = _READS_UNTIL_REST
         return True

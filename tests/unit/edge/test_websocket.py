@@ -121,6 +121,7 @@ class Service:
             metrics,
             cast(asyncio.AbstractEventLoop, self.loop),
             self.connections,
+            None,
             PAGE,
             origins,
         )

@@ -1,0 +1,277 @@
+"""Clients that only acknowledge are read less often, and nothing that they say is lost or late by much."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from harness.waiting import until
+from tertulia.domain.disconnects import Disconnect
+from tertulia.edge import tcp
+from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.resting import Resting
+from tertulia.edge.serving import Connections, Listener, Patience
+from tertulia.metrics import Metrics
+from tertulia.settings import LimitSettings
+
+WITHIN = 5.0
+ACKNOWLEDGEMENT = b"201\n"
+
+
+class Lines:
+    """A reader that gives lines."""
+
+    def __init__(self) -> None:
+        self._bytes = b""
+
+    @property
+    def buffered(self) -> int:
+        return len(self._bytes)
+
+    def feed(self, data: bytes) -> None:
+        self._bytes += data
+
+    def next_command(self) -> bytes | None:
+        line, end, rest = self._bytes.partition(b"\n")
+        if not end:
+            return None
+        self._bytes = rest
+        return line
+
+
+class Session:
+    """A session that is in the room from the start."""
+
+    takes_commands = True
+    awaiting = 0
+    is_active = True
+    is_in_hurry = False
+
+    def __init__(self, outbox: tcp.Connection) -> None:
+        self.outbox = outbox
+        self.reader = Lines()
+        self.acknowledged = 0
+
+
+class Chat:
+    """Whoever serves the sessions: it notes what they say."""
+
+    def __init__(self) -> None:
+        self.session: Session
+        self.said: list[bytes] = []
+        self.ends: list[Disconnect] = []
+        self.gone = False
+
+    def connect(self, outbox: tcp.Connection, address: str, port: int) -> Session:
+        self.session = Session(outbox)
+        return self.session
+
+    def command(self, session: Session, command: bytes) -> None:
+        self.said.append(command)
+
+    def lost(self, session: Session, reason: Disconnect) -> None:
+        self.ends.append(reason)
+        session.outbox.close(reason)
+
+    def disconnected(self, session: Session, in_order: bool) -> None:
+        self.gone = True
+
+    def lags(self, session: Session) -> None:
+        pass
+
+    def caught_up(self, session: Session) -> None:
+        pass
+
+
+class Service:
+    """A listener, and one client of it."""
+
+    def __init__(self, limits: LimitSettings) -> None:
+        loop = asyncio.get_running_loop()
+        self.chat = Chat()
+        self.resting = Resting(loop)
+        self.connections = Connections()
+        self.metrics = Metrics(
+            CollectorRegistry(), dialects=["chatte"], chats=["main"], version="x"
+        )
+        self.listener = Listener(
+            self.chat, "chatte", ACKNOWLEDGEMENT, Patience(5.0, False, Disconnect.ENTER_TIMEOUT),
+            limits, ConnectionCounts(10, 10), self.metrics, loop, self.connections, self.resting,
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        listening = tcp.bind("127.0.0.1", 0)
+        self._server = await tcp.serve(self.listener, listening)
+        self.client = socket.create_connection(listening.getsockname())
+        await until(lambda: list(self.connections), WITHIN, "the client")
+
+    async def stop(self) -> None:
+        self.client.close()
+        self._server.close()
+        for connection in self.connections:
+            connection.abort()
+        await asyncio.wait_for(self.connections.wait_for_none(), WITHIN)
+        assert len(self.resting) == 0
+        self.resting.close()
+
+    async def send(self, data: bytes) -> None:
+        self.client.sendall(data)
+
+    async def acknowledge(self, count: int) -> None:
+        """Acknowledge one by one, each read before the next."""
+        for _ in range(count):
+            before = self.chat.session.acknowledged
+            self.client.sendall(ACKNOWLEDGEMENT)
+            await until(
+                lambda before=before: self.chat.session.acknowledged > before,  # type: ignore[misc]
+                WITHIN, "an acknowledgement", every=0,
+            )  # fmt: skip
+
+    async def bring_to_rest(self) -> None:
+        await self.send(b"first\n")
+        await until(lambda: self.chat.said == [b"first"], WITHIN, "the first words")
+        await self.acknowledge(100)
+        assert len(self.resting) == 1
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    service = Service(LimitSettings())
+    await service.start()
+    yield service
+    await service.stop()
+
+
+async def test_who_only_acknowledges_comes_to_rest_and_every_one_is_counted(
+    service: Service,
+) -> None:
+    await service.bring_to_rest()
+    await service.send(ACKNOWLEDGEMENT * 1000)
+    await until(lambda: service.chat.session.acknowledged == 1100, WITHIN, "all of them")
+    assert len(service.resting) == 1
+    assert service.chat.said == [b"first"]
+
+
+async def test_who_says_something_is_heard_whole_and_in_order(service: Service) -> None:
+    await service.bring_to_rest()
+    await service.send(ACKNOWLEDGEMENT * 2 + b"se")
+    await until(lambda: len(service.resting) == 0, WITHIN, "the end of the rest")
+    await service.send(b"cond\n" + ACKNOWLEDGEMENT + b"x" * 1000 + b"\n")
+    await until(lambda: len(service.chat.said) == 6, WITHIN, "all lines")
+    # Where acknowledgements are not alone they are commands like others.
+    assert service.chat.said == [b"first", b"201", b"201", b"second", b"201", b"x" * 1000]
+    assert service.chat.session.acknowledged == 100
+    await service.acknowledge(100)
+    assert len(service.resting) == 1
+
+
+@pytest.mark.parametrize("last", [b"", b"last\n"])
+async def test_who_leaves_is_noticed(service: Service, last: bytes) -> None:
+    await service.bring_to_rest()
+    await service.send(last)
+    service.client.shutdown(socket.SHUT_WR)
+    await until(lambda: service.chat.ends, WITHIN, "the end")
+    assert service.chat.ends[0] is Disconnect.GONE
+    assert service.chat.said[1:] == [line for line in last.split(b"\n") if line]
+
+
+async def test_who_resets_the_connection_is_noticed(service: Service) -> None:
+    await service.bring_to_rest()
+    service.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    service.client.close()
+    await until(lambda: service.chat.gone, WITHIN, "the end")
+    assert service.chat.ends[0] is Disconnect.BROKEN
+
+
+async def test_who_is_sent_away_while_at_rest_reads_its_last_words(service: Service) -> None:
+    await service.bring_to_rest()
+    service.chat.session.outbox.write(b"farewell\n")
+    await service.send(
+        ACKNOWLEDGEMENT
+    )  # nobody reads this: the connection must not be reset for it
+    service.chat.session.outbox.close(Disconnect.LEFT)
+    assert len(service.resting) == 0
+    service.client.settimeout(WITHIN)
+    received = await asyncio.to_thread(lambda: service.client.recv(100) + service.client.recv(100))
+    assert received == b"farewell\n"
+
+
+async def test_who_does_not_read_is_not_read_either(service: Service) -> None:
+    await service.bring_to_rest()
+    service.chat.session.outbox.write(b"x" * 50_000_000)
+    assert len(service.resting) == 0
+    await service.send(ACKNOWLEDGEMENT * 10)
+    await service.send(b"after\n")
+    assert service.chat.session.acknowledged == 100
+    service.client.settimeout(WITHIN)
+
+    def read() -> None:
+        left = 50_000_000
+        while left:
+            left -= len(service.client.recv(1 << 20))
+
+    await asyncio.to_thread(read)
+    await until(lambda: service.chat.said[-1] == b"after", WITHIN, "what was said meanwhile")
+
+
+async def test_a_draining_node_reads_nobody_at_rest(service: Service) -> None:
+    await service.bring_to_rest()
+    service.chat.session.outbox.stop_reading()
+    assert len(service.resting) == 0
+
+
+async def test_a_flood_of_acknowledgements_is_slowed_down() -> None:
+    service = Service(LimitSettings(bytes_per_second=1000, bytes_burst=10_000))
+    await service.start()
+    await service.bring_to_rest()
+    await service.send(ACKNOWLEDGEMENT * 20_000)
+    paused = service.metrics.reads_paused
+    await until(lambda: paused._value.get() >= 1, WITHIN, "the brake")
+    assert len(service.resting) == 0
+    assert service.chat.session.acknowledged < 20_000
+    await service.stop()
+
+
+async def test_a_number_that_belongs_to_another_socket_now_is_left_alone() -> None:
+    """The system gives a closed socket's number away before its owner hears of the end."""
+    resting = Resting(asyncio.get_running_loop())
+    heard: list[bytes] = []
+
+    def old(data: bytes) -> None:
+        raise AssertionError
+
+    def new(data: bytes) -> None:
+        heard.append(data)
+
+    first, far = socket.socketpair()
+    number = first.fileno()
+    resting.add(number, old)
+    second, other_far = socket.socketpair()
+    os.dup2(second.fileno(), number)
+    resting.add(number, new)
+    resting.discard(number, old)
+    other_far.sendall(b"for the new one")
+    await until(lambda: heard, WITHIN, "what came")
+    assert heard == [b"for the new one"]
+    resting.discard(number, new)
+    assert len(resting) == 0
+    resting.close()
+    for it in (first, far, second, other_far):
+        it.close()
+
+
+async def test_many_are_read_in_turns() -> None:
+    resting = Resting(asyncio.get_running_loop())
+    pairs = [socket.socketpair() for _ in range(1200)]
+    heard: dict[int, bytes] = {}
+    for i, (near, far) in enumerate(pairs):
+        resting.add(near.fileno(), lambda data, i=i: heard.update({i: data}))  # type: ignore[misc]
+        far.sendall(b"x")
+    await until(lambda: len(heard) == len(pairs), WITHIN, lambda: f"all: {len(heard)}")
+    resting.close()
+    for pair in pairs:
+        for end in pair:
+            end.close()
