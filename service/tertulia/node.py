@@ -4,7 +4,6 @@ import asyncio
 import gc
 import resource
 import select
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -32,12 +31,15 @@ from tertulia.dialects.contract import Voice
 from tertulia.dialects.protocollo import ProtocolloVoice
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import ops, tcp, websocket
+from tertulia.edge.draining import AT_ONCE, Spread, send_away
 from tertulia.edge.lag import LagTimer
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.resting import Resting
 from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.metrics import Metrics
+from tertulia.sd_notify import Notifier, Pulse
 from tertulia.settings import LimitSettings, ListenerSettings, Settings, default_node_id
+from tertulia.stopping import Stop, heed_signals
 from tertulia.store.chat_store import ChatStore, StoreFailed
 from tertulia.store.embedded import EmbeddedRedis
 from tertulia.store.server_program import EmbeddedError
@@ -54,6 +56,10 @@ VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
 """Every dialect of a room: how a listener's settings make its voice."""
 DEVICE = "device"
 """The dialect of those who are not in the room."""
+
+
+_HURRY_SECONDS = 1.0
+"""What is left for leaving in order after a second signal."""
 
 
 class StartError(Exception):
@@ -80,42 +86,28 @@ def _raise_file_limit() -> None:
 
 
 async def _serve(settings: Settings) -> int:
-    signals = _Signals()
+    stop = Stop()
+    heed_signals(stop)
+    notifier = Notifier.from_environment()
     async with AsyncExitStack() as stack:
         try:
-            node = Node(settings)
+            node = Node(settings, stop, notifier)
             await node.start(stack)
         except (EmbeddedError, StoreFailed) as error:
             raise StartError(str(error)) from error
-        failed = await node.run_until(signals.stop)
-        # Without its store a node can't take leave of anybody: the others bury it.
-        await node.drain(0.0 if failed else settings.drain_seconds)
+        failed = await node.run()
+        await node.drain(failed=failed)
     _log.info("stopped")
     return 1 if failed else 0
-
-
-class _Signals:
-    """The first SIGTERM or SIGINT asks to drain; a second one ends the process at once."""
-
-    def __init__(self) -> None:
-        self.stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled, number)
-
-    def _signalled(self, number: signal.Signals) -> None:
-        if self.stop.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        _log.info("draining", signal=number.name)
-        self.stop.set()
 
 
 class Node:
     """The parts of a node, and the order in which they come and go."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stop: Stop, notifier: Notifier) -> None:
         self._settings = settings
+        self._stop = stop
+        self._notifier = notifier
         self._loop = asyncio.get_running_loop()
         self._node_id = settings.node_id or default_node_id()
         self._rooms: dict[str, Room] = {}
@@ -163,34 +155,56 @@ class Node:
         for listener, listening in zip(settings.listeners, sockets, strict=True):
             await self._listen(listener, listening, counts)
         self._starting = False
+        self._notifier.ready(self._status())
+        stack.callback(Pulse(self._notifier, self._loop, self._status).stop)
         _log.info("ready", node=self._node_id)
 
-    async def run_until(self, stop: asyncio.Event) -> bool:
+    async def run(self) -> bool:
         """Wait for the order to stop; True where a part failed instead."""
-        stopping = asyncio.create_task(stop.wait())
+        stopping = asyncio.create_task(self._stop.asked.wait())
         lives = [asyncio.create_task(store.failed()) for store in self._stores.values()]
         await asyncio.wait([stopping, *lives], return_when=asyncio.FIRST_COMPLETED)
         for task in (stopping, *lives):
             task.cancel()
-        return not stop.is_set()
+        return not self._stop.asked.is_set()
 
-    async def drain(self, seconds: float) -> None:
-        """Go in order: no newcomers, commit what was read, leave, say goodbye to Redis."""
-        deadline = self._loop.time() + seconds
+    def ask_to_drain(self) -> None:
+        """Drain, and end the process, as after a SIGTERM. Returns at once."""
+        self._stop.drain(gently=True)
+
+    async def drain(self, *, failed: bool = False) -> None:
+        """Go in order: readiness red, notice, no newcomers, everybody away, goodbye to Redis.
+
+        What was read of a session is committed and answered before it goes. ``failed``: without its
+        store a node can't take leave of anybody; the others bury it.
+        """
+        settings, stop = self._settings, self._stop
         self._draining = True
+        self._notifier.stopping(self._status())
+        _log.info("draining", gently=stop.gently, connections=len(self._connections))
+        if stop.gently:
+            await self._give_notice()
         for server in self._servers:
             server.close()
+        spread = AT_ONCE
+        if stop.gently:
+            spread = Spread(settings.drain_spread_seconds, settings.drain_sessions_per_second)
+        deadline = self._loop.time() + (0.0 if failed else settings.drain_seconds)
+        hurrying = None
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._commit_what_was_read()
-                for room in self._rooms.values():
-                    room.drain()
-                for store in self._stores.values():
-                    await store.settle()
+            async with asyncio.timeout_at(deadline) as limit:
+                hurrying = asyncio.create_task(self._hurry(limit))
+                await send_away(self._connections, spread, stop.hurried)
+                await self._leave()
         except TimeoutError:
-            _log.error("not everything could be committed in time", seconds=seconds)
+            _log.error("not everything could be committed in time")
             for room in self._rooms.values():
                 room.drain()
+            if stop.hurried.is_set():
+                return
+        finally:
+            if hurrying is not None:
+                hurrying.cancel()
         await self._close_connections(max(deadline, self._loop.time() + 1.0))
         for store in self._stores.values():
             await store.stop()
@@ -289,13 +303,25 @@ class Node:
 
     # --- Draining --------------------------------------------------------------------------------
 
-    async def _commit_what_was_read(self) -> None:
-        for connection in self._connections:
-            connection.stop_reading()
-        while not all(connection.is_quiet for connection in self._connections):
-            for store in self._stores.values():
-                await store.settle()
-            await asyncio.sleep(0)
+    async def _give_notice(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.drain_notice_seconds):
+                await self._stop.hurried.wait()
+        except TimeoutError:
+            pass
+
+    async def _hurry(self, limit: asyncio.Timeout) -> None:
+        """Shorten a time limit when there is a hurry."""
+        await self._stop.hurried.wait()
+        sooner = self._loop.time() + _HURRY_SECONDS
+        limit.reschedule(min(sooner, limit.when() or sooner))
+
+    async def _leave(self) -> None:
+        """Wait until everybody has left, as far as Redis is concerned."""
+        for room in self._rooms.values():
+            room.drain()
+        for store in self._stores.values():
+            await store.settle()
 
     async def _close_connections(self, deadline: float) -> None:
         for connection in self._connections:
@@ -323,6 +349,10 @@ class Node:
             if not health["bus"]:
                 reasons.append(f"the bus does not bring this node's probes (chat {chat})")
         return reasons
+
+    def _status(self) -> str:
+        """Say in a line how the node is."""
+        return f"{', '.join(self._not_ready()) or 'ready'}; {len(self._connections)} connections"
 
     def _all_stores(self, part: str) -> bool:
         return all(store.health()[part] for store in self._stores.values())

@@ -311,7 +311,23 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     drain_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=10.0,
-        description="Seconds that a stopping node gives its sessions to leave in order.",
+        description="Seconds that a stopping node gives its sessions to leave in order, from the end of "
+        "the notice on.",
+    )
+    drain_notice_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description="Seconds for which a node told to stop by SIGTERM is not ready but goes on accepting "
+        "and serving, until the balancer has noticed.",
+    )
+    drain_spread_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description="Seconds within which it then closes its sessions, in random order, so that their "
+        "clients don't all come back at once; 0: in one go. Part of `drain_seconds`.",
+    )
+    drain_sessions_per_second: Rate = Field(
+        default=100.0,
+        description="Sessions that it closes in a second; more only where `drain_spread_seconds` would "
+        "not be enough.",
     )
 
     @classmethod
@@ -337,6 +353,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111 - Path's raises without a home
+
+    @model_validator(mode="after")
+    def _time_to_leave(self) -> Self:
+        if self.drain_spread_seconds:
+            _in_order(self, "drain_spread_seconds", "drain_seconds")
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

@@ -64,7 +64,7 @@ def test_only_settings_that_there_are_stand_in_the_environment() -> None:
     """A node refuses a TERTULIA_ variable that it does not know."""
     known = {variable(Settings, key) for key, _ in leaves(Settings)}
     for file in DEPLOY.rglob("*"):
-        if file.is_file():
+        if file.is_file() and file.suffix != ".pyc":
             used = set(re.findall(r"TERTULIA_[A-Z][A-Z_]+[A-Z]", file.read_text()))
             assert used <= known | NOT_YET, file
 
@@ -92,6 +92,14 @@ def test_every_service_is_hardened_and_none_is_without_a_fixed_version() -> None
             if volume["type"] == "bind":
                 assert volume["read_only"] is True
                 assert Path(volume["source"]).exists(), volume
+
+
+def test_a_node_is_given_the_time_to_drain() -> None:
+    settings = tomllib.loads((DOCKER / "node.toml").read_text())
+    needed = settings["drain_notice_seconds"] + settings["drain_seconds"]
+    grace = re.search(r"stop_grace_period: (\d+)s", COMPOSE.read_text().partition("services:")[0])
+    assert grace
+    assert int(grace[1]) >= needed + 15
 
 
 def test_no_secret_is_in_a_file() -> None:

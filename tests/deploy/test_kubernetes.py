@@ -75,6 +75,7 @@ def test_a_node_that_goes_has_the_time_that_it_needs() -> None:
     assert int(grace[1]) > 300 + 10 + 5
     assert "time.sleep(10)" in made
     assert re.search(r'TERTULIA_DRAIN_SECONDS\s+value: "300"', made)
+    assert re.search(r'TERTULIA_DRAIN_SPREAD_SECONDS\s+value: "225"', made)
 
 
 def test_the_schema_of_the_values_knows_every_value() -> None:

@@ -10,6 +10,8 @@ from tertulia.settings import Settings
 UNIT = DEPLOY / "systemd" / "tertulia@.service"
 MOST_EXPOSED = 2.0
 """On systemd's scale from 0 to 10; up to here it says OK."""
+SAYING_GOODBYE_SECONDS = 20
+"""For slow clients, and for Redis."""
 
 
 def test_the_unit_is_valid(tmp_path: Path) -> None:
@@ -27,6 +29,12 @@ def test_the_unit_is_exposed_to_little() -> None:
 
 
 def test_the_node_is_given_the_time_to_drain() -> None:
-    seconds = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
+    unit = UNIT.read_text()
+    seconds = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
     assert seconds
-    assert int(seconds[1]) > Settings.model_fields["drain_seconds"].default + 60
+    told = dict(re.findall(r"^Environment=TERTULIA_(DRAIN_\w+)=(\d+)$", unit, re.MULTILINE))
+    settings = Settings.model_validate({name.lower(): value for name, value in told.items()})
+    needed = settings.drain_notice_seconds + settings.drain_seconds
+    assert int(seconds[1]) > needed + SAYING_GOODBYE_SECONDS
+    assert settings.drain_spread_seconds > 0, "not all clients at once"
+    assert settings.drain_notice_seconds > 3, "the balancer looks every second"

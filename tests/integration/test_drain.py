@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from itertools import pairwise
 
 import pytest
 
@@ -16,6 +17,16 @@ pytestmark = pytest.mark.slow
 
 DRAIN_SECONDS = 5.0
 """Within which a node that has Redis and a handful of clients is through."""
+
+
+async def saw_leave(witness: ChatteClient, gone: list[ChatteClient], within: float) -> None:
+    """Wait until somebody has seen all of them leave, in whatever order, and nobody else."""
+    names = {client.nickname for client in gone}
+    await witness.wait_for(
+        lambda: {record.nickname for record in witness.history.of(SawLeft)} == names,
+        within,
+        f"{names} to leave",
+    )
 
 
 async def test_a_node_that_is_asked_to_stop_leaves_nothing_undone(
@@ -92,12 +103,93 @@ async def test_a_draining_node_says_so_and_takes_nobody(
     assert await nodes[1].exit_status(DRAIN_SECONDS + 5) == 0
     for client in clients[1::2]:
         await client.disconnected()
-        await clients[0].expect_line(f"151 {client.nickname} just left the chat", 3)
+    await saw_leave(clients[0], clients[1::2], 3)
     await settle(clients[0::2])
     await assert_promises_kept(clients)
 
 
-async def test_a_second_signal_ends_it_at_once(
+NOTICE_SECONDS = 2.0
+SPREAD_SECONDS = 4.0
+GENTLE = {
+    "DRAIN_NOTICE_SECONDS": str(NOTICE_SECONDS),
+    "DRAIN_SPREAD_SECONDS": str(SPREAD_SECONDS),
+    "DRAIN_SESSIONS_PER_SECOND": "1",
+    "DRAIN_SECONDS": "15",
+}
+
+
+async def test_three_hundred_clients_are_sent_away_little_by_little(
+    node_factory: NodeFactory,
+) -> None:
+    """While they talk. A newcomer gets in until the notice is over."""
+    nodes = await node_factory.start_many(2, **GENTLE)
+    witnesses = await connect_many([nodes[0].port()], 4, "witness")
+    going = await connect_many([nodes[1].port()], 300, "user", acknowledges=False)
+    await settle([*witnesses, *going], 30)
+    told: dict[str, float] = {}
+
+    async def drain() -> int:
+        await elapse(0.5)
+        nodes[1].terminate()
+        told["red"] = (await nodes[1].becomes_unready(NOTICE_SECONDS), going[0].history.now())[1]
+        late = await ChatteClient.enter_chat(nodes[1].port(), "late", acknowledges=False)
+        told["late"] = late.history.now()
+        late.say()
+        await late.answered()
+        going.append(late)
+        return await nodes[1].exit_status(NOTICE_SECONDS + SPREAD_SECONDS + DRAIN_SECONDS)
+
+    asked_at = going[0].history.now()
+    assert await under_load([*witnesses, *going[:6]], drain(), per_second=10) == 0
+    for client in going:
+        await client.disconnected()
+    await settle(witnesses)
+
+    left = sorted(record.at for record in witnesses[0].history.of(SawLeft))
+    assert len(left) == 301
+    assert told["late"] < left[0]
+    assert left[0] - asked_at > NOTICE_SECONDS - 0.5, "nobody goes before the balancer has noticed"
+    assert SPREAD_SECONDS * 0.6 < left[-1] - left[0] < SPREAD_SECONDS + 3
+    busiest = max(sum(at <= it < at + 1 for it in left) for at in left)
+    assert busiest < 301 * 0.6, "no second sees most of them"
+    assert max(b - a for a, b in pairwise(left)) < SPREAD_SECONDS * 0.5
+    order = [record.nickname for record in witnesses[0].history.of(SawLeft)]
+    assert order != sorted(
+        order, key=lambda name: int(name.rpartition("-")[2]) if "-" in name else 0
+    )
+    await assert_promises_kept([*witnesses, *going])
+
+
+async def test_a_second_signal_ends_the_notice_and_the_spreading(
+    node_factory: NodeFactory,
+) -> None:
+    nodes = await node_factory.start_many(2, **(GENTLE | {"DRAIN_NOTICE_SECONDS": "60"}))
+    clients = await connect_many([node.port() for node in nodes], 20, "user", acknowledges=False)
+    await settle(clients)
+    nodes[1].terminate()
+    await nodes[1].becomes_unready(3)
+    assert all(client.connected for client in clients)
+    nodes[1].terminate()
+    assert await nodes[1].exit_status(3) == 0
+    for client in clients[1::2]:
+        await client.disconnected()
+    await settle(clients[0::2])
+    await saw_leave(clients[0], clients[1::2], 0)
+    await assert_promises_kept(clients)
+
+
+async def test_an_interrupt_from_the_terminal_waits_for_no_balancer(
+    node_factory: NodeFactory,
+) -> None:
+    node = await node_factory.start(**(GENTLE | {"DRAIN_NOTICE_SECONDS": "60"}))
+    clients = await connect_many([node.port()], 5, "user", acknowledges=False)
+    node.process.send_signal(signal.SIGINT)
+    assert await node.exit_status(DRAIN_SECONDS) == 0
+    for client in clients:
+        await client.disconnected()
+
+
+async def test_a_second_signal_ends_it_at_once_also_without_redis(
     node_factory: NodeFactory, redis_server: RedisServer
 ) -> None:
     nodes = await node_factory.start_many(2, **QUICK)
@@ -110,11 +202,10 @@ async def test_a_second_signal_ends_it_at_once(
     assert nodes[1].running
     lost(clients[1::2])
     nodes[1].terminate()
-    await nodes[1].exit_status(1.5)
+    await nodes[1].exit_status(3)
     redis_server.thaw()
     # Nobody said goodbye for its sessions: the other node buries them.
-    for client in clients[1::2]:
-        await clients[0].expect_line(f"151 {client.nickname} just left the chat", 25)
+    await saw_leave(clients[0], clients[1::2], 25)
     await settle(clients[0::2])
     await assert_promises_kept(clients)
 

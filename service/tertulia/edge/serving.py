@@ -136,6 +136,10 @@ class Connections:
     def __iter__(self) -> Iterator[OpenConnection]:
         return iter(list(self._open))
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._open)
+
     def add(self, connection: OpenConnection) -> None:
         """Note a new one."""
         self._open.add(connection)

@@ -1,0 +1,69 @@
+"""Sending a node's clients away: all at once, or in random order over a set time."""
+
+import asyncio
+import random
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from tertulia.edge.serving import Connections, OpenConnection
+
+_TICK_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.005
+"""How often a client that is to go is looked at, until what it sent is committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How quickly clients go, so that they do not all come back to another node in one second."""
+
+    seconds: float
+    """Within which all of them are sent away; 0: at once."""
+    per_second: float
+    """How many go in a second; more only where ``seconds`` would not do."""
+
+    def due(self, count: int, elapsed: float) -> int:
+        """Return how many of ``count`` clients should have been sent away after so many seconds."""
+        if elapsed >= self.seconds:
+            return count
+        rate = max(self.per_second, count / self.seconds)
+        return min(count, int(elapsed * rate) + 1)
+
+
+AT_ONCE: Final = Spread(0.0, 1.0)
+
+
+async def send_away(connections: Connections, spread: Spread, hurry: asyncio.Event) -> None:
+    """Close every connection once what was read from it is committed and answered.
+
+    From its turn on, a connection is read no more; until then it is served as ever. ``hurry`` ends the
+    spreading. Waits as long as the store is away: whoever calls sets the bound.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    waiting = deque(connections)
+    random.shuffle(waiting)
+    count = len(waiting)
+    going: list[OpenConnection] = []
+    while waiting or going:
+        due = count if hurry.is_set() else spread.due(count, clock() - began)
+        while waiting and count - len(waiting) < due:
+            connection = waiting.popleft()
+            connection.stop_reading()
+            going.append(connection)
+        quiet = [connection for connection in going if connection.is_quiet]
+        going = [connection for connection in going if not connection.is_quiet]
+        for connection in quiet:
+            connection.close_unless_closing()
+        if going:
+            await asyncio.sleep(_POLL_SECONDS)
+        elif waiting:
+            await _pause(hurry)
+
+
+async def _pause(hurry: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_TICK_SECONDS):
+            await hurry.wait()
+    except TimeoutError:
+        pass
