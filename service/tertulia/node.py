@@ -32,6 +32,7 @@ from tertulia.dialects.protocollo import ProtocolloVoice
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import ops, tcp, websocket
 from tertulia.edge.draining import AT_ONCE, Spread, send_away
+from tertulia.edge.entrance import Gate
 from tertulia.edge.lag import LagTimer
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.resting import Resting
@@ -115,6 +116,7 @@ class Node:
         self._connections = Connections()
         self._resting = Resting(self._loop) if hasattr(select, "epoll") else None
         self._servers: list[asyncio.Server] = []
+        self._gates: list[Gate] = []
         self._page = websocket.Page.load()
         self._starting = True
         self._draining = False
@@ -186,6 +188,8 @@ class Node:
             await self._give_notice()
         for server in self._servers:
             server.close()
+        for gate in self._gates:
+            gate.close()
         spread = AT_ONCE
         if stop.gently:
             spread = Spread(settings.drain_spread_seconds, settings.drain_sessions_per_second)
@@ -266,14 +270,21 @@ class Node:
         listener = self._listener(settings, counts)
         if settings.dialect == BrowserVoice.name:
             web = websocket.WebListener(*listener, self._page, settings.origins)
-            self._servers.append(await websocket.serve(web, listening))
+            self._servers.append(await websocket.serve(web, listening, self._gate()))
         else:
-            self._servers.append(await tcp.serve(Listener(*listener), listening))
+            self._servers.append(await tcp.serve(Listener(*listener), listening, self._gate()))
         host, port = settings.host, listening.getsockname()[1]
         url = {"url": f"http://{host}:{port}/"} if settings.dialect == BrowserVoice.name else {}
         _log.info(
             "listening", dialect=settings.dialect, host=host, port=port, chat=settings.chat, **url
         )
+
+    def _gate(self) -> Gate | None:
+        trusted = self._settings.trusted_proxies
+        if not trusted:
+            return None
+        self._gates.append(Gate(trusted))
+        return self._gates[-1]
 
     def _listener(self, settings: ListenerSettings, counts: ConnectionCounts) -> tuple[
         Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -86,6 +86,10 @@ def element(field: FieldInfo) -> type[BaseModel] | None:
     inner = get_args(field.annotation)
     listed = inner and isinstance(inner[0], type) and issubclass(inner[0], BaseModel)
     return inner[0] if listed else None
+
+
+def _is_list(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is tuple
 
 
 def variable(model: type[BaseSettings], key: Key) -> str:
@@ -168,7 +172,7 @@ class _Environment(_Source):
 
     def _tables(self) -> set[str]:
         keys = {key[:-1] for key, _ in leaves(self._model) if len(key) > 1}
-        keys |= {key for key, field in leaves(self._model) if element(field)}
+        keys |= {key for key, field in leaves(self._model) if _is_list(field)}
         return {variable(self._model, key) for key in keys}
 
     def _known(self) -> set[str]:
@@ -246,7 +250,8 @@ def _complaint(model: type[BaseModel], key: Key, error: ErrorDetails) -> str:
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         message = "should be a table (in JSON: an object)"
     elif kind == "tuple_type":
-        message = "should be a list of tables (in JSON: of objects)"
+        listed = field is not None and element(field)
+        message = "should be a list" + (" of tables (in JSON: of objects)" if listed else "")
     elif " should " not in message or kind in ("relation", "refused"):
         return message  # the model's own words
     right = message[message.index("should ") :]

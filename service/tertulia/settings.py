@@ -4,6 +4,7 @@ Sources, the stronger first: options of the command, environment variables ``TER
 with ``__``, lists as JSON), a TOML file. Nothing is read when this module is imported.
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -13,7 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -45,6 +54,19 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 Host = Annotated[str, Field(pattern=r"^[^\s/@]+$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _network(value: object) -> object:
+    try:
+        return ipaddress.ip_network(str(value))
+    except ValueError:
+        right = "it should be an address or a network, like 192.0.2.10 or 10.0.0.0/8"
+        raise PydanticCustomError(
+            "refused", "{value} is wrong: {right}", {"value": shown(value), "right": right}
+        ) from None
+
+
+Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)]
 
 
 class _Section(BaseModel):
@@ -297,6 +319,11 @@ class Settings(BaseSettings):
         json_schema_extra={"shown": "every dialect on its own port of 127.0.0.1"},
     )
     ops: OpsSettings = OpsSettings()
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        description="Addresses and networks of balancers. Their connections have to begin with a PROXY "
+        "header (version 1 or 2), and the client's address is the one in it.",
+    )
     lasting_chats: tuple[str, ...] = Field(
         default=(), description="Chats that nobody may close, not even their administrator."
     )
@@ -455,4 +482,4 @@ def _toml(value: object) -> str:
         # JSON's strings are TOML's, but for DEL; an undecodable path is shown with its escapes.
         text = str(value).encode("utf-8", "backslashreplace").decode()
         return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return json.dumps(value)
+    return json.dumps(value, default=str)

@@ -15,7 +15,7 @@ from tertulia.settings import Settings
 
 DOCKER = DEPLOY / "docker"
 COMPOSE = DOCKER / "compose.yaml"
-NOT_YET = {"TERTULIA_REDIS_PASSWORD_FILE", "TERTULIA_TRUSTED_PROXIES"}
+NOT_YET = {"TERTULIA_REDIS_PASSWORD_FILE"}
 """Settings that the service is about to have."""
 YAMLLINT = """\
 extends: default

@@ -12,6 +12,7 @@ import pytest
 from deploy.balancer import CONFIGURATION, Balancer, haproxy
 from deploy.fake_node import DIALECTS, FakeNode
 from deploy.tools import run
+from harness.certificates import make
 from harness.waiting import elapse, until
 
 LOOPBACK = {f"NODE{number}": "127.0.0.1" for number in (1, 2, 3)}
@@ -90,17 +91,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """Make a certificate for localhost: chain and key in one file, as HAProxy wants it."""
-    key, chain, both = (tmp_path / name for name in ("key.pem", "chain.pem", "both.pem"))
-    run(
-        [
-            *("openssl", "req", "-x509", "-days", "2"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", key, "-out", chain),
-        ]
-    )
-    both.write_text(chain.read_text() + key.read_text())
-    return both
+    return make(tmp_path).both
 
 
 def test_the_configuration_is_valid_without_a_warning(certificate: Path) -> None:

@@ -5,6 +5,7 @@ present is in ``events`` only, and such histories are not for the checker.
 """
 
 import itertools
+import ssl
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self, TypeVar
@@ -96,10 +97,18 @@ class BrowserClient(ChatteClient):
         acknowledges: bool = True,
         source: str | None = None,
         receive_buffer: int | None = None,
+        header: bytes = b"",
+        tls: ssl.SSLContext | None = None,
     ) -> Self:
         """Connect to a node of this machine, and shake hands."""
         client = await super().connect(
-            port, name, acknowledges=acknowledges, source=source, receive_buffer=receive_buffer
+            port,
+            name,
+            acknowledges=acknowledges,
+            source=source,
+            receive_buffer=receive_buffer,
+            header=header,
+            tls=tls,
         )
         client._socket.send_request(client._socket.connect())
         client._flush()

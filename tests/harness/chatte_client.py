@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
+import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Self, cast
@@ -80,11 +81,13 @@ class ChatteClient(asyncio.Protocol):
         acknowledges: bool = True,
         source: str | None = None,
         receive_buffer: int | None = None,
+        header: bytes = b"",
+        tls: ssl.SSLContext | None = None,
     ) -> Self:
         """Connect to a node of this machine; ``source`` is the address to come from.
 
         ``receive_buffer`` bounds, in bytes, what the system takes in for a client that does not
-        read.
+        read. ``header`` is what a balancer writes in front of everything, ``tls`` how to be private.
         """
         loop = asyncio.get_running_loop()
         sock = socket.socket()
@@ -96,12 +99,16 @@ class ChatteClient(asyncio.Protocol):
                 sock.bind((source, 0))
             async with asyncio.timeout(WITHIN):
                 await loop.sock_connect(sock, ("127.0.0.1", port))
+                await loop.sock_sendall(sock, header)
+                _, client = await loop.create_connection(
+                    lambda: cls(name, acknowledges=acknowledges),
+                    sock=sock,
+                    ssl=tls,
+                    server_hostname="localhost" if tls else None,
+                )
         except BaseException:
             sock.close()
             raise
-        _, client = await loop.create_connection(
-            lambda: cls(name, acknowledges=acknowledges), sock=sock
-        )
         return client
 
     @classmethod

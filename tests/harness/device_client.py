@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 from typing import Self
@@ -54,14 +55,26 @@ class DeviceClient:
 
     @classmethod
     async def connect(
-        cls, port: int, framing: Framing = BINARY, *, source: str | None = None
+        cls,
+        port: int,
+        framing: Framing = BINARY,
+        *,
+        source: str | None = None,
+        header: bytes = b"",
+        tls: ssl.SSLContext | None = None,
     ) -> Self:
-        """Connect; ``source`` is the address to come from."""
+        """Connect; ``source`` is the address to come from.
+
+        ``header`` is what a balancer writes in front of everything, ``tls`` how to be private.
+        """
         local = (source, 0) if source is not None else None
         async with asyncio.timeout(WITHIN):
             reader, writer = await asyncio.open_connection(
-                "127.0.0.1", port, local_addr=local, limit=1 << 20
+                "127.0.0.1", port, local_addr=local, limit=1 << 20, ssl=None if header else tls
             )
+            writer.write(header)
+            if header and tls:
+                await writer.start_tls(tls, server_hostname="localhost")
         return cls(reader, writer, framing)
 
     async def __aenter__(self) -> Self:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,12 @@ def test_what_an_orchestrator_sets_beside_a_service_is_no_setting(
         ("TERTULIA_LISTENERS", "[" * 100_000, r"too large"),
         ("TERTULIA_LISTENERS", "{}", r"a table is wrong: it should be a list of tables"),
         ("TERTULIA_LISTENERS", "[]", r"at least 1 item"),
+        ("TERTULIA_TRUSTED_PROXIES", "10.0.0.1", r"no JSON .*: it should be a list"),
+        ("TERTULIA_TRUSTED_PROXIES", '"10.0.0.1"', r"'10.0.0.1' is wrong: it should be a list$"),
+        ("TERTULIA_TRUSTED_PROXIES", '["10.0.0.1/8"]', r"network, like 192.0.2.10 or 10.0.0.0/8"),
+        ("TERTULIA_TRUSTED_PROXIES", '["all"]', r"'all' is wrong: it should be an address"),
+        ("TERTULIA_TRUSTED_PROXIES", "[5]", r"5 is wrong: it should be an address"),
+        ("TERTULIA_LASTING_CHATS", "main", r"no JSON .*: it should be a list"),
         ("TERTULIA_OPS", "5", r"5 is wrong: it should be a table"),
         ("TERTULIA_CLUSTER", '{"lease_second": 5}', r"did you mean lease_seconds\?"),
     ],
@@ -391,6 +398,7 @@ def test_the_description_is_toml_that_means_the_same(toml: Toml) -> None:
         node_id="one",
         data_dir=Path('/data/"quoted\\\x7f\n città'),
         listeners=(ListenerSettings(dialect="chatte"), ListenerSettings(dialect="chatte", port=0)),
+        trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1")),
     )
     assert load(toml(describe(settings)), {}) == settings
 

@@ -11,7 +11,18 @@ from tertulia.edge.resting import Resting
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings
 
+CLOSING_SECONDS: Final = 5.0
+"""For how long a client may keep a connection that the service has closed."""
 _ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
+
+Client = tuple[str, int]
+"""The address and port that a client comes from."""
+
+
+def peer_of(transport: asyncio.BaseTransport) -> Client:
+    """Return who is at the other end of a connection; an empty address where nobody is any more."""
+    peer = transport.get_extra_info("peername")
+    return (str(peer[0]), int(peer[1])) if peer else ("", 0)
 
 
 class Reading(Protocol):

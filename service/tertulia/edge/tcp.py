@@ -3,24 +3,24 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 import structlog
 
 from tertulia.domain.commands import Fault, Faulty
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.entrance import Entrance, Gate
 from tertulia.edge.limits import TokenBucket
-from tertulia.edge.serving import Listener, Served
+from tertulia.edge.serving import CLOSING_SECONDS, Client, Listener, Served, peer_of
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted: a storm of them comes back at once after a failure."""
 _KEEPALIVE_IDLE: Final = 60
 _KEEPALIVE_INTERVAL: Final = 15
 _KEEPALIVE_PROBES: Final = 4
-_CLOSING_SECONDS: Final = 5.0
-"""For how long a client may keep a connection that the service has closed."""
 _DRAINING_SECONDS: Final = 1.0
-"""The same for a node that shuts down."""
+"""For how long a client may keep a connection that a node closes which shuts down."""
 _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 """Acknowledgements are so frequent that they are charged for by the thousands."""
 _READS_UNTIL_REST: Final = 64
@@ -60,13 +60,13 @@ class Connection(asyncio.Protocol):
 
     write: Callable[[bytes], None]
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, client: Client | None = None) -> None:
+        """Serve whom the socket says, or ``client``, whom an entrance has found out and counted."""
         self._listener = listener
         self._acknowledgement = listener.acknowledgement
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
-        self._address = ""
-        self._port = 0
-        self._admitted = False
+        self._address, self._port = client or ("", 0)
+        self._admitted = client is not None
         self._session: Served | None = None
         self._bytes: TokenBucket | None = None  # made when first needed: most clients are idle
         self._commands: TokenBucket | None = None
@@ -90,12 +90,13 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self.write = self._transport.write
         listener.connections.add(self)
-        self._address, self._port = _peer(transport)
-        refused = listener.counts.admit(self._address)
-        if refused is not None:
-            self._refuse(refused)
-            return
-        self._admitted = True
+        if not self._admitted:
+            self._address, self._port = peer_of(transport)
+            refused = listener.counts.admit(self._address)
+            if refused is not None:
+                self._refuse(refused)
+                return
+            self._admitted = True
         listener.metrics.connections.inc()
         self._transport.set_write_buffer_limits(high=listener.limits.outbox_pause_bytes)
         self._timer = listener.loop.call_later(listener.patience.seconds, self._out_of_patience)
@@ -137,7 +138,10 @@ class Connection(asyncio.Protocol):
         # What was read before the end is carried out, and answered: the other half may be open.
         self._ended = True
         self.proceed()
-        return not self._closing
+        if not self._transport.can_write_eof() and self._session is not None:
+            # TLS has no halves: it closes now, and what is written from here on reaches nobody.
+            self._listener.host.lost(self._session, Disconnect.GONE)
+        return not self._closing and self._transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = True
@@ -203,7 +207,7 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
             if self._end_rest() or not self._reading:
                 self._transport.resume_reading()
-        seconds = _DRAINING_SECONDS if reason is Disconnect.DRAINED else _CLOSING_SECONDS
+        seconds = _DRAINING_SECONDS if reason is Disconnect.DRAINED else CLOSING_SECONDS
         self._replace_timer(seconds, self._transport.abort)
 
     # --- Draining --------------------------------------------------------------------------------
@@ -369,11 +373,6 @@ class Connection(asyncio.Protocol):
         self._timer = self._listener.loop.call_later(seconds, callback)
 
 
-def _peer(transport: asyncio.BaseTransport) -> tuple[str, int]:
-    peer = transport.get_extra_info("peername")
-    return (str(peer[0]), int(peer[1])) if peer else ("", 0)
-
-
 def bind(host: str, port: int) -> socket.socket:
     """Make a listening socket. Raises OSError where the address is taken or not ours."""
     family, kind, protocol, _, address = socket.getaddrinfo(
@@ -396,8 +395,19 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def serve(listener: Listener, listening: socket.socket) -> asyncio.Server:
-    """Accept clients on a listening socket."""
-    return await listener.loop.create_server(
-        lambda: Connection(listener), sock=listening, backlog=BACKLOG
-    )
+async def serve(
+    listener: Listener,
+    listening: socket.socket,
+    gate: Gate | None = None,
+    connection: Callable[[Client | None], Connection] | None = None,
+) -> asyncio.Server:
+    """Accept clients on a listening socket, through a gate if there is one.
+
+    ``connection`` makes what each of them gets, with the client that an entrance knows.
+    """
+    begin = connection or partial(Connection, listener)
+
+    def make() -> asyncio.Protocol:
+        return begin(None) if gate is None else Entrance(gate, listener, begin)
+
+    return await listener.loop.create_server(make, sock=listening, backlog=BACKLOG)

@@ -9,6 +9,7 @@ import logging
 import socket
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
@@ -22,8 +23,10 @@ from websockets.server import ServerProtocol
 
 from tertulia.dialects.browser import MAX_FRAME
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge.serving import Listener
-from tertulia.edge.tcp import BACKLOG, Connection
+from tertulia.edge import tcp
+from tertulia.edge.entrance import Gate
+from tertulia.edge.serving import Client, Listener
+from tertulia.edge.tcp import Connection
 
 PING_SECONDS: Final = 20.0
 _UNANSWERED_PINGS: Final = 2
@@ -82,8 +85,8 @@ class WebSocketConnection(Connection):
 
     __slots__ = ("_fragments", "_heard", "_last", "_ping", "_protocol", "_unanswered", "_web")
 
-    def __init__(self, listener: WebListener) -> None:
-        super().__init__(listener)
+    def __init__(self, listener: WebListener, client: Client | None = None) -> None:
+        super().__init__(listener, client)
         self._web = listener
         self._protocol = ServerProtocol(max_size=MAX_FRAME, logger=_silent)
         self._fragments: list[bytes] = []
@@ -133,7 +136,10 @@ class WebSocketConnection(Connection):
         return rest
 
     def eof_received(self) -> bool:
-        # Half a WebSocket is none.
+        # Half a WebSocket is none, and what is written from here on reaches nobody.
+        if self._session is not None:
+            reason = Disconnect.GONE if self._ended else Disconnect.BROKEN
+            self._listener.host.lost(self._session, reason)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -276,8 +282,8 @@ class WebSocketConnection(Connection):
                 self.write(data)
 
 
-async def serve(listener: WebListener, listening: socket.socket) -> asyncio.Server:
-    """Accept browsers on a listening socket."""
-    return await listener.loop.create_server(
-        lambda: WebSocketConnection(listener), sock=listening, backlog=BACKLOG
-    )
+async def serve(
+    listener: WebListener, listening: socket.socket, gate: Gate | None = None
+) -> asyncio.Server:
+    """Accept browsers on a listening socket, through a gate if there is one."""
+    return await tcp.serve(listener, listening, gate, partial(WebSocketConnection, listener))
