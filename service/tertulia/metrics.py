@@ -187,7 +187,8 @@ class Metrics:
             "bus_reconnects_total", "Times that the bus was subscribed to again."
         )
         self.bus_unknown = counter(
-            "bus_unknown_total", "Bus messages of an unknown version, skipped."
+            "bus_unknown_total",
+            "Messages, log entries, events and letters of a later version, skipped.",
         )
         self.epoch_changes = counter(
             "epoch_changes_total", "Times that Redis turned out to have lost its data."

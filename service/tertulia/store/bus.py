@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from tertulia.chat.ports import Follower, Member
+from tertulia.chat.ports import Delivery, Follower, Member
 from tertulia.chat.position import Position, Verdict, is_behind, judge, missing
 from tertulia.domain.events import Closed
 from tertulia.metrics import Metrics
@@ -149,7 +149,8 @@ class Bus:
             member.delivered_batch = message.batch
         if message.unknown:
             self._metrics.bus_unknown.inc(message.unknown)
-        self._follower.entry(message.entry)
+        if message.entry.events:  # else all of it is of a later version
+            self._follower.entry(message.entry)
         if any(isinstance(event, Closed) for event in message.entry.events):
             self._sweeper.chat_was_closed()
         self._committer.followed()
@@ -158,9 +159,12 @@ class Bus:
         if message.deliveries and message.deliveries[0].number > self._member.letters + 1:
             self._metrics.bus_gaps.inc()
             await self._read_inbox()
-        fresh = [d for d in message.deliveries if d.number > self._member.letters]
+        self._hand_over([d for d in message.deliveries if d.number > self._member.letters])
+
+    def _hand_over(self, fresh: list[Delivery]) -> None:
         if fresh:
             self._member.letters = fresh[-1].number
+            self._metrics.bus_unknown.inc(sum(delivery.event is None for delivery in fresh))
             self._follower.deliveries(fresh)
             self._committer.followed()
 
@@ -222,9 +226,7 @@ class Bus:
             fresh = [d for d in parse_letters(page) if d.number > self._member.letters]
             if not fresh:
                 return
-            self._member.letters = fresh[-1].number
-            self._follower.deliveries(fresh)
-            self._committer.followed()
+            self._hand_over(fresh)
 
     async def seat(self) -> Position:
         """Read who is in the room and tell the follower; return a place in the log before all that."""
@@ -245,6 +247,6 @@ class Bus:
             for nickname, session, dialect in await self._reads.call_many(
                 [("HMGET", name, "nickname", "session", "dialect") for name in hashes]
             ):
-                if session is not None:  # else gone since the page was read
-                    yield Member(nickname.decode(), session.decode(), dialect.decode())
+                if None not in (nickname, session):  # else gone since the page was read
+                    yield Member(nickname.decode(), session.decode(), (dialect or b"").decode())
             after = "(" + page[-1].decode()

@@ -77,7 +77,9 @@ class Replayer:
                 break
             for name, fields in page:
                 size += sum(map(len, fields))
-                entries.append(parse_logged(before.epoch, name, fields).entry)
-            last = entries[-1].place.offset - 1
+                entry = parse_logged(before.epoch, name, fields).entry
+                last = entry.place.offset - 1
+                if entry.events:  # else all of it is of a later version
+                    entries.append(entry)
         entries.reverse()
         return Replay(entries, same_log and last < first, int(done or 0))

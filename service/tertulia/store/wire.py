@@ -23,10 +23,8 @@ from tertulia.domain.events import (
     Closed,
     Joined,
     Left,
-    PrivateEvent,
     PublicEvent,
     Said,
-    Summoned,
     Undelivered,
     Whispered,
     decode_private,
@@ -82,7 +80,7 @@ def parse_message(data: bytes) -> BusMessage:
             raise Unknown
         kind = words[1]
         if kind == b"r":
-            _, _, epoch, offset, published, node, batch = words
+            epoch, offset, published, node, batch = words[2:7]
             return parse_entry(epoch.decode(), int(offset), published, node + b" " + batch, body)
         if kind == b"i":
             return InboxMessage(words[2].decode(), list(parse_letters(body.split(b"\n"))))
@@ -108,10 +106,15 @@ def parse_entry(
 
 
 def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessage:
-    """Read an entry as XRANGE gives it."""
+    """Read an entry as XRANGE gives it. One of a later version takes its place in the log, and is empty."""
     named = dict(zip(fields[::2], fields[1::2], strict=True))
     offset = int(name.partition(b"-")[0])
-    return parse_entry(epoch, offset, named[b"p"], named[b"b"], named[b"e"])
+    try:
+        if named.get(b"v", VERSION) != VERSION:
+            raise Unknown
+        return parse_entry(epoch, offset, named[b"p"], named[b"b"], named[b"e"])
+    except (Unknown, KeyError, ValueError):
+        return RoomMessage(Entry(Place(epoch, offset, 0.0), ()), "", 0, 1)
 
 
 def _parse_events(body: bytes) -> tuple[list[PublicEvent], int]:
@@ -129,15 +132,15 @@ def _parse_events(body: bytes) -> tuple[list[PublicEvent], int]:
 
 
 def parse_letters(lines: Sequence[bytes]) -> Iterator[Delivery]:
-    """Read letters of an inbox. One that is not understood still takes its number."""
+    """Read letters of an inbox. One of a later version still takes the number with which it begins."""
     for line in lines:
-        number, session, milliseconds, letter = line.split(b" ", 3)
-        event: PrivateEvent | Summoned | None
+        number, _, rest = line.partition(b" ")
         try:
+            session, milliseconds, letter = rest.split(b" ", 2)
             event = decode_private(letter)
-        except msgspec.DecodeError:
-            event = None
-        yield Delivery(int(number), session.decode(), event, int(milliseconds) / 1000)
+            yield Delivery(int(number), session.decode(), event, int(milliseconds) / 1000)
+        except (ValueError, msgspec.DecodeError):
+            yield Delivery(int(number), "", None, 0.0)
 
 
 def returned(letter: Whispered) -> Undelivered:

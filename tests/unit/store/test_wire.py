@@ -107,10 +107,9 @@ def test_a_probe_reads_back() -> None:
         b"1 r e 1 2 n",
         b"1 r e one 2 n 1\n{}",
         b"1 r e 1 two n 1\n{}",
-        b"1 r e 1 2 n 1 more\n{}",
         b"1 i",
         b"1 i e\nnumber session 1 {}",
-        b"1 i e\n1",
+        b"1 i e\nnumber",
         b"1 p",
         b"1 p e",
         b"1 p e one",
@@ -151,8 +150,32 @@ def test_an_event_may_say_more_than_is_known() -> None:
 
 
 def test_a_letter_of_a_later_version_takes_its_number() -> None:
-    (delivery,) = parse_letters([b'7 n:1 1000 {"t":"poked"}'])
-    assert (delivery.number, delivery.session, delivery.event) == (7, "n:1", None)
+    lines = [b'7 n:1 1000 {"t":"poked"}', b"8 in another form", b"9", b"10 n:1 soon {}"]
+    assert [(it.number, it.event) for it in parse_letters(lines)] == [
+        (number, None) for number in (7, 8, 9, 10)
+    ]
+
+
+def test_the_head_of_an_entry_may_say_more_than_is_known() -> None:
+    message = parse_message(b'1 r e 1 2 n 3 and more\n{"t":"left","n":"a","s":"n:1"}')
+    assert isinstance(message, RoomMessage)
+    assert (message.entry.place.offset, message.batch, message.unknown) == (1, 3, 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [b"v", b"2", b"p", b"1", b"b", b"n 1", b"e", b"{}"],
+        [b"z", b"packed"],
+        [b"p", b"soon", b"b", b"n 1", b"e", b""],
+        [b"p", b"1", b"b", b"n", b"e", b""],
+        [],
+    ],
+)
+def test_a_logged_entry_of_a_later_version_keeps_its_place(fields: list[bytes]) -> None:
+    message = parse_logged("e", b"7-0", fields)
+    assert message.entry.position == Position("e", 7)
+    assert (list(message.entry.events), message.unknown) == ([], 1)
 
 
 @given(TEXTS)
