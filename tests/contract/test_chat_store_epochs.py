@@ -190,6 +190,26 @@ async def test_what_everybody_has_heard_is_not_committed_again(chat_stores: Redi
     assert joined.outcome is Outcome.DONE
 
 
+async def test_what_was_heard_in_part_is_not_said_again(chat_stores: RedisStores) -> None:
+    """The batch's entry came by, its letter did not, and then Redis lost everything."""
+    node = await chat_stores.node()
+    andy = await node.enter_one("andy")
+    node.wire.stall("bus")
+    ops = [andy.say("once"), andy.whisper("andy", "at least once")]
+    await until(lambda: any("once" in line for line in chat_stores.log()), WITHIN, "a commit")
+    inbox_of_node = inbox(chat_stores, node)
+    lost = node.wire.lose(
+        inbox_of_node, loss=Loss.REQUEST, link="reads", then=chat_stores.server.control.flushall
+    )
+    node.wire.cut("bus")
+    node.wire.flow()
+    await asyncio.wait_for(lost.struck.wait(), WITHIN)
+    await epoch_changed(node)
+    assert [op.outcome for op in ops] == [Outcome.DONE] * 2
+    assert node.follower.said == ["once"]
+    assert set(node.follower.letter_texts) == {"at least once"}
+
+
 async def test_a_broken_writing_down_is_begun_again(chat_stores: RedisStores) -> None:
     """Redis is just back, and the connection breaks once more."""
     one, two = await chat_stores.node("one"), await chat_stores.node("two")

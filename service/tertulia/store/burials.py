@@ -18,7 +18,7 @@ from tertulia.store.committer import Committer
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.membership import Membership
-from tertulia.store.scripts import BURY, CONDEMN, FORGET, UNWAIT
+from tertulia.store.scripts import BURY, CONDEMN, FORGET, TAKE_OUT, UNWAIT
 from tertulia.store.wire import parse_letters
 
 _STEP_NICKS = 200
@@ -116,7 +116,8 @@ class Burials:
         log.warning("burying a node", chat=keys.chat, dead=dead)
         while await self._free_nicknames(dead):
             pass
-        await self._return_letters(dead)
+        if not await self._return_letters(dead):
+            return
         await self.release_waiting(dead)
         forgotten = await self._link.run(FORGET, forget_keys(keys, dead), [dead])
         if forgotten:
@@ -156,12 +157,16 @@ class Burials:
             if not await self._link.run(UNWAIT, [waiting, *devices], [dead, *names]):
                 return
 
-    async def _return_letters(self, dead: str) -> None:
-        """Report the whispers that the dead node had not confirmed to their senders."""
-        inbox = self._keys.inbox(dead)
+    async def _return_letters(self, dead: str) -> bool:
+        """Report the whispers that the dead node had not confirmed to their senders.
+
+        False where that took so long that somebody else has claimed the burial.
+        """
+        inbox, burial = self._keys.inbox(dead), self._keys.burial(dead)
         while page := await self._link.call("LRANGE", inbox, 0, _STEP_LETTERS - 1):
+            last = 0
             for delivery in parse_letters(page):
-                letter = delivery.event
+                last, letter = delivery.number, delivery.event
                 if isinstance(letter, Whispered):
                     self._metrics.undelivered.inc()
                     self._committer.submit(
@@ -174,7 +179,10 @@ class Burials:
                         )
                     )
             await self._committer.settle_submitted()
-            await self._link.call("LTRIM", inbox, len(page), -1)
+            args = [self._member.node, last, _CLAIM_MS]
+            if not await self._link.run(TAKE_OUT, [inbox, burial], args):
+                return False
+        return True
 
 
 def forget_keys(keys: Keys, node: str) -> list[str]:

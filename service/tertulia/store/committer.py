@@ -53,8 +53,8 @@ class Committer:
         self._flight: list[Op] | None = (
             None  # kept until its reply is read, over any number of links
         )
-        # Committed batches, each with the entry and the letter that have to be delivered first.
-        self._unsettled: deque[tuple[int, int, list[Op]]] = deque()
+        # Committed batches: number, the entry and the letter that have to be delivered first, ops.
+        self._unsettled: deque[tuple[int, int, int, list[Op]]] = deque()
         self._work = asyncio.Event()
         self._submitted = 0
         self._settled = 0
@@ -83,7 +83,7 @@ class Committer:
         """Settle what was committed up to what was just delivered: own copies come before answers."""
         member = self._member
         while self._unsettled:
-            entry, letter, ops = self._unsettled[0]
+            _, entry, letter, ops = self._unsettled[0]
             if entry > member.position.offset or letter > member.letters:
                 break
             self._unsettled.popleft()
@@ -113,21 +113,23 @@ class Committer:
     def begin_epoch(self) -> None:
         """Sort out what a store that lost data has of what was submitted.
 
-        Committed entries that never came by are lost with the rest, so they are committed again. A batch
-        in flight whose entry did come by is done as far as everybody could see.
+        Entries that never came by are lost with the rest, so they are committed again. A batch whose
+        entry did come by is done as far as everybody could see; only its letters may have got lost.
         """
         self.told = self._member.position
-        again = [op for _, _, ops in self._unsettled for op in ops]
+        batches = [(number, ops) for number, _, _, ops in self._unsettled]
+        batches.append((self._member.batch, self._flight or []))
         self._unsettled.clear()
-        flight = self._flight or []
         self._flight = None
-        if self._member.delivered_batch == self._member.batch:
-            said = [op for op in flight if isinstance(op, Say)]
+        again: list[Op] = []
+        for number, ops in batches:
+            heard = number <= self._member.delivered_batch
+            said = [op for op in ops if heard and isinstance(op, Say)]
             for op in said:
-                op.outcome = Outcome.DONE
+                op.outcome = op.outcome or Outcome.DONE
             self._settle(said)
-            flight = [op for op in flight if not isinstance(op, Say)]
-        self._queue.extendleft(reversed(again + flight))
+            again += [op for op in ops if not (heard and isinstance(op, Say))]
+        self._queue.extendleft(reversed(again))
 
     def __len__(self) -> int:
         """Return how many ops wait for the next batch."""
@@ -267,7 +269,7 @@ class Committer:
             opened = (op for op in ops if isinstance(op, OpenChat))
             for op, note in zip(opened, notes.decode().split(",")[:-1], strict=True):
                 op.note = note
-        self._unsettled.append((entry, letter, ops))
+        self._unsettled.append((self._member.batch, entry, letter, ops))
         self.followed()
 
     def _away(self, error: StoreAway) -> None:

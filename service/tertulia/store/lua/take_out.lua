@@ -1,0 +1,16 @@
+-- Take the letters that were reported to their senders out of a dead node's inbox.
+--
+-- KEYS  1 the node's inbox   2 the node's burial
+-- ARGV  1 who buries it   2 number of the last letter that was reported   3 claim, ms
+-- Returns 1, or 0 where the caller's claim is not its any more; then nothing is done
+--
+-- By number, as somebody else may have gone on with the same inbox, and taken out as much already.
+
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local head = redis.call('LINDEX', KEYS[1], 0)
+if head then
+  local first, last = tonumber(string.match(head, '^%d+')), tonumber(ARGV[2])
+  if first <= last then redis.call('LTRIM', KEYS[1], last - first + 1, -1) end
+end
+return 1
