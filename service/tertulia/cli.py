@@ -286,6 +286,7 @@ def _with_accounts(
     import asyncio
 
     from tertulia.clients.account_book import AccountBook, AccountProblem
+    from tertulia.store.access import Access
     from tertulia.store.embedded import running_url
     from tertulia.store.errors import StoreAway
 
@@ -301,7 +302,8 @@ def _with_accounts(
         sys.exit(_WRONG)
 
     async def work() -> "_T":
-        async with AccountBook(chat, url, settings.cluster.redis_timeout_seconds) as book:
+        access = Access.by(settings, url)
+        async with AccountBook(chat, access, settings.cluster.redis_timeout_seconds) as book:
             return await do(book)
 
     try:

@@ -41,6 +41,7 @@ from tertulia.metrics import Metrics
 from tertulia.sd_notify import Notifier, Pulse
 from tertulia.settings import LimitSettings, ListenerSettings, Settings, default_node_id
 from tertulia.stopping import Stop, heed_signals
+from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore, StoreFailed
 from tertulia.store.embedded import EmbeddedRedis
 from tertulia.store.server_program import EmbeddedError
@@ -148,7 +149,7 @@ class Node:
         else:
             url = settings.redis_url.get_secret_value()
         for chat in {listener.chat for listener in settings.listeners}:
-            await self._open(chat, url, alone)
+            await self._open(chat, Access.by(settings, url), alone)
         self._observe()
         stack.callback(LagTimer(self._loop, self._metrics).stop)
         counts = ConnectionCounts(
@@ -241,9 +242,9 @@ class Node:
         port = server.sockets[0].getsockname()[1]
         _log.info("listening", dialect="ops", host=host, port=port, url=f"http://{host}:{port}")
 
-    async def _open(self, chat: str, url: str, alone: bool) -> None:
+    async def _open(self, chat: str, access: Access, alone: bool) -> None:
         settings, limits = self._settings, self._settings.limits
-        store = ChatStore(chat, url, self._node_id, settings.cluster, self._metrics, alone=alone)
+        store = ChatStore(chat, access, self._node_id, settings.cluster, self._metrics, alone=alone)
         passwords = Passwords(store.accounts)
         devices = Devices(store, store.accounts, passwords, self._metrics)
         room = Room(

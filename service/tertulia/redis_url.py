@@ -1,32 +1,143 @@
-"""The URL of the shared Redis: what is wrong with it, and how it is shown without its password."""
+"""The URL of the shared Redis: what it says, what is wrong with it, how it is shown without its password."""
 
 import re
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from enum import Enum, auto
+from urllib.parse import parse_qsl, unquote
 
-_RIGHT = "it should be like redis://HOST:6379/0, rediss://HOST:6379/0 or unix:///PATH"
+_RIGHT = (
+    "it should be like redis://HOST:6379/0, rediss://HOST:6379/0, unix:///PATH, "
+    "redis+sentinel://HOST:26379,HOST:26379/MASTER or redis+cluster://HOST:6379,HOST:6379"
+)
+_REDIS_PORT = 6379
+_SENTINEL_PORT = 26379
+_PARAMETERS = {"db", "username", "password"}
+
+
+class Kind(Enum):
+    """How the master of a chat is found."""
+
+    SINGLE = auto()
+    """It is where the URL says."""
+    SENTINEL = auto()
+    """Sentinels, which the URL names, say where it is."""
+    CLUSTER = auto()
+    """Each chat is on the shard that has its slot; the URL names some nodes to begin with."""
+
+
+_KINDS = {
+    "redis": (Kind.SINGLE, False),
+    "rediss": (Kind.SINGLE, True),
+    "unix": (Kind.SINGLE, False),
+    "redis+sentinel": (Kind.SENTINEL, False),
+    "rediss+sentinel": (Kind.SENTINEL, True),
+    "redis+cluster": (Kind.CLUSTER, False),
+    "rediss+cluster": (Kind.CLUSTER, True),
+}
+
+
+class WrongUrl(Exception):
+    """The URL can't be used; the text says what is wrong and would be right, without any part of it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}: {_RIGHT}")
+
+
+@dataclass(frozen=True, slots=True)
+class RedisUrl:
+    """What a URL says."""
+
+    kind: Kind
+    tls: bool
+    hosts: tuple[tuple[str, int], ...]
+    """Redis itself, or whom to ask for it; none for a Unix socket."""
+    socket: str
+    user: str
+    password: str
+    database: int
+    master: str
+    """What Sentinels call the master."""
+
+
+def parse(url: str) -> RedisUrl:
+    """Read a URL. Raises WrongUrl."""
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in _KINDS:
+        raise WrongUrl("this does not begin with redis://, rediss://, unix:// or the like")
+    kind, tls = _KINDS[scheme]
+    authority, path, query, fragment = _split(url)
+    userinfo, _, netloc = authority.rpartition("@")
+    try:
+        port = _SENTINEL_PORT if kind is Kind.SENTINEL else _REDIS_PORT
+        hosts = tuple(_host(it, port) for it in netloc.split(",")) if netloc else ()
+    except ValueError:
+        raise WrongUrl(
+            "its host or port is malformed (in a password, @ : / ? # % are written %40 %3A %2F "
+            "%3F %23 %25)"
+        ) from None
+    if fragment:
+        raise WrongUrl("there is a # in it (in a password, it is written %23)")
+    said = dict(parse_qsl(query, keep_blank_values=True))
+    if said.keys() - _PARAMETERS:
+        raise WrongUrl(
+            "what follows the ? may be db, username and password (for TLS, there are the settings "
+            "redis_ca_file and redis_verify)"
+        )
+    database, master, socket = said.get("db", ""), "", ""
+    if scheme == "unix":
+        socket = unquote(path)
+        if not socket.strip("/"):
+            raise WrongUrl("the path of the socket is missing")
+        if hosts:
+            raise WrongUrl("a Unix socket has no host: there are three / before its path")
+    else:
+        if not hosts:
+            raise WrongUrl("the host is missing")
+        words = path.strip("/").split("/")
+        if kind is Kind.SENTINEL:
+            master, words = unquote(words[0]), words[1:] or [""]
+            if not master:
+                raise WrongUrl("the name that the Sentinels know the master by is missing")
+        elif kind is Kind.SINGLE and len(hosts) > 1:
+            raise WrongUrl("several hosts need redis+sentinel:// or redis+cluster://")
+        database = "/".join(words) or database
+    if not re.fullmatch(r"[0-9]{0,5}", database):
+        raise WrongUrl("what follows the port is not the number of a database")
+    if kind is Kind.CLUSTER and int(database or 0):
+        raise WrongUrl("a Redis Cluster has no database but 0")
+    user, _, password = userinfo.partition(":")
+    return RedisUrl(
+        kind,
+        tls,
+        hosts,
+        socket,
+        said.get("username", unquote(user)),
+        said.get("password", unquote(password)),
+        int(database or 0),
+        master,
+    )
+
+
+def _split(url: str) -> tuple[str, str, str, str]:
+    """Return authority, path, query and fragment. (``urlsplit`` knows nothing of several hosts.)"""
+    found = re.fullmatch(r"[^:]*://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", url, re.DOTALL)
+    authority, path, query, fragment = found.groups("") if found else ("", "", "", "")
+    return authority, path, query, fragment
+
+
+def _host(text: str, default_port: int) -> tuple[str, int]:
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:\s]+))(?::([0-9]{1,5}))?", text)
+    if found is None or int(found[3] or default_port) > 65_535:
+        raise ValueError
+    return found[1] or found[2], int(found[3] or default_port)
 
 
 def problem(url: str) -> str | None:
     """Return what is wrong with a URL and what would be right, without any part of it, or None."""
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in ("redis", "rediss", "unix"):
-        return f"this does not begin with redis://, rediss:// or unix://: {_RIGHT}"
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return (
-            "its host or port is malformed (in a password, @ : / ? # % are written %40 %3A %2F "
-            f"%3F %23 %25): {_RIGHT}"
-        )
-    if parts.fragment:
-        return f"there is a # in it (in a password, it is written %23): {_RIGHT}"
-    if scheme == "unix":
-        return None if parts.path.strip("/") else f"the path of the socket is missing: {_RIGHT}"
-    if not host:
-        return f"the host is missing: {_RIGHT}"
-    if not re.fullmatch(r"/?[0-9]*", parts.path):
-        return f"what follows the port is not the number of a database: {_RIGHT}"
+        parse(url)
+    except WrongUrl as error:
+        return str(error)
     return None
 
 
@@ -38,7 +149,7 @@ def has_password(url: str) -> bool:
 
 def masked(url: str) -> str:
     """Return a URL without ``problem``, fit for logs: host visible, passwords masked."""
-    userinfo, at, host = urlsplit(url).netloc.rpartition("@")
+    userinfo, at, host = _split(url)[0].rpartition("@")
     user, colon, _ = userinfo.partition(":")
     shown = f"{user}{colon}{'***' if colon else ''}{at}{host}"
     visible = url.replace(f"//{userinfo}{at}{host}", f"//{shown}", 1)

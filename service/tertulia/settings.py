@@ -303,9 +303,46 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr | None = Field(
         default=None,
-        description="Where the shared Redis is: `redis://`, `rediss://` (TLS) or `unix://`. Unset: "
-        "the node runs one of its own in `data_dir`.",
+        description="Where the shared Redis is: `redis://`, `rediss://` (TLS), `unix://`, "
+        "`redis+sentinel://HOST,HOST/MASTER` or `redis+cluster://HOST,HOST` (with TLS: `rediss+…`). "
+        "Unset: the node runs one of its own in `data_dir`.",
         json_schema_extra={"shown": "the node's own Redis"},
+    )
+    redis_password_file: Path | None = Field(
+        default=None,
+        description="A file with the password of the URL's user, so that it is in no environment; "
+        "read anew for each connection.",
+        json_schema_extra={"shown": "the URL's password"},
+    )
+    redis_ca_file: Path | None = Field(
+        default=None,
+        description="The certificates that Redis' own has to be signed by, where it is used over TLS.",
+        json_schema_extra={"shown": "the system's"},
+    )
+    redis_cert_file: Path | None = Field(
+        default=None,
+        description="The certificate that nodes show to Redis, where it wants one (`tls-auth-clients`).",
+        json_schema_extra={"shown": "none"},
+    )
+    redis_key_file: Path | None = Field(
+        default=None,
+        description="The private key of that certificate, where it is in a file of its own.",
+        json_schema_extra={"shown": "none"},
+    )
+    redis_verify: Literal["full", "chain", "none"] = Field(
+        default="full",
+        description="What of Redis' certificate is checked: `full`, also its name; `chain`, only who "
+        "signed it, as Sentinels and shards may be known by address; `none`, nothing.",
+    )
+    redis_sentinel_user: str | None = Field(
+        default=None,
+        description="The user to log in as at the Sentinels themselves.",
+        json_schema_extra={"shown": "their default user"},
+    )
+    redis_sentinel_password_file: Path | None = Field(
+        default=None,
+        description="A file with the password for the Sentinels themselves.",
+        json_schema_extra={"shown": "none is asked for"},
     )
     data_dir: Path = Field(
         default_factory=lambda: default_data_dir(),

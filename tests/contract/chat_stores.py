@@ -14,6 +14,7 @@ from contract.node import DIALECT, WITHIN, Node, stop
 from harness.redis_server import RedisServer
 from tertulia.metrics import Metrics
 from tertulia.settings import ClusterSettings
+from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.keys import Keys
 
@@ -68,7 +69,7 @@ class RedisStores:
         registry = CollectorRegistry()
         metrics = Metrics(registry, dialects=[DIALECT], chats=[self.chat], version="test")
         cluster = ClusterSettings.model_validate({**QUICK, **settings})
-        store = ChatStore(self.chat, proxy.url, name, cluster, metrics)
+        store = ChatStore(self.chat, Access.to(proxy.url), name, cluster, metrics)
         node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
         self.nodes.append(node)
         return node

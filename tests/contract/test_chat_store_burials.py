@@ -82,7 +82,7 @@ async def test_another_node_goes_on_where_one_that_buries_dies(
     guests = await crowd(dead)
     guests += await first.enter("first-0", "first-1")
     await all_know(CROWD + 2, first)
-    fault = first.wire.lose(BURY.sha, loss=loss, skip=steps_done, then=first.wire.cut_off)
+    fault = first.wire.lose(BURY.plain.sha, loss=loss, skip=steps_done, then=first.wire.cut_off)
     dead.wire.cut_off()
     await asyncio.wait_for(fault.struck.wait(), WITHIN)
     second = await chat_stores.node("second")
@@ -101,7 +101,7 @@ async def test_nobody_is_buried_right_after_an_outage(chat_stores: RedisStores) 
     """The others had it as well: only who has had a healthy Redis for a whole lease may judge them."""
     control, keys = chat_stores.server.control, chat_stores.keys
     node = await chat_stores.node("judge", lease_seconds=1.0)
-    node.wire.lose(COMMIT.sha, loss=Loss.REQUEST)
+    node.wire.lose(COMMIT.plain.sha, loss=Loss.REQUEST)
     await until(lambda: node.counted("commit_retries_total", cause="connection"), WITHIN, "it")
     control.zadd(keys.leases, {"long-dead": 1})
     await elapse(0.7)
@@ -118,7 +118,7 @@ async def test_a_node_that_renews_in_the_last_moment_is_not_buried(
     node = await chat_stores.node("judge")
     alive = 1e15
     fault = node.wire.lose(
-        CONDEMN.sha,
+        CONDEMN.plain.sha,
         loss=Loss.NOTHING,
         then=lambda: control.zadd(keys.leases, {"late": alive}),
     )

@@ -114,7 +114,7 @@ async def test_a_nickname_that_was_taken_meanwhile_is_not_taken_back(
     """A node that nobody had told of the past let somebody in before the others were back."""
     one = await chat_stores.node("one", lease_seconds=10.0)
     andy, betty = await one.enter("andy", "betty")
-    writes = one.wire.lose(SEAT.sha, loss=Loss.NOTHING, then=lambda: one.wire.stall("reads"))
+    writes = one.wire.lose(SEAT.plain.sha, loss=Loss.NOTHING, then=lambda: one.wire.stall("reads"))
     chat_stores.server.control.flushall()
     await asyncio.wait_for(writes.struck.wait(), WITHIN)
     two = await chat_stores.node("two")
@@ -215,7 +215,7 @@ async def test_a_broken_writing_down_is_begun_again(chat_stores: RedisStores) ->
     one, two = await chat_stores.node("one"), await chat_stores.node("two")
     guests = [*await one.enter("a", "b"), *await two.enter("c")]
     await until(lambda: all(len(n.follower.roster) == 3 for n in (one, two)), WITHIN, "all")
-    faults = [node.wire.lose(SEAT.sha, loss=Loss.REQUEST) for node in (one, two)]
+    faults = [node.wire.lose(SEAT.plain.sha, loss=Loss.REQUEST) for node in (one, two)]
     chat_stores.server.control.script_flush()
     chat_stores.server.control.flushall()
     await epoch_changed(one, two)
@@ -339,7 +339,7 @@ async def test_an_epoch_that_ends_while_it_begins(chat_stores: RedisStores) -> N
     guests = [*await one.enter("a", "b"), *await two.enter("c")]
     await until(lambda: all(len(n.follower.roster) == 3 for n in (one, two)), WITHIN, "all")
     control = chat_stores.server.control
-    one.wire.lose(SEAT.sha, loss=Loss.NOTHING, then=control.flushall)
+    one.wire.lose(SEAT.plain.sha, loss=Loss.NOTHING, then=control.flushall)
     control.flushall()
     await epoch_changed(one, times=2)
     await epoch_changed(two)

@@ -95,7 +95,9 @@ async def test_a_commit_that_got_no_reply_is_done_once(
 async def test_a_commit_is_sent_again_as_often_as_it_takes(chat_stores: RedisStores) -> None:
     node = await chat_stores.node()
     andy = await node.enter_one("andy")
-    faults = [node.wire.lose(COMMIT.sha, loss=loss) for loss in (Loss.REPLY, Loss.REQUEST) * 3]
+    faults = [
+        node.wire.lose(COMMIT.plain.sha, loss=loss) for loss in (Loss.REPLY, Loss.REQUEST) * 3
+    ]
     ops = [andy.say(str(i)) for i in range(1000)]
     await asyncio.wait_for(node.store.settle(), WITHIN)
     assert all(fault.struck.is_set() for fault in faults)
@@ -108,7 +110,7 @@ async def test_a_first_registration_that_got_no_reply_is_done_again(
 ) -> None:
     node = await chat_stores.node()
     assert chat_stores.registered() == {node.store.node}
-    node.wire.lose(REGISTER.sha, loss=Loss.REPLY)
+    node.wire.lose(REGISTER.plain.sha, loss=Loss.REPLY)
     before = node.store.node
     chat_stores.condemn(before)
     await until(lambda: node.store.node != before, WITHIN, "another name")

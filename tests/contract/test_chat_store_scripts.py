@@ -113,8 +113,11 @@ async def be_busy(stores: RedisStores) -> None:
         WITHIN,
         "another epoch",
     )  # fmt: skip
-    await one.enter("f")
+    f = await one.enter_one("f")
     await until(lambda: len(two.follower.roster) == 6, WITHIN, "f")
+    two.follower.done_with = 0
+    f.whisper("d-d", "never written")
+    await one.store.settle()
     stores.condemn(two.store.node)
     await until(lambda: one.counted("burials_total"), WITHIN, "a burial")
     await until(lambda: two.follower.fencings, WITHIN, "the fence")
@@ -134,7 +137,9 @@ async def test_scripts_touch_what_they_are_given(chat_stores: RedisStores) -> No
         chat_stores.leave_to_end(three)
         await three.wire.close()
     assert not seen.undeclared
-    known = {it.sha: name for name, it in vars(scripts).items() if isinstance(it, scripts.Script)}
+    known = {
+        it.plain.sha: name for name, it in vars(scripts).items() if isinstance(it, scripts.Script)
+    }
     assert {known[sha] for sha in seen.scripts_run if sha in known} == set(known.values())
 
 

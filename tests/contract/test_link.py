@@ -8,15 +8,21 @@ from contract.lossy_proxy import Loss, LossyProxy
 from contract.node import WITHIN
 from harness.redis_server import RedisServer, free_port
 from tertulia.metrics import RetryCause
+from tertulia.store.access import Access
 from tertulia.store.errors import StoreAway
 from tertulia.store.link import Link
 from tertulia.store.scripts import REGISTER
+from tertulia.store.servers import OneServer
 
 TIMEOUT = 0.2
 
 
+def link_to(url: str) -> Link:
+    return Link(OneServer(Access.to(url)), "tertulia-test", TIMEOUT)
+
+
 async def test_a_command_is_answered(shared_redis: RedisServer) -> None:
-    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+    link = link_to(shared_redis.url)
     assert await link.call("ECHO", "hello") == b"hello"
     assert await link.call_many([("ECHO", "one"), ("ECHO", "two")]) == [b"one", b"two"]
     assert await link.call_many([]) == []
@@ -28,16 +34,16 @@ async def test_a_command_is_answered(shared_redis: RedisServer) -> None:
 
 async def test_a_script_is_loaded_where_it_is_not_known(shared_redis: RedisServer) -> None:
     shared_redis.control.script_flush()
-    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+    link = link_to(shared_redis.url)
     for _ in range(2):
         reply = await link.run(REGISTER, ["{x}:1", "{x}:2", "{x}:3"], ["n", 1000, "epoch", "", 0])
         assert reply[:2] == [b"ok", b"epoch"]
-    assert shared_redis.control.script_exists(REGISTER.sha) == [True]
+    assert shared_redis.control.script_exists(REGISTER.plain.sha) == [True]
     await link.disconnect()
 
 
 async def test_an_error_is_a_reason_to_connect_again(shared_redis: RedisServer) -> None:
-    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+    link = link_to(shared_redis.url)
     shared_redis.control.set("{x}:text", "text")
     for failing in (link.call("LLEN", "{x}:text"), link.call_many([("LLEN", "{x}:text")])):
         with pytest.raises(StoreAway) as caught:
@@ -49,7 +55,7 @@ async def test_an_error_is_a_reason_to_connect_again(shared_redis: RedisServer) 
 
 
 async def test_nobody_there_is_a_failed_connection() -> None:
-    link = Link(f"redis://127.0.0.1:{free_port()}", "tertulia-test", TIMEOUT)
+    link = link_to(f"redis://127.0.0.1:{free_port()}")
     with pytest.raises(StoreAway) as caught:
         await link.connect()
     assert caught.value.cause is RetryCause.CONNECTION
@@ -60,7 +66,7 @@ async def test_a_reply_that_does_not_come_is_waited_for_no_longer_than_told(
     shared_redis: RedisServer, loss: Loss
 ) -> None:
     proxy = await LossyProxy("127.0.0.1", shared_redis.port).start()
-    link = Link(proxy.url, "tertulia-test", TIMEOUT)
+    link = link_to(proxy.url)
     proxy.lose("ECHO", loss=loss)
     with pytest.raises(StoreAway) as caught:
         await asyncio.wait_for(link.call("ECHO", "hello"), WITHIN)
@@ -74,10 +80,10 @@ async def test_a_reply_that_does_not_come_is_waited_for_no_longer_than_told(
 async def test_silence_where_a_message_is_due_is_a_lost_connection(
     shared_redis: RedisServer,
 ) -> None:
-    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
-    await link.connect()
-    await link.send("SUBSCRIBE", "{x}:channel")
-    assert (await link.receive(TIMEOUT))[0] == b"subscribe"
+    link = link_to(shared_redis.url)
+    await link.subscribe(["{x}:channel"], TIMEOUT)
+    await link_to(shared_redis.url).publish("{x}:channel", "hello")
+    assert await link.receive(TIMEOUT) == [b"message", b"{x}:channel", b"hello"]
     with pytest.raises(StoreAway) as caught:
         await link.receive(0.05)
     assert caught.value.cause is RetryCause.TIMEOUT
@@ -85,7 +91,7 @@ async def test_silence_where_a_message_is_due_is_a_lost_connection(
 
 
 async def test_a_replica_is_refused(shared_redis: RedisServer) -> None:
-    link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+    link = link_to(shared_redis.url)
     shared_redis.control.replicaof("127.0.0.1", "1")
     try:
         with pytest.raises(StoreAway) as caught:
@@ -101,7 +107,7 @@ async def test_a_replica_is_refused(shared_redis: RedisServer) -> None:
 async def test_a_task_can_be_cancelled_at_any_moment(shared_redis: RedisServer, turns: int) -> None:
     """Whoever stops or starts over cancels its tasks: one that goes on is never got rid of."""
     for after in range(turns * 10, turns * 10 + 10):
-        link = Link(shared_redis.url, "tertulia-test", TIMEOUT)
+        link = link_to(shared_redis.url)
         await link.connect()
         asked = 0
 

@@ -15,8 +15,6 @@ from tertulia.settings import Settings
 
 DOCKER = DEPLOY / "docker"
 COMPOSE = DOCKER / "compose.yaml"
-NOT_YET = {"TERTULIA_REDIS_PASSWORD_FILE"}
-"""Settings that the service is about to have."""
 YAMLLINT = """\
 extends: default
 rules:
@@ -66,7 +64,7 @@ def test_only_settings_that_there_are_stand_in_the_environment() -> None:
     for file in DEPLOY.rglob("*"):
         if file.is_file() and file.suffix != ".pyc":
             used = set(re.findall(r"TERTULIA_[A-Z][A-Z_]+[A-Z]", file.read_text()))
-            assert used <= known | NOT_YET, file
+            assert used <= known, file
 
 
 def test_compose_takes_the_file() -> None:

@@ -61,14 +61,16 @@ def test_users_have_no_password_until_an_operator_gives_one(tmp_path: Path) -> N
 
 @pytest.mark.slow
 async def test_nodes_can_do_all_that_they_have_to(shipped: ShippedRedis, tmp_path: Path) -> None:
-    url = f"redis://tertulia:{PASSWORDS['tertulia'].replace(' ', '%20')}@127.0.0.1:{shipped.port}/1"
+    url = f"redis://tertulia@127.0.0.1:{shipped.port}/1"
+    password = tmp_path / "password"
+    password.write_text(PASSWORDS["tertulia"] + "\n")
     nodes = [
         Node(
             tmp_path / name,
             redis_url=url,
             node_id=name,
             listeners=tuple(map(Listener, ("chatte", "protocollo", "browser", "device"))),
-            settings=QUICK,
+            settings={**QUICK, "REDIS_PASSWORD_FILE": str(password)},
         )
         for name in ("one", "two")
     ]

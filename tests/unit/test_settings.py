@@ -315,6 +315,14 @@ def test_two_listeners_on_one_port_are_refused(monkeypatch: pytest.MonkeyPatch) 
         f"redis://:{SECRET}@host/name",
         f"redis://host:{SECRET}",
         f"unix://:{SECRET}@/",
+        f"unix://:{SECRET}@host/run/redis.sock",
+        f"redis://:{SECRET}@one,two",
+        f"redis://:{SECRET}@host?ssl_cert_reqs={SECRET}",
+        f"redis+sentinel://:{SECRET}@one,two",
+        f"redis+sentinel://:{SECRET}@one,two/name/{SECRET}",
+        f"redis+sentinel://:{SECRET}@one:,two/name",
+        f"redis+cluster://:{SECRET}@one,two/1",
+        f"redis+cluster://:{SECRET}@one,[::1/0",
     ],
 )
 def test_a_wrong_redis_url_is_refused_and_never_shown(
@@ -348,6 +356,8 @@ def test_a_secret_in_the_wrong_place_is_not_shown(
         (f"redis://:host@host:1?password={SECRET}&db=1", "redis://:***@host:1?password=***&db=1"),
         ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
         (f"unix://andy:{SECRET}@/run/redis.sock", "unix://andy:***@/run/redis.sock"),
+        (f"rediss+sentinel://:{SECRET}@a:1,b/it/1", "rediss+sentinel://:***@a:1,b/it/1"),
+        (f"redis+cluster://andy:{SECRET}@a:1,[::1]:2", "redis+cluster://andy:***@a:1,[::1]:2"),
     ],
 )
 def test_a_redis_url_is_shown_without_its_password(url: str, shown: str) -> None:
@@ -356,6 +366,24 @@ def test_a_redis_url_is_shown_without_its_password(url: str, shown: str) -> None
     assert redis_url.has_password(url) == ("***" in shown)
     assert f'redis_url = "{shown}"' in describe(load(None, {"redis_url": url}))
     assert SECRET not in repr(load(None, {"redis_url": url}))
+
+
+def test_a_redis_url_says_how_the_master_is_found() -> None:
+    url = redis_url.parse("redis+sentinel://andy:a%40b@one:1,[::1],two/the%20master/3")
+    assert (url.kind, url.tls, url.master) == (redis_url.Kind.SENTINEL, False, "the master")
+    assert url.hosts == (("one", 1), ("::1", 26379), ("two", 26379))
+    assert (url.user, url.password, url.database) == ("andy", "a@b", 3)
+    url = redis_url.parse("rediss+cluster://one,two:2")
+    assert (url.kind, url.tls, url.hosts) == (
+        redis_url.Kind.CLUSTER,
+        True,
+        (("one", 6379), ("two", 2)),
+    )
+    url = redis_url.parse("unix://andy:pw@/run/my%20redis.sock?db=2")
+    assert (url.socket, url.user, url.password) == ("/run/my redis.sock", "andy", "pw")
+    assert (url.database, url.hosts) == (2, ())
+    url = redis_url.parse("redis://host?username=andy&password=pw&db=4")
+    assert (url.user, url.password, url.database) == ("andy", "pw", 4)
 
 
 # What is worked out

@@ -9,8 +9,10 @@ from argon2 import PasswordHasher
 
 from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.domain.nicknames import fold, is_valid
+from tertulia.store.access import Access
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
+from tertulia.store.topology import servers_of
 
 
 class AccountProblem(Exception):
@@ -32,9 +34,9 @@ class Account:
 class AccountBook:
     """The accounts of one chat. Raises StoreAway where Redis can't be reached."""
 
-    def __init__(self, chat: str, url: str, timeout: float) -> None:
+    def __init__(self, chat: str, access: Access, timeout: float) -> None:
         self._keys = Keys(chat)
-        self._link = Link(url, "tertulia-accounts", timeout)
+        self._link = Link(servers_of(access, self._keys), "tertulia-accounts", timeout)
 
     async def __aenter__(self) -> Self:
         await self._link.connect()

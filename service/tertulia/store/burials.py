@@ -16,7 +16,7 @@ from tertulia.metrics import Metrics
 from tertulia.settings import ClusterSettings
 from tertulia.store.committer import Committer
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
+from tertulia.store.link import Argument, Link
 from tertulia.store.membership import Membership
 from tertulia.store.scripts import BURY, CONDEMN, FORGET, TAKE_OUT, UNWAIT
 from tertulia.store.wire import parse_letters
@@ -101,8 +101,8 @@ class Burials:
         if not silent:
             return []
         channels = [self._keys.channel(lease.node) for lease in silent]
-        counts = await self._link.call("PUBSUB", "NUMSUB", *channels)
-        return [lease for lease, count in zip(silent, counts[1::2], strict=True) if int(count) == 0]
+        counts = await self._link.subscribers(channels)
+        return [lease for lease, count in zip(silent, counts, strict=True) if count == 0]
 
     async def _bury(self, lease: Lease) -> None:
         keys, dead, own = self._keys, lease.node, self._member.node
@@ -179,7 +179,7 @@ class Burials:
                         )
                     )
             await self._committer.settle_submitted()
-            args = [self._member.node, last, _CLAIM_MS]
+            args: list[Argument] = [self._member.node, last, _CLAIM_MS]
             if not await self._link.run(TAKE_OUT, [inbox, burial], args):
                 return False
         return True

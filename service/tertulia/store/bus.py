@@ -10,7 +10,7 @@ import structlog
 from tertulia.chat.ports import Delivery, Follower, Member
 from tertulia.chat.position import Position, Verdict, is_behind, judge, missing
 from tertulia.domain.events import Closed
-from tertulia.metrics import Metrics
+from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
 from tertulia.store.backoff import Backoff
 from tertulia.store.committer import Committer
@@ -33,6 +33,7 @@ _PAGE_ENTRIES = 32
 _PAGE_LETTERS = 1000
 _PAGE_MEMBERS = 500
 _MISSED_PROBES = 3
+_MESSAGES = (b"message", b"smessage")
 
 log = structlog.get_logger(__name__)
 
@@ -92,8 +93,10 @@ class Bus:
                     # whatever the kernel believes of it.
                     message = await self._subscription.receive(self._silence)
                     self._heard_at = self._clock()
-                    if message[0] == b"message":
+                    if message[0] in _MESSAGES:
                         await self._take(message[2])
+                    else:
+                        raise StoreAway(RetryCause.CLUSTER, "the slot was moved to another shard")
             except StoreAway as error:
                 self._heard_at = None
                 self._metrics.bus_reconnects.inc()
@@ -102,11 +105,8 @@ class Bus:
                 await backoff.wait()
 
     async def _subscribe(self) -> None:
-        await self._subscription.connect()
         channels = (self._keys.room, self._keys.channel(self._member.node))
-        await self._subscription.send("SUBSCRIBE", *channels)
-        for _ in channels:
-            await self._subscription.receive(self._settings.redis_timeout_seconds)
+        await self._subscription.subscribe(channels, self._settings.redis_timeout_seconds)
         self._heard_at = self._clock()
         self.subscribed.set()
 

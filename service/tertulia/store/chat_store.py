@@ -17,8 +17,8 @@ from tertulia.chat.position import Position
 from tertulia.domain.events import Present, encode
 from tertulia.domain.nicknames import fold
 from tertulia.metrics import Metrics
-from tertulia.redis_url import masked
 from tertulia.settings import ClusterSettings
+from tertulia.store.access import Access
 from tertulia.store.accounts import StoredAccounts
 from tertulia.store.backoff import Backoff
 from tertulia.store.burials import Burials, forget_keys
@@ -31,6 +31,7 @@ from tertulia.store.membership import NOWHERE, Membership, new_epoch_name
 from tertulia.store.replaying import Replayer
 from tertulia.store.scripts import FORGET, REGISTER, SEAT
 from tertulia.store.sweeping import Sweeper
+from tertulia.store.topology import servers_of
 from tertulia.store.wire import probe
 
 _STEP_MEMBERS = 200
@@ -52,7 +53,7 @@ class ChatStore:
     def __init__(
         self,
         chat: str,
-        url: str,
+        access: Access,
         node_id: str,
         settings: ClusterSettings,
         metrics: Metrics,
@@ -66,15 +67,16 @@ class ChatStore:
         self._alone = alone
         self._member = Membership(node_id)
         self._started = asyncio.Event()
+        self._servers = servers_of(access, self._keys)
         self._links = {
-            use: Link(url, f"tertulia-{use}", settings.redis_timeout_seconds)
+            use: Link(self._servers, f"tertulia-{use}", settings.redis_timeout_seconds)
             for use in ("commit", "bus", "reads", "care", "past", "accounts")
         }
         self.accounts = StoredAccounts(self._keys, self._links["accounts"])
         """What there is to read of accounts."""
         self._is_written_down = True  # else Redis lost its data and has not got it back from here
         self._life: asyncio.Task[None] | None = None
-        self._where = masked(url)
+        self._where = access.shown
 
     @property
     def node(self) -> str:
@@ -203,6 +205,7 @@ class ChatStore:
             try:
                 known = self._member.position
                 told, base = await self._register()
+                self._committer.told = told
                 if known == NOWHERE:
                     self._member.position = await self._bus.seat()
                 elif known.epoch != told.epoch:
@@ -287,7 +290,7 @@ class ChatStore:
                 if rounds % 2 == 0:
                     channel = self._keys.channel(self._member.node)
                     told = probe(self._committer.told)
-                    await self._links["care"].call("PUBLISH", channel, told)
+                    await self._links["care"].publish(channel, told)
                 await self._burials.round()
                 await self._sweeper.round()
                 rounds += 1

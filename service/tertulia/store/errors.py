@@ -59,10 +59,33 @@ _BY_WORD = {
 }
 
 
+# What redis-py takes for a broken connection, and no waiting mends.
+_NOT_LET_IN = ("invalid username-password", "WRONGPASS", "NOAUTH", "CERTIFICATE_VERIFY_FAILED")
+# What to do about it, by what stands in the reply or in the system's words.
+_ADVICE = {
+    "CERTIFICATE_VERIFY_FAILED": "set redis_ca_file to the certificate of who signed Redis' own; "
+    "redis_verify says what of it is checked",
+    "WRONGPASS": "set the user in redis_url and the password there or in redis_password_file",
+    "NOAUTH": "set the user in redis_url and the password there or in redis_password_file",
+    "invalid username-password pair": "set the user in redis_url and the password there or in "
+    "redis_password_file",
+    "NOPERM": "grant what deploy/redis/users.acl grants",
+    "no permissions": "grant what deploy/redis/users.acl grants",
+    "Protocol error": "what answers there is no Redis, or wants TLS (rediss://)",
+    "Name or service not known": "there is no such host",
+    "Connection refused": "nothing listens there",
+}
+
+
 def translate(error: Exception) -> StoreAway:
-    """Say why Redis did not do what it was asked."""
+    """Say why Redis did not do what it was asked, and what to do where that is known."""
+    if isinstance(error, StoreAway):
+        return error
     text = str(error) or type(error).__name__
     cause = _BY_WORD.get(text.partition(" ")[0])
+    if any(words in text for words in _NOT_LET_IN):
+        cause = RetryCause.OTHER
     if cause is None:
         cause = next((c for kind, c in _BY_TYPE if isinstance(error, kind)), RetryCause.OTHER)
-    return StoreAway(cause, text)
+    advice = next((it for words, it in _ADVICE.items() if words.lower() in text.lower()), "")
+    return StoreAway(cause, f"{text} ({advice})" if advice else text)

@@ -1,18 +1,33 @@
 """The Lua scripts: each one a file, with its KEYS and ARGV explained on top."""
 
+from dataclasses import dataclass
 from hashlib import sha1
 from importlib.resources import files
 
 _LUA = files("tertulia.store") / "lua"
 
 
-class Script:
+@dataclass(frozen=True, slots=True)
+class Form:
     """A script's text, and the name under which Redis keeps it."""
+
+    text: str
+    sha: str
+
+
+class Script:
+    """A script, in the form for each way of publishing."""
 
     def __init__(self, *files: str) -> None:
         """Put together libraries and, last, the script."""
-        self.text = "".join((_LUA / f"{name}.lua").read_text() for name in ("append", *files))
-        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        text = "".join((_LUA / f"{name}.lua").read_text() for name in ("append", *files))
+        self.plain = _form(text)
+        # What is published to a shard does not go round the whole cluster.
+        self.sharded = _form(text.replace("redis.call('PUBLISH'", "redis.call('SPUBLISH'"))
+
+
+def _form(text: str) -> Form:
+    return Form(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 COMMIT = Script("devices", "commit")

@@ -23,17 +23,17 @@ def test_every_file_is_a_script_or_a_library() -> None:
 
 
 def test_every_script_has_a_name_of_its_own_in_redis() -> None:
-    assert len({script.sha for script in SCRIPTS.values()}) == len(SCRIPTS)
+    assert len({script.plain.sha for script in SCRIPTS.values()}) == len(SCRIPTS)
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_redis_knows_a_script_by_its_text(script: Script) -> None:
-    assert script.sha == sha1(script.text.encode(), usedforsecurity=False).hexdigest()
+    assert script.plain.sha == sha1(script.plain.text.encode(), usedforsecurity=False).hexdigest()
 
 
 @pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
 def test_a_script_is_at_the_end_of_its_text(name: str) -> None:
-    assert SCRIPTS[name.upper()].text.endswith(own_text(name))
+    assert SCRIPTS[name.upper()].plain.text.endswith(own_text(name))
 
 
 @pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
@@ -59,7 +59,7 @@ def test_a_script_uses_no_key_or_argument_by_a_number_that_it_does_not_explain(n
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_a_script_makes_no_name_of_a_key_by_itself(script: Script) -> None:
     """Redis Cluster has to be told every key beforehand; names are made in one place, and not here."""
-    calls = re.findall(r"redis\.call\('(\w+)',\s*([^,)]+)", script.text)
+    calls = re.findall(r"redis\.call\('(\w+)',\s*([^,)]+)", script.plain.text)
     assert calls
     for command, key in calls:
         if command not in ("TIME", "PUBLISH"):

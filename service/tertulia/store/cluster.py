@@ -1,0 +1,96 @@
+"""Finding the shard of a Redis Cluster that a chat is on.
+
+All keys of a chat share a hash tag, so it is on one shard. While its slot is moved to another, and while
+a shard's master is replaced, Redis answers MOVED, ASK, TRYAGAIN or CLUSTERDOWN: the connections are given
+up then, and the owner is looked up again, until there is one that takes everything.
+"""
+
+import asyncio
+
+from redis.crc import key_slot
+from redis.exceptions import RedisError
+
+from tertulia.metrics import RetryCause
+from tertulia.store.access import Access, Server
+from tertulia.store.errors import StoreAway, translate
+from tertulia.store.servers import Servers
+
+_MOST_ASKED = 3
+
+
+class Cluster(Servers):
+    """The shards of a Redis Cluster, as one chat needs them."""
+
+    is_cluster = True
+
+    def __init__(self, access: Access, tag: str) -> None:
+        """``tag``: any key of the chat."""
+        super().__init__(access)
+        self._slot = key_slot(tag.encode())
+        self._seeds = [Server(*host) for host in access.url.hosts]
+        self._known: list[Server] = []
+        self._sent_to: Server | None = None
+
+    def sent_to(self, server: Server) -> None:
+        self._sent_to = server
+
+    async def find(self, seconds: float) -> Server:
+        if self._sent_to is not None:
+            server, self._sent_to = self._sent_to, None
+            return server
+        refusals: list[StoreAway] = []
+        left = list(dict.fromkeys([*self._known, *self._seeds]))
+        while left:
+            # Some at a time: a machine that is gone takes all the time there is to not answer.
+            step, left = left[:_MOST_ASKED], left[_MOST_ASKED:]
+            asking = {asyncio.create_task(self._ask(it, seconds)) for it in step}
+            try:
+                while asking:
+                    done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        try:
+                            return task.result()
+                        except StoreAway as error:
+                            refusals.append(error)
+            finally:
+                for task in asking:
+                    task.cancel()
+                if asking:
+                    await asyncio.wait(asking)
+        self._known = []
+        raise next((it for it in refusals if it.is_final), refusals[0])
+
+    async def _ask(self, node: Server, seconds: float) -> Server:
+        try:
+            connection = self.access.connection(node, "tertulia-cluster", seconds)
+            try:
+                await connection.send_command("CLUSTER", "SLOTS")
+                reply = await connection.read_response()
+            finally:
+                await connection.disconnect(nowait=True)
+        except (RedisError, OSError, TimeoutError) as error:
+            if "cluster support disabled" in str(error):
+                raise StoreAway(
+                    RetryCause.OTHER, f"{node} is no Redis Cluster: write redis://"
+                ) from error
+            away = translate(error)
+            raise StoreAway(away.cause, f"{node}: {away}") from error
+        known: list[Server] = []
+        owner: Server | None = None
+        for first, last, *servers in reply:
+            here = [Server(_name(it[0]) or node.host, int(it[1])) for it in servers]
+            known += here
+            if first <= self._slot <= last:
+                owner = here[0]
+        if owner is None:
+            raise StoreAway(
+                RetryCause.CLUSTER, f"no shard of the cluster has the slot {self._slot}"
+            )
+        # Whoever has it is the first to know when that changes.
+        self._known = list(dict.fromkeys([owner, *known]))
+        return owner
+
+
+def _name(told: bytes | None) -> str:
+    """Return a host as a cluster tells it: nothing, or ?, where it is the one that was asked."""
+    return "" if told in (None, b"?") else (told or b"").decode()

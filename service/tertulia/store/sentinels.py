@@ -1,0 +1,84 @@
+"""Asking Sentinels for the master.
+
+One Sentinel alone may be wrong: cut off from the others, it still names the master of before a failover.
+So most of them are waited for, and who knows of the latest failover (the highest configuration epoch) is
+believed.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from tertulia.metrics import RetryCause
+from tertulia.store.access import Access, Server
+from tertulia.store.errors import StoreAway, translate
+from tertulia.store.servers import Servers
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one Sentinel says."""
+
+    master: Server
+    epoch: int
+    """How many failovers it knows of, about."""
+
+
+def believed(claims: list[Claim]) -> Server:
+    """Return the master by whoever knows of the latest failover."""
+    return max(claims, key=lambda claim: claim.epoch).master
+
+
+class Sentinels(Servers):
+    """The Sentinels of a URL."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(access)
+        self._sentinels = [Server(*host) for host in access.url.hosts]
+
+    async def find(self, seconds: float) -> Server:
+        claims: list[Claim] = []
+        refusals: list[StoreAway] = []
+        asking = {asyncio.create_task(self._ask(it, seconds)) for it in self._sentinels}
+        try:
+            while asking and 2 * len(claims) <= len(self._sentinels):
+                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    try:
+                        claims.append(task.result())
+                    except StoreAway as error:
+                        refusals.append(error)
+        finally:
+            for task in asking:
+                task.cancel()
+            if asking:
+                await asyncio.wait(asking)
+        if not claims:
+            raise next((it for it in refusals if it.is_final), refusals[0])
+        return believed(claims)
+
+    async def has_moved(self, seconds: float) -> bool:
+        return self.now is not None and await self.find(seconds) != self.now
+
+    async def _ask(self, sentinel: Server, seconds: float) -> Claim:
+        connection = self.access.sentinel_connection(sentinel, "tertulia-sentinel", seconds)
+        name = self.access.url.master
+        try:
+            await connection.send_command("SENTINEL", "MASTER", name)
+            reply = await connection.read_response()
+            told = dict(zip(reply[::2], reply[1::2], strict=True))
+            master = Server(told[b"ip"].decode(), int(told[b"port"]))
+            return Claim(master, int(told[b"config-epoch"]))
+        except (RedisError, OSError, TimeoutError) as error:
+            text = str(error)
+            if "No such master" in text:
+                raise StoreAway(
+                    RetryCause.OTHER, f"the Sentinel at {sentinel} knows no master named {name}"
+                ) from error
+            if "unknown command" in text:
+                raise StoreAway(RetryCause.OTHER, f"{sentinel} is no Sentinel") from error
+            away = translate(error)
+            raise StoreAway(away.cause, f"the Sentinel at {sentinel}: {away}") from error
+        finally:
+            await connection.disconnect(nowait=True)

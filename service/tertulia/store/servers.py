@@ -1,0 +1,73 @@
+"""Where the master of a chat is, and that all of a chat's connections are to the same one.
+
+A master that comes back after a failover still says that it is one, and takes what is published. So its
+role is not enough: when one connection is led to another server, all others of the chat are dropped, and
+find their way anew.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+from weakref import WeakSet
+
+import structlog
+
+from tertulia.store.access import Access, Server
+
+log = structlog.get_logger(__name__)
+
+
+class Connected(Protocol):
+    """A connection, as far as it can be dropped."""
+
+    async def disconnect(self) -> None:
+        """Drop it; whoever waits for something on it learns that it is lost."""
+        ...
+
+
+class Servers(ABC):
+    """Finds the server to connect to, each time anew."""
+
+    is_cluster = False
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self.now: Server | None = None
+        """The master that was connected to last."""
+        self._identity: tuple[Server, bytes] | None = None
+        self._links: WeakSet[Connected] = WeakSet()
+
+    def add(self, link: Connected) -> None:
+        """Drop ``link`` as well, when another one is led elsewhere."""
+        self._links.add(link)
+
+    async def met(self, link: Connected, server: Server, run_id: bytes) -> None:
+        """Take note that a link found a master; drop those that are not connected to the same one.
+
+        ``run_id`` is another one for each start of a server: behind one address there may be several.
+        """
+        before, self._identity, self.now = self._identity, (server, run_id), server
+        if before in (None, self._identity):
+            return
+        log.warning("redis is another server", server=str(server), before=str(before and before[0]))
+        for other in list(self._links):
+            if other is not link:
+                await other.disconnect()
+
+    def sent_to(self, server: Server) -> None:  # noqa: B027 (only who finds by shards has a use for it)
+        """Take note that a server said who has what it was asked for."""
+
+    @abstractmethod
+    async def find(self, seconds: float) -> Server:
+        """Return where the master is, within so many seconds. Raises StoreAway."""
+
+    async def has_moved(self, seconds: float) -> bool:
+        """Say whether the master is known to be another by now."""
+        return False
+
+
+class OneServer(Servers):
+    """It is where the URL says."""
+
+    async def find(self, seconds: float) -> Server:
+        url = self.access.url
+        return Server(url.socket) if url.socket else Server(*url.hosts[0])

@@ -1,0 +1,126 @@
+"""Getting into a real Redis: by TLS, by a Unix socket, as a user, with a password from a file."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.authority import Authority, Certificate
+from harness.redis_server import RedisServer, free_port, running_redis
+from tertulia.metrics import RetryCause
+from tertulia.store.access import Access
+from tertulia.store.errors import StoreAway
+from tertulia.store.keys import Keys
+from tertulia.store.link import Link
+from tertulia.store.topology import servers_of
+
+SECRET = "opensesame"
+TIMEOUT = 2.0
+USER = ("--user", "andy", "on", "allkeys", "+@all", ">" + SECRET)
+
+
+async def get_in(access: Access) -> None:
+    """Connect and be answered; nothing that is told of a failure has a password in it."""
+    link = Link(servers_of(access, Keys("x")), "tertulia-test", TIMEOUT)
+    try:
+        assert await link.call("ECHO", "hello") == b"hello"
+    except StoreAway as error:
+        assert SECRET not in f"{error!r} {error.__cause__!r} {access!r}"
+        raise
+    finally:
+        await link.disconnect()
+
+
+async def refused(access: Access) -> StoreAway:
+    with pytest.raises(StoreAway) as caught:
+        await get_in(access)
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def client(authority: Authority) -> Certificate:
+    return authority.sign("client", "DNS:client")
+
+
+@pytest.fixture(scope="module")
+def tls_port(authority: Authority) -> Iterator[int]:
+    """Run a Redis that is also there over TLS, and wants to see certificates; its name is localhost."""
+    server, port = authority.sign("server", "DNS:localhost"), free_port()
+    options = (
+        *("--tls-port", str(port), "--tls-ca-cert-file", str(authority.file)),
+        *("--tls-cert-file", str(server.file), "--tls-key-file", str(server.key)),
+    )
+    with running_redis(fsync="no", options=options):
+        yield port
+
+
+async def test_redis_over_tls(
+    tls_port: int, authority: Authority, client: Certificate, tmp_path: Path
+) -> None:
+    named = replace(
+        Access.to(f"rediss://localhost:{tls_port}"),
+        ca_file=authority.file,
+        cert_file=client.file,
+        key_file=client.key,
+    )
+    await get_in(named)
+    numbered = replace(named, url=Access.to(f"rediss://127.0.0.1:{tls_port}").url)
+    error = await refused(numbered)
+    assert "certificate" in str(error).lower()
+    await get_in(replace(numbered, verify="chain"))
+
+    stranger = replace(named, ca_file=Authority(tmp_path).file)
+    for wrong in (stranger, replace(stranger, verify="chain"), replace(named, ca_file=None)):
+        assert "redis_ca_file" in str(await refused(wrong))
+    await get_in(replace(stranger, verify="none"))
+
+    await refused(replace(named, cert_file=None, key_file=None))
+    missing = await refused(replace(named, ca_file=tmp_path / "nowhere.pem"))
+    assert f"redis_ca_file {tmp_path}/nowhere.pem can't be read" in str(missing)
+    assert missing.is_final
+
+
+async def test_a_user_on_a_unix_socket() -> None:
+    with running_redis(unix=True, fsync="no", options=USER) as server:
+        path = server.url.removeprefix("unix://")
+        await get_in(Access.to(f"unix://andy:{SECRET}@{path}?db=3"))
+        error = await refused(Access.to(f"unix://andy:{SECRET}x@{path}"))
+        assert error.cause is RetryCause.OTHER
+        assert "redis_password_file" in str(error)
+        error = await refused(Access.to(f"unix://{path}.not"))
+        assert error.cause is RetryCause.CONNECTION
+
+
+async def test_a_password_from_a_file_is_read_for_each_connection(
+    shared_redis: RedisServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    port = shared_redis.port
+    access = replace(Access.to(f"redis://beth:wrong@127.0.0.1:{port}"), password_file=file)
+    assert "redis_password_file" in str(await refused(access))
+    link = Link(servers_of(access, Keys("x")), "tertulia-test", TIMEOUT)
+    for password in (SECRET, "another"):
+        shared_redis.control.acl_setuser(
+            "beth", enabled=True, reset=True, passwords=[f"+{password}"], categories=["+@all"]
+        )
+        file.write_text(f"{password}\n")
+        assert await link.call("ECHO", "hello") == b"hello"
+        await link.disconnect()
+    file.write_bytes(b"\xff")
+    assert "no text" in str(await refused(access))
+
+
+async def test_who_answers_is_another_kind_of_server(shared_redis: RedisServer) -> None:
+    place = f"127.0.0.1:{shared_redis.port}"
+    for scheme, path, told in (
+        ("redis+cluster", "", f"{place} is no Redis Cluster: write redis://"),
+        ("redis+sentinel", "/main", f"{place} is no Sentinel"),
+    ):
+        error = await refused(Access.to(f"{scheme}://{place}{path}"))
+        assert told in str(error)
