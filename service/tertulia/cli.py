@@ -181,8 +181,8 @@ def settings() -> None:
 @click.option(
     "--host",
     metavar="ADDRESS",
-    help="The address on which to listen for other devices. By default only this machine's own, "
-    "where the service is on this machine too; else all.",
+    help="The address on which to listen for other devices, and which the service tells them. By "
+    "default only this machine's own, where the service is on this machine too; else all.",
 )
 @click.option(
     "--dir",

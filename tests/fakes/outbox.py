@@ -12,6 +12,8 @@ class RecordingOutbox:
         self._unread = bytearray()
         self.taken = True
         """Whether the kernel has taken what was written."""
+        self.arrives = True
+        """Whether the client's system takes what was written."""
         self.unsent = 0
         """Bytes that the kernel has not taken."""
         self.closed: Disconnect | None = None
@@ -36,6 +38,9 @@ class RecordingOutbox:
 
     def backlog(self) -> int:
         return self.unsent
+
+    async def is_delivered(self) -> bool:
+        return self.arrives
 
     def close(self, reason: Disconnect) -> None:
         assert self.closed is None, f"closed twice: {self.closed}, {reason}"

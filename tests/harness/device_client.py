@@ -146,10 +146,9 @@ class DeviceClient:
         if self.framing is BINARY:
             return (await self.string(within)).splitlines()
         lines: list[str] = []
-        while (line := await self._line(within)) or not lines:
-            if line == "" and not lines:
-                return []
-            lines.append(line)
+        while line := await self._line(within):
+            # What consists of spaces has one more than was said: else an empty message would end it.
+            lines.append(line if line.strip(" ") else line[1:])
             if lines == ["null"]:
                 return lines
         return lines

@@ -7,7 +7,7 @@ from harness.redis_server import free_port
 
 
 class DeviceNodes:
-    """Two nodes that can be away and come back, as ``FakeDeviceService`` can."""
+    """Two nodes that can be away and come back."""
 
     def __init__(self, factory: NodeFactory, nodes: int = 2) -> None:
         self._factory = factory

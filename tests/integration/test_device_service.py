@@ -6,14 +6,14 @@ import re
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
+from harness.device_chat import Chat, Cluster, both_framings, converse, hold, running_cluster
 from harness.device_client import (
     BINARY,
-    BOTH,
     PASSWORD,
     TEXT,
     DeviceClient,
@@ -28,125 +28,21 @@ from harness.device_client import (
     take,
 )
 from harness.node import Listener, Node, NodeFactory
-from harness.redis_server import RedisServer, running_redis
 from harness.waiting import elapse, until
 
 DAY_MS = 86_400_000
 ELSEWHERE = "127.0.0.2"
-RACES = 1000
-PAIRS = 10
-
-both_framings = pytest.mark.parametrize("framing", BOTH, ids=[it.name for it in BOTH])
-
-
-@dataclass
-class Chat:
-    """One chat, as devices see it from both nodes."""
-
-    name: str
-    nodes: list[Node]
-    redis: RedisServer
-    ports: list[int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.ports = [node.port("device", self.name) for node in self.nodes]
-
-    def key(self, name: str) -> str:
-        return f"{{{self.name}}}:{name}"
-
-    async def users(self, *names: str) -> None:
-        """Sign users up: the first listens on 5001, the second on 5002."""
-        for i, name in enumerate(names):
-            await sign_up(self.ports[i % 2], name, 5001 + i)
-
-    def device(self, name: str) -> dict[str, str]:
-        return cast(dict[str, str], self.redis.control.hgetall(self.key(f"device:{name}")))
-
-    def kept(self) -> dict[str, Any]:
-        """Return everything that is kept of accounts, logins and messages."""
-        control, found = self.redis.control, dict[str, Any]()
-        for kind in ("account", "device", "counts"):
-            for key in self.keys(f"{kind}:*"):
-                found[key] = control.hgetall(key)
-        for key in self.keys("pending:*"):
-            found[key] = control.xrange(key)
-        return found
-
-    def keys(self, pattern: str) -> list[str]:
-        return sorted(cast(list[str], self.redis.control.keys(self.key(pattern))))
-
-    async def quiet(self) -> None:
-        """Wait until the nodes serve nobody, and have committed what they were asked."""
-
-        async def nobody() -> bool:
-            pages = [await node.metrics() for node in self.nodes]
-            return not any(
-                sample.value
-                for page in pages
-                for sample in page
-                if sample.name in ("tertulia_connections", "tertulia_commit_queue_length")
-            )
-
-        await until(nobody, 10, "every connection to be gone")
-
-
-@dataclass
-class Cluster:
-    nodes: list[Node]
-    redis: RedisServer
-
-    def emptied(self) -> Chat:
-        """Return the chat, with nothing in it of an earlier test."""
-        chat = Chat("main", self.nodes, self.redis)
-        kinds = ("account:*", "device:*", "devices", "pending:*", "counts:*", "failures:*")
-        for kind in kinds:
-            for key in chat.keys(kind):
-                self.redis.control.delete(key)
-        return chat
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_redis() as server:
-        factory = NodeFactory(tmp_path_factory.mktemp("nodes"), server.url)
-        try:
-            nodes = [factory.launch(listeners=(Listener("device"),)) for _ in range(2)]
-            for node in nodes:
-                node.ready_sync()
-            yield Cluster(nodes, server)
-        finally:
-            factory.end()
+    with running_cluster(tmp_path_factory.mktemp("nodes")) as cluster:
+        yield cluster
 
 
 @pytest.fixture
 def here(cluster: Cluster) -> Chat:
     return cluster.emptied()
-
-
-def converse(
-    *steps: tuple[int | str, int | str | None],
-) -> list[tuple[int | str, int | str | None]]:
-    """Steps of a conversation: what the device sends, and what it is answered (None: nothing)."""
-    return list(steps)
-
-
-async def hold(
-    port: int,
-    framing: Framing,
-    steps: list[tuple[int | str, int | str | None]],
-    *,
-    closes: bool = True,
-) -> None:
-    """Have a conversation, and see that the service says that and nothing else."""
-    async with await DeviceClient.connect(port, framing) as device:
-        for said, answer in steps:
-            device.send(said)
-            if answer is not None:
-                await device.exactly(framing.write(answer))
-        if closes:
-            assert await device.rest() == b""
-        else:
-            assert await device.close() == b""
 
 
 # The operations table, row by row
@@ -392,6 +288,38 @@ async def test_a_device_that_closed_before_it_was_shown_anything_loses_nothing(
         device.close_at_once()
     await here.quiet()
     assert await take(here.ports[1], "anna", "bruno") == ["uno"]
+
+
+@both_framings
+async def test_a_device_that_died_before_its_answer_came_loses_nothing(
+    here: Chat, framing: Framing
+) -> None:
+    """Its system closes in order, as it had read all that came, and refuses the answer."""
+    await here.users("anna", "bruno")
+    await leave_messages(here.ports[1], "bruno", "anna", "uno")
+    for _ in range(20):
+        device = await DeviceClient.connect(here.ports[0], framing)
+        device.send(200)
+        assert await device.integer() == 1
+        device.send("anna")
+        assert await device.integer() == 1
+        device.send("bruno")
+        device.close_at_once()
+    await here.quiet()
+    assert await take(here.ports[1], "anna", "bruno") == ["uno"]
+
+
+async def test_a_device_that_closed_its_half_before_its_answer_came_has_been_shown_it(
+    here: Chat,
+) -> None:
+    await here.users("anna", "bruno")
+    for _ in range(20):
+        await leave_messages(here.ports[1], "bruno", "anna", "uno")
+        async with await DeviceClient.connect(here.ports[0], TEXT) as device:
+            device.send(200, "anna", "bruno")
+            device.half_close()
+            assert await device.rest() == b"1\n1\nuno\n\n"
+        assert await hanging(here.ports[1], "anna") == []
 
 
 async def test_more_than_one_string_holds_is_shown_in_parts_and_nothing_is_lost(
@@ -648,72 +576,6 @@ async def test_a_wrong_password_and_an_unknown_user_take_equally_long(here: Chat
         unknown.append(time.monotonic() - between)
     # Without a hash to verify, it would be fifty times as quick.
     assert 1 / 3 < statistics.median(wrong) / statistics.median(unknown) < 3
-
-
-# Being told
-
-
-@pytest.mark.slow
-async def test_a_waiting_device_is_told_within_100_ms_on_another_node(here: Chat) -> None:
-    await here.users("anna", "bruno")
-    took: list[float] = []
-    for turn in range(20):
-        anna, answer = await chat(here.ports[turn % 2], "anna", "bruno")
-        assert answer == 1
-        begun = time.monotonic()
-        bruno, answer = await chat(here.ports[1 - turn % 2], "bruno", "anna")
-        assert answer == 5001
-        assert await anna.integer() == 5002
-        took.append(time.monotonic() - begun)
-        await anna.close()
-        await bruno.close()
-        for node, name in enumerate(("anna", "bruno")):
-            await hold(here.ports[node], BINARY, converse((30, 1), (name, None)))
-    assert statistics.median(took) < 0.1, sorted(took)
-
-
-async def enter(port: int, me: str, dest: str) -> tuple[int, int]:
-    """Enter a chat in one write; return the answer, and the port that was told after it, if any."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(BINARY.write(10, me, dest))
-        async with asyncio.timeout(10):
-            assert await reader.readexactly(8) == BINARY.write(1, 1)
-            answer = int.from_bytes(await reader.readexactly(4), "big")
-            told = int.from_bytes(await reader.readexactly(4), "big") if answer == 1 else 0
-            assert await reader.read() == b""
-        return answer, told
-    finally:
-        writer.close()
-
-
-@pytest.mark.slow
-async def test_of_two_who_enter_each_others_chat_at_once_one_dials_and_one_listens(
-    here: Chat,
-) -> None:
-    """A thousand times, on two nodes."""
-    pairs = [(f"a{i}", f"b{i}") for i in range(PAIRS)]
-    for i, (a, b) in enumerate(pairs):
-        await sign_up(here.ports[0], a, 5000 + i)
-        await sign_up(here.ports[1], b, 6000 + i)
-    dialled = {"a": 0, "b": 0}
-
-    async def races(i: int, a: str, b: str) -> None:
-        for turn in range(RACES // PAIRS):
-            here_port, there_port = here.ports if turn % 2 else here.ports[::-1]
-            first, second = await asyncio.gather(enter(here_port, a, b), enter(there_port, b, a))
-            outcome = {first, second}
-            if outcome == {(6000 + i, 0), (1, 5000 + i)}:
-                dialled["a"] += 1
-            else:
-                assert outcome == {(5000 + i, 0), (1, 6000 + i)}, (turn, a, first, second)
-                dialled["b"] += 1
-            for name in (a, b):
-                await hold(here.ports[0], BINARY, converse((30, 1), (name, None)))
-
-    await asyncio.gather(*(races(i, a, b) for i, (a, b) in enumerate(pairs)))
-    assert sum(dialled.values()) == RACES
-    assert all(dialled.values()), dialled
 
 
 # Bounds

@@ -12,13 +12,14 @@ import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import pytest
 
+from harness.device_nodes import DeviceNodes
 from harness.device_person import Person
 from harness.device_socket import DeviceSocket, online
-from harness.fake_device_service import FakeDeviceService
+from harness.node import NodeFactory
 from harness.redis_server import free_port
 from harness.waiting import until_sync
 from tertulia.clients.device import peer
@@ -29,36 +30,15 @@ pytestmark = pytest.mark.slow
 PASSWORD = "s3cret"
 
 
-class DeviceService(Protocol):
-    """A service for devices."""
-
-    @property
-    def addresses(self) -> list[str]:
-        """HOST:PORT of each of its nodes, two at least. They stay the same."""
-        ...
-
-    def stop(self) -> None:
-        """Be away, all nodes at once."""
-        ...
-
-    def start(self) -> None:
-        """Be back, with everything that was kept."""
-        ...
-
-
 @pytest.fixture
-def device_service() -> Iterator[DeviceService]:
-    service = FakeDeviceService()
-    try:
-        yield service
-    finally:
-        service.close()
+def device_service(node_factory: NodeFactory) -> DeviceNodes:
+    return DeviceNodes(node_factory)
 
 
 class People:
     """Persons at terminals, on the service's nodes in turn."""
 
-    def __init__(self, folder: Path, service: DeviceService) -> None:
+    def __init__(self, folder: Path, service: DeviceNodes) -> None:
         self._folder = folder
         self._service = service
         self._everybody: list[Person] = []
@@ -90,7 +70,7 @@ class People:
 
 
 @pytest.fixture
-def people(tmp_path: Path, device_service: DeviceService) -> Iterator[People]:
+def people(tmp_path: Path, device_service: DeviceNodes) -> Iterator[People]:
     everybody = People(tmp_path, device_service)
     try:
         yield everybody
@@ -109,7 +89,7 @@ def are_live(first: Person, first_name: str, second: Person, second_name: str) -
     second.asked(f"[{first_name}] ")
 
 
-def program(service: DeviceService, port: int, folder: Path) -> list[str]:
+def program(service: DeviceNodes, port: int, folder: Path) -> list[str]:
     """Return the command that starts the program with no terminal."""
     command = "from tertulia.cli import main; main()"
     return [
@@ -283,7 +263,7 @@ def test_a_killed_member_leaves_the_others_talking(people: People) -> None:
 
 
 def test_a_service_that_is_away_is_told_and_waited_for_a_little(
-    people: People, device_service: DeviceService
+    people: People, device_service: DeviceNodes
 ) -> None:
     (anna,) = people.signs_up("anna")
     device_service.stop()
@@ -302,7 +282,7 @@ def test_a_service_that_is_away_is_told_and_waited_for_a_little(
 
 
 def test_a_chat_goes_on_when_the_service_is_back(
-    people: People, device_service: DeviceService
+    people: People, device_service: DeviceNodes
 ) -> None:
     anna, bob = people.signs_up("anna", "bob")
     anna.types("chat bob")
@@ -322,7 +302,7 @@ def test_a_chat_goes_on_when_the_service_is_back(
     bob.expects("-- anna is here")
 
 
-def test_a_live_chat_needs_no_service(people: People, device_service: DeviceService) -> None:
+def test_a_live_chat_needs_no_service(people: People, device_service: DeviceNodes) -> None:
     anna, bob = people.signs_up("anna", "bob")
     are_live(anna, "anna", bob, "bob")
     device_service.stop()
@@ -337,9 +317,7 @@ def test_a_live_chat_needs_no_service(people: People, device_service: DeviceServ
     bob.asked("bob> ")
 
 
-def test_a_peer_that_speaks_garbage_is_dropped(
-    people: People, device_service: DeviceService
-) -> None:
+def test_a_peer_that_speaks_garbage_is_dropped(people: People, device_service: DeviceNodes) -> None:
     (anna,) = people.signs_up("anna")
     mallory = DeviceSocket(device_service.addresses[0], "mallory")
     with mallory.waiting_for("anna") as answer:
@@ -355,7 +333,7 @@ def test_a_peer_that_speaks_garbage_is_dropped(
 
 
 def test_a_peer_that_says_nothing_is_not_waited_for(
-    people: People, device_service: DeviceService
+    people: People, device_service: DeviceNodes
 ) -> None:
     (anna,) = people.signs_up("anna")
     mallory = DeviceSocket(device_service.addresses[0], "mallory")
@@ -381,7 +359,7 @@ HOSTILE = {
 
 
 def test_hostile_names_of_files_lead_nowhere(
-    people: People, device_service: DeviceService, tmp_path: Path
+    people: People, device_service: DeviceNodes, tmp_path: Path
 ) -> None:
     (anna,) = people.signs_up("anna")
     mallory = DeviceSocket(device_service.addresses[0], "mallory")
@@ -411,7 +389,7 @@ def test_hostile_names_of_files_lead_nowhere(
 
 
 def test_passwords_are_neither_shown_nor_kept(
-    people: People, device_service: DeviceService, tmp_path: Path
+    people: People, device_service: DeviceNodes, tmp_path: Path
 ) -> None:
     anna, bob = people.signs_up("anna", "bob")
     anna.presses(b"\x1b[A\r")  # the line before: not this one
@@ -441,7 +419,7 @@ def test_passwords_are_neither_shown_nor_kept(
     "ending", ["ctrl-c", "ctrl-d", "terminated", "window closed", "ctrl-c while it asks"]
 )
 def test_ending_it_leaves_in_order(
-    people: People, device_service: DeviceService, ending: str
+    people: People, device_service: DeviceNodes, ending: str
 ) -> None:
     anna, bob = people.signs_up("anna", "bob")
     are_live(anna, "anna", bob, "bob")
@@ -528,7 +506,7 @@ def test_lines_that_are_no_messages(people: People) -> None:
     bob.expects(r"   anna: \\o/ è \\n")
 
 
-def test_two_programs_on_one_port(people: People, device_service: DeviceService) -> None:
+def test_two_programs_on_one_port(people: People, device_service: DeviceNodes) -> None:
     anna = people.sits_down("anna")
     second = fed(program(device_service, anna.port, anna.folder), b"")
     assert second.returncode == 1
@@ -536,7 +514,7 @@ def test_two_programs_on_one_port(people: People, device_service: DeviceService)
 
 
 def test_it_takes_commands_from_a_pipe_and_from_a_file(
-    people: People, device_service: DeviceService, tmp_path: Path
+    people: People, device_service: DeviceNodes, tmp_path: Path
 ) -> None:
     (bob,) = people.signs_up("bob")
     script = b"signup anna\ns3cret\nchat bob\nciao\n" + b"x" * 5000 + b"\n\\q\nhanging\nhelp"
@@ -577,7 +555,7 @@ def test_whoever_dials_a_device_that_is_in_no_chat_is_hung_up_on(people: People)
     anna.expects("signup NAME PASSWORD")
 
 
-def test_a_pipe_that_nobody_reads_ends_it(device_service: DeviceService, tmp_path: Path) -> None:
+def test_a_pipe_that_nobody_reads_ends_it(device_service: DeviceNodes, tmp_path: Path) -> None:
     piped = subprocess.Popen(
         program(device_service, free_port(), tmp_path),
         stdin=subprocess.PIPE,

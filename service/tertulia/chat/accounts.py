@@ -31,6 +31,8 @@ class Login:
     port: int
     onchat: str
     """The nickname, folded, of whom it is onchat with; empty where it is not."""
+    live_chat: str = ""
+    """A name for the live chat into which it was brought; empty where it is in none."""
 
 
 @dataclass(frozen=True, slots=True)

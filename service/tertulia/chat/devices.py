@@ -159,11 +159,17 @@ class Devices:
             session.outbox.close(reason)
 
     async def _forget(self, session: DeviceSession, reason: Disconnect) -> None:
-        """Close only when what was shown is removed, so that the device can know."""
+        """Close only when what was shown is removed, so that the device can know.
+
+        The end of a device that died before the answer reached it looks the same as an orderly one.
+        """
         shown, session.shown = session.shown, []
-        for key, sender, entries in shown:
-            await self._commit(Forget(session.name, key, sender, entries))
-        session.outbox.close(reason)
+        try:
+            if await session.outbox.is_delivered():
+                for key, sender, entries in shown:
+                    await self._commit(Forget(session.name, key, sender, entries))
+        finally:
+            session.outbox.close(reason)
 
     def lags(self, session: DeviceSession) -> None:
         """Nothing: its operation waits until the device reads."""
@@ -171,11 +177,12 @@ class Devices:
     def caught_up(self, session: DeviceSession) -> None:
         """Nothing: see ``lags``."""
 
-    def disconnected(self, session: DeviceSession, in_order: bool) -> None:
-        """Learn that the connection is gone. What was shown is forgotten if it went in order."""
-        if in_order:
-            for key, sender, entries in session.shown:
-                self._store.submit(Forget(session.name, key, sender, entries))
+    def ended(self, session: DeviceSession) -> bool:
+        """Learn that the device closed in order, after the service. What was shown is forgotten."""
+        if session.shown:
+            self._tasks.start(self._forget(session, Disconnect.GONE))
+            return True
+        return False
 
     def summoned(self, name: str, port: int) -> None:
         """Tell a waiting device that the other has come."""
@@ -195,6 +202,7 @@ class Devices:
 
     def fenced(self) -> None:
         """End every connection: this node was thought dead."""
+        self._tasks.stop()  # what it submitted is not settled any more
         for session in list(self._sessions.values()):
             session.waiting_as = ""
             if session.asking is not None:
@@ -291,8 +299,9 @@ class Devices:
         if not is_valid(asked.me):
             return None
         session.waiting_as = ""
-        outcome = await self._commit(Disengage(session.name, fold(asked.me), session.address))
-        return None if outcome is Outcome.GONE else True
+        key, address = fold(asked.me), session.address
+        op = Disengage(session.name, key, address, only_waiting=asked.only_here)
+        return None if await self._commit(op) is Outcome.GONE else True
 
     async def _message(self, session: DeviceSession, asked: requests.Message) -> bool | None:
         op = Deliver(session.name, fold(asked.me), session.address, asked.other, asked.text)
@@ -337,7 +346,7 @@ class Devices:
         key, sender = fold(asked.me), fold(asked.sender)
         found = [m for m in await self._accounts.pending(key) if fold(m.sender) == sender]
         # More than one string holds is shown, and forgotten, another time.
-        found = found[: fitting([f"{message.text}\n" for message in found])]
+        found = found[: fitting([message.text for message in found], 1)]
         if found:
             session.showing = (key, sender, tuple(message.entry for message in found))
         return [message.text for message in found]
@@ -349,5 +358,12 @@ class Devices:
         other = await self._accounts.login(fold(asked.other)) if is_valid(asked.other) else None
         if other is None:
             return ""
-        together = mine.onchat == fold(asked.other) or other.onchat == fold(asked.me)
-        return other.address if together else ""
+        return (
+            other.address if _are_together(fold(asked.me), mine, fold(asked.other), other) else ""
+        )
+
+
+def _are_together(one: str, its: Login, two: str, others: Login) -> bool:
+    """Say whether one of two is onchat with the other, or both are in the same live chat."""
+    is_shared = its.live_chat != "" and its.live_chat == others.live_chat
+    return its.onchat == two or others.onchat == one or is_shared

@@ -26,8 +26,9 @@ class Door:
         """Let a session go."""
         self._room.lost(session, reason)
 
-    def disconnected(self, session: Session, in_order: bool) -> None:
-        """Nothing: ``lost`` has seen to it, in whatever way the connection went."""
+    def ended(self, session: Session) -> bool:
+        """Nothing is left to do."""
+        return False
 
     def lags(self, session: Session) -> None:
         """Learn that a client's backlog passed the lower bound."""

@@ -54,8 +54,15 @@ class Outbox(Protocol):
         """Return how many written bytes the kernel has not taken."""
         ...
 
+    async def is_delivered(self) -> bool:
+        """Wait until the client's system has everything that was written; False where it never will."""
+        ...
+
     def close(self, reason: Disconnect) -> None:
-        """Send what was written, then close. ``Room.lost`` is not called for it again."""
+        """Send what was written, then close. ``Room.lost`` is not called for it again.
+
+        The service closes its half. Once the client has closed the other, a second call ends it.
+        """
         ...
 
     def proceed(self) -> None:

@@ -41,9 +41,9 @@ class Need(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Something to write."""
+    """Something to write; several strings are a string that consists of lines."""
 
-    value: int | str
+    value: int | str | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _chat() -> Dialogue:
             if not (yield from _show()):
                 return
         elif message == QUIT:
-            yield requests.Leave(me)
+            yield requests.Leave(me, only_here=True)
             yield Need.END
             return
         elif (
@@ -159,8 +159,8 @@ def _hanging() -> Dialogue:
     waiting = yield requests.Hanging(me)
     if waiting is None:
         return
-    lines = [f"{sender}: {count} messaggi, {_date(last)}\n" for sender, count, last in waiting]
-    yield Tell("".join(lines[: fitting(lines)]))
+    lines = [f"{sender}: {count} messaggi, {_date(last)}" for sender, count, last in waiting]
+    yield Tell(lines[: fitting(lines, 1)])
 
 
 def _show() -> Generator[Step, Any, bool]:
@@ -171,8 +171,7 @@ def _show() -> Generator[Step, Any, bool]:
     texts = yield requests.Show(me, sender)
     if texts is None:
         return False
-    lines = [f"{text}\n" for text in texts]
-    yield Tell("".join(lines[: fitting(lines)]) or NOTHING)
+    yield Tell(texts[: fitting(texts, 1)] or NOTHING)
     return True
 
 
@@ -204,10 +203,14 @@ OPERATIONS: Final[dict[int, Callable[[], Dialogue]]] = {
 }
 
 
-def fitting(parts: Sequence[str]) -> int:
-    """Return how many of these, from the first on, fit into one string."""
-    sizes = accumulate(len(part.encode()) for part in parts)
+def fitting(parts: Sequence[str], more: int = 0) -> int:
+    """Return how many of these, from the first on, fit into one string; each takes some bytes more."""
+    sizes = accumulate(len(part.encode()) + more for part in parts)
     return sum(1 for size in sizes if size <= MAX_STRING)
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return "".join(f"{text}\n" for text in texts)
 
 
 def _ok(good: object) -> Tell:
@@ -253,10 +256,10 @@ class _Binary:
         raw, self._buffer = self._buffer[4:end], self._buffer[end:]
         return decode(raw)
 
-    def write(self, value: int | str) -> bytes:
+    def write(self, value: int | str | Sequence[str]) -> bytes:
         if isinstance(value, int):
             return value.to_bytes(4, "big")
-        raw = value.encode()
+        raw = (value if isinstance(value, str) else _lines(value)).encode()
         return len(raw).to_bytes(2, "big") + b"\0\0" + raw
 
 
@@ -285,8 +288,11 @@ class _Text:
             raise _Malformed
         return int(line)
 
-    def write(self, value: int | str) -> bytes:
-        return f"{value}\n".encode()
+    def write(self, value: int | str | Sequence[str]) -> bytes:
+        if isinstance(value, int | str):
+            return f"{value}\n".encode()
+        # An empty line ends it, so a message that is empty has a space, and one of spaces one more.
+        return f"{_lines([f'{it} ' if not it.strip(' ') else it for it in value])}\n".encode()
 
 
 class DeviceReader:

@@ -76,6 +76,8 @@ class Leave:
     """Put me offchat. Answer: True, or None."""
 
     me: str
+    only_here: bool = False
+    """Only if it is this very connection that waits: the account may be in another chat by now."""
 
 
 @dataclass(frozen=True, slots=True)

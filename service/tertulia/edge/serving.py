@@ -113,8 +113,11 @@ class Host(Protocol):
         """Let a session go."""
         ...
 
-    def disconnected(self, session: Any, in_order: bool) -> None:
-        """Learn that its connection is no more, and whether the client closed it in order."""
+    def ended(self, session: Any) -> bool:
+        """Learn that the client closed its half after the service did.
+
+        True: the connection is still needed, and will be closed once more.
+        """
         ...
 
     def lags(self, session: Any) -> None:

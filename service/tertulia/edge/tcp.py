@@ -10,6 +10,7 @@ import structlog
 
 from tertulia.domain.commands import Fault, Faulty
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.delivered import look_delivered, wait_delivered
 from tertulia.edge.entrance import Entrance, Gate
 from tertulia.edge.limits import TokenBucket
 from tertulia.edge.serving import CLOSING_SECONDS, Client, Listener, Served, peer_of
@@ -40,6 +41,7 @@ class Connection(asyncio.Protocol):
         "_bytes",
         "_closing",
         "_commands",
+        "_delivered",
         "_draining",
         "_ended",
         "_gone",
@@ -79,6 +81,7 @@ class Connection(asyncio.Protocol):
         self._reads_until_rest = _READS_UNTIL_REST
         self._resting_fd = -1
         self._ended = False  # the client will send no more
+        self._delivered: bool | None = None  # whether it had everything when it closed, if known
         self._draining = False
         self._closing = False
         self._gone = False
@@ -137,11 +140,16 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         # What was read before the end is carried out, and answered: the other half may be open.
         self._ended = True
-        self.proceed()
-        if not self._transport.can_write_eof() and self._session is not None:
+        session, has_halves = self._session, self._transport.can_write_eof()
+        if not has_halves:
             # TLS has no halves: it closes now, and what is written from here on reaches nobody.
-            self._listener.host.lost(self._session, Disconnect.GONE)
-        return not self._closing and self._transport.can_write_eof()
+            self._delivered = look_delivered(self._transport) is True
+        if self._closing:
+            return session is not None and self._listener.host.ended(session) and has_halves
+        self.proceed()
+        if not has_halves and session is not None:
+            self._listener.host.lost(session, Disconnect.GONE)
+        return has_halves
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = True
@@ -156,7 +164,6 @@ class Connection(asyncio.Protocol):
             listener.metrics.connections.dec()
         if session is not None:
             listener.host.lost(session, Disconnect.GONE if self._ended else Disconnect.BROKEN)
-            listener.host.disconnected(session, self._ended)
 
     def pause_writing(self) -> None:
         self._lagging = True
@@ -192,8 +199,17 @@ class Connection(asyncio.Protocol):
     def backlog(self) -> int:
         return self._transport.get_write_buffer_size()
 
+    async def is_delivered(self) -> bool:
+        if self._delivered is not None:
+            return self._delivered
+        return not self._gone and await wait_delivered(self._transport, CLOSING_SECONDS)
+
     def close(self, reason: Disconnect) -> None:
-        if self._closing or self._gone:
+        if self._gone:
+            return
+        if self._closing:
+            if self._ended:
+                self._transport.close()
             return
         self._closing = True
         if reason is Disconnect.SLOW_READER:

@@ -29,12 +29,12 @@ class StoredAccounts:
         return None if found[0] is None else found[0].decode()
 
     async def login(self, key: str) -> Login | None:
-        fields = ("nickname", "address", "port", "onchat")
+        fields = ("nickname", "address", "port", "onchat", "live")
         (found,) = await self._ask(("HMGET", self._keys.device(key), *fields))
         if found[0] is None:
             return None
-        nickname, address, port, onchat = (value or b"" for value in found)
-        return Login(nickname.decode(), address.decode(), int(port), onchat.decode())
+        nickname, address, port, onchat, live = ((value or b"").decode() for value in found)
+        return Login(nickname, address, int(port), onchat, live)
 
     async def refresh(self, key: str) -> None:
         await self._ask(

@@ -82,9 +82,12 @@ class Connection:
                 self.devices.command(self.session, command)
             await asyncio.sleep(0)
 
-    def close(self, *, in_order: bool) -> None:
-        self.devices.lost(self.session, Disconnect.GONE if in_order else Disconnect.BROKEN)
-        self.devices.disconnected(self.session, in_order)
+    async def close(self, *, in_order: bool = True) -> None:
+        if in_order and self.session.is_over:
+            self.devices.ended(self.session)
+        else:
+            self.devices.lost(self.session, Disconnect.GONE if in_order else Disconnect.BROKEN)
+        await self.go_on()
 
     def forgotten(self) -> list[str]:
         return [entry for op in self.store.ops if isinstance(op, Forget) for entry in op.entries]
@@ -95,8 +98,28 @@ async def test_what_was_shown_is_forgotten_when_the_device_closes_in_order() -> 
         it = Connection()
         await it.send("200", "anna", "bruno")
         assert it.outbox.read() == ["1", "1", "uno", ""]
-        it.close(in_order=in_order)
+        await it.close(in_order=in_order)
         assert it.forgotten() == forgotten
+
+
+async def test_what_was_shown_to_a_device_that_died_before_it_read_it_is_not_forgotten() -> None:
+    """Its end looks like an orderly one; only its system never takes the answer."""
+    it = Connection()
+    it.outbox.arrives = False
+    await it.send("200", "anna", "bruno")
+    await it.close()
+    assert it.forgotten() == []
+    assert it.outbox.closed is Disconnect.GONE
+
+
+async def test_a_node_that_is_fenced_closes_whom_it_was_about_to() -> None:
+    it = Connection()
+    await it.send("200", "anna", "bruno")
+    await it.close()
+    assert it.outbox.closed is None  # the store has not answered
+    it.devices.fenced()
+    await it.go_on()
+    assert it.outbox.closed is Disconnect.GONE
 
 
 async def test_what_is_asked_is_shown_before_the_device_is_told_that_the_other_came() -> None:
@@ -107,7 +130,7 @@ async def test_what_is_asked_is_shown_before_the_device_is_told_that_the_other_c
     it.accounts.found.set()
     await it.go_on()
     assert it.outbox.read() == ["1", "1", "uno", "", "6002"]
-    it.close(in_order=True)
+    await it.close()
     assert it.forgotten() != []
 
 
@@ -119,7 +142,7 @@ async def test_what_was_not_shown_because_the_node_drained_is_not_forgotten() ->
     it.accounts.found.set()
     await it.go_on()
     assert it.outbox.read() == ["1", "1"]
-    it.close(in_order=True)
+    await it.close()
     assert it.forgotten() == []
 
 
@@ -137,7 +160,7 @@ async def test_a_device_reads_its_answer_before_it_is_told_that_the_other_came()
 async def test_who_goes_while_its_entering_is_under_way_is_offchat_afterwards() -> None:
     it = Connection()
     await it.send("10", "anna", "bruno")
-    it.close(in_order=True)
+    await it.close()
     it.store.settle("1")
     await it.go_on()
     assert [type(op) for op in it.store.ops] == [OpenChat, Disengage]

@@ -174,7 +174,7 @@ CONVERSATIONS = (
         *(*chatting(1), Device("ciao"), Asked(ask.Message("anna", "bruno", "ciao"), True)),
         *(Device(""), Asked(ask.Message("anna", "bruno", ""), True)),
         *(Device("\\Q"), Asked(ask.Message("anna", "bruno", "\\Q"), True)),
-        *(Device("\\q"), Asked(ask.Leave("anna"), True)),
+        *(Device("\\q"), Asked(ask.Leave("anna", only_here=True), True)),
     ),
     conversation(
         "chat, message refused",
@@ -185,7 +185,7 @@ CONVERSATIONS = (
         "chat, show before the messages",
         *(*chatting(1), *showing("uno\ndue\n", "uno", "due")),
         *(Device("ciao"), Asked(ask.Message("anna", "bruno", "ciao"), True)),
-        *(*showing("null"), Device("\\q"), Asked(ask.Leave("anna"), True)),
+        *(*showing("null"), Device("\\q"), Asked(ask.Leave("anna", only_here=True), True)),
         framings=(BINARY,),
     ),
     conversation(
@@ -356,6 +356,17 @@ def test_the_bytes_of_a_string_and_an_integer_are_these() -> None:
         ask.Show("anna", "bruno"),
         b"\x00\x04\x00\x00\x6e\x75\x6c\x6c",
     ]
+
+
+@pytest.mark.parametrize(
+    ("framing", "shown"),
+    [(BINARY, BINARY.write("uno\n\n \n  x\n")), (TEXT, b"uno\n \n  \n  x\n\n")],
+    ids=["binary", "text"],
+)
+def test_an_empty_message_is_not_the_end_of_those_shown(framing: Framing, shown: bytes) -> None:
+    """In text a message of nothing but spaces is shown with one more, so that none is empty."""
+    told = Told([["uno", "", " ", "  x"]])
+    assert told.feed(framing.write(200, "anna", "bruno"))[-1] == shown
 
 
 def test_a_string_of_lines_ends_with_an_empty_line_in_text() -> None:

@@ -76,8 +76,8 @@ class Chat:
         self.ends.append(reason)
         session.outbox.close(reason)
 
-    def disconnected(self, session: Session, in_order: bool) -> None:
-        self.gone = True
+    def ended(self, session: Session) -> bool:
+        return False
 
     def lags(self, session: Session) -> None:
         pass

@@ -18,6 +18,14 @@ def likely_hosts(told: str, partner_host: str, service_host: str) -> Sequence[st
     return list(dict.fromkeys(host for host in (partner_host, service_host) if host))
 
 
+def is_one_address(host: str) -> bool:
+    """Say whether a host is a single address, not all of a machine's, and not a name."""
+    try:
+        return not ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def is_loopback(host: str) -> bool:
     """Say whether a host is the machine itself, as far as its name or address tells."""
     try:

@@ -145,8 +145,13 @@ class Service:
         port: int,
         tell: Callable[[str], None],
         patience: Patience = Patience(),
+        source: str | None = None,
     ) -> None:
-        """``tell``: how the person learns that it takes longer."""
+        """``tell``: how the person learns that it takes longer.
+
+        ``source``: the address to come from, which the service tells to others as this device's.
+        """
+        self._source = None if source is None else (source, 0)
         self._patience = patience
         self.host = host
         self._port = port
@@ -195,7 +200,10 @@ class Service:
         try:
             async with asyncio.timeout(self._patience.connect):
                 _, call = await loop.create_connection(
-                    lambda: Call(self.where, self._patience), self.host, self._port
+                    lambda: Call(self.where, self._patience),
+                    self.host,
+                    self._port,
+                    local_addr=self._source,
                 )
         except OSError as error:  # TimeoutError is one
             reason = f" ({error.strerror})" if error.strerror else ""

@@ -2,13 +2,16 @@
 --
 --   {chat}:account:NICK  hash: nickname as shown, hash (argon2id), since
 --   {chat}:device:NICK   hash: nickname, address, port, onchat (a nickname, folded), and, while a
---                        connection waits for that one: node, session. Expires a day after the last use
+--                        connection waits for that one: node, session. summoned: a node that has yet to
+--                        tell it that he came. dialled: since when he may have dialled it. live: a name
+--                        that all have who were brought into one live chat. Expires a day after the last use
 --   {chat}:devices       zset: who is logged in → until when, milliseconds
 --   {chat}:pending:NICK  stream: messages that wait; f sender as shown, x text
 --   {chat}:counts:NICK   hash: sender, folded → how many of them; and '' → bytes in all
 --   {chat}:node:ID:waiting  set: the devices that wait on a connection to a node
 
 local DAY_MS = 86400000
+local DIALLED_MS = 15000  -- for as long, who was given a port may ask again: the answer may be lost
 
 local function json_text(text)
   return cjson.encode(text)
@@ -50,7 +53,28 @@ local function log_in(device, devices, key, nickname, address, port, now)
 end
 
 local function stop_waiting(device)
-  redis.call('HDEL', device, 'onchat', 'node', 'session', 'summoned')
+  redis.call('HDEL', device, 'onchat', 'node', 'session', 'summoned', 'dialled')
+end
+
+local function leave(device)
+  stop_waiting(device)
+  redis.call('HDEL', device, 'live')
+end
+
+-- Whoever enters is in no live chat, or not any more. So if its port was given to him before, a device
+-- that is still onchat with him, and does not wait, is one that went without a word.
+local function leave_if_stale(device, me, now)
+  local was = redis.call('HMGET', device, 'onchat', 'node', 'dialled')
+  if was[1] == me and not was[2] and was[3] and now - tonumber(was[3]) > DIALLED_MS then
+    leave(device)
+  end
+end
+
+-- Note that a device is about to be dialled, and that the one who dials comes into its live chat.
+local function bring_together(device, dialled, me, now)
+  redis.call('HSETNX', dialled, 'dialled', now)
+  redis.call('HSETNX', dialled, 'live', now .. ' ' .. me)
+  redis.call('HSET', device, 'live', redis.call('HGET', dialled, 'live'))
 end
 
 -- A letter as domain/events.py has it, for texts that were kept as they are.
@@ -70,14 +94,16 @@ local function keep_for_absent(at, whoever, bounds)
   return is_logged_in and 'd' or 'k'
 end
 
--- Tell a device that waits for ``me`` that he has come, and dials from ``port``.
+-- Tell a device that waits for ``me`` that he has come, and dials from ``port``; false if none does.
 local function summon(device, me, port, post)
   local waiting = redis.call('HMGET', device, 'onchat', 'node', 'session')
   if waiting[1] == me and waiting[2] then
     post(waiting[2], waiting[3], '{"t":"summoned","p":' .. port .. '}')
     redis.call('HDEL', device, 'node', 'session')
     redis.call('HSET', device, 'summoned', waiting[2])  -- until it is told: that node may die first
+    return true
   end
+  return false
 end
 
 -- The ops of devices. Each begins: device-index devices-index key. Returns the outcome, and a note.
@@ -133,12 +159,15 @@ local function device_op(op, at, now, sitting, bounds, post)
   elseif op == 'j' then
     stop_waiting(device)
     redis.call('HSET', device, 'onchat', ARGV[at + 5])
-    summon(key(6), me, redis.call('HGET', device, 'port'), post)
+    if summon(key(6), me, redis.call('HGET', device, 'port'), post) then
+      redis.call('HSETNX', device, 'live', now .. ' ' .. me)
+      redis.call('HSET', key(6), 'live', redis.call('HGET', device, 'live'))
+    end
     return 'd'
   elseif op == 'l' then
     local session = ARGV[at + 6]
     if session == '' or redis.call('HGET', device, 'session') == session then
-      stop_waiting(device)
+      leave(device)
       redis.call('SREM', key(5), me)
     end
     return 'd'
@@ -146,8 +175,9 @@ local function device_op(op, at, now, sitting, bounds, post)
     local other = ARGV[at + 7]
     local is_there = held(key(8), sitting) or redis.call('EXISTS', key(9)) == 1
     if other == me or not is_there then return 'd', '0' end
-    stop_waiting(device)
+    leave(device)
     redis.call('HSET', device, 'onchat', other)
+    leave_if_stale(key(10), me, now)
     local peer = redis.call('HMGET', key(10), 'onchat', 'port')
     if peer[1] ~= me then
       redis.call('HSET', device, 'node', ARGV[1], 'session', ARGV[at + 6])
@@ -155,6 +185,7 @@ local function device_op(op, at, now, sitting, bounds, post)
       return 'd', '1'
     end
     summon(key(10), me, redis.call('HGET', device, 'port'), post)
+    bring_together(device, key(10), me, now)
     return 'd', peer[2]
   end
 

@@ -7,7 +7,7 @@
 for index = 2, #KEYS do
   local was = redis.call('HMGET', KEYS[index], 'node', 'summoned')
   if was[1] == ARGV[1] or was[2] == ARGV[1] then
-    redis.call('HDEL', KEYS[index], 'onchat', 'node', 'session', 'summoned')
+    redis.call('HDEL', KEYS[index], 'onchat', 'node', 'session', 'summoned', 'dialled')
   end
   redis.call('SREM', KEYS[1], ARGV[index])
 end

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tertulia.clients.device.hosts import is_loopback, likely_hosts
+from tertulia.clients.device.hosts import is_loopback, is_one_address, likely_hosts
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,14 @@ def test_this_machine(host: str) -> None:
 @pytest.mark.parametrize("host", ["10.0.0.1", "::", "chat.example", "", "localhost.example"])
 def test_not_this_machine(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "one"),
+    [
+        *(("10.0.0.1", True), ("::1", True), ("127.0.0.2", True)),
+        *(("0.0.0.0", False), ("::", False), ("localhost", False), ("", False)),
+    ],
+)
+def test_one_address(host: str, one: bool) -> None:
+    assert is_one_address(host) is one
