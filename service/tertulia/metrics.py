@@ -100,6 +100,9 @@ class Metrics:
 
         # Sessions and what they do.
         self.connections = gauge("connections", "Open client connections, entered or not.")
+        self.passwords_waiting = gauge(
+            "passwords_waiting", "Passwords that wait to be verified, longest first."
+        )
         self.slow_readers = gauge("slow_readers", "Sessions whose client has unread bytes waiting.")
         self._sessions = _by_both(
             gauge("sessions", "Sessions in a chat on this node.", "chat", "dialect"),

@@ -24,6 +24,7 @@ from tertulia import logs
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.devices import Devices
 from tertulia.chat.door import Door
+from tertulia.chat.hashing import Hashing
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.chatte import ChatteVoice
@@ -130,6 +131,7 @@ class Node:
             chats={listener.chat for listener in settings.listeners},
             version=version("tertulia"),
         )
+        self._hashing = Hashing(settings.limits.logins_waiting, self._metrics)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Come up; what has to be undone at the end is put on ``stack``.
@@ -148,8 +150,9 @@ class Node:
             url = redis.url
         else:
             url = settings.redis_url.get_secret_value()
-        for chat in {listener.chat for listener in settings.listeners}:
-            await self._open(chat, Access.by(settings, url), alone)
+        access = Access.by(settings, url)
+        chats = {listener.chat for listener in settings.listeners}
+        await asyncio.gather(*(self._open(chat, access, alone) for chat in chats))
         self._observe()
         stack.callback(LagTimer(self._loop, self._metrics).stop)
         counts = ConnectionCounts(
@@ -245,7 +248,7 @@ class Node:
     async def _open(self, chat: str, access: Access, alone: bool) -> None:
         settings, limits = self._settings, self._settings.limits
         store = ChatStore(chat, access, self._node_id, settings.cluster, self._metrics, alone=alone)
-        passwords = Passwords(store.accounts)
+        passwords = Passwords(store.accounts, self._hashing)
         devices = Devices(store, store.accounts, passwords, self._metrics)
         room = Room(
             chat,

@@ -204,6 +204,11 @@ class LimitSettings(_Section):
         description="Commands of one session that may wait for Redis before it is not read "
         "further: what is lost if the node dies.",
     )
+    logins_waiting: Count = Field(
+        default=200,
+        description="Passwords that may wait to be verified before the next one's connection is "
+        "closed: each takes a core for about 0.2 s, and nobody should wait for long.",
+    )
     long_lines: Count = Field(
         default=5,
         description="Too long lines that a connection may send before it is disconnected.",

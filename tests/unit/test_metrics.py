@@ -90,6 +90,7 @@ def test_every_metric_is_there(metrics: Metrics, registry: CollectorRegistry) ->
         ("joins", "counter"),
         ("leaves", "counter"),
         ("messages", "counter"),
+        ("passwords_waiting", "gauge"),
         ("publish_to_delivery_seconds", "histogram"),
         ("reads_paused", "counter"),
         ("ready", "gauge"),

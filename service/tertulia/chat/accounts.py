@@ -1,20 +1,15 @@
 """Accounts: what there is to read of them, and proving who one is."""
 
-import asyncio
-import os
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-_T = TypeVar("_T")
-_WORKERS = 1
-_NICE = 15
+from tertulia.chat.hashing import Hashing
+
 _NOBODY = (
     "$argon2id$v=19$m=65536,t=3,p=4$igm7Y+Kn4+xl+QCZzA71FQ$qSDy"
     "5kkeb7+CvLaAxPmpXtfKTTh5sTsIY9djUiKn3KI"
@@ -86,56 +81,56 @@ MOST_FAILURES = 5
 """Wrong passwords a minute from one address; more are not even looked at for a minute."""
 
 
-class Passwords:
-    """Hashes and verifies passwords, beside the event loop: each takes tens of milliseconds of a core."""
+def _always() -> bool:
+    return True
 
-    def __init__(self, accounts: Accounts) -> None:
+
+class Passwords:
+    """Hashes and verifies the passwords of a chat. Each method may raise Busy.
+
+    ``wanted`` says, when the turn has come, whether anybody waits for the answer any more.
+    """
+
+    def __init__(self, accounts: Accounts, hashing: Hashing) -> None:
         self._accounts = accounts
+        self._hashing = hashing
         self._hasher = PasswordHasher()
-        # One at a time, and after everything else: people who log in wait a little, the chat does not.
-        self._workers = ThreadPoolExecutor(_WORKERS, "passwords", _give_way)
 
     async def hash(self, password: str) -> str:
         """Return what is stored in a password's place."""
-        return await self._work(self._hasher.hash, password)
+        async with self._hashing.turn():
+            return await self._hashing.work(self._hasher.hash, password)
 
-    async def is_known(self, key: str, address: str) -> bool:
+    async def is_known(self, key: str, address: str, wanted: Callable[[], bool] = _always) -> bool:
         """Say whether there is such an account; it takes as long to say no as to refuse a password."""
         if await self._accounts.password_hash(key) is not None:
             return True
-        await self._refuse(address)
+        await self._try(None, "", address, wanted)
         return False
 
-    async def prove(self, key: str, password: str, address: str) -> bool:
+    async def prove(
+        self, key: str, password: str, address: str, wanted: Callable[[], bool] = _always
+    ) -> bool:
         """Say whether a password is an account's. Five failures a minute: no, whatever it is."""
+        stored = await self._accounts.password_hash(key)
+        return await self._try(stored, password, address, wanted)
+
+    async def _try(
+        self, stored: str | None, password: str, address: str, wanted: Callable[[], bool]
+    ) -> bool:
         if await self._accounts.failures(address) >= MOST_FAILURES:
             return False
-        stored = await self._accounts.password_hash(key)
-        if await self._work(self._verify, stored or _NOBODY, password) and stored:
-            return True
-        await self._accounts.note_failure(address)
-        return False
-
-    def close(self) -> None:
-        """Let the threads end."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
-
-    async def _refuse(self, address: str) -> None:
-        if await self._accounts.failures(address) < MOST_FAILURES:
-            await self._work(self._verify, _NOBODY, "")
+        async with self._hashing.turn():
+            # Whoever tries many at once has more failures by now than when it began to wait.
+            if not wanted() or await self._accounts.failures(address) >= MOST_FAILURES:
+                return False
+            if await self._hashing.work(self._verify, stored or _NOBODY, password) and stored:
+                return True
             await self._accounts.note_failure(address)
+        return False
 
     def _verify(self, stored: str, password: str) -> bool:
         try:
             return self._hasher.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
-
-    async def _work(self, function: Callable[..., _T], *args: object) -> _T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, lambda: function(*args))
-
-
-def _give_way() -> None:
-    # On Linux a thread has a priority of its own.
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

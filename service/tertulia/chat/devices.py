@@ -19,6 +19,7 @@ from tertulia.chat.device_ops import (
     OpenChat,
     SignUp,
 )
+from tertulia.chat.hashing import Busy
 from tertulia.chat.ports import Outcome, Store
 from tertulia.chat.session import Outbox
 from tertulia.chat.tasks import Tasks
@@ -219,6 +220,10 @@ class Devices:
     async def _answer(self, session: DeviceSession, request: object) -> None:
         try:
             value = await self._answers[type(request)](session, request)
+        except Busy:
+            session.asking = None
+            self.lost(session, Disconnect.TOO_MANY_LOGINS)
+            return
         except Exception:
             _log.exception("request failed", request=type(request).__name__)
             session.asking = None
@@ -259,13 +264,15 @@ class Devices:
         return await self._commit(op) is Outcome.DONE
 
     async def _is_account(self, session: DeviceSession, asked: requests.IsAccount) -> bool:
-        if not is_valid(asked.name):
-            return await self._passwords.is_known("", session.address)
-        return await self._passwords.is_known(fold(asked.name), session.address)
+        key = fold(asked.name) if is_valid(asked.name) else ""
+        return await self._passwords.is_known(key, session.address, lambda: not session.is_over)
 
     async def _prove(self, session: DeviceSession, asked: requests.Prove) -> bool:
         key = fold(asked.name)
-        return await self._passwords.prove(key, asked.password, session.address)
+        address = session.address
+        return await self._passwords.prove(
+            key, asked.password, address, lambda: not session.is_over
+        )
 
     async def _log_in(self, session: DeviceSession, asked: requests.LogIn) -> bool:
         key = fold(asked.name)

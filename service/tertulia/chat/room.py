@@ -8,6 +8,7 @@ from tertulia.chat.admission import Admission
 from tertulia.chat.device_ops import DeviceOp
 from tertulia.chat.devices import Devices
 from tertulia.chat.fanout import Audience, Cut
+from tertulia.chat.hashing import Busy
 from tertulia.chat.mailbox import Mailbox
 from tertulia.chat.ports import (
     Close,
@@ -217,7 +218,13 @@ class Room:
 
     async def _prove(self, session: Session, command: commands.Enter, password: str) -> None:
         key = nicknames.fold(command.nickname)
-        proven = await self._passwords.prove(key, password, session.address)
+        try:
+            proven = await self._passwords.prove(
+                key, password, session.address, lambda: session.state is State.PROVING
+            )
+        except Busy:
+            self.lost(session, Disconnect.TOO_MANY_LOGINS)
+            return
         if session.state is not State.PROVING:
             return  # gone meanwhile
         if proven:

@@ -23,6 +23,7 @@ class Disconnect(Enum):
     TOO_MANY = "too_many", "the node has as many connections as it may have", True
     PROXY_HEADER = "proxy_header", "a trusted proxy sent no PROXY header, or a broken one", True
     TLS_HANDSHAKE = "tls_handshake", "the client and the node did not agree on TLS in time", True
+    TOO_MANY_LOGINS = "too_many_logins", "too many passwords waited to be verified", True
     CHAT_CLOSED = "chat_closed", "the administrator closed the chat", True
     FENCED = "fenced", "the node was thought dead and its sessions were announced as gone", True
     DISPLACED = "displaced", "the nickname went to another session", False

@@ -63,7 +63,6 @@ class Chat:
         self.session: Session
         self.said: list[bytes] = []
         self.ends: list[Disconnect] = []
-        self.gone = False
 
     def connect(self, outbox: tcp.Connection, address: str, port: int) -> Session:
         self.session = Session(outbox)
@@ -182,7 +181,7 @@ async def test_who_resets_the_connection_is_noticed(service: Service) -> None:
     await service.bring_to_rest()
     service.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     service.client.close()
-    await until(lambda: service.chat.gone, WITHIN, "the end")
+    await until(lambda: bool(service.chat.ends), WITHIN, "the end")
     assert service.chat.ends[0] is Disconnect.BROKEN
 
 
