@@ -85,6 +85,17 @@ local LENGTH = {
   J = 15, L = 5, C = 5, S = 6, W = 7, V = 15, R = 9,
   a = 10, c = 11, i = 8, j = 7, l = 7, o = 5, p = 12, x = 5,
 }
+-- Who sits where is read once in a batch; what changes it, changes it here too.
+local seats = {}
+local function seat(key)
+  local it = seats[key]
+  if not it then
+    it = { held(key, sitting) }
+    seats[key] = it
+  end
+  return it[1], it[2]
+end
+
 -- Letters go to inboxes that have to be among KEYS: look for those first, and do nothing without them.
 local unknown, strangers = {}, {}
 local function need(there)
@@ -96,14 +107,14 @@ end
 while at <= #ARGV do
   local op = ARGV[at]
   if op == 'W' or op == 'V' then
-    local _, there = held(KEYS[tonumber(ARGV[at + 3])], sitting)
+    local _, there = seat(KEYS[tonumber(ARGV[at + 3])])
     if op == 'W' and not there then return { 'away' } end
     need(there)
   elseif op == 'R' then
-    local _, there = held(KEYS[tonumber(ARGV[at + 1])], sitting)
+    local _, there = seat(KEYS[tonumber(ARGV[at + 1])])
     need(there)
   elseif op == 'p' then
-    local _, there = held(KEYS[tonumber(ARGV[at + 5])], sitting)
+    local _, there = seat(KEYS[tonumber(ARGV[at + 5])])
     need(there)
   elseif op == 'c' then
     need(redis.call('HGET', KEYS[tonumber(ARGV[at + 10])], 'node'))
@@ -117,16 +128,6 @@ if #unknown > 0 then
   return unknown
 end
 
-local holders = {}  -- nickname hash -> session that holds it, or false
-local function holder(key)
-  local session = holders[key]
-  if session == nil then
-    session = held(key, sitting)
-    holders[key] = session
-  end
-  return session
-end
-
 -- What a client has in its hand when it lost its connection: who it was, and what of it was done.
 local TOKEN_MS = 3600000
 local function remember(index, ...)
@@ -137,17 +138,18 @@ end
 
 local events, outcomes = {}, {}
 local letters, touched, own_letter = {}, {}, 0
+local posted = ' ' .. clock.now .. ' '
 local notes = {}
 local function post(there, session, letter)
   local box = letters[there]
   if not box then
-    box = {}
+    box = { last = tonumber(redis.call('HGET', inboxes, there) or 0) }
     letters[there] = box
     table.insert(touched, there)
   end
-  local number = redis.call('HINCRBY', inboxes, there, 1)
-  if there == node then own_letter = number end
-  table.insert(box, table.concat({ number, session, clock.now, letter }, ' '))
+  box.last = box.last + 1
+  if there == node then own_letter = box.last end
+  box[#box + 1] = box.last .. ' ' .. session .. posted .. letter
 end
 
 at = first_op
@@ -156,15 +158,15 @@ while at <= #ARGV do
   local key = KEYS[tonumber(ARGV[at + 1])]
   local outcome = 'd'
   if op == 'S' then
-    if holder(key) == ARGV[at + 2] then
+    if seat(key) == ARGV[at + 2] then
       table.insert(events, ARGV[at + 3])
       remember(ARGV[at + 4], 'done', ARGV[at + 5])
     else
       outcome = 'g'
     end
   elseif op == 'W' or op == 'V' then
-    if holder(key) == ARGV[at + 2] then
-      local session, there = held(KEYS[tonumber(ARGV[at + 3])], sitting)
+    if seat(key) == ARGV[at + 2] then
+      local session, there = seat(KEYS[tonumber(ARGV[at + 3])])
       if session then
         post(there, session, ARGV[at + 4])
       elseif op == 'V' then
@@ -178,7 +180,7 @@ while at <= #ARGV do
     end
   elseif op == 'J' then
     local token = ARGV[at + 9]
-    local owner = holder(key)
+    local owner = seat(key)
     local is_account = redis.call('EXISTS', KEYS[tonumber(ARGV[at + 11])]) == 1
     local proven = ARGV[at + 12] == '1' and is_account
     local own = proven
@@ -203,7 +205,7 @@ while at <= #ARGV do
         'dialect', ARGV[at + 5], 'address', ARGV[at + 6], 'port', ARGV[at + 7], 'since', clock.now, 'sitting', sitting)
       redis.call('ZADD', order, joins, ARGV[at + 2])
       redis.call('SADD', nicks, ARGV[at + 2])
-      holders[key] = ARGV[at + 3]
+      seats[key] = { ARGV[at + 3], node }
       remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3])
       if token ~= '0' then redis.call('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
       table.insert(events, ARGV[at + 8])
@@ -216,28 +218,28 @@ while at <= #ARGV do
       end
     end
   elseif op == 'L' then
-    if holder(key) == ARGV[at + 3] then
+    if seat(key) == ARGV[at + 3] then
       redis.call('DEL', key)
       redis.call('ZREM', order, ARGV[at + 2])
       redis.call('SREM', nicks, ARGV[at + 2])
-      holders[key] = false
+      seats[key] = { false, false }
       table.insert(events, ARGV[at + 4])
     else
       outcome = 'g'
     end
   elseif op == 'C' then
-    if holder(key) ~= ARGV[at + 3] then
+    if seat(key) ~= ARGV[at + 3] then
       outcome = 'g'
     elseif redis.call('ZRANGE', order, 0, 0)[1] ~= ARGV[at + 2] then
       outcome = 'f'
     else
       redis.call('UNLINK', order)
       sitting = tostring(redis.call('HINCRBY', keys.meta, 'sitting', 1))
-      holders = {}
+      seats = {}
       table.insert(events, ARGV[at + 4])
     end
   elseif op == 'R' then
-    local session, there = held(key, sitting)
+    local session, there = seat(key)
     local pending, counts = KEYS[tonumber(ARGV[at + 5])], KEYS[tonumber(ARGV[at + 6])]
     if redis.call('EXISTS', KEYS[tonumber(ARGV[at + 4])]) == 1
       and keep(pending, counts, ARGV[at + 7], ARGV[at + 7], ARGV[at + 8], bounds) then
@@ -265,6 +267,7 @@ else
 end
 for _, there in ipairs(touched) do
   local box, peer = letters[there], peers[there]
+  redis.call('HSET', inboxes, there, box.last)
   for from = 1, #box, 1000 do  -- unpack has a bound
     redis.call('RPUSH', peer.inbox, unpack(box, from, math.min(from + 999, #box)))
   end
