@@ -15,12 +15,14 @@ PYTEST := PYTHONHASHSEED=0 $(BIN)/pytest -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-unit lint format lock clean
+.PHONY: help run test test-unit bench bench-quick lint format lock clean
 
 help:
 	@echo 'make run        run a node with a Redis of its own, data in ./var'
 	@echo 'make test       run all tests'
 	@echo 'make test-unit  run the tests that take no real time'
+	@echo 'make bench      measure speed, with the peers that are installed, into docs/benchmarks (15 minutes)'
+	@echo 'make bench-quick  the same in short, into build/bench; or some of it: make bench CASES="private-*"'
 	@echo 'make lint       check style, types and imports'
 	@echo 'make format     put the code in the style that lint wants'
 	@echo 'make lock       choose new versions of what this depends on'
@@ -53,6 +55,13 @@ test: $(TESTABLE)
 
 test-unit: $(TESTABLE)
 	$(PYTEST) -m 'not slow' tests/unit tests/contract
+
+# Some cases, or all in short, are to look at: the results in docs/ are of whole runs.
+bench: $(TESTABLE)
+	cd tests && ../$(BIN)/python -m speed.bench $(if $(CASES),--only '$(CASES)' --out ../build/bench,--out ../docs/benchmarks) $(BENCH)
+
+bench-quick: $(TESTABLE)
+	cd tests && ../$(BIN)/python -m speed.bench --quick --out ../build/bench $(BENCH)
 
 lint: $(TESTABLE)
 	$(BIN)/ruff check .

@@ -149,9 +149,9 @@ class Rounds:
         reports: Sequence[Joined],
         notices: int,
         last_notice: int,
-        notices_expected: int | None = None,
+        notices_expected: int,
     ) -> Joins:
-        """Add how everybody came, and return it. Unless told otherwise, who comes is told to all."""
+        """Add how everybody came, and return it."""
         entered = sum(report.entered for report in reports)
         begun = min(report.begun for report in reports)
         seconds = max(max(r.last_entered for r in reports) - begun, 1) / 1_000_000
@@ -165,9 +165,7 @@ class Rounds:
             seconds=seconds,
             per_second=entered / seconds,
             notices=notices,
-            notices_expected=(
-                entered * (entered - 1) // 2 if notices_expected is None else notices_expected
-            ),
+            notices_expected=notices_expected,
             notices_seconds=max(last_notice - begun, 0) / 1_000_000,
         )
         self.joins.append(joins)

@@ -85,6 +85,7 @@ class Reading:
         for client in clients:
             client.private = Sequences()
         self._agreement = Agreement(self.order, clients)
+        self._one_order = all(client.dialect.one_order for client in clients)
 
     def take(self, client: Client, buffer: bytearray, count: int, now: int) -> None:
         """Take the first bytes of a buffer as what a client has just read."""
@@ -109,7 +110,8 @@ class Reading:
         """Return the tally, by how many messages each sender has sent: all, and those of here."""
         self._agreement.reconcile()
         tally = msgspec.structs.replace(self.tally)
-        tally.out_of_order += self._agreement.disorder()
+        if self._one_order:
+            tally.out_of_order += self._agreement.disorder()
         for client in self._clients:
             for account in (client.public, client.private):
                 tally.doubled += account.doubled
@@ -117,11 +119,15 @@ class Reading:
             if client.state is not State.IN:
                 continue
             tally.readers += 1
-            tally.unordered += not client.is_ordered
+            tally.unordered += not (client.is_ordered and self._one_order)
             tally.lost += self._lost(client, public)
             whisperer = self._whisperers[client.id]
             tally.lost += client.private.lost({whisperer: private.get(whisperer, 0)})
         return tally
+
+    def digest(self) -> int:
+        """Return a number that is the same in all processes whose readers found the same order."""
+        return self.order.digest() if self._one_order else 0
 
     def expected(self, public: Mapping[int, int], private: Mapping[int, int]) -> int:
         """Return how many messages there are to read for those who are there."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, Self, TypeVar
 
-from tertulia.clients.load import control
+from tertulia.clients.load import control, dialects
 from tertulia.clients.load.control import (
     Begin,
     Failed,
@@ -128,11 +128,12 @@ class _Run:
         doing = "coming back" if number else "joining"
         reports = await self._all(Joined, within, doing)
         entered = sum(report.entered for report in reports)
-        expected = entered * (entered - 1) // 2
+        speech = [dialects.by_name(it.dialect, it.name) for it in plan.targets]
+        expected = entered * (entered - 1) // 2 if all(it.announces for it in speech) else 0
         if entered == plan.clients:
             await self._notices(expected)
         last = max(process.progress.last_notice for process in self._processes)
-        joins = self._rounds.joined(reports, self._total().notices, last)
+        joins = self._rounds.joined(reports, self._total().notices, last, expected)
         return joins.clients == plan.clients
 
     async def _notices(self, expected: int) -> None:

@@ -17,6 +17,7 @@ from tertulia.dialects.protocollo import ProtocolloReader
 from tertulia.domain.commands import Acknowledge, Command, Say, Whisper
 
 TEXT = b"\tabcd0p1.2.3\txxx"
+OURS = ("chatte", "protocollo", "browser")
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 
 
@@ -43,6 +44,21 @@ GREETINGS = {
     "chatte": (b"0 Hello, nickname please.\n200 Welcome to the chatte.\n", b"ana\n"),
     "protocollo": (b"Utenti collegati: bob, carl\n", b"ana\n"),
     "browser": (UPGRADED + frame(b"", Opcode.PING) + frame(b'{"type":"welcome"}'), b""),
+    "irc": (
+        b"PING :123\r\n:s NOTICE * :hi\r\n:s 001 ana :hi\r\n:s 422 ana :No MOTD\r\n"
+        b":ana!u@h JOIN :#load\r\n:s 353 ana = #load :ana bob\r\n:s 366 ana #load :End\r\n",
+        b"NICK ana\r\nUSER load 0 * :load\r\nPONG :123\r\nJOIN #load\r\n",
+    ),
+    "nats": (
+        b'INFO {"server_id":"x"}\r\nPING\r\nPONG\r\n',
+        b'CONNECT {"verbose": false, "pedantic": false, "echo": true}\r\n'
+        b"SUB load.room 1\r\nSUB load.to.ana 2\r\nPING\r\nPONG\r\n",
+    ),
+    "jetstream": (
+        b'INFO {"server_id":"x"}\r\nPONG\r\n',
+        b'CONNECT {"verbose": false, "pedantic": false, "echo": true}\r\n'
+        b"SUB stored.load.room 1\r\nSUB stored.load.to.ana 2\r\nSUB acknowledged.ana 3\r\nPING\r\n",
+    ),
 }
 
 
@@ -66,6 +82,9 @@ def test_it_enters_and_keeps_what_comes_behind(
     [
         ("chatte", b"0 Hello\n202 Nickname already in use.\n", "202 Nickname already in use."),
         ("protocollo", "il nome già utilizzato\n".encode(), "il nome già utilizzato"),
+        ("irc", b":s 433 * ana :Nickname in use\r\n", ":s 433 * ana :Nickname in use"),
+        ("irc", b"ERROR :Closing link\r\n", "ERROR :Closing link"),
+        ("nats", b"-ERR 'Authorization Violation'\r\n", "-ERR 'Authorization Violation'"),
         ("browser", b"HTTP/1.1 403 Forbidden\r\n\r\n", "HTTP/1.1 403 Forbidden"),
         (
             "browser",
@@ -129,7 +148,7 @@ def _handshake() -> bytes:
     return dialects.by_name("browser", "host").entering("ana").feed(b"")
 
 
-@pytest.mark.parametrize("name", dialects.NAMES)
+@pytest.mark.parametrize("name", OURS)
 def test_the_service_understands_what_is_written(name: str) -> None:
     dialect = dialects.by_name(name, "host")
     long = TEXT + b"y" * 4000
@@ -159,7 +178,35 @@ def test_ids_of_the_browser_rise() -> None:
     assert tags[0] >= 1
 
 
-@pytest.mark.parametrize("name", ["chatte", "protocollo"])
+def test_what_other_servers_are_written() -> None:
+    irc, nats, stored = (dialects.by_name(it, "host") for it in ("irc", "nats", "jetstream"))
+    assert irc.say(TEXT) == b"PRIVMSG #load :" + TEXT + b"\r\n"
+    assert irc.whisper(b"load.0-3", TEXT) == b"PRIVMSG load_0-3 :" + TEXT + b"\r\n"
+    assert b"NICK load_0-3\r\n" in irc.entering("load.0-3").feed(b"")
+    assert nats.say(TEXT) == b"PUB load.room 16\r\n" + TEXT + b"\r\n"
+    assert nats.whisper(b"bea", TEXT) == b"PUB load.to.bea 16\r\n" + TEXT + b"\r\n"
+    # The sender's number, which the text has, is where it reads the acknowledgement.
+    assert stored.say(TEXT) == b"PUB load.room acknowledged.1 16\r\n" + TEXT + b"\r\n"
+    assert b"SUB acknowledged.1 3\r\n" in stored.entering("load.0-1").feed(b"INFO {}\r\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "ping", "pong"),
+    [("irc", b"PING :x y\r\n", b"PONG :x y\r\n"), ("nats", b"PING\r\n", b"PONG\r\n")],
+)
+def test_a_ping_among_lines_is_answered(name: str, ping: bytes, pong: bytes) -> None:
+    dialect = dialects.by_name(name, "host")
+    lines = b":a PRIVMSG #load :" + TEXT + b"\r\n"
+    assert dialect.whole(lines + ping + lines + ping[:3]) == Whole(2 * len(lines) + len(ping), pong)
+    assert dialect.whole(lines) == Whole(len(lines))
+
+
+def test_an_error_of_irc_says_farewell() -> None:
+    whole = dialects.by_name("irc", "host").whole(b"ERROR :Closing link: (flood)\r\n")
+    assert whole.farewell == "ERROR :Closing link: (flood)"
+
+
+@pytest.mark.parametrize("name", ["chatte", "protocollo", "irc", "nats"])
 def test_lines_are_whole_up_to_the_last_end(name: str) -> None:
     dialect = dialects.by_name(name, "host")
     assert dialect.whole(b"one\ntwo\nthr") == Whole(8)
@@ -201,6 +248,7 @@ def test_a_close_frame_says_farewell() -> None:
     ("name", "notice"),
     [
         ("chatte", b"150 load.0-12 just join to the chat\n"),
+        ("irc", b":load_0-12!~load@127.0.0.1 JOIN :#load\r\n"),
         ("protocollo", "G.@g> load.0-12 si è unito\n".encode()),
         ("protocollo", b"G.@G> Membro entrato nella chat: Benvenuto load.0-12\n\n"),
         (
@@ -212,4 +260,5 @@ def test_a_close_frame_says_farewell() -> None:
 def test_a_notice_of_who_came_is_counted_once(name: str, notice: bytes) -> None:
     marks = dialects.by_name(name, "host").joined(b"load.0-")
     assert sum(notice.count(mark) for mark in marks) == 1
-    assert sum(notice.replace(b"load.0", b"load.1").count(mark) for mark in marks) == 0
+    other = notice.replace(b"load.0", b"load.1").replace(b"load_0", b"load_1")
+    assert sum(other.count(mark) for mark in marks) == 0

@@ -165,7 +165,7 @@ def test_a_name_is_judged_by_its_address_and_looked_up_once(
 
 @pytest.mark.parametrize(
     "value",
-    ["", "chatte", "chatte=", "chatte=host", "chatte=:1", "chatte=::1:1", "irc=127.0.0.1:1"]
+    ["", "chatte", "chatte=", "chatte=host", "chatte=:1", "chatte=::1:1", "icq=127.0.0.1:1"]
     + [f"chatte=127.0.0.1:{port}" for port in ("", "0", "65536", "x", "-1", "1.5", "²")],
 )
 def test_a_malformed_address_is_refused(value: str) -> None:

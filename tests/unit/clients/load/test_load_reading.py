@@ -221,6 +221,20 @@ def test_a_swap_at_one_reader_is_out_of_order(
     assert tally.unordered == 0
 
 
+@pytest.mark.parametrize(("name", "disorder"), [("nats", 0), ("chatte", 2)])
+def test_only_who_promises_one_order_is_held_to_it(name: str, disorder: int) -> None:
+    room = Room([name] * 6)
+    for client in room.clients:
+        heard = [(0, 0), (1, 0)] if client.id < 4 else [(1, 0), (0, 0)]
+        room.read(client.id, b"".join(rendered("chatte", 0, public(*it)) for it in heard))
+    assert faults(room.account([(0, 0), (1, 0)])) == (
+        {"out_of_order": disorder} if disorder else {}
+    )
+    assert bool(room.reading.digest()) == bool(disorder)
+    room.read(5, rendered("chatte", 0, public(1, 0)))
+    assert faults(room.account([(0, 0), (1, 0)]))["doubled"] == 1
+
+
 def test_most_messages_are_compared_and_few_taken_apart() -> None:
     room = Room(["chatte"] * 50)
     for turn in range(10):

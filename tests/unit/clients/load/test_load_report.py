@@ -34,7 +34,7 @@ def outcome(
 ) -> Outcome:
     """Return what became of two processes with two clients each, of which one sends 100 messages."""
     rounds = Rounds(Plan(targets=(HERE,), clients=4, senders=1, processes=2, **plan))
-    rounds.joined([Joined(2, {}, 0, 0, 500_000), Joined(2, {}, 0, 0, 400_000)], 6, 600_000)
+    rounds.joined([Joined(2, {}, 0, 0, 500_000), Joined(2, {}, 0, 0, 400_000)], 6, 600_000, 6)
     rounds.sent(
         0, [Stopped({0: 100}, {}, late, held_back, 1_000_000), Stopped({}, {}, 0, 0, 900_000)]
     )
@@ -88,7 +88,7 @@ def test_whatever_is_wrong_is_trouble(tally: dict[str, int], trouble: str) -> No
 
 def test_another_order_in_another_process_is_trouble() -> None:
     rounds = Rounds(Plan(targets=(HERE,)))
-    rounds.joined([Joined(0, {}, 0, 0, 0)], 0, 0)
+    rounds.joined([Joined(0, {}, 0, 0, 0)], 0, 0, 0)
     rounds.sent(0, [Stopped({}, {}, 0, 0, 1)])
     tallies = [(7, 100), (8, 100), (9, 60)]  # the last has not all, which is counted as lost
     rounds.settled(
@@ -102,8 +102,8 @@ def test_another_order_in_another_process_is_trouble() -> None:
 
 def test_who_did_not_come_is_trouble_and_so_are_notices() -> None:
     rounds = Rounds(Plan(targets=(HERE,), clients=3))
-    rounds.joined([Joined(3, {}, 0, 0, 1000)], 2, 1000)
-    rounds.joined([Joined(2, {"202 in use": 1}, 5, 0, 1000)], 0, 1000)
+    rounds.joined([Joined(3, {}, 0, 0, 1000)], 2, 1000, 3)
+    rounds.joined([Joined(2, {"202 in use": 1}, 5, 0, 1000)], 0, 1000, 1)
     assert rounds.outcome(interrupted=True).trouble == [
         "1 notices of who came were lost",
         "1 clients could not enter: 202 in use",
@@ -132,7 +132,7 @@ def test_the_table_warns_of_what_spoils_the_figures() -> None:
 
 def test_the_table_of_a_run_without_messages() -> None:
     rounds = Rounds(Plan(targets=(HERE,), senders=0))
-    rounds.joined([Joined(100, {}, 0, 0, 1000)], 4950, 1000)
+    rounds.joined([Joined(100, {}, 0, 0, 1000)], 4950, 1000, 4950)
     told = table(rounds.outcome(interrupted=True))
     assert "nobody sends" in told
     assert "nothing was delivered" in told

@@ -1,15 +1,18 @@
 """The words of each dialect, as a client writes and reads them. Sans-IO.
 
 Written from the protocol pages, not from the service's own dialects: what checks the service should not
-repeat its mistakes. A dialect is one file, and one line in ``by_name``.
+repeat its mistakes. A dialect is one file, and one line in ``by_name``. The last three are those of other
+servers, to compare with.
 """
 
 from tertulia.clients.load.dialects.browser import Browser
 from tertulia.clients.load.dialects.chatte import Chatte
 from tertulia.clients.load.dialects.contract import Dialect
+from tertulia.clients.load.dialects.irc import Irc
+from tertulia.clients.load.dialects.nats import JetStream, Nats
 from tertulia.clients.load.dialects.protocollo import Protocollo
 
-NAMES = ("chatte", "protocollo", "browser")
+NAMES = ("chatte", "protocollo", "browser", "irc", "nats", "jetstream")
 
 
 def by_name(name: str, host: str) -> Dialect:
@@ -21,5 +24,8 @@ def by_name(name: str, host: str) -> Dialect:
         "chatte": Chatte(),
         "protocollo": Protocollo(),
         "browser": Browser(host),
+        "irc": Irc(),
+        "nats": Nats(),
+        "jetstream": JetStream(),
     }
     return dialects[name]

@@ -74,6 +74,8 @@ class Browser:
 
     name: ClassVar[str] = "browser"
     echoes: ClassVar[bool] = True
+    announces: ClassVar[bool] = True
+    one_order: ClassVar[bool] = True
     mark: ClassVar[bytes] = b"\\t"  # in JSON
     acknowledgement: ClassVar[bytes] = b""
     answers: ClassVar[tuple[bytes, ...]] = (b'{"type":"sent"', b'{"type":"kept"')

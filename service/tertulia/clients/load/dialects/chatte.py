@@ -26,6 +26,8 @@ class Chatte:
 
     name: ClassVar[str] = "chatte"
     echoes: ClassVar[bool] = True
+    announces: ClassVar[bool] = True
+    one_order: ClassVar[bool] = True
     mark: ClassVar[bytes] = b"\t"
     acknowledgement: ClassVar[bytes] = b"101 Message received.\n"
     answers: ClassVar[tuple[bytes, ...]] = (b"101 Message sent.\n",)

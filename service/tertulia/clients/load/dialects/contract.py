@@ -36,6 +36,10 @@ class Dialect(Protocol):
     name: ClassVar[str]
     echoes: ClassVar[bool]
     """Whether a sender reads its own public messages."""
+    announces: ClassVar[bool]
+    """Whether everybody is told who came."""
+    one_order: ClassVar[bool]
+    """Whether all read the messages of different senders in the same order, as far as is promised."""
     mark: ClassVar[bytes]
     """What a TAB in a text looks like on the wire."""
     acknowledgement: ClassVar[bytes]

@@ -20,6 +20,8 @@ class Protocollo:
 
     name: ClassVar[str] = "protocollo"
     echoes: ClassVar[bool] = False
+    announces: ClassVar[bool] = True
+    one_order: ClassVar[bool] = True
     mark: ClassVar[bytes] = b"\t"
     acknowledgement: ClassVar[bytes] = b""
     answers: ClassVar[tuple[bytes, ...]] = ()

@@ -1,0 +1,106 @@
+"""``nats`` and ``jetstream``, of a NATS server: a subject is the room, and each client has one of its own.
+
+Described at https://docs.nats.io/reference/reference-protocols/nats-protocol. With ``jetstream`` every
+message is stored by the server, and acknowledged, before anybody reads it. That needs a stream, which
+docs/load.md shows.
+"""
+
+import json
+from typing import ClassVar, Final
+
+from tertulia.clients.load import texts
+from tertulia.clients.load.dialects.contract import LineEntering, Whole, whole_lines
+
+_ROOM: Final = b"load.room"
+_ONE: Final = b"load.to."
+"""What the subject of one client begins with."""
+_OPTIONS: Final = json.dumps({"verbose": False, "pedantic": False, "echo": True}).encode()
+
+STORED: Final = b"stored."
+"""What JetStream puts before the subject on which it passes a stored message on."""
+_ACKNOWLEDGED: Final = b"acknowledged."
+"""What the subject on which one client reads acknowledgements begins with; its number follows."""
+
+
+class _Entering(LineEntering):
+    """Say who one is and what one wants to read. The answer to a ping comes when that is done."""
+
+    def __init__(self, subjects: tuple[bytes, ...]) -> None:
+        super().__init__()
+        self._subjects = subjects
+
+    def line(self, line: bytes) -> bytes:
+        if line.startswith(b"INFO "):
+            wanted = (b"SUB %s %d\r\n" % it for it in zip(self._subjects, (1, 2, 3), strict=False))
+            return b"CONNECT %s\r\n%sPING\r\n" % (_OPTIONS, b"".join(wanted))
+        if line == b"PONG":
+            self.entered = True
+        elif line == b"PING":
+            return b"PONG\r\n"
+        elif line.startswith(b"-ERR"):
+            return self.refuse(line)
+        return b""
+
+
+class Nats:
+    """Publish and subscribe: nothing is kept, nothing is acknowledged, nobody is told who came."""
+
+    name: ClassVar[str] = "nats"
+    echoes: ClassVar[bool] = True
+    announces: ClassVar[bool] = False
+    one_order: ClassVar[bool] = False
+    mark: ClassVar[bytes] = b"\t"
+    acknowledgement: ClassVar[bytes] = b""
+    answers: ClassVar[tuple[bytes, ...]] = ()
+    refusals: ClassVar[tuple[bytes, ...]] = (b"-ERR ",)
+
+    def entering(self, nickname: str) -> _Entering:
+        return _Entering((_ROOM, _ONE + nickname.encode()))
+
+    def say(self, text: bytes) -> bytes:
+        return _publish(_ROOM, text)
+
+    def whisper(self, recipient: bytes, text: bytes) -> bytes:
+        return _publish(_ONE + recipient, text)
+
+    def received(self, private: int) -> bytes:
+        return b""
+
+    def whole(self, data: bytes) -> Whole:
+        # A message is two lines. The first alone has no text in it, so it does not matter where it is cut.
+        end = whole_lines(data).end
+        if b"PING\r\n" not in data:
+            return Whole(end)
+        return Whole(end, b"PONG\r\n" * data[:end].splitlines().count(b"PING"))
+
+    def joined(self, prefix: bytes) -> tuple[bytes, ...]:
+        return ()
+
+
+class JetStream(Nats):
+    """What is published is stored, acknowledged to its sender, and passed on after that."""
+
+    name: ClassVar[str] = "jetstream"
+    answers: ClassVar[tuple[bytes, ...]] = (b'{"stream":',)
+    refusals: ClassVar[tuple[bytes, ...]] = (b"-ERR ", b'{"error":')
+
+    def entering(self, nickname: str) -> _Entering:
+        number = nickname.rpartition("-")[2].encode()
+        mine = STORED + _ONE + nickname.encode()
+        return _Entering((STORED + _ROOM, mine, _ACKNOWLEDGED + number))
+
+    def say(self, text: bytes) -> bytes:
+        return _publish(_ROOM, text, _acknowledged(text))
+
+    def whisper(self, recipient: bytes, text: bytes) -> bytes:
+        return _publish(_ONE + recipient, text, _acknowledged(text))
+
+
+def _publish(subject: bytes, text: bytes, reply: bytes = b"") -> bytes:
+    return b"PUB %s %s%d\r\n%s\r\n" % (subject, reply, len(text), text)
+
+
+def _acknowledged(text: bytes) -> bytes:
+    """Return where the acknowledgement goes: to the sender, whose number is in the text."""
+    found = texts.find(text)
+    return b"%s%d " % (_ACKNOWLEDGED, found[0].sender) if found else b""

@@ -1,0 +1,133 @@
+"""One measurement: a server is started, loaded, watched and ended."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from speed.bench.cases import Case, Fault, Side
+from speed.bench.cores import Cores, divide, pinned
+from speed.bench.results import Measured
+from speed.bench.servers import Running
+from speed.bench.usage import Usage, Watch
+from tertulia.clients.load.outcome import Outcome
+
+_MOST_SECONDS: Final = 240
+"""Seconds that the load tool may take beside the load itself: to join, most of all."""
+_SETTLE: Final = 3
+"""Seconds without a delivery after which what is missing is lost."""
+_BEGINS_WITHIN: Final = 0.05
+"""Seconds from when the load tool says that it begins to its first message."""
+_FAULT_EVERY: Final = 1.0
+"""Seconds between two faults."""
+
+
+class MeasureError(Exception):
+    """It could not be measured. The message says why."""
+
+
+def measure(case: Case, side: Side, seconds: float, cores: Cores | None = None) -> Measured:
+    """Measure one side of a case, for so many seconds. Raises MeasureError."""
+    server = side.server
+    cores = cores or divide(os.sched_getaffinity(0), server.processes, apart=server.apart)
+    fault = case.fault if side is case.sides[0] else None
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="tertulia-bench-") as directory,
+            server.start(Path(directory), cores) as running,
+            Watch(running.processes) as watch,
+            _each_second(fault, running) if fault else contextlib.nullcontext(),
+        ):
+            outcome = _load(case, side, running, seconds, cores)
+    except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise MeasureError(f"{type(error).__name__}: {error}") from error
+    return figures(outcome, watch.usage)
+
+
+def figures(outcome: Outcome, usage: Mapping[str, Usage]) -> Measured:
+    """Put together what the load tool and the watch have seen."""
+    delivered, joins, latency = outcome.delivered, outcome.joins[0], outcome.latency
+    began = outcome.began
+    # The last deliveries may come when nothing is sent any more: what they cost counts as well.
+    ended = max(outcome.ended, began + _BEGINS_WITHIN + delivered.seconds)
+    cpu = {role: it.cpu_between(began, ended) for role, it in usage.items()}
+    count = delivered.public + delivered.private
+    return Measured(
+        deliveries=delivered.per_second if count else 0.0,
+        messages=outcome.sent.per_second,
+        cpu={role: spent / count * 1e6 for role, spent in cpu.items()} if count else {},
+        busy={role: spent / (ended - began) for role, spent in cpu.items()},
+        p50=latency.p50,
+        p99=latency.p99,
+        p99_9=latency.p99_9,
+        longest=latency.max,
+        answered=outcome.sent.answered,
+        lost=delivered.lost,
+        duplicated=delivered.duplicated,
+        out_of_order=delivered.out_of_order,
+        disconnected=delivered.disconnected,
+        join_seconds=max(joins.seconds, joins.notices_seconds),
+        notices=joins.notices,
+        notices_expected=joins.notices_expected,
+        memory={
+            role: (it.memory_at(outcome.ended) - it.memory_at(0)) / max(joins.clients, 1)
+            for role, it in usage.items()
+        },
+        tool=outcome.tool.busiest,
+        trouble=outcome.trouble,
+    )
+
+
+def command(case: Case, side: Side, running: Running, seconds: float) -> list[str]:
+    """Return how the load tool is called."""
+    dialects = side.dialects or tuple(running.ports)
+    ports = {dialect: list(running.ports[dialect]) for dialect in dialects}
+    each = max(map(len, ports.values()))
+    addresses = [
+        f"{dialect}=127.0.0.1:{ports[dialect][i]}" for i in range(each) for dialect in ports
+    ]
+    return [
+        *(sys.executable, "-m", "tertulia", "load", *addresses),
+        *case.load.options(seconds),
+        *("--settle", f"{_SETTLE}", "--json"),
+        *(["--ack"] if side.acknowledges else []),
+    ]
+
+
+def _load(case: Case, side: Side, running: Running, seconds: float, cores: Cores) -> Outcome:
+    with pinned(cores.load):
+        done = subprocess.run(
+            command(case, side, running, seconds),
+            capture_output=True,
+            timeout=_MOST_SECONDS + seconds,
+            check=False,
+        )
+    try:
+        return msgspec.json.decode(done.stdout, type=Outcome)
+    except msgspec.MsgspecError as error:
+        why = done.stderr.decode(errors="replace").strip().splitlines()
+        raise MeasureError(why[-1] if why else f"the load tool said nothing: {error}") from error
+
+
+@contextlib.contextmanager
+def _each_second(fault: Fault, running: Running) -> Iterator[None]:
+    stop = threading.Event()
+
+    def go_on() -> None:
+        while not stop.wait(_FAULT_EVERY):
+            fault(running)
+
+    thread = threading.Thread(target=go_on, name="faults", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

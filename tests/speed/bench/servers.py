@@ -1,0 +1,161 @@
+"""What is measured: the service as it is deployed, with Redis beside it, and how a server is started here."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from harness import processes
+from harness.node import Listener, Node
+from harness.redis_server import RedisServer, redis_binary
+from harness.waiting import until_sync
+from speed.bench.cores import Cores, pinned
+
+START_SECONDS: Final = 20.0
+WITHOUT_LIMITS: Final = {
+    "LIMITS__COMMANDS_PER_SECOND": "1000000",
+    "LIMITS__COMMANDS_BURST": "1000000",
+    "LIMITS__BYTES_PER_SECOND": "1000000000",
+    "LIMITS__BYTES_BURST": "1000000000",
+    "LIMITS__CONNECTIONS_PER_ADDRESS": "100000",
+    "LIMITS__CONNECTIONS": "100000",
+}
+"""What one client may do is not what is measured, here as with the peers."""
+_REDIS_OPTIONS: Final = ("--client-output-buffer-limit", "pubsub 256mb 64mb 60")
+"""As in deploy/redis/redis.conf."""
+
+Fsync = Literal["always", "everysec", "no"]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs."""
+
+    ports: Mapping[str, Sequence[int]]
+    """Where it listens, by the dialect's name in the load tool."""
+    processes: Mapping[str, Sequence[int]]
+    """The ids of its processes, by what they do."""
+    redis: RedisServer | None = None
+
+
+Start = Callable[[Path, Cores], AbstractContextManager[Running]]
+"""Runs a server in an empty folder, on cores, as long as the block lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One that can be measured."""
+
+    name: str
+    start: Start
+    missing: Callable[[], str | None] = field(default=lambda: None)
+    """Says what is not there, if it can't be measured here."""
+    version: Callable[[], str] = field(default=lambda: "")
+    processes: int = 1
+    """How many processes it has, for their cores."""
+    apart: bool = False
+    """Whether each of them should have a core of its own, if there are enough."""
+
+
+def tertulia(nodes: int = 1, fsync: Fsync = "always") -> Server:
+    """Return so many nodes and a Redis, which writes to disk before each answer unless told otherwise."""
+
+    @contextlib.contextmanager
+    def start(directory: Path, cores: Cores) -> Iterator[Running]:
+        redis = RedisServer(fsync=fsync, options=_REDIS_OPTIONS)
+        started: list[Node] = []
+        try:
+            with pinned(cores.servers[0]):
+                redis.start()
+            for number in range(nodes):
+                with pinned(cores.servers[1 + number]):
+                    started.append(_node(directory, redis, number))
+            for node in started:
+                node.ready_sync()
+            yield Running(
+                ports={
+                    dialect: [node.port(dialect) for node in started]
+                    for dialect in ("chatte", "protocollo", "browser")
+                },
+                processes={"node": [node.pid for node in started], "redis": [redis.pid]},
+                redis=redis,
+            )
+        finally:
+            for node in started:
+                node.end()
+            redis.close()
+
+    return Server(
+        name="tertulia",
+        start=start,
+        version=_versions,
+        processes=1 + nodes,
+        apart=nodes > 1,
+    )
+
+
+def _node(directory: Path, redis: RedisServer, number: int) -> Node:
+    return Node(
+        directory / f"node-{number}",
+        redis_url=redis.url,
+        node_id=f"bench-{number}",
+        listeners=tuple(Listener(dialect) for dialect in ("chatte", "protocollo", "browser")),
+        settings=WITHOUT_LIMITS,
+    )
+
+
+def _versions() -> str:
+    here = said_by([sys.executable, "-c", "from tertulia.cli import main; main()", "--version"])
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"{here}, Python {python}, {said_by([redis_binary(), '--version'])}"
+
+
+def said_by(command: Sequence[str]) -> str:
+    """Return the first line that a program prints."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return (done.stdout or done.stderr).strip().partition("\n")[0]
+
+
+def missing_program(name: str, package: str) -> Callable[[], str | None]:
+    """Return what says whether a program is not on PATH, and how to get it."""
+    return lambda: None if program(name) else f"no {name} here: apt-get install {package}"
+
+
+def program(name: str) -> str | None:
+    """Return where a program is, also where PATH does not have the system's."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], directory: Path, cores: Cores, port: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program that listens on a port, as long as the block lasts."""
+    log = directory / "log"
+    with log.open("ab") as output, pinned(cores.servers[0]):
+        process = processes.start(command, output=output, directory=directory)
+
+    def listens() -> bool:
+        if process.poll() is not None:
+            raise AssertionError(f"{command[0]} ended with {process.returncode}:\n{_tail(log)}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    try:
+        until_sync(listens, START_SECONDS, lambda: f"{command[0]} to listen\n{_tail(log)}")
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:])
