@@ -28,11 +28,19 @@ class Person:
     """One program on a pseudo-terminal. Types keys and reads the screen."""
 
     def __init__(
-        self, folder: Path, server: str, *, port: int | None = None, columns: int = 100
+        self,
+        folder: Path,
+        server: str,
+        *,
+        port: int | None = None,
+        host: str | None = None,
+        columns: int = 100,
     ) -> None:
+        """Start it in a folder; ``host`` is the address to listen on."""
         self.port = free_port() if port is None else port
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self._raw = ""
         self._screen = ""
         self._cursor = 0
         self._terminal, inner = pty.openpty()
@@ -42,6 +50,7 @@ class Person:
             [
                 *(sys.executable, "-c", command, "device", str(self.port)),
                 *("--server", server, "--dir", str(folder / "kept")),
+                *(("--host", host) if host else ()),
             ],
             stdin=inner,
             stdout=inner,
@@ -60,6 +69,13 @@ class Person:
     def screen(self) -> str:
         """Everything that was shown, without what moves the cursor."""
         return self._screen
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that stay on the screen, as a person sees them, without the one being typed."""
+        rows = self._raw.split("\n")[:-1]
+        # Whatever is written anew begins at the start of its row, and clears what is left of it.
+        return [_ESCAPE.sub("", row.removesuffix("\r").rpartition("\r")[2]) for row in rows]
 
     def types(self, line: str) -> None:
         """Type a line and press Enter."""
@@ -138,7 +154,6 @@ class Person:
             self._stop.close()
 
     def _read(self) -> None:
-        raw = ""
         while True:
             # A read under way would keep the terminal open when it is closed.
             ready, _, _ = select.select([self._terminal, self._stop.fileno()], [], [])
@@ -150,8 +165,8 @@ class Person:
                 return
             if not data:
                 return
-            raw += data.decode(errors="replace")
-            self._screen = _ESCAPE.sub("", raw).replace("\r\n", "\n").replace("\r", "\n")
+            self._raw += data.decode(errors="replace")
+            self._screen = _ESCAPE.sub("", self._raw).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _take_terminal() -> None:

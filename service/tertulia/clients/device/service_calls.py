@@ -26,8 +26,8 @@ class Patience:
     """For an operation's next answer: time enough for a busy service to verify a password."""
     close: float = 2.0
     """For the service to close in its turn: it then has taken everything."""
-    pauses: tuple[float, ...] = (0.3, 1.0, 2.0)
-    """Between the tries."""
+    pauses: tuple[float, ...] = (0.3, 1.0, 2.0, 3.0)
+    """Between the tries: a node that is started again is there within them."""
 
 
 class ServiceError(Exception):
