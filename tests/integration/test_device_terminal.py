@@ -278,7 +278,9 @@ def test_a_service_that_is_away_is_told_and_waited_for_a_little(
         anna.types("hanging")
         anna.expects("-- The service at .* does not answer; trying again")
         device_service.start()
-        if "Nothing is waiting" in anna.expects("-- Nothing is waiting|-- The service at .* is away"):
+        if "Nothing is waiting" in anna.expects(
+            "-- Nothing is waiting|-- The service at .* is away"
+        ):
             break
         device_service.stop()  # it took longer to start than the program tries
     else:
