@@ -137,6 +137,12 @@ class Metrics:
             counter("deliveries_total", "Messages written to this node's clients.", "dialect"),
             dialects,
         )
+        self._pending_messages = _by(
+            gauge(
+                "pending_messages", "Messages that wait for accounts of a chat, in Redis.", "chat"
+            ),
+            chats,
+        )
         self.undelivered = counter(
             "undelivered_total", "Private messages reported to their sender as not delivered."
         )
@@ -219,6 +225,10 @@ class Metrics:
     def roster_size(self, chat: str) -> Gauge:
         """Return the gauge of a chat's nicknames."""
         return self._roster_size[chat]
+
+    def pending_messages(self, chat: str) -> Gauge:
+        """Return the gauge of messages that wait for a chat's accounts."""
+        return self._pending_messages[chat]
 
     def joins(self, dialect: str) -> Counter:
         """Return the counter of joins in one dialect."""

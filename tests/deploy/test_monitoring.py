@@ -25,7 +25,6 @@ VARIABLES = {"$chat": ".*", "$node": ".*", "$__rate_interval": "20s", "$__range"
 """What Grafana puts in for a person who chose nothing."""
 
 LATER = {
-    "tertulia_pending_messages": ('{instance="a", chat="main"}', "3x9"),
     "tertulia_certificate_expiry_timestamp_seconds": ('{instance="a", listener="x"}', "9000x9"),
 }
 """Metrics that a node has only in a state in which these are not: labels and values then."""

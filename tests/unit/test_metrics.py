@@ -91,6 +91,7 @@ def test_every_metric_is_there(metrics: Metrics, registry: CollectorRegistry) ->
         ("leaves", "counter"),
         ("messages", "counter"),
         ("passwords_waiting", "gauge"),
+        ("pending_messages", "gauge"),
         ("publish_to_delivery_seconds", "histogram"),
         ("reads_paused", "counter"),
         ("ready", "gauge"),

@@ -12,6 +12,7 @@ from tertulia.domain.nicknames import fold, is_valid
 from tertulia.store.access import Access
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
+from tertulia.store.scripts import DELETE_ACCOUNT
 from tertulia.store.topology import servers_of
 
 
@@ -73,12 +74,9 @@ class AccountBook:
         """Delete an account, its login, and what waits for it."""
         await self._require(nickname)
         key, keys = fold(nickname), self._keys
-        await self._link.call_many(
-            [
-                ("DEL", keys.account(key), keys.device(key), keys.pending(key), keys.counts(key)),
-                ("ZREM", keys.devices, key),
-            ]
-        )
+        account = (keys.meta, keys.account(key), keys.device(key), keys.devices)
+        waiting = (keys.pending(key), keys.counts(key))
+        await self._link.run(DELETE_ACCOUNT, [*account, *waiting], [key])
 
     async def all(self) -> list[Account]:
         """Return all accounts, by name."""

@@ -35,6 +35,8 @@ from tertulia.store.topology import servers_of
 from tertulia.store.wire import probe
 
 _STEP_MEMBERS = 200
+_COUNT_ROUNDS = 4
+"""Rounds of care between two looks at how much waits for people: two heartbeats."""
 _START_SECONDS = 4.5
 """How long a Redis that can't be reached is asked again when the node starts."""
 
@@ -291,12 +293,19 @@ class ChatStore:
                     channel = self._keys.channel(self._member.node)
                     told = probe(self._committer.told)
                     await self._links["care"].publish(channel, told)
+                if rounds % _COUNT_ROUNDS == 0:
+                    await self._count_pending()
                 await self._burials.round()
                 await self._sweeper.round()
                 rounds += 1
             except StoreAway:
                 pass  # the committer sees to it
             await asyncio.sleep(self._settings.heartbeat_seconds / 2)
+
+    async def _count_pending(self) -> None:
+        """Tell how many messages wait; Redis keeps count, so every node tells the same."""
+        count = await self._links["care"].call("HGET", self._keys.meta, "pending")
+        self._metrics.pending_messages(self._keys.chat).set(int(count or 0))
 
     async def _may_bury(self) -> bool:
         """Only who has had a healthy Redis for a whole lease: nobody is buried right after an outage.

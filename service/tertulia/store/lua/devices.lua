@@ -8,6 +8,7 @@
 --   {chat}:devices       zset: who is logged in → until when, milliseconds
 --   {chat}:pending:NICK  stream: messages that wait; f sender as shown, x text
 --   {chat}:counts:NICK   hash: sender, folded → how many of them; and '' → bytes in all
+--   {chat}:meta          hash, KEYS[1]: pending, how many messages wait in all
 --   {chat}:node:ID:waiting  set: the devices that wait on a connection to a node
 
 local DAY_MS = 86400000
@@ -27,15 +28,16 @@ local function keep(pending, counts, sender, sender_key, text, bounds)
   redis.call('XADD', pending, '*', 'f', sender, 'x', text)
   redis.call('HINCRBY', counts, sender_key, 1)
   redis.call('HINCRBY', counts, '', size)
+  redis.call('HINCRBY', KEYS[1], 'pending', 1)
   return true
 end
 
 -- Give everything that waits for an account to ``give(sender, text)``; nothing waits afterwards.
 local function hand_over(pending, counts, give)
-  for _, entry in ipairs(redis.call('XRANGE', pending, '-', '+')) do
-    give(entry[2][2], entry[2][4])
-  end
+  local entries = redis.call('XRANGE', pending, '-', '+')
+  for _, entry in ipairs(entries) do give(entry[2][2], entry[2][4]) end
   redis.call('DEL', pending, counts)
+  redis.call('HINCRBY', KEYS[1], 'pending', 0 - #entries)  -- the minus of -0 is no integer to Redis
 end
 
 -- Whether a device is logged in at an address; its login is good for another day then.
@@ -127,6 +129,7 @@ local function device_op(op, at, now, sitting, bounds, post)
         redis.call('XDEL', pending, id)
         redis.call('HINCRBY', counts, sender, -1)
         redis.call('HINCRBY', counts, '', -(#entry[2][2] + #entry[2][4]))
+        redis.call('HINCRBY', KEYS[1], 'pending', -1)
       end
     end
     if redis.call('XLEN', pending) == 0 then redis.call('DEL', pending, counts) end
