@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -149,7 +150,7 @@ def serve(config: Path | None, log_format: str | None, **given: object) -> None:
         sys.exit(run(settings))
     except StartError as error:
         click.echo(f"tertulia: {error}", err=True)
-        sys.exit(_WRONG)
+        sys.exit(error.status)
 
 
 @main.command()
@@ -157,9 +158,23 @@ def serve(config: Path | None, log_format: str | None, **given: object) -> None:
 def check(config: Path | None, log_format: str | None, **given: object) -> None:
     """Check the settings and print them as understood, secrets masked.
 
-    Exit status 2, with the place of each mistake, where something is wrong.
+    Exit status 2, with the place of each mistake, where something is wrong. Certificates are read as
+    well; no address is tried, as a node may be running.
     """
-    click.echo(describe(_load(config, log_format, **given)), nl=False)
+    from tertulia.edge import certificates
+
+    settings = _load(config, log_format, **given)
+    wrong = False
+    for i, listener in enumerate(settings.listeners):
+        if listener.certificate is not None:
+            try:
+                certificates.load(listener.certificate, listener.key, datetime.now(UTC))
+            except certificates.CertificateError as error:
+                click.echo(f"tertulia: listeners[{i}]: {error}", err=True)
+                wrong = True
+    if wrong:
+        sys.exit(_MISUSED)
+    click.echo(describe(settings), nl=False)
 
 
 @main.command()

@@ -83,6 +83,7 @@ class Metrics:
         dialects: Iterable[str],
         chats: Iterable[str],
         version: str,
+        certificates: Iterable[str] = (),
     ) -> None:
         self.registry = registry
         dialects = tuple(dialects)
@@ -154,6 +155,25 @@ class Metrics:
         )
         self.reads_paused = counter(
             "reads_paused_total", "Times that a client sent too much and was not read for a while."
+        )
+
+        # TLS.
+        certificates = tuple(certificates)
+        self._certificate_expiry = _by(
+            gauge(
+                "certificate_expiry_timestamp_seconds",
+                "When the certificate in use on a listener ends, in Unix time.",
+                "listener",
+            ),
+            certificates,
+        )
+        self._certificate_reload_failures = _by(
+            counter(
+                "certificate_reload_failures_total",
+                "Times that a new certificate could not be used, and the old one stayed.",
+                "listener",
+            ),
+            certificates,
         )
 
         # Group commit.
@@ -253,6 +273,14 @@ class Metrics:
     def faults(self, fault: Fault) -> Counter:
         """Return the counter of one kind of refused commands."""
         return self._faults[fault.value]
+
+    def certificate_expiry(self, listener: str) -> Gauge:
+        """Return the gauge of when a listener's certificate ends."""
+        return self._certificate_expiry[listener]
+
+    def certificate_reload_failures(self, listener: str) -> Counter:
+        """Return the counter of a listener's certificates that could not be used."""
+        return self._certificate_reload_failures[listener]
 
     def commit_retries(self, cause: RetryCause) -> Counter:
         """Return the counter of commits sent again for one cause."""

@@ -32,6 +32,7 @@ from tertulia.dialects.contract import Voice
 from tertulia.dialects.protocollo import ProtocolloVoice
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import ops, tcp, websocket
+from tertulia.edge.certificates import Certificate, CertificateError
 from tertulia.edge.draining import AT_ONCE, Spread, send_away
 from tertulia.edge.entrance import Gate
 from tertulia.edge.lag import LagTimer
@@ -41,7 +42,7 @@ from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.metrics import Metrics
 from tertulia.sd_notify import Notifier, Pulse
 from tertulia.settings import LimitSettings, ListenerSettings, Settings, default_node_id
-from tertulia.stopping import Stop, heed_signals
+from tertulia.stopping import Stop, heed_hangup, heed_signals
 from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore, StoreFailed
 from tertulia.store.embedded import EmbeddedRedis
@@ -67,6 +68,15 @@ _HURRY_SECONDS = 1.0
 
 class StartError(Exception):
     """The node can't start; the text says why, and what to do."""
+
+    status = 1
+    """The exit status of the process."""
+
+
+class Misconfigured(StartError):
+    """It will not start until somebody has changed something: trying again is of no use."""
+
+    status = 2
 
 
 def run(settings: Settings) -> int:
@@ -95,6 +105,7 @@ async def _serve(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         try:
             node = Node(settings, stop, notifier)
+            heed_hangup(stop, node.reload)
             await node.start(stack)
         except (EmbeddedError, StoreFailed) as error:
             raise StartError(str(error)) from error
@@ -102,6 +113,11 @@ async def _serve(settings: Settings) -> int:
         await node.drain(failed=failed)
     _log.info("stopped")
     return 1 if failed else 0
+
+
+def _name(listener: ListenerSettings) -> str:
+    """Return what a listener is called in metrics and logs."""
+    return f"{listener.dialect}:{listener.port}"
 
 
 class Node:
@@ -119,6 +135,7 @@ class Node:
         self._resting = Resting(self._loop) if hasattr(select, "epoll") else None
         self._servers: list[asyncio.Server] = []
         self._gates: list[Gate] = []
+        self._certificates: list[Certificate] = []
         self._page = websocket.Page.load()
         self._starting = True
         self._draining = False
@@ -130,6 +147,7 @@ class Node:
             dialects=(*VOICES, DEVICE),
             chats={listener.chat for listener in settings.listeners},
             version=version("tertulia"),
+            certificates=(_name(it) for it in settings.listeners if it.certificate),
         )
         self._hashing = Hashing(settings.limits.logins_waiting, self._metrics)
 
@@ -139,6 +157,7 @@ class Node:
         Raises StartError, EmbeddedError or StoreFailed.
         """
         settings = self._settings
+        gates = [self._gate(i, listener, stack) for i, listener in enumerate(settings.listeners)]
         sockets = [self._bind(listener, stack) for listener in settings.listeners]
         await self._serve_ops(stack)
         alone = settings.redis_url is None
@@ -158,12 +177,17 @@ class Node:
         counts = ConnectionCounts(
             settings.limits.connections, settings.limits.connections_per_address
         )
-        for listener, listening in zip(settings.listeners, sockets, strict=True):
-            await self._listen(listener, listening, counts)
+        for listener, listening, gate in zip(settings.listeners, sockets, gates, strict=True):
+            await self._listen(listener, listening, gate, counts)
         self._starting = False
         self._notifier.ready(self._status())
         stack.callback(Pulse(self._notifier, self._loop, self._status).stop)
         _log.info("ready", node=self._node_id)
+
+    def reload(self) -> None:
+        """Take what there is of new certificates in use."""
+        for certificate in self._certificates:
+            certificate.reload()
 
     async def run(self) -> bool:
         """Wait for the order to stop; True where a part failed instead."""
@@ -219,11 +243,30 @@ class Node:
 
     # --- Parts -----------------------------------------------------------------------------------
 
+    def _gate(self, i: int, listener: ListenerSettings, stack: AsyncExitStack) -> Gate | None:
+        """Make what clients of a listener have to pass; None where there is nothing."""
+        context = None
+        if listener.certificate is not None:
+            try:
+                certificate = Certificate(
+                    _name(listener), listener.certificate, listener.key, self._loop, self._metrics
+                )
+            except CertificateError as error:
+                raise Misconfigured(f"listeners[{i}]: {error}") from error
+            stack.callback(certificate.stop)
+            self._certificates.append(certificate)
+            context = certificate.context
+        elif not self._settings.trusted_proxies:
+            return None
+        gate = Gate(self._settings.trusted_proxies, context)
+        self._gates.append(gate)
+        return gate
+
     def _bind(self, listener: ListenerSettings, stack: AsyncExitStack) -> socket.socket:
         try:
             listening = tcp.bind(listener.host, listener.port)
         except OSError as error:
-            raise StartError(
+            raise Misconfigured(
                 f"{listener.dialect} can't listen on {listener.host} port {listener.port}: "
                 f"{error.strerror or error}. Stop whatever has it, or set another port in listeners."
             ) from error
@@ -237,7 +280,7 @@ class Node:
                 host, port, registry=self._metrics.registry, not_ready=self._not_ready
             )
         except OSError as error:
-            raise StartError(
+            raise Misconfigured(
                 f"ops can't listen on {host} port {port}: {error.strerror or error}. "
                 "Stop whatever has it, or set another port in ops."
             ) from error
@@ -269,26 +312,23 @@ class Node:
         self._stores[chat] = store
 
     async def _listen(
-        self, settings: ListenerSettings, listening: socket.socket, counts: ConnectionCounts
+        self,
+        settings: ListenerSettings,
+        listening: socket.socket,
+        gate: Gate | None,
+        counts: ConnectionCounts,
     ) -> None:
         listener = self._listener(settings, counts)
         if settings.dialect == BrowserVoice.name:
             web = websocket.WebListener(*listener, self._page, settings.origins)
-            self._servers.append(await websocket.serve(web, listening, self._gate()))
+            self._servers.append(await websocket.serve(web, listening, gate))
         else:
-            self._servers.append(await tcp.serve(Listener(*listener), listening, self._gate()))
+            self._servers.append(await tcp.serve(Listener(*listener), listening, gate))
         host, port = settings.host, listening.getsockname()[1]
-        url = {"url": f"http://{host}:{port}/"} if settings.dialect == BrowserVoice.name else {}
-        _log.info(
-            "listening", dialect=settings.dialect, host=host, port=port, chat=settings.chat, **url
-        )
-
-    def _gate(self) -> Gate | None:
-        trusted = self._settings.trusted_proxies
-        if not trusted:
-            return None
-        self._gates.append(Gate(trusted))
-        return self._gates[-1]
+        about: dict[str, object] = {"chat": settings.chat, "tls": settings.certificate is not None}
+        if settings.dialect == BrowserVoice.name:
+            about["url"] = f"{'https' if settings.certificate else 'http'}://{host}:{port}/"
+        _log.info("listening", dialect=settings.dialect, host=host, port=port, **about)
 
     def _listener(self, settings: ListenerSettings, counts: ConnectionCounts) -> tuple[
         Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,

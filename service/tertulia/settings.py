@@ -69,6 +69,10 @@ def _network(value: object) -> object:
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(_network)]
 
 
+def _absolute(path: Path) -> Path:
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - Path's raises without a home
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -123,6 +127,33 @@ class ListenerSettings(_Section):
         description="`browser` only: origins of other sites whose pages may connect, like "
         "`https://example.org`; the host itself always may.",
     )
+
+    certificate: Path | None = Field(
+        default=None,
+        description="A PEM file with the certificate and its chain: clients speak TLS (1.2 or 1.3) here. "
+        "A new one is taken in use by itself, and on SIGHUP.",
+        json_schema_extra={"shown": "none, in the clear"},
+    )
+    key: Path | None = Field(
+        default=None,
+        description="The PEM file with the certificate's private key, without a password.",
+        json_schema_extra={"shown": "in the certificate's file"},
+    )
+
+    @field_validator("certificate", "key")
+    @classmethod
+    def _anchored(cls, value: Path | None) -> Path | None:
+        return None if value is None else _absolute(value)
+
+    @model_validator(mode="after")
+    def _key_of_something(self) -> Self:
+        if self.key is not None and self.certificate is None:
+            raise PydanticCustomError(
+                "relation",
+                "there is a key without a certificate: set certificate as well",
+                {"fields": ("key",)},
+            )
+        return self
 
     @field_validator("dialect")
     @classmethod
@@ -420,8 +451,8 @@ class Settings(BaseSettings):
 
     @field_validator("data_dir")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111 - Path's raises without a home
+    def _anchored(cls, value: Path) -> Path:
+        return _absolute(value)
 
     @model_validator(mode="after")
     def _time_to_leave(self) -> Self:
@@ -481,16 +512,19 @@ def describe(settings: Settings) -> str:
         if element(field):
             for it in value:
                 lists += ["", f"[[{dotted(key)}]]"]
-                lists += [f"{name} = {_toml(inner)}" for name, inner in it]
+                lists += [_line(name, inner, type(it).model_fields[name]) for name, inner in it]
             continue
         if key[:-1] != section:
             section = key[:-1]
             lines += ["", f"[{dotted(section)}]"]
-        if value is None:
-            lines.append(f"# {key[-1]} is unset: {_shown_default(field)}")
-        else:
-            lines.append(f"{key[-1]} = {_toml(value)}")
+        lines.append(_line(str(key[-1]), value, field))
     return "\n".join(lines + lists) + "\n"
+
+
+def _line(name: str, value: object, field: FieldInfo) -> str:
+    if value is None:
+        return f"# {name} is unset: {_shown_default(field)}"
+    return f"{name} = {_toml(value)}"
 
 
 def table() -> str:

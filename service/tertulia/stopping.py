@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import sys
+from collections.abc import Callable
 
 import structlog
 
@@ -45,3 +47,17 @@ def heed_signals(stop: Stop) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signalled, number)
+
+
+def heed_hangup(stop: Stop, reload: Callable[[], None]) -> None:
+    """SIGHUP asks for new certificates; when it comes because the terminal is gone, it drains soon."""
+    at_terminal = sys.stderr.isatty()
+
+    def hung_up() -> None:
+        _log.info("signalled", signal=signal.SIGHUP.name)
+        if at_terminal and not sys.stderr.isatty():
+            stop.drain(gently=False)
+        else:
+            reload()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)

@@ -6,13 +6,24 @@ from collections.abc import Callable
 from itertools import count
 
 
+class Timer:
+    """Something that is to be called back."""
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.call = callback
+
+    def cancel(self) -> None:
+        """Call it no more."""
+        self.call = int
+
+
 class HandClock:
     """What ``chat.room.Clock`` asks for. Nothing is called back but by ``run`` and ``advance``."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self._now = now
         self._soon: deque[Callable[[], object]] = deque()
-        self._later: list[tuple[float, int, Callable[[], object]]] = []
+        self._later: list[tuple[float, int, Timer]] = []
         self._numbers = count()
 
     def time(self) -> float:
@@ -23,9 +34,11 @@ class HandClock:
         """Call back in the next run."""
         self._soon.append(callback)
 
-    def call_later(self, delay: float, callback: Callable[[], object]) -> None:
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
         """Call back once so many seconds have passed."""
-        heapq.heappush(self._later, (self._now + delay, next(self._numbers), callback))
+        timer = Timer(callback)
+        heapq.heappush(self._later, (self._now + delay, next(self._numbers), timer))
+        return timer
 
     def run(self) -> None:
         """Call back what is due, and what comes of it, until nothing is left."""
@@ -33,14 +46,14 @@ class HandClock:
             if self._soon:
                 self._soon.popleft()()
             else:
-                heapq.heappop(self._later)[2]()
+                heapq.heappop(self._later)[2].call()
 
     def turn(self) -> None:
         """Call back what is due now, and nothing that comes of it: one turn of a loop."""
         for _ in range(len(self._soon)):
             self._soon.popleft()()
         while self._is_due():
-            heapq.heappop(self._later)[2]()
+            heapq.heappop(self._later)[2].call()
 
     def pass_by(self, seconds: float) -> None:
         """Let time pass while nothing is called back: the loop is busy."""

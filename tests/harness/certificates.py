@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
@@ -31,9 +31,13 @@ def make(
     begins: timedelta = -timedelta(hours=1),
     ends: timedelta = timedelta(days=2),
     password: bytes | None = None,
+    bits: int = 0,
 ) -> Made:
-    """Make one whose life begins and ends so far from now; a password locks its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    """Make one whose life begins and ends so far from now.
+
+    A password locks its key. ``bits`` makes it one of RSA, of that strength.
+    """
+    key = rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC).replace(microsecond=0)
     who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

@@ -24,7 +24,7 @@ class Node:
     """In place of the module that runs a node."""
 
     class StartError(Exception):
-        pass
+        status = 1
 
     def __init__(self, status: int = 0, error: str | None = None) -> None:
         self.ran_with: Settings | None = None

@@ -18,6 +18,7 @@ LABELS = {
     "dialect": set(DIALECTS),
     "kind": {*KINDS, *(fault.value for fault in Fault)},
     "reason": {reason.label for reason in Disconnect},
+    "listener": {"chatte:1234"},
     "cause": {cause.value for cause in RetryCause},
 }
 
@@ -29,7 +30,13 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def metrics(registry: CollectorRegistry) -> Metrics:
-    return Metrics(registry, dialects=DIALECTS, chats=CHATS, version="1.2.3")
+    return Metrics(
+        registry,
+        dialects=DIALECTS,
+        chats=CHATS,
+        version="1.2.3",
+        certificates=LABELS["listener"],
+    )
 
 
 def families(registry: CollectorRegistry) -> Iterator[Metric]:
@@ -76,6 +83,8 @@ def test_every_metric_is_there(metrics: Metrics, registry: CollectorRegistry) ->
         ("bus_recoveries", "counter"),
         ("bus_unknown", "counter"),
         ("bus_up", "gauge"),
+        ("certificate_expiry_timestamp_seconds", "gauge"),
+        ("certificate_reload_failures", "counter"),
         ("commit_duration_seconds", "histogram"),
         ("commit_queue_length", "gauge"),
         ("commit_retries", "counter"),

@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from harness.browser_client import BrowserClient
+from harness.certificates import make
 from harness.chatte_client import ChatteClient
 from harness.dialects import launch, listener
 from harness.node import Node, NodeFactory
@@ -132,3 +133,16 @@ async def test_5000_quick_messages_are_all_read(
             talker.send(f"100 quick {i}\n".encode())
         await anna.line("quick 4999", 60)
         assert await said(anna) == [f"quick {i}" for i in range(5000)]
+
+
+async def test_over_https_the_page_speaks_wss(
+    browser: Browser, node_factory: NodeFactory, tmp_path: Path
+) -> None:
+    node = launch(node_factory, [listener(BrowserClient, certificate=str(make(tmp_path).both))])
+    await node.ready()
+    async with window(browser, ignore_https_errors=True) as anna:
+        await anna.open(f"https://127.0.0.1:{node.port('browser')}/")
+        await anna.enter("anna")
+        await anna.say("privately")
+        assert (await anna.line("privately")).text == "privately"
+        assert anna.complaints == []

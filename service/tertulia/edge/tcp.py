@@ -164,6 +164,9 @@ class Connection(asyncio.Protocol):
             listener.metrics.connections.dec()
         if session is not None:
             listener.host.lost(session, Disconnect.GONE if self._ended else Disconnect.BROKEN)
+        # Each holds the other, and what TLS keeps for them is not left to the garbage collector, which
+        # seldom comes.
+        self._session = None
 
     def pause_writing(self) -> None:
         self._lagging = True

@@ -115,7 +115,7 @@ def test_who_goes_while_the_past_is_read_reads_nothing(
     resume(again, betty, 2)
     store = house.stores[again.room]
     replay = store.replay
-    store.replay = lambda *asked: house.clock.call_later(  # type: ignore[method-assign]
+    store.replay = lambda *asked: house.clock.call_later(  # type: ignore[assignment, method-assign]
         1.0, lambda: replay(*asked)
     )
     again.read()
