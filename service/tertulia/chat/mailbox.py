@@ -1,5 +1,6 @@
 """Private messages handed to this node: written to their sessions, confirmed, or returned to senders."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tertulia.chat.devices import Devices
@@ -27,6 +28,7 @@ class Mailbox:
         """Write private events to their sessions; what nobody is there for goes back."""
         now = self._clock.time()
         given: list[Letter] = []
+        written: Counter[str] = Counter()
         for delivery in deliveries:
             session = sessions.get(delivery.session)
             event = delivery.event
@@ -38,13 +40,15 @@ class Mailbox:
             elif session is not None and session.state in (State.ACTIVE, State.LEAVING):
                 session.whispers += 1
                 session.write(session.voice.private(event, delivery.at))
-                self._metrics.deliveries(session.voice.name).inc()
+                written[session.voice.name] += 1
                 given.append(self._letters.give(delivery, session, now))
             elif isinstance(event, Whispered):
                 self._letters.hold(delivery.number)
                 self._report(delivery.number, event)
             else:
                 self._letters.skip(delivery.number)
+        for dialect, count in written.items():
+            self._metrics.deliveries(dialect).inc(count)
         if given:
             self._clock.call_soon(lambda: check_written(given))
 

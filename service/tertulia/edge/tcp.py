@@ -187,6 +187,12 @@ class Connection(asyncio.Protocol):
         session = self._session
         if session is None or self._closing:
             return
+        if (
+            self._plain
+            and self._reading
+            and not (self._ended or self._draining or session.reader.buffered)
+        ):
+            return  # as after most answers: nothing waits to be carried out
         try:
             self._carry_out(session)
         except Exception:
