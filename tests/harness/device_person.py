@@ -100,6 +100,14 @@ class Person:
         self._cursor = found.end()
         return found[0].rstrip("\n")
 
+    def screen_has(self, line: str, within: float = WITHIN) -> None:
+        """Wait until a line that begins so is on the screen, wherever."""
+        until_sync(
+            lambda: any(it.startswith(line) for it in self.lines),
+            within,
+            lambda: f"{line!r} on the screen:\n{self._screen}",
+        )
+
     def asked(self, prompt: str, within: float = WITHIN) -> None:
         """Wait until the last line on the screen is a prompt, with nothing typed behind it."""
         until_sync(

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import pytest
 
 from harness.device_nodes import DeviceNodes
-from harness.device_person import Person
+from harness.device_people import PASSWORD, People, are_live
 from harness.device_socket import DeviceSocket, online
 from harness.node import NodeFactory
 from harness.redis_server import free_port
@@ -27,7 +27,6 @@ from tertulia.clients.device.wire import integer, string
 
 pytestmark = pytest.mark.slow
 
-PASSWORD = "s3cret"
 STARTS = 3
 """How often a service may take longer to start than the program tries, on a busy machine."""
 
@@ -37,40 +36,6 @@ def device_service(node_factory: NodeFactory) -> DeviceNodes:
     return DeviceNodes(node_factory)
 
 
-class People:
-    """Persons at terminals, on the service's nodes in turn."""
-
-    def __init__(self, folder: Path, service: DeviceNodes) -> None:
-        self._folder = folder
-        self._service = service
-        self._everybody: list[Person] = []
-
-    def sits_down(self, name: str) -> Person:
-        """Start a program for somebody who has not said who it is."""
-        addresses = self._service.addresses
-        address = addresses[len(self._everybody) % len(addresses)]
-        person = Person(self._folder / name, address)
-        self._everybody.append(person)
-        person.asked("> ")
-        return person
-
-    def signs_up(self, *names: str) -> list[Person]:
-        """Start a program each, and sign up."""
-        persons = []
-        for name in names:
-            person = self.sits_down(name)
-            person.types(f"signup {name} {PASSWORD}")
-            person.expects(f"-- You are {name}")
-            person.asked(f"{name}> ")
-            persons.append(person)
-        return persons
-
-    def end(self) -> None:
-        """End all programs."""
-        for person in self._everybody:
-            person.end()
-
-
 @pytest.fixture
 def people(tmp_path: Path, device_service: DeviceNodes) -> Iterator[People]:
     everybody = People(tmp_path, device_service)
@@ -78,17 +43,6 @@ def people(tmp_path: Path, device_service: DeviceNodes) -> Iterator[People]:
         yield everybody
     finally:
         everybody.end()
-
-
-def are_live(first: Person, first_name: str, second: Person, second_name: str) -> None:
-    """Put two into a live chat: the first waits, the second comes."""
-    first.types(f"chat {second_name}")
-    first.expects(f"-- {second_name} is not in this chat")
-    second.types(f"chat {first_name}")
-    second.expects(f"-- {first_name} is here")
-    first.expects(f"-- {second_name} is here")
-    first.asked(f"[{second_name}] ")
-    second.asked(f"[{first_name}] ")
 
 
 def program(service: DeviceNodes, port: int, folder: Path) -> list[str]:
