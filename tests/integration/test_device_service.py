@@ -309,6 +309,47 @@ async def test_a_device_that_died_before_its_answer_came_loses_nothing(
     assert await take(here.ports[1], "anna", "bruno") == ["uno"]
 
 
+async def test_a_device_that_died_before_it_was_shown_anything_in_a_chat_loses_nothing(
+    here: Chat,
+) -> None:
+    await here.users("anna", "bruno")
+    await leave_messages(here.ports[1], "bruno", "anna", "uno")
+    for turn in range(20):
+        anna, answer = await chat(here.ports[turn % 2], "anna", "bruno")
+        assert answer == 1
+        anna.send(200)
+        assert await anna.integer() == 1
+        anna.send("anna")
+        assert await anna.integer() == 1
+        anna.send("bruno")
+        anna.close_at_once()
+        await here.quiet()
+        assert "onchat" not in here.device("anna")
+    assert await take(here.ports[1], "anna", "bruno") == ["uno"]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_what_was_shown_before_the_other_came_goes_when_the_device_closes_in_order(
+    here: Chat, in_order: bool
+) -> None:
+    """The service closes first then."""
+    await here.users("anna", "bruno")
+    await leave_messages(here.ports[1], "bruno", "anna", "uno")
+    anna, _ = await chat(here.ports[0], "anna", "bruno")
+    _, lines = await show(0, "anna", "bruno", on=anna)
+    assert lines == ["uno"]
+    bruno, answer = await chat(here.ports[1], "bruno", "anna")
+    assert answer == 5001
+    assert await anna.integer() == 5002
+    if in_order:
+        await anna.close()
+    else:
+        anna.reset()
+    await bruno.close()
+    await here.quiet()
+    assert await take(here.ports[1], "anna", "bruno") == ([] if in_order else ["uno"])
+
+
 async def test_a_device_that_closed_its_half_before_its_answer_came_has_been_shown_it(
     here: Chat,
 ) -> None:

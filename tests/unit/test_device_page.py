@@ -1,0 +1,90 @@
+"""The table in docs/protocols/device.md, which leads from each line of the page to code and tests."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "service" / "tertulia"
+DOCUMENT = (ROOT / "docs/protocols/device.md").read_text()
+TABLE = DOCUMENT.partition("## The page, line by line")[2]
+SUITE = re.compile(r"\*(\w+)\* is\s+`([^`]+)`|\*(\w+)\*\s+`([^`]+)`")
+ROW = re.compile(r"^\| (\d+)(?:–(\d+))? \| (.*) \| (.*) \| (.*) \|$", re.MULTILINE)
+WITHOUT_WORDS = {4, 11, 13, 17, 19, 25, 27, 34, 37}
+"""Empty lines of the page."""
+LINES = 46
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the table says about some lines of the page."""
+
+    first: int
+    last: int
+    code: str
+    tests: str
+
+
+ROWS = [
+    Row(int(first), int(last or first), code, tests)
+    for first, last, _, code, tests in ROW.findall(TABLE)
+]
+each_row = pytest.mark.parametrize("row", ROWS, ids=[str(row.first) for row in ROWS])
+
+
+def suites() -> dict[str, Path]:
+    """Return the short names of test files."""
+    introduction = TABLE.partition("| # |")[0]
+    return {
+        one or two: ROOT / "tests" / (where or there)
+        for one, where, two, there in SUITE.findall(introduction)
+    }
+
+
+def named_tests(row: Row) -> Iterator[tuple[str, str]]:
+    """Yield suite and name of each test that a row names; "the same" are those of the row before."""
+    before = ROWS[ROWS.index(row) - 1]
+    if "the same" in row.tests:
+        yield from named_tests(before)
+    suite = ""
+    for word, name in re.findall(r"\b(" + "|".join(suites()) + r")\b|`(test_[^`]+)`", row.tests):
+        suite = word or suite
+        if name:
+            yield suite, name
+
+
+def test_every_line_of_the_page_is_there() -> None:
+    covered = [line for row in ROWS for line in range(row.first, row.last + 1)]
+    assert sorted({*covered, *WITHOUT_WORDS}) == list(range(1, LINES + 1))
+    assert len(covered) == len(set(covered))
+
+
+@each_row
+def test_the_tests_that_a_line_names_exist(row: Row) -> None:
+    named = list(named_tests(row))
+    assert named or "survives, all" in row.tests
+    for suite, name in named:
+        pattern = re.escape(name).replace("…", r"\w+")
+        assert re.search(rf"^(?:async )?def {pattern}\(", suites()[suite].read_text(), re.M), name
+
+
+@each_row
+def test_the_code_that_a_line_names_exists(row: Row) -> None:
+    names = re.findall(r"`([^`]+)`", row.code)
+    assert names
+    text = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+    for name in names:
+        if name.endswith((".py", ".lua")):
+            (path,) = [it for it in PACKAGE.rglob(Path(name).name) if str(it).endswith(name)]
+            text = path.read_text()
+        elif "." in name:
+            class_name, _, method = name.partition(".")
+            assert f"class {class_name}:" in text, name
+            assert f"def {method}(" in text, name
+        elif len(name) == 1:
+            assert re.search(rf"op == '{name}'|^  -- {name}$", text, re.M), name
+        else:
+            assert re.search(rf"\b{name}\b", text), (name, row)
