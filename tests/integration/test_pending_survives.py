@@ -266,6 +266,19 @@ async def test_the_service_closes_when_what_was_shown_is_forgotten_and_not_befor
     assert await hanging(cluster.port(0), "anna") == []
 
 
+async def test_what_was_shown_by_a_node_that_drains_is_not_shown_again(cluster: Cluster) -> None:
+    device, _ = await chat(cluster.port(0), "bruno", "anna")
+    device.send("ciao", "\\q")
+    await device.close()
+    device, lines = await show(cluster.port(1), "anna", "bruno")
+    assert lines == ["ciao"]
+    cluster.nodes[1].terminate()
+    assert await device.rest(PATIENT) == b""  # the node's end comes first
+    await device.close()
+    assert await cluster.nodes[1].exit_status(PATIENT) == 0
+    assert await hanging(cluster.port(0), "anna") == []
+
+
 async def bruno_waits_on_a_node_that_dies(cluster: Cluster) -> None:
     device, answer = await chat(cluster.port(0), "bruno", "anna")
     assert answer == 1

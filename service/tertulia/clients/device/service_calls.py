@@ -1,6 +1,7 @@
 """Calls to the service: a short connection for each operation, tried again where that makes sense."""
 
 import asyncio
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -206,6 +207,16 @@ class Service:
                     local_addr=self._source,
                 )
         except OSError as error:  # TimeoutError is one
-            reason = f" ({error.strerror})" if error.strerror else ""
-            raise Away(f"The service at {self.where} is away{reason}. Try again later.") from error
+            raise Away(
+                f"The service at {self.where} is away ({_reason(error)}). Try again later."
+            ) from error
         return call
+
+
+def _reason(error: OSError) -> str:
+    """Return why there is no connection, in the system's words and not the event loop's."""
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror)
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return os.strerror(error.errno) if error.errno else "no address of it answers"
