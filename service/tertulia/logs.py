@@ -22,8 +22,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
+def configure(
+    settings: LogSettings, stream: TextIO | None = None, *, node: str | None = None
+) -> None:
     """Send all logs to ``stream`` (default: standard error), in the form that is set.
+
+    ``node`` is who writes it: on each line for machines, which gather those of many.
 
     Holds for the process; may be called again. A stream that is gone never raises: the node goes
     on without its log.
@@ -37,7 +41,9 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last = (
-        _console(colors=out.isatty() and not os.environ.get("NO_COLOR")) if for_people else _json()
+        _console(colors=out.isatty() and not os.environ.get("NO_COLOR"))
+        if for_people
+        else _json(node)
     )
     structlog.configure(
         processors=[*shared, *last],
@@ -85,13 +91,14 @@ class _Line:
     debug = info = warning = error = critical = msg
 
 
-def _json() -> list[Processor]:
-    return [structlog.processors.format_exc_info, _object]
+def _json(node: str | None) -> list[Processor]:
+    whose = {} if node is None else {"node": node}
 
+    def line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+        first = {name: event.pop(name) for name in ("timestamp", "level", "logger", "event")}
+        return json.dumps({**first, **whose, **event}, default=repr)
 
-def _object(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    first = {name: event.pop(name) for name in ("timestamp", "level", "logger", "event")}
-    return json.dumps({**first, **event}, default=repr)
+    return [structlog.processors.format_exc_info, line]
 
 
 def _console(colors: bool) -> list[Processor]:

@@ -81,7 +81,8 @@ class Misconfigured(StartError):
 
 def run(settings: Settings) -> int:
     """Run a node until it is told to stop; return the process' exit status. Raises StartError."""
-    logs.configure(settings.log)
+    settings = settings.model_copy(update={"node_id": settings.node_id or default_node_id()})
+    logs.configure(settings.log, node=settings.node_id)
     # A second series for each counter, which no query here uses. (The library left it untyped.)
     disable_created_metrics()  # type: ignore[no-untyped-call]
     _raise_file_limit()
@@ -182,7 +183,7 @@ class Node:
         self._starting = False
         self._notifier.ready(self._status())
         stack.callback(Pulse(self._notifier, self._loop, self._status).stop)
-        _log.info("ready", node=self._node_id)
+        _log.info("ready")
 
     def reload(self) -> None:
         """Take what there is of new certificates in use."""
@@ -286,7 +287,8 @@ class Node:
             ) from error
         stack.callback(server.close)
         port = server.sockets[0].getsockname()[1]
-        _log.info("listening", dialect="ops", host=host, port=port, url=f"http://{host}:{port}")
+        url = f"http://{host}:{port}"
+        _log.info("listening", dialect="ops", host=host, port=port, chat=None, tls=False, url=url)
 
     async def _open(self, chat: str, access: Access, alone: bool) -> None:
         settings, limits = self._settings, self._settings.limits
@@ -325,10 +327,11 @@ class Node:
         else:
             self._servers.append(await tcp.serve(Listener(*listener), listening, gate))
         host, port = settings.host, listening.getsockname()[1]
-        about: dict[str, object] = {"chat": settings.chat, "tls": settings.certificate is not None}
+        tls, url = settings.certificate is not None, None
         if settings.dialect == BrowserVoice.name:
-            about["url"] = f"{'https' if settings.certificate else 'http'}://{host}:{port}/"
-        _log.info("listening", dialect=settings.dialect, host=host, port=port, **about)
+            url = f"{'https' if tls else 'http'}://{host}:{port}/"
+        dialect, chat = settings.dialect, settings.chat
+        _log.info("listening", dialect=dialect, host=host, port=port, chat=chat, tls=tls, url=url)
 
     def _listener(self, settings: ListenerSettings, counts: ConnectionCounts) -> tuple[
         Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,

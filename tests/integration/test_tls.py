@@ -389,7 +389,7 @@ def run(directory: Path, *command: str, **settings: str) -> tuple[int, str]:
         },
     )
     try:
-        told, _ = process.communicate(timeout=5)
+        told, _ = process.communicate(timeout=30)  # 5 s where the machine is not busy
     finally:
         process.kill()
         process.wait(5)
