@@ -15,10 +15,11 @@ PYTEST := PYTHONHASHSEED=0 $(BIN)/pytest -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-unit bench bench-quick lint format lock clean
+.PHONY: help run cluster test test-unit bench bench-quick lint format lock clean
 
 help:
 	@echo 'make run        run a node with a Redis of its own, data in ./var'
+	@echo 'make cluster    run Redis, three nodes, HAProxy and Prometheus, in ./var/cluster'
 	@echo 'make test       run all tests'
 	@echo 'make test-unit  run the tests that take no real time'
 	@echo 'make bench      measure speed, with the peers that are installed, into docs/benchmarks (15 minutes)'
@@ -50,6 +51,10 @@ run: $(RUNNABLE)
 	@echo 'The page: http://127.0.0.1:8080/     From a terminal: nc 127.0.0.1 1234     Stop with Ctrl-C.'
 	@exec $(BIN)/tertulia serve --data-dir var
 
+# The deployment on this machine, without containers: docs/operations.md takes you around.
+cluster: $(RUNNABLE)
+	@exec deploy/cluster/ctl up
+
 test: $(TESTABLE)
 	$(PYTEST)
 
@@ -68,6 +73,7 @@ lint: $(TESTABLE)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests
+	$(BIN)/mypy deploy/cluster
 	$(BIN)/lint-imports
 
 format: $(TESTABLE)

@@ -1,0 +1,102 @@
+"""Where everything of the cluster is: folders and ports."""
+
+import json
+import random
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+DIALECTS = {"chatte": 1234, "protocollo": 6789, "device": 4242, "browser": 8080}
+"""What is served, and on which port of the balancer."""
+FIRST_NODES = ("node1", "node2", "node3")
+NODES = (*FIRST_NODES, "node4")
+"""The nodes that the balancer knows; the last one is for adding by hand."""
+HOST = "127.0.0.1"
+
+
+class ClusterError(Exception):
+    """The cluster can't do what was asked; the text says why, and what to do."""
+
+
+def fixed_ports() -> dict[str, int]:
+    """Return the ports that stand in the documents: node N has 9N01 to 9N05."""
+    ports = {**DIALECTS, "balancer": 8404, "prometheus": 9090, "redis": 9379}
+    for number, node in enumerate(NODES, 1):
+        for place, name in enumerate((*DIALECTS, "ops"), 1):
+            ports[f"{node}.{name}"] = 9000 + 100 * number + place
+    return ports
+
+
+def free_ports() -> dict[str, int]:
+    """Return ports that nobody has now, below those that the system gives to outgoing connections."""
+    candidates = iter(random.sample(range(20_000, 32_000), 4000))
+    return {name: next(it for it in candidates if _is_free(it)) for name in fixed_ports()}
+
+
+def chosen_ports(choice: str) -> dict[str, int]:
+    """Return the ports by what is asked for: nothing, ``free``, or ``balancer=8405,browser=8081``."""
+    if choice == "free":
+        return free_ports()
+    ports = fixed_ports()
+    for change in filter(None, choice.split(",")):
+        name, _, port = change.partition("=")
+        if name not in ports or not port.isdecimal():
+            raise ClusterError(
+                f"CLUSTER_PORTS: {change} should be free, or NAME=PORT with one of {', '.join(ports)}"
+            )
+        ports[name] = int(port)
+    return ports
+
+
+def taken(ports: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """Give those that somebody has."""
+    return ((name, port) for name, port in ports.items() if not _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As those who will listen do: what lingers of a cluster that has just ended is no matter.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One cluster's folder and ports."""
+
+    folder: Path
+    ports: dict[str, int]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Layout":
+        """Read what the running cluster of a folder wrote."""
+        return cls(folder, json.loads((folder / "ports.json").read_text()))
+
+    def save(self) -> None:
+        """Write the ports down for whoever asks."""
+        (self.folder / "ports.json").write_text(json.dumps(self.ports, indent=1) + "\n")
+
+    def address(self, name: str) -> str:
+        """Return HOST:PORT of ``redis``, ``node1.ops`` and the like."""
+        return f"{HOST}:{self.ports[name]}"
+
+    def log(self, part: str) -> Path:
+        """Return the file that a part writes to."""
+        return self.folder / f"{part}.log"
+
+    def password_file(self, user: str) -> Path:
+        """Return the file with the password of a user of Redis."""
+        return self.folder / "passwords" / user
+
+    @property
+    def shown_folder(self) -> str:
+        """The folder as people write it."""
+        inside = self.folder.is_relative_to(ROOT)
+        return str(self.folder.relative_to(ROOT) if inside else self.folder)

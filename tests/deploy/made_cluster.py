@@ -1,0 +1,96 @@
+"""``make cluster`` as a test's own, on free ports, in a folder of its own."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from deploy.balancer import haproxy
+from deploy.tools import ROOT, packaged
+from harness import processes
+from harness.waiting import until, until_sync
+
+START_SECONDS = 60.0
+STOP_SECONDS = 40.0
+CTL = ROOT / "deploy" / "cluster" / "ctl"
+
+
+class MadeCluster:
+    """Runs until ``end``."""
+
+    def __init__(self, folder: Path) -> None:
+        haproxy()
+        packaged("prometheus")
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "CLUSTER_FOLDER": str(folder),
+            "CLUSTER_PORTS": "free",
+        }
+        self._output = folder.with_suffix(".out")
+        with self._output.open("wb") as output:
+            self._process = processes.start(
+                ["make", "--no-print-directory", "cluster"],
+                output=output,
+                environment=self.environment,
+                directory=ROOT,
+            )
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return self._output.read_text()
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Where everything is."""
+        ports: dict[str, int] = json.loads((self.folder / "ports.json").read_text())
+        return ports
+
+    @property
+    def redis_url(self) -> str:
+        """Where its Redis is, for somebody who may do everything."""
+        password = (self.folder / "passwords" / "admin").read_text().strip()
+        return f"redis://admin:{password}@127.0.0.1:{self.ports['redis']}/0"
+
+    async def up(self) -> None:
+        """Wait until everything runs."""
+        await until(self._is_up, START_SECONDS, lambda: f"the cluster:\n{self.output}", every=0.1)
+
+    def up_sync(self) -> None:
+        """Do as ``up`` does, where there is no event loop."""
+        until_sync(self._is_up, START_SECONDS, lambda: f"the cluster:\n{self.output}", every=0.1)
+
+    def ctl(self, *words: str) -> str:
+        """Tell it what to do, and return what it says. Raises AssertionError where it fails."""
+        done = subprocess.run(
+            [CTL, *words], env=self.environment, capture_output=True, text=True, timeout=90
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}\n{self.output}"
+        return done.stdout
+
+    def children(self) -> list[psutil.Process]:
+        """Return everything that runs for it, itself included."""
+        own = psutil.Process(self._process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it as somebody at the terminal does, and return the exit status."""
+        # Ctrl-C goes to make and to all that it runs.
+        os.killpg(self._process.pid, how)
+        return self._process.wait(STOP_SECONDS)
+
+    def end(self) -> None:
+        """End it whatever it does: its children go with it."""
+        if self._process.poll() is None:
+            for process in self.children():
+                if process.name() != "make":
+                    process.kill()
+            self._process.wait(STOP_SECONDS)
+
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, self.output
+        return "Stop with Ctrl-C" in self.output

@@ -1,0 +1,294 @@
+"""``make cluster``: the whole deployment on this machine, and people in it while parts of it go."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import psutil
+import pytest
+import redis
+
+from deploy.made_cluster import CTL, MadeCluster
+from deploy.tools import ROOT
+from harness.browser_client import BrowserClient
+from harness.chatte_client import ChatteClient
+from harness.load import assert_promises_kept, lost, settle, under_load
+from harness.protocollo_client import ProtocolloClient
+from harness.redis_server import ONCE, free_port
+from harness.waiting import elapse, until, until_sync
+
+pytestmark = pytest.mark.slow
+
+DIALECTS: dict[str, type[ChatteClient]] = {
+    "chatte": ChatteClient,
+    "protocollo": ProtocolloClient,
+    "browser": BrowserClient,
+}
+CLIENTS = 300
+TALKERS = 9
+OPERATIONS = ROOT / "docs" / "operations.md"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[MadeCluster]:
+    cluster = MadeCluster(tmp_path / "cluster")
+    try:
+        cluster.up_sync()
+        yield cluster
+    finally:
+        cluster.end()
+
+
+class House:
+    """The people in a cluster's chat, who come through its balancer."""
+
+    def __init__(self, cluster: MadeCluster) -> None:
+        self._cluster = cluster
+        self._redis = redis.Redis.from_url(cluster.redis_url, decode_responses=True, retry=ONCE)
+        self.everybody: list[ChatteClient] = []
+
+    async def enter(self, dialect: str, name: str) -> ChatteClient:
+        client = await DIALECTS[dialect].enter_chat(self._cluster.ports[dialect], name, within=15)
+        self.everybody.append(client)
+        return client
+
+    async def come_back(self, clients: Sequence[ChatteClient]) -> list[ChatteClient]:
+        """Let those who were disconnected come in again, each under its own nickname."""
+        dialects = {kind: dialect for dialect, kind in DIALECTS.items()}
+        return list(
+            await asyncio.gather(*(self._come_back(dialects[type(it)], it) for it in clients))
+        )
+
+    async def _come_back(self, dialect: str, client: ChatteClient) -> ChatteClient:
+        again: ChatteClient | None = None
+
+        async def entered() -> bool:
+            nonlocal again
+            again = await DIALECTS[dialect].connect(self._cluster.ports[dialect], client.nickname)
+            self.everybody.append(again)
+            return await again.enter(client.nickname, within=15)
+
+        # A dead node's nicknames are free when it is buried.
+        await until(entered, 15, f"{client.nickname} to come back", every=0.5)
+        assert again is not None
+        return again
+
+    def by_node(self) -> dict[str, list[ChatteClient]]:
+        """Return who is where, by what stands in Redis."""
+        found: dict[str, list[ChatteClient]] = defaultdict(list)
+        connected = [client for client in self.everybody if client.connected]
+        pipeline = self._redis.pipeline(transaction=False)
+        for client in connected:
+            pipeline.hget(f"{{main}}:nick:{client.nickname.lower()}", "node")
+        for client, node in zip(connected, cast(list[str | None], pipeline.execute()), strict=True):
+            if node is not None:  # else it has left, and is about to learn it
+                found[node.partition("~")[0]].append(client)
+        return found
+
+
+@pytest.mark.timeout(300)
+async def test_three_hundred_people_while_nodes_and_redis_come_and_go(cluster: MadeCluster) -> None:
+    house = House(cluster)
+    dialects = list(DIALECTS)
+    for start in range(0, CLIENTS, 50):
+        await asyncio.gather(
+            *(house.enter(dialects[i % 3], f"user-{i}") for i in range(start, start + 50))
+        )
+    await settle(house.everybody, 30)
+    spread = house.by_node()
+    assert set(spread) == {"node1", "node2", "node3"}
+    assert all(len(clients) > CLIENTS / 6 for clients in spread.values()), "no fair shares"
+
+    async def ctl(*words: str) -> str:
+        return await asyncio.to_thread(cluster.ctl, *words)
+
+    async def events() -> None:
+        there = house.by_node()
+        lost(there["node1"])
+        await ctl("kill", "node1")
+        for client in there["node1"]:
+            await client.disconnected(10)
+        await house.come_back(there["node1"][:30])
+
+        leaving = house.by_node()["node2"]
+        draining = asyncio.create_task(ctl("drain", "node2"))
+        await until(
+            lambda: not all(it.connected for it in leaving), 20, "the first to be sent away"
+        )
+        assert any(it.connected for it in leaving), "not all at once"
+        newcomers = [await house.enter(dialects[i % 3], f"new-{i}") for i in range(6)]
+        assert {*newcomers} <= {*house.by_node()["node3"]}, "the only one left"
+        assert "ended with 0" in await draining
+        for client in leaving:
+            await client.disconnected(5)
+        await house.come_back(leaving)
+        assert set(house.by_node()) == {"node3"}
+
+        await ctl("start", "node4")
+        newcomers = [await house.enter(dialects[i % 3], f"later-{i}") for i in range(6)]
+        assert {*newcomers} & {*house.by_node()["node4"]}, "the one that was added is used"
+
+        await ctl("restart", "redis")
+        await elapse(1)
+
+    staying = [*spread["node3"]]
+    talkers = [next(it for it in staying if type(it) is DIALECTS[name]) for name in DIALECTS]
+    talkers += [it for it in staying if it not in talkers][: TALKERS - len(talkers)]
+    whom = [client.nickname for client in staying[:20]]
+    await under_load(talkers, events(), per_second=3, whisper_to=whom)
+    connected = sorted(
+        (client for client in house.everybody if client.connected),
+        key=lambda client: type(client) is not ChatteClient,  # who acknowledges, and reads itself
+    )
+    assert len(connected) > CLIENTS * 2 / 3
+    assert all(client in connected for client in staying), "nobody else had to go"
+    await settle(connected, 30)
+    await assert_promises_kept(house.everybody)
+    running = cluster.children()
+    cluster.stop(signal.SIGTERM)
+    assert not psutil.wait_procs(running, 10)[1]
+
+
+def test_the_tour_is_as_printed(cluster: MadeCluster) -> None:
+    """Each command of the tour, in one shell; ``…`` stands for whatever it may be."""
+    before, blocks = tour()
+    assert before[0] == "make cluster"
+    assert re.fullmatch(pattern(before[1:], cluster), cluster.output, re.DOTALL), cluster.output
+    for command, expected in blocks:
+        done = subprocess.run(
+            ["bash", "-c", there(command, cluster)],
+            cwd=ROOT,
+            env=cluster.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=100,
+        )
+        said = "".join(line.rstrip() + "\n" for line in done.stdout.splitlines())
+        assert re.fullmatch(pattern(expected, cluster), said, re.DOTALL), (
+            f"$ {command}\n{said}\ninstead of\n" + "\n".join(expected)
+        )
+    until_sync(lambda: "Stopped after" in cluster.output, 20, "the cluster to have stopped")
+
+
+def tour() -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Return the first command with what it prints, and then each command with what it prints."""
+    _, _, text = OPERATIONS.read_text().partition("## A tour on one machine\n")
+    text = text.partition("\n## ")[0]
+    first, *others = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    commands: list[tuple[str, list[str]]] = []
+    for line in "".join(others).splitlines():
+        if line.startswith("$ "):
+            commands.append((line.removeprefix("$ "), []))
+        else:
+            commands[-1][1].append(line)
+    assert commands[-1][0] == "deploy/cluster/ctl stop"
+    command, *printed = first.splitlines()
+    return [command.removeprefix("$ "), *printed], commands
+
+
+def there(text: str, cluster: MadeCluster) -> str:
+    """Put this cluster's ports and folder in the place of the printed ones."""
+    printed, ports = printed_ports(), cluster.ports
+
+    def actual(match: re.Match[str]) -> str:
+        name = printed.get(int(match[2]))
+        return f"{match[1]}{ports[name] if name else match[2]}"
+
+    text = re.sub(r"(127\.0\.0\.1[: ])(\d+)", actual, text)
+    return text.replace("var/cluster", str(cluster.folder))
+
+
+def printed_ports() -> dict[int, str]:
+    """Return what the ports in the documents are for."""
+    ports = {1234: "chatte", 6789: "protocollo", 4242: "device", 8080: "browser"}
+    ports |= {8404: "balancer", 9090: "prometheus", 9379: "redis"}
+    for number in range(1, 5):
+        for place, name in enumerate(("chatte", "protocollo", "device", "browser", "ops"), 1):
+            ports[9000 + 100 * number + place] = f"node{number}.{name}"
+    return ports
+
+
+def pattern(lines: Sequence[str], cluster: MadeCluster) -> str:
+    """Make a regular expression of what is printed."""
+    escaped = []
+    for line in lines:
+        if line == "…":
+            escaped.append(r"(?:[^\n]*\n)*")
+        else:
+            parts = there(line, cluster).rstrip().split("…")
+            escaped.append(r"[^\n]*".join(map(re.escape, parts)) + r"\n")
+    return "".join(escaped)
+
+
+def test_a_second_one_in_its_folder_is_refused_and_an_interrupt_leaves_nothing(
+    cluster: MadeCluster,
+) -> None:
+    told = refused(cluster.environment)
+    assert told == f"cluster: one runs already in {cluster.folder}: deploy/cluster/ctl stop\n"
+    assert cluster.ctl("status").count("ready") == 3
+
+    running = cluster.children()
+    assert len(running) >= 7, "the cluster, Redis, three nodes, HAProxy, Prometheus"
+    cluster.stop(signal.SIGINT)
+    assert not psutil.wait_procs(running, 10)[1]
+    assert "Stopped after" in cluster.output
+    with pytest.raises(AssertionError, match="none runs in"):
+        cluster.ctl("status")
+
+
+def test_nothing_outlives_a_cluster_that_is_killed(cluster: MadeCluster) -> None:
+    running = cluster.children()
+    cluster.end()
+    assert not psutil.wait_procs(running, 10)[1]
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    ports = {name: free_port() for name in printed_ports().values()}
+    environment = {
+        **os.environ,
+        "CLUSTER_FOLDER": str(tmp_path / "cluster"),
+        "CLUSTER_PORTS": ",".join(f"{name}={port}" for name, port in ports.items()),
+    }
+    port = ports["balancer"]
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", port))
+        holder.listen()
+        told = refused(environment)
+    assert told == (
+        f"cluster: port {port}, for balancer, is taken: stop whatever has it, or set "
+        "CLUSTER_PORTS=balancer=PORT, or CLUSTER_PORTS=free\n"
+    )
+
+
+def test_missing_programs_are_named_with_their_packages(tmp_path: Path) -> None:
+    """Only what lies in the system's own folders can't be hidden; so a made-up PATH has to hide enough."""
+    hidden = [name for name in ("prometheus", "redis-server") if "/usr/bin" in where(name)]
+    if not hidden:
+        pytest.skip("nothing of it is in /usr/bin here")
+    for needed in ("sh", "dirname", "env"):
+        (tmp_path / needed).symlink_to(where(needed))
+    told = refused({"PATH": str(tmp_path), "CLUSTER_FOLDER": str(tmp_path / "cluster")})
+    assert re.fullmatch(r"cluster: .* not found: apt-get install .*\n", told)
+    assert all(name in told.partition("apt-get install")[2] for name in hidden)
+
+
+def where(program: str) -> str:
+    return shutil.which(program) or ""
+
+
+def refused(environment: dict[str, str]) -> str:
+    """Start one that can't start, and return what it says."""
+    done = subprocess.run([CTL, "up"], env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    return done.stderr
