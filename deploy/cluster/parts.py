@@ -106,7 +106,7 @@ def node(layout: Layout, name: str) -> Part:
         "TERTULIA_NODE_ID": name,
         "TERTULIA_DATA_DIR": str(layout.folder / name),
         "TERTULIA_LISTENERS": json.dumps(listeners),
-        "TERTULIA_OPS": json.dumps({"host": HOST, "port": layout.ports[f"{name}.ops"]}),
+        "TERTULIA_OPS__PORT": str(layout.ports[f"{name}.ops"]),
         "TERTULIA_TRUSTED_PROXIES": '["127.0.0.0/8"]',
         "TERTULIA_LOG__FORMAT": "json",
     }
