@@ -3,7 +3,7 @@
 import json
 
 from harness.node import QUICK, Node, NodeFactory
-from harness.redis_server import free_port
+from harness.redis_server import reserved_port
 
 
 class DeviceNodes:
@@ -11,7 +11,9 @@ class DeviceNodes:
 
     def __init__(self, factory: NodeFactory, nodes: int = 2) -> None:
         self._factory = factory
-        self._ports = [free_port() for _ in range(nodes)]
+        # Kept for as long as this lives: the nodes come back to them.
+        self._reserved = [reserved_port() for _ in range(nodes)]
+        self._ports: list[int] = [it.getsockname()[1] for it in self._reserved]
         self._nodes: list[Node] = []
         self.start()
 

@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from harness.redis_server import free_port
+from harness.redis_server import reserved_port
 from harness.waiting import until_sync
 
 WITHIN = 10.0
@@ -32,12 +32,12 @@ class Person:
         folder: Path,
         server: str,
         *,
-        port: int | None = None,
         host: str | None = None,
         columns: int = 100,
     ) -> None:
         """Start it in a folder; ``host`` is the address to listen on."""
-        self.port = free_port() if port is None else port
+        self._reserved = reserved_port()
+        self.port: int = self._reserved.getsockname()[1]
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._raw = ""
@@ -151,6 +151,7 @@ class Person:
             self.process.kill()
         self.process.wait(10)
         self._stop_looking()
+        self._reserved.close()
 
     def _stop_looking(self) -> None:
         if self._terminal >= 0:

@@ -248,8 +248,22 @@ def free_port() -> int:
     Below the range from which the system takes outgoing ports: a node that calls a server which is
     down, again and again, could be given the very port it calls, and so be connected to itself.
     """
+    with reserved_port() as probe:
+        return int(probe.getsockname()[1])
+
+
+def reserved_port() -> socket.socket:
+    """Return a socket with a port that nobody else is given as free until it is closed.
+
+    As it does not listen, whoever says that it reuses addresses can: asyncio does, and so do nodes.
+    """
     for port in random.sample(range(20_000, 30_000), 200):
-        with socket.socket() as probe, contextlib.suppress(OSError):
+        probe = socket.socket()
+        try:
             probe.bind(("127.0.0.1", port))
-            return port
+        except OSError:
+            probe.close()
+            continue
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe
     raise RuntimeError("no free port between 20000 and 30000")

@@ -100,9 +100,11 @@ class Device:
         try:
             await self._sockets.listen(host, port)
         except OSError as error:
+            # The event loop's own text says in a row where, and why.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise StartError(
-                f"cannot listen on {host or 'any address'}, port {port} ({error.strerror}): choose "
-                "another PORT or --host"
+                f"cannot listen on {host or 'any address'}, port {port} ({reason}): choose another "
+                "PORT or --host"
             ) from error
 
     async def run(self) -> None:
