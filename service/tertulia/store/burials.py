@@ -64,7 +64,11 @@ class Burials:
         settings: ClusterSettings,
         metrics: Metrics,
         may_bury: Callable[[], Awaitable[bool]],
+        *,
+        room: str,
     ) -> None:
+        """``room``: the channel to publish entries on; none, where the next commit does it."""
+        self._room = room
         self._keys = keys
         self._link = link
         self._member = member
@@ -140,7 +144,7 @@ class Burials:
             [
                 *(self._member.node, dead),
                 *(round(settings.log_age_seconds * 1000), settings.log_bytes),
-                *(keys.room, _CLAIM_MS),
+                *(self._room, _CLAIM_MS),
                 *nicks,
             ],
         )

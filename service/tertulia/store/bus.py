@@ -17,7 +17,7 @@ from tertulia.store.committer import Committer
 from tertulia.store.errors import NewEpoch, StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
-from tertulia.store.membership import Membership
+from tertulia.store.membership import Heard, Membership
 from tertulia.store.sweeping import Sweeper
 from tertulia.store.wire import (
     InboxMessage,
@@ -56,7 +56,10 @@ class Bus:
         sweeper: Sweeper,
         settings: ClusterSettings,
         metrics: Metrics,
+        *,
+        is_replicated: bool = False,
     ) -> None:
+        """``is_replicated``: nothing is delivered before a replica has it."""
         self._keys = keys
         self._subscription = subscription
         self._reads = reads
@@ -66,6 +69,7 @@ class Bus:
         self._sweeper = sweeper
         self._settings = settings
         self._metrics = metrics
+        self._is_replicated = is_replicated
         self._clock = asyncio.get_running_loop().time
         self.subscribed = asyncio.Event()
         """Set when the subscription has worked for the first time."""
@@ -149,7 +153,11 @@ class Bus:
             member.delivered_batch = message.batch
         if message.unknown:
             self._metrics.bus_unknown.inc(message.unknown)
-        if message.entry.events:  # else all of it is of a later version
+        batch = (message.node, message.batch)
+        member.heard.append(Heard(message.entry.place, batch))
+        # Else all of it is of a later version; or it was delivered before Redis lost it, and is
+        # committed again for those who had not heard it.
+        if message.entry.events and batch not in member.undone:
             self._follower.entry(message.entry)
         if any(isinstance(event, Closed) for event in message.entry.events):
             self._sweeper.chat_was_closed()
@@ -179,14 +187,59 @@ class Bus:
         await self._read_inbox()
 
     async def _end(self) -> Position:
-        have, end = self._member.position, await self._read_end()
+        """Return the end of the log as far as it may be shown. Raises NewEpoch."""
+        have, stamp = self._member.position, self._member.last_stamp
+        (epoch, offset, shown), entries = await self._reads.call_many(
+            [
+                ("HMGET", self._keys.meta, "epoch", "offset", "shown"),
+                ("XRANGE", self._keys.log, f"{have.offset}-0", f"{have.offset}-0"),
+            ]
+        )
+        end = Position((epoch or b"").decode(), int(offset or 0))
         if end.epoch != have.epoch or end.offset < have.offset:
             raise NewEpoch
-        return end
+        if stamp and entries and entries[0][1][1].decode() != stamp:
+            raise NewEpoch  # Redis came back older, and others have gone on since
+        return self._shown(end, shown)
 
     async def _read_end(self) -> Position:
-        epoch, offset = await self._reads.call("HMGET", self._keys.meta, "epoch", "offset")
-        return Position((epoch or b"").decode(), int(offset or 0))
+        epoch, offset, shown = await self._reads.call(
+            "HMGET", self._keys.meta, "epoch", "offset", "shown"
+        )
+        return self._shown(Position((epoch or b"").decode(), int(offset or 0)), shown)
+
+    def _shown(self, end: Position, shown: bytes | None) -> Position:
+        if not self._is_replicated or shown is None:
+            return end
+        return Position(end.epoch, min(end.offset, int(shown)))
+
+    async def read_rest(self, base: int) -> None:
+        """Read the end of an epoch that is over, up to the base of the next one.
+
+        Where Redis came back with an older log and went on, that begins before what was heard last.
+        """
+        self._member.part(min(await self._fork(), base))
+        await self._read_log(base)
+
+    async def _fork(self) -> int:
+        """Return the last place where the log has what this node heard."""
+        position, heard = self._member.position, self._member.heard
+        known = {it.place.offset: it.stamp for it in heard if it.place.epoch == position.epoch}
+        if not known:
+            return position.offset
+        first, at = min(known), max(known)
+        while at >= first:
+            page = await self._reads.call(
+                "XREVRANGE", self._keys.log, f"{at}-0", f"{first}-0", "COUNT", _PAGE_ENTRIES
+            )
+            if not page:
+                break
+            for name, fields in page:
+                at = int(name.partition(b"-")[0])
+                if known.get(at) == fields[1].decode():
+                    return at
+            at -= 1
+        return first - 1
 
     async def _read_log(self, end: int) -> None:
         while (have := self._member.position.offset) < end:

@@ -61,8 +61,14 @@ class ChatStore:
         metrics: Metrics,
         *,
         alone: bool = False,
+        is_replicated: bool = False,
     ) -> None:
-        """Prepare to serve one chat. ``alone``: nobody else can reach this Redis, so others are dead."""
+        """Prepare to serve one chat.
+
+        ``alone``: nobody else can reach this Redis, so others are dead. ``is_replicated``: nothing counts
+        as stored before a replica has it.
+        """
+        self._is_replicated = is_replicated
         self._keys = Keys(chat)
         self._settings = settings
         self._metrics = metrics
@@ -88,6 +94,11 @@ class ChatStore:
         """Return how many ops wait for the next batch."""
         return len(self._committer) if self._started.is_set() else 0
 
+    @property
+    def _room(self) -> str:
+        """The channel to publish entries on at once; none, where that has to wait for a replica."""
+        return "" if self._is_replicated else self._keys.room
+
     def submit(self, op: Op) -> None:
         self._committer.submit(op)
 
@@ -110,17 +121,18 @@ class ChatStore:
         links, member, settings = self._links, self._member, self._settings
         self._follower = follower
         self._committer = Committer(
-            self._keys, links["commit"], member, follower, settings, self._metrics
-        )
+            self._keys, links["commit"], member, follower, settings, self._metrics,
+            is_replicated=self._is_replicated,
+        )  # fmt: skip
         self._replayer = Replayer(self._keys, links["past"])
         self._sweeper = Sweeper(self._keys, links["care"], member)
         self._bus = Bus(
             self._keys, links["bus"], links["reads"], member, follower, self._committer,
-            self._sweeper, settings, self._metrics,
+            self._sweeper, settings, self._metrics, is_replicated=self._is_replicated,
         )  # fmt: skip
         self._burials = Burials(
             self._keys, links["care"], member, self._committer, settings, self._metrics,
-            self._may_bury,
+            self._may_bury, room=self._room,
         )  # fmt: skip
         self._life = asyncio.create_task(self._live(), name=f"store of {self._keys.chat}")
         started = asyncio.create_task(self._wait_for_parts())
@@ -206,11 +218,15 @@ class ChatStore:
         while True:
             try:
                 known = self._member.position
-                told, base = await self._register()
+                told, base, before = await self._register()
                 self._committer.told = told
                 if known == NOWHERE:
                     self._member.position = await self._bus.seat()
                 elif known.epoch != told.epoch:
+                    if known.epoch == before:
+                        await self._bus.read_rest(base.offset)
+                    else:
+                        self._member.part(0)
                     self._member.position = base
                     self._member.letters = 0  # numbered anew, and rather read twice than not at all
                     self._follower.renumbered()
@@ -233,25 +249,30 @@ class ChatStore:
             finally:
                 await self._links["reads"].disconnect()
 
-    async def _register(self) -> tuple[Position, Position]:
-        """Register this node; return the log's last place and where its epoch began. Raises Fenced."""
+    async def _register(self) -> tuple[Position, Position, str]:
+        """Register this node. Raises Fenced.
+
+        Returns the log's last place, where its epoch began, and the epoch before.
+        """
         keys, member = self._keys, self._member
         reply = await self._links["reads"].run(
             REGISTER,
-            [keys.meta, keys.leases, keys.inboxes],
+            [keys.meta, keys.leases, keys.inboxes, keys.log],
             [
                 member.node,
                 round(self._settings.lease_seconds * 1000),
                 new_epoch_name(),
                 member.position.epoch,
                 member.position.offset,
+                member.last_stamp,
             ],
         )
         if reply[0] == b"fenced":
             raise Fenced
-        _, epoch, base, offset, letters = reply
+        _, epoch, base, offset, letters, before = reply
         member.letters = min(member.letters, letters)
-        return Position(epoch.decode(), offset), Position(epoch.decode(), base)
+        name = epoch.decode()
+        return Position(name, offset), Position(name, base), before.decode()
 
     async def _write_down(self) -> None:
         """Write everybody that this node knows down again. Raises NewEpoch."""
@@ -262,7 +283,7 @@ class ChatStore:
             round(settings.lease_seconds * 1000),
             round(settings.log_age_seconds * 1000),
             settings.log_bytes,
-            keys.room,
+            self._room,
         ]
         members = iter(self._follower.present())
         while step := list(islice(members, _STEP_MEMBERS)):

@@ -14,14 +14,14 @@ import structlog
 from tertulia.chat.device_ops import OpenChat
 from tertulia.chat.ports import Follower, Op, Outcome, Say
 from tertulia.chat.position import Position
-from tertulia.metrics import Metrics
+from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
 from tertulia.store.backoff import Backoff
 from tertulia.store.errors import Fenced, NewEpoch, StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Argument, Link
 from tertulia.store.membership import Membership, new_epoch_name
-from tertulia.store.scripts import COMMIT
+from tertulia.store.scripts import COMMIT, SHOW
 from tertulia.store.wire import Batch
 
 _FIXED_KEYS = 9
@@ -41,7 +41,11 @@ class Committer:
         follower: Follower,
         settings: ClusterSettings,
         metrics: Metrics,
+        *,
+        is_replicated: bool = False,
     ) -> None:
+        """``is_replicated``: nothing is settled, or shown to anybody, before a replica has it."""
+        self._is_replicated = is_replicated
         self._keys = keys
         self._link = link
         self._member = member
@@ -50,9 +54,10 @@ class Committer:
         self._metrics = metrics
         self._clock = asyncio.get_running_loop().time
         self._queue: deque[Op] = deque()
-        self._flight: list[Op] | None = (
-            None  # kept until its reply is read, over any number of links
-        )
+        # Its number and ops: kept until its reply is read, over any number of links.
+        self._flight: tuple[int, list[Op]] | None = None
+        # Batches that Redis had and lost, under their numbers, for some may have heard them.
+        self._lost: deque[tuple[int, list[Op]]] = deque()
         # Committed batches: number, the entry and the letter that have to be delivered first, ops.
         self._unsettled: deque[tuple[int, int, int, list[Op]]] = deque()
         self._work = asyncio.Event()
@@ -68,6 +73,10 @@ class Committer:
         """The log's last place, by Redis' last answer."""
         self.healthy_since: float | None = None
         """Since when every batch was answered, in monotonic seconds; None while Redis is away."""
+        self.lacks_replica = False
+        """Whether there was no replica at the last commit, where one is wanted."""
+        self._shown_to = 0
+        self._trouble: RetryCause | None = None
         self.outages = 0
         """How often Redis went away since this node was registered for the first time."""
 
@@ -105,6 +114,7 @@ class Committer:
         """Forget everything that is not settled: this node was fenced."""
         self._queue.clear()
         self._unsettled.clear()
+        self._lost.clear()
         self._flight = None
         self.healthy_since = None
         self._settled = self._submitted
@@ -117,19 +127,29 @@ class Committer:
         entry did come by is done as far as everybody could see; only its letters may have got lost.
         """
         self.told = self._member.position
+        self._shown_to = 0
+        self._member.answered_batch = 0
         batches = [(number, ops) for number, _, _, ops in self._unsettled]
-        batches.append((self._member.batch, self._flight or []))
+        if self._flight is not None:
+            batches.append(self._flight)
+        batches += self._lost
         self._unsettled.clear()
+        self._lost.clear()
         self._flight = None
         again: list[Op] = []
         for number, ops in batches:
-            heard = number <= self._member.delivered_batch
-            said = [op for op in ops if heard and isinstance(op, Say)]
+            if number > self._member.delivered_batch:
+                self._lost.append((number, ops))
+                continue
+            said = [op for op in ops if isinstance(op, Say)]
             for op in said:
                 op.outcome = op.outcome or Outcome.DONE
             self._settle(said)
-            again += [op for op in ops if not (heard and isinstance(op, Say))]
-        self._queue.extendleft(reversed(again))
+            again += [op for op in ops if not isinstance(op, Say)]
+        if again:  # which come first, and so need the numbers
+            again += [op for _, ops in self._lost for op in ops]
+            self._lost.clear()
+            self._queue.extendleft(reversed(again))
 
     def __len__(self) -> int:
         """Return how many ops wait for the next batch."""
@@ -149,8 +169,8 @@ class Committer:
                 if now - self._answered_at > self._settings.lease_seconds and self._flight is None:
                     # This node may have been frozen and buried: ask before anything is committed.
                     await self._commit([])
-                while self._queue or self._flight is not None:
-                    await self._commit(self._gather() if self._flight is None else self._flight)
+                while self._queue or self._lost or self._flight is not None:
+                    await self._commit(None)
                 if now >= beat_at:
                     if now - self._answered_at >= self._settings.heartbeat_seconds / 2:
                         await self._commit([])
@@ -179,17 +199,21 @@ class Committer:
             ops.append(op)
         return ops
 
-    async def _commit(self, ops: list[Op]) -> None:
-        if self._flight is None:
-            self._flight = ops
+    async def _commit(self, ops: list[Op] | None) -> None:
+        """Commit what is in flight, or else ``ops``, or else what is next."""
+        if self._flight is None and ops is None and self._lost:
+            self._flight = self._lost.popleft()
+        elif self._flight is None:
             self._member.batch += 1
+            self._flight = (self._member.batch, self._gather() if ops is None else ops)
+        number, ops = self._flight
         look_further = False
         batch = self._write(ops, look_further)
         started = self._clock()
         backoff = Backoff()
         while True:
             try:
-                reply = await self._link.run(COMMIT, *self._request(batch))
+                reply = await self._run(*self._request(number, batch))
             except StoreAway as error:
                 self._away(error)
                 await backoff.wait()
@@ -208,7 +232,26 @@ class Committer:
             if status == b"fenced":
                 raise Fenced
             raise NewEpoch
-        self._answered(started, ops, reply)
+        self._answered(started, number, ops, reply)
+
+    async def _run(self, keys: list[str], args: list[Argument]) -> list[Any]:
+        """Run the script; where replicas are wanted, until one has it, and then show it to all."""
+        if not self._is_replicated:
+            reply: list[Any] = await self._link.run(COMMIT, keys, args)
+            return reply
+        reply, replicas = await self._link.run_replicated(COMMIT, keys, args)
+        if reply[0] != b"ok":
+            return reply
+        self.lacks_replica = replicas < 1
+        if self.lacks_replica:
+            # It is asked again as a whole: that renews the lease, and nothing is done twice.
+            raise StoreAway(RetryCause.NO_REPLICAS, "no replica has what was written last")
+        epoch, offset = self._member.position.epoch, reply[1]
+        if offset > self._shown_to:
+            fixed = [self._keys.meta, self._keys.log]
+            shown = await self._link.run(SHOW, fixed, [epoch, offset, self._keys.room])
+            self._shown_to = shown
+        return reply
 
     def _write(self, ops: list[Op], look_further: bool) -> Batch:
         batch = Batch(self._keys, _FIXED_KEYS, self._member.node, look_further=look_further)
@@ -216,7 +259,7 @@ class Committer:
             batch.add(op)
         return batch
 
-    def _request(self, batch: Batch) -> tuple[list[str], list[Argument]]:
+    def _request(self, number: int, batch: Batch) -> tuple[list[str], list[Argument]]:
         keys, member, settings = self._keys, self._member, self._settings
         peers: list[Argument] = []
         if batch.has_letters:
@@ -224,17 +267,19 @@ class Committer:
                 peers += (node, batch.key(keys.inbox(node)), keys.channel(node))
         head: list[Argument] = [
             member.node,
-            member.batch,
+            number,
             member.position.epoch,
             member.position.offset,
             round(settings.lease_seconds * 1000),
             self._follower.confirmed(),
             round(settings.log_age_seconds * 1000),
             settings.log_bytes,
-            keys.room,
+            "" if self._is_replicated else keys.room,
             new_epoch_name(),
             settings.pending_messages,
             settings.pending_bytes,
+            member.answered_batch,
+            member.letters,
             len(peers) // 3,
         ]
         fixed = [
@@ -250,17 +295,19 @@ class Committer:
         ]
         return fixed + batch.keys, head + peers + batch.args
 
-    def _answered(self, started: float, ops: list[Op], reply: list[Any]) -> None:
+    def _answered(self, started: float, number: int, ops: list[Op], reply: list[Any]) -> None:
         _, told, entry, letter, outcomes, notes = reply
         self._answered_at = now = self._clock()
         if self.healthy_since is None:
             self.healthy_since = now
             self.answered.set()
             log.info("redis answers", chat=self._keys.chat)
+        self._trouble = None
         self.told = Position(self._member.position.epoch, told)
         self._flight = None
         if not ops:
             return
+        self._member.answered_batch = number
         self._metrics.commit_duration.observe(now - started)
         self._metrics.batch_ops.observe(len(ops))
         for op, outcome in zip(ops, outcomes, strict=True):
@@ -269,14 +316,16 @@ class Committer:
             opened = (op for op in ops if isinstance(op, OpenChat))
             for op, note in zip(opened, notes.decode().split(",")[:-1], strict=True):
                 op.note = note
-        self._unsettled.append((self._member.batch, entry, letter, ops))
+        self._unsettled.append((number, entry, letter, ops))
         self.followed()
 
     def _away(self, error: StoreAway) -> None:
         self._metrics.commit_retries(error.cause).inc()
+        before, self._trouble = self._trouble, error.cause
         if self.healthy_since is not None:
-            self.healthy_since = None
             self.outages += 1
+        if self.healthy_since is not None or before is not error.cause:
+            self.healthy_since = None
             log.warning(
                 "redis is away", chat=self._keys.chat, cause=error.cause.value, error=str(error)
             )

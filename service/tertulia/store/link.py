@@ -22,6 +22,8 @@ from tertulia.store.servers import Servers
 Argument = str | bytes | int | float
 _FAILURES = (RedisError, OSError, TimeoutError)
 _SHARDED_SINCE = (7, 0)
+_WAITED = 0.5
+"""How much of the time that a reply may take is given to replicas."""
 _MOVED = re.compile(r"MOVED \d+ (.+):(\d+)$")
 
 
@@ -84,6 +86,28 @@ class Link:
             return await self.call("EVALSHA", form.sha, len(keys), *keys, *args)
         except NoScriptError:
             return await self.call("EVAL", form.text, len(keys), *keys, *args)
+
+    async def run_replicated(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument]
+    ) -> tuple[Any, int]:
+        """Run a script, and return also how many replicas have what it wrote, after some waiting."""
+        connection = await self._connected()
+        form = script.sharded if self.is_sharded else script.plain
+        wait = ("WAIT", 1, round(self._timeout * _WAITED * 1000))
+        commands = [("EVALSHA", form.sha, len(keys), *keys, *args), wait]
+        try:
+            await connection.send_packed_command([pack_command(it) for it in commands])  # type: ignore[arg-type]
+            _heed_cancellation()
+            try:
+                reply = await connection.read_response()
+                replicas = await connection.read_response()
+            except NoScriptError:
+                await connection.read_response()
+                reply = await self.call("EVAL", form.text, len(keys), *keys, *args)
+                replicas = await self.call(*wait)
+        except _FAILURES as error:
+            raise await self._failure(error) from error
+        return reply, int(replicas)
 
     async def publish(self, channel: str, message: str | bytes) -> None:
         """Publish to those who subscribe to a channel of a chat."""

@@ -1,11 +1,29 @@
 """What this node is in a chat, and how far it has followed it."""
 
 import secrets
+from collections import deque
 from dataclasses import dataclass, field
 
 from tertulia.chat.position import Position
+from tertulia.dialects.contract import Place
 
 NOWHERE = Position("", 0)
+_REMEMBERED = 4096
+"""Entries that a node knows again: more than a Redis that was rewound has lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An entry that was delivered: enough to know it again."""
+
+    place: Place
+    batch: tuple[str, int]
+    """The node that committed it, and its number there; 0 where it was no batch."""
+
+    @property
+    def stamp(self) -> str:
+        """When it was committed, in microseconds, as the log has it."""
+        return str(round(self.place.at * 1e6))
 
 
 def new_epoch_name() -> str:
@@ -29,6 +47,12 @@ class Membership:
     """The number of the last batch that was sent."""
     delivered_batch: int = 0
     """The number of the last batch of this node whose entry was delivered."""
+    answered_batch: int = 0
+    """The number of the last batch with ops that was answered in this epoch."""
+    heard: deque[Heard] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    """The last entries that were delivered."""
+    undone: set[tuple[str, int]] = field(default_factory=set)
+    """Batches that were delivered, and that Redis has lost: delivered once is enough."""
 
     def __post_init__(self) -> None:
         self.rename()
@@ -38,3 +62,20 @@ class Membership:
         self.node = f"{self.node_id}~{secrets.token_hex(3)}"
         self.letters = 0
         self.delivered_batch = 0
+        self.answered_batch = 0
+
+    @property
+    def last_stamp(self) -> str:
+        """The stamp of the entry at ``position``, empty where this node has not heard it."""
+        last = self.heard[-1] if self.heard else None
+        if last is None or (last.place.epoch, last.place.offset) != (
+            self.position.epoch,
+            self.position.offset,
+        ):
+            return ""
+        return last.stamp
+
+    def part(self, offset: int) -> None:
+        """Go back to where the log and what this node heard part: what it heard past that is undone."""
+        self.undone = {it.batch for it in self.heard if it.place.offset > offset and it.batch[1]}
+        self.position = Position(self.position.epoch, offset)

@@ -33,6 +33,7 @@ def _form(text: str) -> Form:
 COMMIT = Script("devices", "commit")
 REGISTER = Script("register")
 SEAT = Script("seat")
+SHOW = Script("show")
 CONDEMN = Script("condemn")
 BURY = Script("bury")
 TAKE_OUT = Script("take_out")

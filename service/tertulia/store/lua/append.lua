@@ -1,14 +1,14 @@
 -- Library, put in front of the scripts that append to a room's log. No KEYS of its own.
 --
 -- append(keys, epoch, offset, node, batch, now, lines, room, max_age, max_bytes) -> offset
---   keys.meta  hash: epoch, base, offset, bytes, joins, sitting
+--   keys.meta  hash: epoch, base, before (the epoch before it), offset, shown, bytes, joins, sitting
 --   keys.log   stream: one entry a batch, its ID <offset>-0, fields
 --                p  published, microseconds by Redis' clock
 --                b  <node> <batch>, who committed it
 --                e  the events, one JSON object a line
 --   keys.marks list: "<offset> <milliseconds> <bytes so far>", one a second or a mebibyte: where the log
 --              may be cut without looking into it
---   room       channel of the room, told the same entry once
+--   room       channel of the room, told the same entry once; '': told later, by show.lua
 --
 -- The bus format, which stands in docs/architecture.md:
 --   1 r <epoch> <offset> <published> <node> <batch> LF events, one a line
@@ -29,6 +29,16 @@ local function trim(keys, now, max_age, max_bytes)
   if floor then redis.call('XTRIM', keys.log, 'MINID', floor .. '-0') end
 end
 
+-- Redis came back with an older state. Its log goes on under another name, so that nobody takes new
+-- entries for old ones; up to its base it is that of the epoch before.
+local function begin_epoch(meta, name, before, offset)
+  redis.call('HSET', meta, 'epoch', name, 'base', offset, 'before', before, 'offset', offset, 'shown', offset)
+end
+
+local function room_message(epoch, offset, stamp, batch, events)
+  return '1 r ' .. epoch .. ' ' .. offset .. ' ' .. stamp .. ' ' .. batch .. '\n' .. events
+end
+
 local function append(keys, epoch, offset, node, batch, clock, lines, room, max_age, max_bytes)
   offset = offset + 1
   local events = table.concat(lines, '\n')
@@ -43,8 +53,9 @@ local function append(keys, epoch, offset, node, batch, clock, lines, room, max_
     redis.call('RPUSH', keys.marks, offset .. ' ' .. clock.now .. ' ' .. bytes)
   end
   trim(keys, clock.now, max_age, max_bytes)
-  redis.call('PUBLISH', room, '1 r ' .. epoch .. ' ' .. offset .. ' ' .. clock.stamp .. ' '
-    .. node .. ' ' .. batch .. '\n' .. events)
+  if room ~= '' then
+    redis.call('PUBLISH', room, room_message(epoch, offset, clock.stamp, node .. ' ' .. batch, events))
+  end
   return offset
 end
 

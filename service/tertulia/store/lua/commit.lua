@@ -7,7 +7,8 @@
 --       5 lease, ms     6 number up to which the node's inbox is confirmed
 --       7 log age, ms     8 log bytes     9 room channel     10 name for a new epoch
 --       11 messages of one sender, 12 bytes in all, that may wait for an account
---       13 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
+--       13 number of the node's last batch that was answered in this epoch, 14 of the last letter it has seen
+--       15 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
 --       then the ops, each a letter and its arguments; a token-index of 0 means none:
 --         J index key session nickname dialect address port event token-index resumed
 --           account-index proven pending-index counts-index          take the nickname
@@ -25,7 +26,7 @@
 --   {'ok', offset, offset of this batch's entry or 0, number of its last letter for the
 --    node itself or 0, outcomes: a character an op, notes: what c found, each with a comma}
 --   {'fenced'}                 the lease is gone or condemned; nothing done
---   {'epoch', epoch, offset}   Redis lost data; nothing done
+--   {'epoch', epoch, offset}   Redis lost data, or came back with an older state; nothing done
 --   {'away'}                   a recipient of W is not in the room: send V instead; nothing done
 --   {'peers', node…}           recipients are on nodes whose inboxes are not among KEYS; nothing done
 -- Outcomes: d done, t taken, u unknown recipient, g the session does not hold its nickname,
@@ -42,14 +43,26 @@ local sitting = meta[3] or '0'
 local offset = tonumber(meta[2] or 0)
 if meta[1] ~= epoch then return { 'epoch', meta[1] or '', offset } end
 if offset < seen then
-  -- Redis came back with an older state. Its log goes on under another name, so that nobody takes new
-  -- entries for old ones.
-  redis.call('HSET', keys.meta, 'epoch', ARGV[10], 'base', offset)
+  begin_epoch(keys.meta, ARGV[10], epoch, offset)
   return { 'epoch', ARGV[10], offset }
 end
 
 local lease = tonumber(redis.call('ZSCORE', leases, node) or 0)
 if lease == 0 then return { 'fenced' } end
+
+-- Others may have gone on writing before this node comes: then only what it knows of its own batches
+-- and letters tells that some are lost.
+local saved = redis.call('HGET', batches, node)
+local number, entry, letter, saved_outcomes, saved_notes
+if saved then
+  number, entry, letter, saved_outcomes, saved_notes =
+    string.match(saved, '^(%d+) (%d+) (%d+) (%a*) ([%d,]*)$')
+end
+if tonumber(number or 0) < tonumber(ARGV[13])
+  or tonumber(redis.call('HGET', inboxes, node) or 0) < tonumber(ARGV[14]) then
+  begin_epoch(keys.meta, ARGV[10], epoch, offset)
+  return { 'epoch', ARGV[10], offset }
+end
 -- The first write, and one that Redis refuses when it is a replica, out of memory or cannot persist:
 -- then nothing is done.
 redis.call('ZADD', leases, clock.now + tonumber(ARGV[5]), node)
@@ -61,21 +74,18 @@ if head then
   if first <= confirmed then redis.call('LTRIM', inbox, confirmed - first + 1, -1) end
 end
 
-local saved = redis.call('HGET', batches, node)
 if saved then
-  local number, entry, letter, outcomes, notes =
-    string.match(saved, '^(%d+) (%d+) (%d+) (%a*) ([%d,]*)$')
   -- Held up on a connection that its node has given up: what it asks for was done, or is no more.
   if tonumber(number) > tonumber(batch) then return { 'fenced' } end
   if number == batch then
-    return { 'ok', offset, tonumber(entry), tonumber(letter), outcomes, notes }
+    return { 'ok', offset, tonumber(entry), tonumber(letter), saved_outcomes, saved_notes }
   end
 end
 
 local bounds = { count = tonumber(ARGV[11]), bytes = tonumber(ARGV[12]) }
-local at = 14
+local at = 16
 local peers = {}
-for _ = 1, tonumber(ARGV[13]) do
+for _ = 1, tonumber(ARGV[15]) do
   peers[ARGV[at]] = { inbox = KEYS[tonumber(ARGV[at + 1])], channel = ARGV[at + 2] }
   at = at + 3
 end
@@ -258,7 +268,7 @@ while at <= #ARGV do
   at = at + LENGTH[op]
 end
 
-local entry = 0
+entry = 0
 if #events > 0 then
   entry = append(keys, epoch, offset, node, batch, clock, events, ARGV[9], tonumber(ARGV[7]), tonumber(ARGV[8]))
   offset = entry
