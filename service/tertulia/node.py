@@ -107,9 +107,13 @@ async def _serve(settings: Settings) -> int:
         try:
             node = Node(settings, stop, notifier)
             heed_hangup(stop, node.reload)
-            await node.start(stack)
-        except (EmbeddedError, StoreFailed) as error:
+            if not await _started(node, stack, stop):
+                return 0
+        except EmbeddedError as error:
             raise StartError(str(error)) from error
+        except StoreFailed as error:
+            kind = Misconfigured if error.is_final else StartError
+            raise kind(str(error)) from error
         failed = await node.run()
         await node.drain(failed=failed)
     _log.info("stopped")
@@ -119,6 +123,20 @@ async def _serve(settings: Settings) -> int:
 def _name(listener: ListenerSettings) -> str:
     """Return what a listener is called in metrics and logs."""
     return f"{listener.dialect}:{listener.port}"
+
+
+async def _started(node: "Node", stack: AsyncExitStack, stop: Stop) -> bool:
+    """Start a node; False where it was told to stop while it waited for something."""
+    starting = asyncio.create_task(node.start(stack))
+    asked = asyncio.create_task(stop.asked.wait())
+    await asyncio.wait((starting, asked), return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if starting.done():
+        await starting
+        return True
+    starting.cancel()
+    await asyncio.wait((starting,))
+    return False
 
 
 class Node:
@@ -292,7 +310,9 @@ class Node:
 
     async def _open(self, chat: str, access: Access, alone: bool) -> None:
         settings, limits = self._settings, self._settings.limits
-        store = ChatStore(chat, access, self._node_id, settings.cluster, self._metrics, alone=alone)
+        store = ChatStore(chat, access, self._node_id, settings.cluster, self._metrics,
+            alone=alone, is_replicated=settings.durability == "replicated",
+        )  # fmt: skip
         passwords = Passwords(store.accounts, self._hashing)
         devices = Devices(store, store.accounts, passwords, self._metrics)
         room = Room(
@@ -309,9 +329,9 @@ class Node:
             devices,
             self._metrics,
         )
+        self._stores[chat] = store  # readiness says what it waits for
         await store.start(room)
         self._rooms[chat] = room
-        self._stores[chat] = store
 
     async def _listen(
         self,
@@ -402,7 +422,9 @@ class Node:
             reasons.append("draining")
         for chat, store in self._stores.items():
             health = store.health()
-            if not health["redis"]:
+            if not health.get("replica", True):
+                reasons.append(f"no replica of redis has what was written last (chat {chat})")
+            elif not health["redis"]:
                 reasons.append(f"redis is away (chat {chat})")
             if not health["bus"]:
                 reasons.append(f"the bus does not bring this node's probes (chat {chat})")

@@ -380,6 +380,12 @@ class Settings(BaseSettings):
         description="A file with the password for the Sentinels themselves.",
         json_schema_extra={"shown": "none is asked for"},
     )
+    durability: Literal["written", "replicated"] = Field(
+        default="written",
+        description="When something is acknowledged: `written`, Redis has it (on disk, as its "
+        "`appendfsync` says); `replicated`, a replica has it too, so that a failover loses nothing. "
+        "Equal on all nodes.",
+    )
     data_dir: Path = Field(
         default_factory=lambda: default_data_dir(),
         description="The folder for the data of the node's own Redis; kept between runs.",

@@ -146,7 +146,9 @@ async def test_scripts_touch_what_they_are_given(chat_stores: RedisStores) -> No
     known = {
         it.plain.sha: name for name, it in vars(scripts).items() if isinstance(it, scripts.Script)
     }
-    assert {known[sha] for sha in seen.scripts_run if sha in known} == set(known.values())
+    assert {known[sha] for sha in seen.scripts_run if sha in known} == set(known.values()) - {
+        "SHOW"  # only where replicas are wanted
+    }
 
 
 async def test_a_key_that_was_not_declared_would_be_seen(shared_redis: RedisServer) -> None:

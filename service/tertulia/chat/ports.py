@@ -251,7 +251,10 @@ class Store(Protocol):
         ...
 
     def health(self) -> Mapping[str, bool]:
-        """Say which parts answer: ``redis`` for commands, ``bus`` for the probe of the subscription."""
+        """Say which parts answer: ``redis`` for commands, ``bus`` for the probe of the subscription.
+
+        And ``replica``, where one has to have what is written.
+        """
         ...
 
     async def start(self, follower: Follower) -> None:

@@ -16,7 +16,7 @@ from tertulia.chat.ports import Follower, Member, Op, Remembered, Replay
 from tertulia.chat.position import Position
 from tertulia.domain.events import Present, encode
 from tertulia.domain.nicknames import fold
-from tertulia.metrics import Metrics
+from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
 from tertulia.store.access import Access
 from tertulia.store.accounts import StoredAccounts
@@ -47,6 +47,11 @@ _STOP_SECONDS = 2.0
 
 class StoreFailed(Exception):
     """Redis can't be used; the text says why, and what to do."""
+
+    def __init__(self, text: str, *, is_final: bool) -> None:
+        """``is_final``: it is the settings that are wrong, and trying again is of no use."""
+        super().__init__(text)
+        self.is_final = is_final
 
 
 class ChatStore:
@@ -82,6 +87,7 @@ class ChatStore:
         }
         self.accounts = StoredAccounts(self._keys, self._links["accounts"])
         """What there is to read of accounts."""
+        self._waits_for: RetryCause | None = None
         self._is_written_down = True  # else Redis lost its data and has not got it back from here
         self._life: asyncio.Task[None] | None = None
         self._where = access.shown
@@ -112,10 +118,13 @@ class ChatStore:
 
     def health(self) -> Mapping[str, bool]:
         started = self._started.is_set()
-        return {
+        health = {
             "redis": started and self._committer.healthy_since is not None,
             "bus": started and self._bus.is_up,
         }
+        if self._is_replicated:
+            health["replica"] = not (started and self._committer.lacks_replica)
+        return health
 
     async def start(self, follower: Follower) -> None:
         links, member, settings = self._links, self._member, self._settings
@@ -199,6 +208,7 @@ class ChatStore:
             asyncio.create_task(self._committer.run(), name="committer"),
             asyncio.create_task(self._bus.run(), name="bus"),
             asyncio.create_task(self._care(), name="care"),
+            asyncio.create_task(self._watch(), name="watch"),
         ]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -239,15 +249,34 @@ class ChatStore:
                     self._is_written_down = True
                 return
             except StoreAway as error:
-                late = asyncio.get_running_loop().time() > patient_until
-                if not self._started.is_set() and (late or error.is_final):
-                    raise StoreFailed(
-                        f"Redis at {self._where} can't be used: {error}. "
-                        "Start it, or set redis_url to where it is."
-                    ) from error
+                if not self._started.is_set():
+                    self._expect(error, patient_until)
                 await backoff.wait()
             finally:
                 await self._links["reads"].disconnect()
+
+    def _expect(self, error: StoreAway, patient_until: float) -> None:
+        """See whether a Redis that can't be used at the start is worth waiting for.
+
+        One that answers and is not ready yet is; one that may not be there at all is, for some seconds.
+        Raises StoreFailed.
+        """
+        now = asyncio.get_running_loop().time()
+        if error.cause is RetryCause.TIMEOUT:
+            now += self._settings.redis_timeout_seconds  # when the next one would be over
+        if error.is_final:
+            raise StoreFailed(
+                f"Redis at {self._where} can't be used: {error}", is_final=True
+            ) from error
+        if error.is_elsewhere and now > patient_until:
+            raise StoreFailed(
+                f"Redis at {self._where} can't be used: {error}. "
+                "Start it, or set redis_url to where it is.",
+                is_final=False,
+            ) from error
+        if error.cause is not self._waits_for:
+            self._waits_for = error.cause
+            log.warning("waiting for redis", chat=self._keys.chat, error=str(error))
 
     async def _register(self) -> tuple[Position, Position, str]:
         """Register this node. Raises Fenced.
@@ -327,6 +356,12 @@ class ChatStore:
         """Tell how many messages wait; Redis keeps count, so every node tells the same."""
         count = await self._links["care"].call("HGET", self._keys.meta, "pending")
         self._metrics.pending_messages(self._keys.chat).set(int(count or 0))
+
+    async def _watch(self) -> None:
+        """Leave a server that is not the master any more, though it may think so, and let it go on."""
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            await self._servers.watch(self._settings.redis_timeout_seconds)
 
     async def _may_bury(self) -> bool:
         """Only who has had a healthy Redis for a whole lease: nobody is buried right after an outage.

@@ -22,6 +22,11 @@ class StoreAway(Exception):
         """Whether waiting can't help: it answers, and does not let us in."""
         return self.cause is RetryCause.OTHER
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it may be that there is no such Redis: nothing answers, or a replica does."""
+        return self.cause in (RetryCause.CONNECTION, RetryCause.TIMEOUT, RetryCause.READ_ONLY)
+
 
 class Fenced(Exception):
     """This node was thought dead, and its sessions were announced as gone."""

@@ -77,5 +77,5 @@ class Membership:
 
     def part(self, offset: int) -> None:
         """Go back to where the log and what this node heard part: what it heard past that is undone."""
-        self.undone = {it.batch for it in self.heard if it.place.offset > offset and it.batch[1]}
+        self.undone |= {it.batch for it in self.heard if it.place.offset > offset and it.batch[1]}
         self.position = Position(self.position.epoch, offset)

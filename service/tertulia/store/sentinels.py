@@ -8,12 +8,15 @@ believed.
 import asyncio
 from dataclasses import dataclass
 
+import structlog
 from redis.exceptions import RedisError
 
 from tertulia.metrics import RetryCause
 from tertulia.store.access import Access, Server
 from tertulia.store.errors import StoreAway, translate
 from tertulia.store.servers import Servers
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,15 @@ class Sentinels(Servers):
             raise next((it for it in refusals if it.is_final), refusals[0])
         return believed(claims)
 
-    async def has_moved(self, seconds: float) -> bool:
-        return self.now is not None and await self.find(seconds) != self.now
+    async def watch(self, seconds: float) -> None:
+        now = self.now
+        try:
+            named = await self.find(seconds)
+        except StoreAway:
+            return  # what is connected may go on without them
+        if now is not None and named != now == self.now:
+            log.warning("the master is another one", named=str(named), left=str(now))
+            await self.drop_links()
 
     async def _ask(self, sentinel: Server, seconds: float) -> Claim:
         connection = self.access.sentinel_connection(sentinel, "tertulia-sentinel", seconds)

@@ -60,9 +60,13 @@ class Servers(ABC):
     async def find(self, seconds: float) -> Server:
         """Return where the master is, within so many seconds. Raises StoreAway."""
 
-    async def has_moved(self, seconds: float) -> bool:
-        """Say whether the master is known to be another by now."""
-        return False
+    async def watch(self, seconds: float) -> None:  # noqa: B027 (others tell by their replies)
+        """Look, within so many seconds, whether the master is another by now; drop the links if it is."""
+
+    async def drop_links(self) -> None:
+        """Drop all links: each finds its way anew."""
+        for link in list(self._links):
+            await link.disconnect()
 
 
 class OneServer(Servers):
