@@ -33,6 +33,8 @@ _PAGE_ENTRIES = 32
 _PAGE_LETTERS = 1000
 _PAGE_MEMBERS = 500
 _MISSED_PROBES = 3
+_LATE = 1.5
+"""Heartbeats of silence after which a server may have been replaced, and not have noticed."""
 _MESSAGES = (b"message", b"smessage")
 
 log = structlog.get_logger(__name__)
@@ -96,15 +98,18 @@ class Bus:
                     # Probes come every heartbeat, so silence means that the connection is dead,
                     # whatever the kernel believes of it.
                     message = await self._subscription.receive(self._silence)
-                    self._heard_at = self._clock()
+                    before, self._heard_at = self._heard_at, self._clock()
+                    if self._heard_at - (before or 0.0) > _LATE * self._settings.heartbeat_seconds:
+                        await self._subscription.confirm()
                     if message[0] in _MESSAGES:
                         await self._take(message[2])
                     else:
                         raise StoreAway(RetryCause.CLUSTER, "the slot was moved to another shard")
             except StoreAway as error:
+                if self._heard_at is not None:
+                    log.warning("bus lost", chat=self._keys.chat, cause=error.cause.value)
                 self._heard_at = None
                 self._metrics.bus_reconnects.inc()
-                log.warning("bus lost", chat=self._keys.chat, cause=error.cause.value)
                 await self._subscription.disconnect()
                 await backoff.wait()
 

@@ -6,6 +6,7 @@ register ──▶ (Redis lost data: follow its new log, write down who is here)
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from itertools import islice
@@ -361,7 +362,8 @@ class ChatStore:
         """Leave a server that is not the master any more, though it may think so, and let it go on."""
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
-            await self._servers.watch(self._settings.redis_timeout_seconds)
+            with contextlib.suppress(StoreAway):  # the links' own users see to it
+                await self._servers.confirm(self._settings.redis_timeout_seconds)
 
     async def _may_bury(self) -> bool:
         """Only who has had a healthy Redis for a whole lease: nobody is buried right after an outage.

@@ -25,6 +25,7 @@ from tertulia.store.scripts import COMMIT, SHOW
 from tertulia.store.wire import Batch
 
 _FIXED_KEYS = 9
+_LATE_SECONDS = 0.5
 _OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
 
 log = structlog.get_logger(__name__)
@@ -212,8 +213,12 @@ class Committer:
         started = self._clock()
         backoff = Backoff()
         while True:
+            sent = self._clock()
             try:
                 reply = await self._run(*self._request(number, batch))
+                if self._clock() - sent > _LATE_SECONDS:
+                    # It may have been replaced meanwhile: then this was done in vain.
+                    await self._link.confirm()
             except StoreAway as error:
                 self._away(error)
                 await backoff.wait()

@@ -134,6 +134,10 @@ class Link:
         told = await self.call(*(sharded if self.is_sharded else plain))
         return [int(it) for it in told[1::2]]
 
+    async def confirm(self) -> None:
+        """Make sure that what is connected is still the master: it was silent for long."""
+        await self._servers.confirm(self._timeout)
+
     async def receive(self, seconds: float) -> Any:
         """Wait so many seconds at the longest for what comes next."""
         connection = self._connection

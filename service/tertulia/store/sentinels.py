@@ -16,6 +16,8 @@ from tertulia.store.access import Access, Server
 from tertulia.store.errors import StoreAway, translate
 from tertulia.store.servers import Servers
 
+_MOMENT = 0.05
+
 log = structlog.get_logger(__name__)
 
 
@@ -45,8 +47,14 @@ class Sentinels(Servers):
         refusals: list[StoreAway] = []
         asking = {asyncio.create_task(self._ask(it, seconds)) for it in self._sentinels}
         try:
-            while asking and 2 * len(claims) <= len(self._sentinels):
-                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+            while asking:
+                # A moment more for the others once most have spoken: one may know something newer.
+                patience = _MOMENT if 2 * len(claims) > len(self._sentinels) else None
+                done, asking = await asyncio.wait(
+                    asking, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    break
                 for task in done:
                     try:
                         claims.append(task.result())
@@ -61,7 +69,7 @@ class Sentinels(Servers):
             raise next((it for it in refusals if it.is_final), refusals[0])
         return believed(claims)
 
-    async def watch(self, seconds: float) -> None:
+    async def confirm(self, seconds: float) -> None:
         now = self.now
         try:
             named = await self.find(seconds)
@@ -70,6 +78,7 @@ class Sentinels(Servers):
         if now is not None and named != now == self.now:
             log.warning("the master is another one", named=str(named), left=str(now))
             await self.drop_links()
+            raise StoreAway(RetryCause.READ_ONLY, f"{now} is not the master any more")
 
     async def _ask(self, sentinel: Server, seconds: float) -> Claim:
         connection = self.access.sentinel_connection(sentinel, "tertulia-sentinel", seconds)

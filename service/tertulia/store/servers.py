@@ -60,8 +60,11 @@ class Servers(ABC):
     async def find(self, seconds: float) -> Server:
         """Return where the master is, within so many seconds. Raises StoreAway."""
 
-    async def watch(self, seconds: float) -> None:  # noqa: B027 (others tell by their replies)
-        """Look, within so many seconds, whether the master is another by now; drop the links if it is."""
+    async def confirm(self, seconds: float) -> None:  # noqa: B027 (others tell by their replies)
+        """Make sure, within so many seconds, that what is connected is still the master.
+
+        Where it is another one by now, all links are dropped. Raises StoreAway then.
+        """
 
     async def drop_links(self) -> None:
         """Drop all links: each finds its way anew."""

@@ -1,0 +1,223 @@
+"""Several Redis servers that belong together: a master with a replica and Sentinels, or a cluster."""
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self, cast
+
+import redis
+
+from harness import processes
+from harness.redis_server import ONCE, RedisServer, free_port, redis_binary
+from harness.waiting import until_sync
+
+FORM_SECONDS = 30.0
+"""Within which servers find each other, on a busy machine."""
+MASTER = "tertulia"
+"""What the Sentinels call the master."""
+
+
+class Sentinel:
+    """One Sentinel process, which looks after a master of the tests, with little patience."""
+
+    def __init__(self, master: RedisServer, quorum: int, *, password: str = "") -> None:
+        self.port = free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix="tertulia-sentinel-"))
+        self._password = password
+        lines = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"dir {self.directory}",
+            f"sentinel monitor {MASTER} 127.0.0.1 {master.port} {quorum}",
+            f"sentinel down-after-milliseconds {MASTER} 1000",
+            f"sentinel failover-timeout {MASTER} 6000",
+        ]
+        if password:
+            lines.append(f"requirepass {password}")
+            lines.append(f"sentinel sentinel-pass {password}")
+        self._file = self.directory / "sentinel.conf"
+        self._file.write_text("\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it."""
+        with (self.directory / "log").open("ab") as log:
+            self._process = processes.start(
+                [redis_binary(), str(self._file), "--sentinel"], output=log
+            )
+
+    def ask(self) -> redis.Redis:
+        """Return a client."""
+        password = self._password or None
+        return redis.Redis(
+            port=self.port, password=password, decode_responses=True, socket_timeout=5, retry=ONCE
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return what it knows of the master; nothing where it does not answer."""
+        with contextlib.suppress(redis.RedisError), contextlib.closing(self.ask()) as client:
+            return cast(dict[str, Any], client.sentinel_master(MASTER))
+        return {}
+
+    def close(self) -> None:
+        """End it, and remove its folder."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class WatchedRedis:
+    """A master, a replica, and three Sentinels."""
+
+    def __init__(self, *options: str, password: str = "") -> None:
+        self.first = RedisServer(options=options)
+        of_first = ("--replicaof", f"127.0.0.1 {self.first.port}")
+        self.second = RedisServer(options=(*options, *of_first))
+        self.sentinels = [Sentinel(self.first, 2, password=password) for _ in range(3)]
+
+    @property
+    def url(self) -> str:
+        """Where the Sentinels are, as the service's setting wants it."""
+        hosts = ",".join(f"127.0.0.1:{it.port}" for it in self.sentinels)
+        return f"redis+sentinel://{hosts}/{MASTER}"
+
+    def start(self) -> Self:
+        """Start all, and wait until they know one another."""
+        self.first.start()
+        self.second.start()
+        for sentinel in self.sentinels:
+            sentinel.start()
+        until_sync(self._is_formed, FORM_SECONDS, lambda: f"Sentinels to agree: {self._states()}")
+        return self
+
+    def master_port(self) -> int:
+        """Return where most Sentinels see the master."""
+        ports = [int(state.get("port", 0)) for state in self._states()]
+        return max(ports, key=ports.count)
+
+    def close(self) -> None:
+        """End all."""
+        for sentinel in self.sentinels:
+            sentinel.close()
+        self.second.close()
+        self.first.close()
+
+    def _states(self) -> list[dict[str, Any]]:
+        return [sentinel.state() for sentinel in self.sentinels]
+
+    def _is_formed(self) -> bool:
+        replicas = self.second.control.info("replication")
+        return replicas["master_link_status"] == "up" and all(
+            state.get("num-slaves") == 1 and state.get("num-other-sentinels") == 2
+            for state in self._states()
+        )
+
+
+class ClusterRedis:
+    """Three shards, each a master, and its replica where that is wanted."""
+
+    def __init__(self, *, replicas: bool = False, options: tuple[str, ...] = ()) -> None:
+        self.servers = [
+            RedisServer(
+                options=(
+                    *("--cluster-enabled", "yes", "--cluster-node-timeout", "1500"),
+                    *("--cluster-replica-validity-factor", "0", *options),
+                )
+            )
+            for _ in range(6 if replicas else 3)
+        ]
+        for server in self.servers:
+            # Its bus is 10,000 further on, and should be below what the system takes for itself as well.
+            while server.port >= 22_700:
+                server.port = free_port()
+        self._replicas = 1 if replicas else 0
+
+    @property
+    def url(self) -> str:
+        """Where to begin, as the service's setting wants it: not all of it."""
+        hosts = ",".join(f"127.0.0.1:{it.port}" for it in self.servers[:2])
+        return f"redis+cluster://{hosts}"
+
+    def start(self) -> Self:
+        """Start all, and deal out the slots."""
+        for server in self.servers:
+            server.start()
+        places = [f"127.0.0.1:{server.port}" for server in self.servers]
+        self._cli(
+            "--cluster", "create", *places,
+            "--cluster-replicas", str(self._replicas), "--cluster-yes",
+        )  # fmt: skip
+        until_sync(self._is_formed, FORM_SECONDS, "the cluster to form")
+        return self
+
+    def owner(self, key: str) -> RedisServer:
+        """Return the server that has a key, as the running ones see it."""
+        slot = self.slot(key)
+        for asked in self.running():
+            told = cast(list[Any], asked.control.execute_command("CLUSTER SLOTS"))
+            for first, last, master, *_ in _slots(told):
+                if first <= slot <= last:
+                    return next(it for it in self.servers if it.port == master)
+        raise AssertionError(f"nobody has the slot {slot}")
+
+    def slot(self, key: str) -> int:
+        """Return a key's slot."""
+        return int(self.running()[0].control.cluster("KEYSLOT", key))  # type: ignore[no-untyped-call]
+
+    def move(self, key: str, target: RedisServer) -> None:
+        """Move a key's slot to another shard, while it is used."""
+        source, slot = self.owner(key), self.slot(key)
+        source_id, target_id = _id(source), _id(target)
+        target.control.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
+        source.control.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target_id)
+        while True:
+            names = source.control.execute_command("CLUSTER GETKEYSINSLOT", slot, 5)
+            if not names:
+                break
+            source.control.execute_command(
+                "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *names
+            )
+        for server in (target, source, *self.running()):
+            with contextlib.suppress(redis.ResponseError):  # replicas don't take it
+                server.control.execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
+
+    def running(self) -> list[RedisServer]:
+        """Return those that run."""
+        return [server for server in self.servers if server.running]
+
+    def close(self) -> None:
+        """End all."""
+        for server in self.servers:
+            server.close()
+
+    def _is_formed(self) -> bool:
+        return all(
+            "cluster_state:ok" in str(server.control.execute_command("CLUSTER INFO"))
+            or cast(dict[str, str], server.control.execute_command("CLUSTER INFO")).get(
+                "cluster_state"
+            )
+            == "ok"
+            for server in self.servers
+        )
+
+    def _cli(self, *words: str) -> None:
+        cli = Path(redis_binary()).with_name("redis-cli")
+        subprocess.run([str(cli), *words], check=True, capture_output=True, timeout=60)
+
+
+def _id(server: RedisServer) -> str:
+    return str(server.control.execute_command("CLUSTER MYID"))
+
+
+def _slots(told: Any) -> Iterator[tuple[int, int, int]]:
+    """Yield first slot, last slot and the master's port, however the library shows them."""
+    if isinstance(told, dict):
+        for (first, last), it in told.items():
+            yield int(first), int(last), int(it["primary"][1])
+    else:
+        for first, last, master, *_ in told:
+            yield int(first), int(last), int(master[1])
