@@ -1,0 +1,59 @@
+"""The real store on a Redis Cluster, whatever its way of publishing."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from contract.follower import RecordingFollower
+from contract.node import DIALECT, WITHIN, Node, stop
+from harness.redis_groups import ClusterRedis
+from tertulia.metrics import Metrics
+from tertulia.settings import ClusterSettings
+from tertulia.store import link
+from tertulia.store.access import Access
+from tertulia.store.chat_store import ChatStore
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ClusterRedis]:
+    group = ClusterRedis()
+    try:
+        yield group.start()
+    finally:
+        group.close()
+
+
+@pytest.mark.parametrize("sharded", [True, False], ids=["sharded", "before Redis 7"])
+async def test_nodes_hear_each_other(
+    cluster: ClusterRedis, monkeypatch: pytest.MonkeyPatch, sharded: bool
+) -> None:
+    if not sharded:
+        monkeypatch.setattr(link, "_SHARDED_SINCE", (1000, 0))
+    nodes = []
+    chat = f"chat-{sharded}".lower()
+    for name in ("one", "two"):
+        metrics = Metrics(CollectorRegistry(), dialects=[DIALECT], chats=[chat], version="test")
+        store = ChatStore(chat, Access.to(cluster.url), name, ClusterSettings(), metrics)
+        node = Node(store, RecordingFollower(name))
+        await asyncio.wait_for(store.start(node.follower), WITHIN)
+        nodes.append(node)
+    one, two = nodes
+    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
+    await one.sees(lambda it: len(it.roster) == 2, "betty")
+    andy.say("hello")
+    andy.whisper("betty", "psst")
+    await two.sees(lambda it: it.said == ["hello"] and it.letter_texts == ["psst"], "both")
+    sharded_channels = [
+        it.control.execute_command("PUBSUB SHARDCHANNELS") for it in cluster.servers
+    ]
+    assert any(sharded_channels) == sharded
+    assert one.store.health() == two.store.health() == {"redis": True, "bus": True}
+    betty.leave()
+    andy.leave()
+    for node in nodes:
+        await asyncio.wait_for(stop(node), WITHIN)
+        assert not node.follower.broken

@@ -1,0 +1,115 @@
+"""Several chats on the shards of a Redis Cluster, whose slots move and whose masters die."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.chatte_client import ChatteClient
+from harness.load import assert_promises_kept, connect_many, settle, under_load
+from harness.node import Listener, Node, NodeFactory
+from harness.redis_groups import ClusterRedis
+from harness.waiting import elapse, until
+from history.record import Disconnected, SawLeft
+
+pytestmark = pytest.mark.slow
+
+CHATS = ("one", "two", "three")
+"""On three shards."""
+BACK_SECONDS = 20.0
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> Iterator[ClusterRedis]:
+    group = ClusterRedis(replicas=bool(getattr(request, "param", False)))
+    try:
+        yield group.start()
+    finally:
+        group.close()
+
+
+@pytest.fixture
+def factory(cluster: ClusterRedis, tmp_path: Path) -> Iterator[NodeFactory]:
+    factory = NodeFactory(tmp_path, cluster.url)
+    try:
+        yield factory
+    finally:
+        factory.end()
+
+
+async def chatting(
+    factory: NodeFactory, **settings: str
+) -> tuple[list[Node], dict[str, list[ChatteClient]]]:
+    """Start two nodes that serve every chat, and let clients into each."""
+    listeners = tuple(Listener("chatte", chat) for chat in CHATS)
+    nodes = [factory.launch(listeners=listeners, settings=settings) for _ in range(2)]
+    for node in nodes:
+        await node.ready()
+    clients = {
+        chat: await connect_many([node.port("chatte", chat) for node in nodes], 4, chat)
+        for chat in CHATS
+    }
+    for of_chat in clients.values():
+        await settle(of_chat)
+    return nodes, clients
+
+
+async def all_is_well(nodes: list[Node], clients: dict[str, list[ChatteClient]]) -> None:
+    for node in nodes:
+        await node.becomes_ready(BACK_SECONDS)
+    for of_chat in clients.values():
+        await settle(of_chat, BACK_SECONDS)
+        for client in of_chat:
+            assert client.connected, client.describe()
+            assert not any(client.history.of(SawLeft))
+            assert not any(client.history.of(Disconnected))
+        await assert_promises_kept(of_chat)
+
+
+async def test_each_chat_is_on_its_shard_and_goes_on_while_that_moves(
+    factory: NodeFactory, cluster: ClusterRedis
+) -> None:
+    nodes, clients = await chatting(factory)
+    owners = [cluster.owner(f"{{{chat}}}:meta") for chat in CHATS]
+    assert len({server.port for server in owners}) == 3
+    for chat, server in zip(CHATS, owners, strict=True):
+        assert all(name.startswith(f"{{{chat}}}:") for name in server.control.keys())
+        # What is published stays on the shard.
+        assert server.control.execute_command("PUBSUB SHARDCHANNELS")
+        assert server.control.execute_command("PUBSUB CHANNELS") == []
+
+    async def move() -> None:
+        await elapse(0.5)
+        for target in (owners[1], owners[2], owners[0]):
+            await asyncio.to_thread(cluster.move, "{one}:meta", target)
+            await elapse(1)
+
+    everybody = [client for of_chat in clients.values() for client in of_chat]
+    names = [client.nickname for client in clients["one"]]
+    await under_load(everybody[:2], move(), per_second=30, whisper_to=names)
+    assert cluster.owner("{one}:meta") is owners[0]
+    await all_is_well(nodes, clients)
+
+    # Burials ask the shard who subscribes there.
+    nodes[0].kill()
+    left = clients["three"][1]
+    await left.expect_line("151 three-0 just left the chat", within=20)
+
+
+@pytest.mark.parametrize("cluster", [True], indirect=True)
+async def test_a_shard_loses_its_master(factory: NodeFactory, cluster: ClusterRedis) -> None:
+    nodes, clients = await chatting(factory, DURABILITY="replicated")
+    victim = cluster.owner("{two}:meta")
+
+    async def lose() -> None:
+        await elapse(0.5)
+        victim.kill()
+        await until(
+            lambda: cluster.owner("{two}:meta") is not victim, BACK_SECONDS, "another master"
+        )
+        victim.start()
+
+    everybody = [clients[chat][0] for chat in CHATS] + clients["two"][1:]
+    await under_load(everybody, lose(), per_second=30)
+    await all_is_well(nodes, clients)
