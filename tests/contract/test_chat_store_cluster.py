@@ -47,9 +47,7 @@ async def test_nodes_hear_each_other(
     andy.say("hello")
     andy.whisper("betty", "psst")
     await two.sees(lambda it: it.said == ["hello"] and it.letter_texts == ["psst"], "both")
-    sharded_channels = [
-        it.control.execute_command("PUBSUB SHARDCHANNELS") for it in cluster.servers
-    ]
+    sharded_channels = [it.do("PUBSUB SHARDCHANNELS") for it in cluster.servers]
     assert any(sharded_channels) == sharded
     assert one.store.health() == two.store.health() == {"redis": True, "bus": True}
     betty.leave()

@@ -158,7 +158,7 @@ class ClusterRedis:
         """Return the server that has a key, as the running ones see it."""
         slot = self.slot(key)
         for asked in self.running():
-            told = cast(list[Any], asked.control.execute_command("CLUSTER SLOTS"))
+            told = cast(list[Any], asked.do("CLUSTER SLOTS"))
             for first, last, master, *_ in _slots(told):
                 if first <= slot <= last:
                     return next(it for it in self.servers if it.port == master)
@@ -166,24 +166,22 @@ class ClusterRedis:
 
     def slot(self, key: str) -> int:
         """Return a key's slot."""
-        return int(self.running()[0].control.cluster("KEYSLOT", key))  # type: ignore[no-untyped-call]
+        return int(self.running()[0].do("CLUSTER KEYSLOT", key))
 
     def move(self, key: str, target: RedisServer) -> None:
         """Move a key's slot to another shard, while it is used."""
         source, slot = self.owner(key), self.slot(key)
         source_id, target_id = _id(source), _id(target)
-        target.control.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
-        source.control.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target_id)
+        target.do("CLUSTER SETSLOT", slot, "IMPORTING", source_id)
+        source.do("CLUSTER SETSLOT", slot, "MIGRATING", target_id)
         while True:
-            names = source.control.execute_command("CLUSTER GETKEYSINSLOT", slot, 5)
+            names = source.do("CLUSTER GETKEYSINSLOT", slot, 5)
             if not names:
                 break
-            source.control.execute_command(
-                "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *names
-            )
+            source.do("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *names)
         for server in (target, source, *self.running()):
             with contextlib.suppress(redis.ResponseError):  # replicas don't take it
-                server.control.execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
+                server.do("CLUSTER SETSLOT", slot, "NODE", target_id)
 
     def running(self) -> list[RedisServer]:
         """Return those that run."""
@@ -196,11 +194,8 @@ class ClusterRedis:
 
     def _is_formed(self) -> bool:
         return all(
-            "cluster_state:ok" in str(server.control.execute_command("CLUSTER INFO"))
-            or cast(dict[str, str], server.control.execute_command("CLUSTER INFO")).get(
-                "cluster_state"
-            )
-            == "ok"
+            "cluster_state:ok" in str(server.do("CLUSTER INFO"))
+            or cast(dict[str, str], server.do("CLUSTER INFO")).get("cluster_state") == "ok"
             for server in self.servers
         )
 
@@ -210,7 +205,7 @@ class ClusterRedis:
 
 
 def _id(server: RedisServer) -> str:
-    return str(server.control.execute_command("CLUSTER MYID"))
+    return str(server.do("CLUSTER MYID"))
 
 
 def _slots(told: Any) -> Iterator[tuple[int, int, int]]:

@@ -70,6 +70,10 @@ class RedisServer:
             self._control = self._client("harness", timeout=5.0)
         return self._control
 
+    def do(self, *command: str | int) -> Any:
+        """Have a command done that the library has no method for."""
+        return self.control.execute_command(*command)  # type: ignore[no-untyped-call]
+
     def start(self) -> Self:
         """Start the process and wait until it answers."""
         assert not self.running, "this Redis is running already"
