@@ -32,6 +32,7 @@ from tertulia.dialects.contract import Voice
 from tertulia.dialects.protocollo import ProtocolloVoice
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import ops, tcp, websocket
+from tertulia.edge.binding import bind, explain
 from tertulia.edge.certificates import Certificate, CertificateError
 from tertulia.edge.draining import AT_ONCE, Spread, send_away
 from tertulia.edge.entrance import Gate
@@ -46,7 +47,7 @@ from tertulia.stopping import Stop, heed_hangup, heed_signals
 from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore, StoreFailed
 from tertulia.store.embedded import EmbeddedRedis
-from tertulia.store.server_program import EmbeddedError
+from tertulia.store.server_program import DataDirUnusable, EmbeddedError, NoServer
 
 _log = structlog.get_logger("tertulia.node")
 
@@ -109,6 +110,8 @@ async def _serve(settings: Settings) -> int:
             heed_hangup(stop, node.reload)
             if not await _started(node, stack, stop):
                 return 0
+        except (NoServer, DataDirUnusable) as error:
+            raise Misconfigured(str(error)) from error
         except EmbeddedError as error:
             raise StartError(str(error)) from error
         except StoreFailed as error:
@@ -283,11 +286,10 @@ class Node:
 
     def _bind(self, listener: ListenerSettings, stack: AsyncExitStack) -> socket.socket:
         try:
-            listening = tcp.bind(listener.host, listener.port)
+            listening = bind(listener.host, listener.port)
         except OSError as error:
             raise Misconfigured(
-                f"{listener.dialect} can't listen on {listener.host} port {listener.port}: "
-                f"{error.strerror or error}. Stop whatever has it, or set another port in listeners."
+                explain(error, listener.dialect, listener.host, listener.port, "listeners")
             ) from error
         stack.callback(listening.close)
         return listening
@@ -299,10 +301,7 @@ class Node:
                 host, port, registry=self._metrics.registry, not_ready=self._not_ready
             )
         except OSError as error:
-            raise Misconfigured(
-                f"ops can't listen on {host} port {port}: {error.strerror or error}. "
-                "Stop whatever has it, or set another port in ops."
-            ) from error
+            raise Misconfigured(explain(error, "ops", host, port, "ops")) from error
         stack.callback(server.close)
         port = server.sockets[0].getsockname()[1]
         url = f"http://{host}:{port}"

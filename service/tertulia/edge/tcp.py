@@ -10,16 +10,12 @@ import structlog
 
 from tertulia.domain.commands import Fault, Faulty
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.binding import BACKLOG
 from tertulia.edge.delivered import look_delivered, wait_delivered
 from tertulia.edge.entrance import Entrance, Gate
 from tertulia.edge.limits import TokenBucket
 from tertulia.edge.serving import CLOSING_SECONDS, Client, Listener, Served, peer_of
 
-BACKLOG: Final = 4096
-"""Connections that may wait to be accepted: a storm of them comes back at once after a failure."""
-_KEEPALIVE_IDLE: Final = 60
-_KEEPALIVE_INTERVAL: Final = 15
-_KEEPALIVE_PROBES: Final = 4
 _DRAINING_SECONDS: Final = 1.0
 """For how long a client may keep a connection that a node closes which shuts down."""
 _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
@@ -396,28 +392,6 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._listener.loop.call_later(seconds, callback)
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Make a listening socket. Raises OSError where the address is taken or not ours."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listening = socket.socket(family, kind, protocol)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted sockets inherit these: a client whose machine vanished is noticed in two minutes.
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
-        listening.bind(address)
-        listening.listen(BACKLOG)
-        listening.setblocking(False)
-    except OSError:
-        listening.close()
-        raise
-    return listening
 
 
 async def serve(

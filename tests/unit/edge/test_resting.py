@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from harness.waiting import until
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp
+from tertulia.edge.binding import bind
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.resting import Resting
 from tertulia.edge.serving import Connections, Listener, Patience
@@ -102,7 +103,7 @@ class Service:
         )  # fmt: skip
 
     async def start(self) -> None:
-        listening = tcp.bind("127.0.0.1", 0)
+        listening = bind("127.0.0.1", 0)
         self._server = await tcp.serve(self.listener, listening)
         self.client = socket.create_connection(listening.getsockname())
         await until(lambda: list(self.connections), WITHIN, "the client")

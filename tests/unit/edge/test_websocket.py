@@ -24,7 +24,8 @@ from tertulia.chat.door import Door
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.dialects.browser import MAX_FRAME, BrowserVoice
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge import tcp, websocket
+from tertulia.edge import websocket
+from tertulia.edge.binding import bind
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Patience
 from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
@@ -129,7 +130,7 @@ class Service:
 
     async def start(self) -> None:
         await self._store.start(self.room)
-        listening = tcp.bind("127.0.0.1", 0)
+        listening = bind("127.0.0.1", 0)
         self._server = await websocket.serve(self.listener, listening)
         self.port = listening.getsockname()[1]
 
