@@ -31,6 +31,16 @@ class DeviceNodes:
         for node in self._nodes:
             node.ready_sync()
 
+    def freeze(self) -> None:
+        """Stop all nodes in their tracks: they take connections, and answer nobody."""
+        for node in self._nodes:
+            node.freeze()
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        for node in self._nodes:
+            node.thaw()
+
     def stop(self) -> None:
         """Kill all nodes at once."""
         for node in self._nodes:

@@ -272,6 +272,22 @@ def test_a_chat_goes_on_when_the_service_is_back(
     bob.expects("-- anna is here")
 
 
+def test_a_service_that_hangs_holds_up_no_live_chat(
+    people: People, device_service: DeviceNodes
+) -> None:
+    anna, bob = people.signs_up("anna", "bob")
+    are_live(anna, "anna", bob, "bob")
+    device_service.freeze()
+    anna.types(r"\a bob")
+    anna.types("ciao")
+    bob.expects("   anna: ciao")
+    anna.types(r"\q")
+    bob.expects("-- anna left the chat")
+    anna.asked("anna> ")
+    device_service.thaw()
+    bob.asked("bob> ", within=20)
+
+
 def test_a_live_chat_needs_no_service(people: People, device_service: DeviceNodes) -> None:
     anna, bob = people.signs_up("anna", "bob")
     are_live(anna, "anna", bob, "bob")

@@ -72,6 +72,7 @@ class Conversation:
         self._met = False
         self._leaving = False
         self._held: list[Effect] | None = None
+        self._adding: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -101,9 +102,14 @@ class Conversation:
         elif line.strip() == QUIT:
             self._terminal.echo(line)
             await self.leave()
-        elif command in (r"\a", r"\u") and (command == r"\a" or not argument):
+        elif command == r"\a" and argument.strip():
             self._terminal.echo(line)
-            await self._add(argument.strip())
+            adding = asyncio.create_task(self._add(argument.strip()))
+            self._adding.add(adding)  # the chat goes on meanwhile
+            adding.add_done_callback(self._adding.discard)
+        elif command == r"\a" or line.strip() == r"\u":
+            self._terminal.echo(line)
+            await self._add("")
         elif command == SHARE.strip():
             self._terminal.echo(line)
             self._share(argument.strip())
@@ -137,6 +143,8 @@ class Conversation:
             self._terminal.note(str(error))
         finally:
             self._finish()
+            for adding in self._adding:
+                adding.cancel()
             self._sockets.detach()
             if self._met:
                 await self._tell_service()
