@@ -208,8 +208,13 @@ class Node:
 
     def reload(self) -> None:
         """Take what there is of new certificates in use."""
+        serving = not (self._starting or self._draining)
+        if serving:
+            self._notifier.reloading()
         for certificate in self._certificates:
             certificate.reload()
+        if serving:
+            self._notifier.ready(self._status())
 
     async def run(self) -> bool:
         """Wait for the order to stop; True where a part failed instead."""

@@ -1,6 +1,7 @@
 """A node under a service manager, as systemd's units have it: what it is told, over a real socket."""
 
 import secrets
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +61,7 @@ async def test_the_manager_hears_of_a_node_from_start_to_end(
 ) -> None:
     redis_server.stop()
     node = node_factory.launch()
-    await until(lambda: node.ops_port, 5, "the node to start")
+    await until(lambda: node.ops_port, 20, "the node to start")
     assert not manager.heard("READY=1"), "without Redis it does not serve"
     redis_server.start()
     await node.ready()
@@ -68,6 +69,10 @@ async def test_the_manager_hears_of_a_node_from_start_to_end(
     with socket.create_connection(("127.0.0.1", node.port()), timeout=2):
         pass  # and then it listens
     await until(lambda: manager.heard("WATCHDOG=1") >= 4, 2 * WATCHDOG_SECONDS, "signs of life")
+
+    node.process.send_signal(signal.SIGHUP)
+    await until(lambda: manager.heard("RELOADING=1"), 5, "the node to take new certificates")
+    await until(lambda: manager.heard("READY=1") == 2, 5, "the node to have taken them")
 
     node.freeze()
     before = manager.heard("WATCHDOG=1")
@@ -84,7 +89,7 @@ async def test_the_manager_hears_of_a_node_from_start_to_end(
     assert await node.exit_status(10) == 0
     assert manager.heard("STOPPING=1") == 1
     assert manager.heard("STATUS=draining") == 1
-    assert manager.heard("READY=1") == 1
+    assert manager.heard("READY=1") == 2
 
 
 async def until_quiet(manager: Manager, before: int) -> None:
