@@ -161,10 +161,16 @@ def check(config: Path | None, log_format: str | None, **given: object) -> None:
     Exit status 2, with the place of each mistake, where something is wrong. Certificates are read as
     well; no address is tried, as a node may be running.
     """
+    from tertulia import tracing
     from tertulia.edge import certificates
 
     settings = _load(config, log_format, **given)
     wrong = False
+    try:
+        tracing.check(settings.tracing)
+    except tracing.TracingError as error:
+        click.echo(f"tertulia: {error}", err=True)
+        wrong = True
     for i, listener in enumerate(settings.listeners):
         if listener.certificate is not None:
             try:

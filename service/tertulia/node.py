@@ -20,7 +20,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from tertulia import logs
+from tertulia import logs, tracing
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.devices import Devices
 from tertulia.chat.door import Door
@@ -171,6 +171,10 @@ class Node:
             version=version("tertulia"),
             certificates=(_name(it) for it in settings.listeners if it.certificate),
         )
+        try:
+            self._tracer = tracing.start(settings.tracing, self._node_id, version("tertulia"))
+        except tracing.TracingError as error:
+            raise Misconfigured(str(error)) from error
         self._hashing = Hashing(settings.limits.logins_waiting, self._metrics)
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -267,6 +271,8 @@ class Node:
         await self._close_connections(max(deadline, self._loop.time() + 1.0))
         for store in self._stores.values():
             await store.stop()
+        if self._tracer is not None:
+            await self._tracer.stop()
 
     # --- Parts -----------------------------------------------------------------------------------
 
@@ -316,6 +322,7 @@ class Node:
         settings, limits = self._settings, self._settings.limits
         store = ChatStore(chat, access, self._node_id, settings.cluster, self._metrics,
             alone=alone, is_replicated=settings.durability == "replicated",
+            tracer=self._tracer,
         )  # fmt: skip
         passwords = Passwords(store.accounts, self._hashing)
         devices = Devices(store, store.accounts, passwords, self._metrics)

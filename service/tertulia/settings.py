@@ -415,6 +415,11 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     cluster: ClusterSettings = ClusterSettings()
     log: LogSettings = LogSettings()
+    tracing: Literal["off", "otlp"] = Field(
+        default="off",
+        description="Where spans of commits and deliveries go: `otlp`, by OpenTelemetry over HTTP, as the "
+        "standard `OTEL_…` variables say; needs the extra `otel`.",
+    )
     drain_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=10.0,
         description="Seconds that a stopping node gives its sessions to leave in order, from the end of "

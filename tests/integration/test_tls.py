@@ -425,5 +425,5 @@ def test_a_port_that_is_taken_is_one_line_and_status_2(tmp_path: Path) -> None:
             status, told = run(tmp_path, "serve", **settings)
             line = told.splitlines()[-1]
             assert status == 2
-            assert f"port {port}: " in line
+            assert f"port {port} " in line
             assert "ddress already in use" in line and "another port" in line

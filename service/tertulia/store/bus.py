@@ -28,6 +28,7 @@ from tertulia.store.wire import (
     parse_logged,
     parse_message,
 )
+from tertulia.tracing import Tracer
 
 _PAGE_ENTRIES = 32
 _PAGE_LETTERS = 1000
@@ -60,6 +61,7 @@ class Bus:
         metrics: Metrics,
         *,
         is_replicated: bool = False,
+        tracer: Tracer | None = None,
     ) -> None:
         """``is_replicated``: nothing is delivered before a replica has it."""
         self._keys = keys
@@ -72,6 +74,7 @@ class Bus:
         self._settings = settings
         self._metrics = metrics
         self._is_replicated = is_replicated
+        self._tracer = tracer
         self._clock = asyncio.get_running_loop().time
         self.subscribed = asyncio.Event()
         """Set when the subscription has worked for the first time."""
@@ -166,6 +169,11 @@ class Bus:
             self._follower.entry(message.entry)
         if any(isinstance(event, Closed) for event in message.entry.events):
             self._sweeper.chat_was_closed()
+        if self._tracer is not None:
+            entry = message.entry
+            self._tracer.delivered(
+                self._keys.chat, message.node, message.batch, entry.place, len(entry.events)
+            )
         self._committer.followed()
 
     async def _take_letters(self, message: InboxMessage) -> None:

@@ -34,6 +34,7 @@ from tertulia.store.scripts import FORGET, REGISTER, SEAT
 from tertulia.store.sweeping import Sweeper
 from tertulia.store.topology import servers_of
 from tertulia.store.wire import probe
+from tertulia.tracing import Tracer
 
 _STEP_MEMBERS = 200
 _COUNT_ROUNDS = 4
@@ -68,6 +69,7 @@ class ChatStore:
         *,
         alone: bool = False,
         is_replicated: bool = False,
+        tracer: Tracer | None = None,
     ) -> None:
         """Prepare to serve one chat.
 
@@ -79,6 +81,7 @@ class ChatStore:
         self._settings = settings
         self._metrics = metrics
         self._alone = alone
+        self._tracer = tracer
         self._member = Membership(node_id)
         self._started = asyncio.Event()
         self._servers = servers_of(access, self._keys)
@@ -132,13 +135,14 @@ class ChatStore:
         self._follower = follower
         self._committer = Committer(
             self._keys, links["commit"], member, follower, settings, self._metrics,
-            is_replicated=self._is_replicated,
+            is_replicated=self._is_replicated, tracer=self._tracer,
         )  # fmt: skip
         self._replayer = Replayer(self._keys, links["past"])
         self._sweeper = Sweeper(self._keys, links["care"], member)
         self._bus = Bus(
             self._keys, links["bus"], links["reads"], member, follower, self._committer,
             self._sweeper, settings, self._metrics, is_replicated=self._is_replicated,
+            tracer=self._tracer,
         )  # fmt: skip
         self._burials = Burials(
             self._keys, links["care"], member, self._committer, settings, self._metrics,

@@ -23,6 +23,7 @@ from tertulia.store.link import Argument, Link
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import COMMIT, SHOW
 from tertulia.store.wire import Batch
+from tertulia.tracing import Tracer
 
 _FIXED_KEYS = 9
 _LATE_SECONDS = 0.5
@@ -44,11 +45,13 @@ class Committer:
         metrics: Metrics,
         *,
         is_replicated: bool = False,
+        tracer: Tracer | None = None,
     ) -> None:
         """``is_replicated``: nothing is settled, or shown to anybody, before a replica has it."""
         self._is_replicated = is_replicated
         self._keys = keys
         self._link = link
+        self._tracer = tracer
         self._member = member
         self._follower = follower
         self._settings = settings
@@ -212,8 +215,10 @@ class Committer:
         batch = self._write(ops, look_further)
         started = self._clock()
         backoff = Backoff()
+        tries = 0
         while True:
             sent = self._clock()
+            tries += 1
             try:
                 reply = await self._run(*self._request(number, batch))
                 if self._clock() - sent > _LATE_SECONDS:
@@ -234,9 +239,11 @@ class Committer:
                 look_further = True
                 batch = self._write(ops, look_further)
                 continue
-            if status == b"fenced":
-                raise Fenced
-            raise NewEpoch
+            if self._tracer is not None:
+                self._trace(number, ops, batch, tries, started, status.decode())
+            raise Fenced if status == b"fenced" else NewEpoch
+        if self._tracer is not None:
+            self._trace(number, ops, batch, tries, started, "committed")
         self._answered(started, number, ops, reply)
 
     async def _run(self, keys: list[str], args: list[Argument]) -> list[Any]:
@@ -257,6 +264,21 @@ class Committer:
             shown = await self._link.run(SHOW, fixed, [epoch, offset, self._keys.room])
             self._shown_to = shown
         return reply
+
+    def _trace(
+        self, number: int, ops: list[Op], batch: Batch, tries: int, started: float, outcome: str
+    ) -> None:
+        if ops and self._tracer is not None:
+            self._tracer.committed(
+                self._keys.chat,
+                self._member.node,
+                number,
+                ops=len(ops),
+                size=batch.size,
+                tries=tries,
+                seconds=self._clock() - started,
+                outcome=outcome,
+            )
 
     def _write(self, ops: list[Op], look_further: bool) -> Batch:
         batch = Batch(self._keys, _FIXED_KEYS, self._member.node, look_further=look_further)
