@@ -18,12 +18,18 @@ def likely_hosts(told: str, partner_host: str, service_host: str) -> Sequence[st
     return list(dict.fromkeys(host for host in (partner_host, service_host) if host))
 
 
-def is_one_address(host: str) -> bool:
-    """Say whether a host is a single address, not all of a machine's, and not a name."""
+def source_for(host: str | None, service_host: str) -> str | None:
+    """Return the address to call the service from, which it tells to others; None: any.
+
+    That is the one to listen on, unless that is a name, all of the machine's, or one from which the
+    service can't be reached.
+    """
+    if host is None or (is_loopback(host) and not is_loopback(service_host)):
+        return None
     try:
-        return not ipaddress.ip_address(host).is_unspecified
+        return None if ipaddress.ip_address(host).is_unspecified else host
     except ValueError:
-        return False
+        return None
 
 
 def is_loopback(host: str) -> bool:

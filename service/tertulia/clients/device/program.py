@@ -12,7 +12,7 @@ from pathlib import Path
 from tertulia.clients.device import notices
 from tertulia.clients.device.account import Account
 from tertulia.clients.device.conversation import Conversation
-from tertulia.clients.device.hosts import is_loopback, is_one_address
+from tertulia.clients.device.hosts import is_loopback, source_for
 from tertulia.clients.device.operations import Login, hanging, log_in, log_out, show, sign_up
 from tertulia.clients.device.peer_sockets import PeerSockets
 from tertulia.clients.device.service_calls import NoAnswer, Service, ServiceError
@@ -73,7 +73,7 @@ class Device:
     def __init__(self, options: Options, terminal: Terminal) -> None:
         self._options = options
         self._terminal = terminal
-        source = options.host if options.host and is_one_address(options.host) else None
+        source = source_for(options.host, options.server_host)
         self._service = Service(
             options.server_host, options.server_port, terminal.note, source=source
         )

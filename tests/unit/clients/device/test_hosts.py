@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tertulia.clients.device.hosts import is_loopback, is_one_address, likely_hosts
+from tertulia.clients.device.hosts import is_loopback, likely_hosts, source_for
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,13 @@ def test_not_this_machine(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "one"),
+    ("host", "service", "source"),
     [
-        *(("10.0.0.1", True), ("::1", True), ("127.0.0.2", True)),
-        *(("0.0.0.0", False), ("::", False), ("localhost", False), ("", False)),
+        *((None, "127.0.0.1", None), ("0.0.0.0", "10.0.0.1", None), ("::", "::1", None)),
+        *(("localhost", "127.0.0.1", None), ("chat.example", "10.0.0.1", None)),
+        *(("10.0.0.7", "10.0.0.1", "10.0.0.7"), ("10.0.0.7", "127.0.0.1", "10.0.0.7")),
+        *(("127.0.0.2", "127.0.0.1", "127.0.0.2"), ("127.0.0.1", "10.0.0.1", None)),
     ],
 )
-def test_one_address(host: str, one: bool) -> None:
-    assert is_one_address(host) is one
+def test_where_the_service_is_called_from(host: str | None, service: str, source: str) -> None:
+    assert source_for(host, service) == source
