@@ -160,6 +160,18 @@ async def test_three_hundred_clients_are_sent_away_little_by_little(
     await assert_promises_kept([*witnesses, *going])
 
 
+async def test_who_has_written_half_a_line_holds_nobody_up(node_factory: NodeFactory) -> None:
+    node = await node_factory.start(DRAIN_SECONDS="30")
+    clients = await connect_many([node.port()], 3, "user", acknowledges=False)
+    await settle(clients)
+    clients[0].say("whole")
+    clients[0].send(b"100 half a li")
+    await clients[0].answered()
+    node.terminate()
+    assert await node.exit_status(DRAIN_SECONDS) == 0
+    await assert_promises_kept(clients)
+
+
 async def test_a_second_signal_ends_the_notice_and_the_spreading(
     node_factory: NodeFactory,
 ) -> None:

@@ -245,7 +245,7 @@ class Connection(asyncio.Protocol):
         return (
             session is None
             or self._closing
-            or (session.awaiting == 0 and (self._plain or not session.is_active))
+            or (session.awaiting == 0 and (session.takes_commands or not session.is_active))
         )
 
     def close_unless_closing(self) -> None:
