@@ -198,6 +198,9 @@ class Node:
         access = Access.by(settings, url)
         chats = {listener.chat for listener in settings.listeners}
         await asyncio.gather(*(self._open(chat, access, alone) for chat in chats))
+        if not alone:
+            for advice in sorted({it for store in self._stores.values() for it in store.advice}):
+                _log.warning("redis should be set otherwise", advice=advice)
         self._observe()
         stack.callback(LagTimer(self._loop, self._metrics).stop)
         counts = ConnectionCounts(

@@ -23,6 +23,8 @@ from harness.waiting import until, until_sync
 STORE = ROOT / "service" / "tertulia" / "store"
 FROM_THE_LIBRARY = {"client|setname", "select"}
 """What redis-py says when it connects, by the settings in the URL."""
+NOT_GRANTED = {"config|get"}
+"""What a node tries, and does without: it would be shown the passwords of replicas as well."""
 _FAMILIES = {"ACL", "CLIENT", "CLUSTER", "CONFIG", "PUBSUB", "SCRIPT", "XINFO"}
 """Commands whose second word is what is granted."""
 
@@ -43,6 +45,7 @@ def test_the_acl_grants_the_commands_in_the_source_and_no_others(
 ) -> None:
     granted = set(re.findall(r"\+(\S+)", acl_of("tertulia")))
     used = commands_in_the_source(redis_server.control) | FROM_THE_LIBRARY
+    used -= NOT_GRANTED
     assert granted == used, (
         f"deploy/redis/users.acl, user tertulia: "
         f"add {sorted(used - granted)}, remove {sorted(granted - used)}"
@@ -196,7 +199,9 @@ def acl_of(user: str) -> str:
 def denied(server: ShippedRedis) -> list[str]:
     """Return what the server has refused to anybody."""
     log = cast(list[dict[str, Any]], server.client("admin").acl_log())
-    return [f"{it['username']}: {it['reason']} {it['object']}" for it in log]
+    told = [f"{it['username']}: {it['reason']} {it['object']}" for it in log]
+    # A node asks once, and says that it could not check: the answer to others would be passwords.
+    return [it for it in told if it != "tertulia: command config|get"]
 
 
 def commands_in_the_source(server: redis.Redis) -> set[str]:

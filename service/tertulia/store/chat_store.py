@@ -8,7 +8,7 @@ register ──▶ (Redis lost data: follow its new log, write down who is here)
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 import structlog
@@ -19,6 +19,7 @@ from tertulia.domain.events import Present, encode
 from tertulia.domain.nicknames import fold
 from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
+from tertulia.store import server_settings
 from tertulia.store.access import Access
 from tertulia.store.accounts import StoredAccounts
 from tertulia.store.backoff import Backoff
@@ -91,6 +92,8 @@ class ChatStore:
         }
         self.accounts = StoredAccounts(self._keys, self._links["accounts"])
         """What there is to read of accounts."""
+        self.advice: Sequence[str] = ()
+        """What the server's own settings should be, where they are otherwise. Known once started."""
         self._waits_for: RetryCause | None = None
         self._is_written_down = True  # else Redis lost its data and has not got it back from here
         self._life: asyncio.Task[None] | None = None
@@ -252,6 +255,9 @@ class ChatStore:
                     await self._write_down()
                     await self._bus.seat()
                     self._is_written_down = True
+                if known == NOWHERE:
+                    told_of = await server_settings.look(self._links["reads"])
+                    self.advice = [f"{self._servers.now}: {it}" for it in told_of]
                 return
             except StoreAway as error:
                 if not self._started.is_set():
