@@ -43,7 +43,7 @@ class RedisServer:
         self.socket = self.directory / "redis.sock" if unix else None
         self.port = 0 if unix else free_port()
         self._fsync = fsync
-        self._options = options
+        self.options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._control: redis.Redis | None = None
 
@@ -88,7 +88,7 @@ class RedisServer:
                     *("--dir", str(self.directory)),
                     *("--appendonly", "yes", "--appendfsync", self._fsync, "--save", ""),
                     *("--daemonize", "no", "--protected-mode", "no"),
-                    *self._options,
+                    *self.options,
                 ],
                 output=log,
             )

@@ -10,7 +10,9 @@ local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local dead = ARGV[2]
 if redis.call('GET', KEYS[7]) ~= ARGV[1] then return -1 end
 if tonumber(redis.call('ZSCORE', KEYS[5], dead) or 1) ~= 0 then return -1 end
-redis.call('PEXPIRE', KEYS[7], ARGV[6])
+-- A write that Redis refuses when it is out of memory, before those that it does not refuse: nobody's
+-- nickname is freed without a word.
+redis.call('SET', KEYS[7], ARGV[1], 'PX', ARGV[6])
 local clock = read_clock()
 local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting')
 local sitting = meta[3] or '0'
