@@ -1,12 +1,13 @@
 """Clients are sent away at a pace, each once what it sent is answered."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
 from harness.waiting import until
 from tertulia.edge.draining import AT_ONCE, Spread, send_away
-from tertulia.edge.serving import Connections
+from tertulia.edge.serving import Connections, OpenConnection
 
 
 class Client:
@@ -28,8 +29,23 @@ class Client:
         raise AssertionError("nobody is cut off")
 
 
+class InOrder(Connections):
+    """Connections that are told of in the order in which they came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._came: list[OpenConnection] = []
+
+    def __iter__(self) -> Iterator[OpenConnection]:
+        return iter(self._came)
+
+    def add(self, connection: OpenConnection) -> None:
+        super().add(connection)
+        self._came.append(connection)
+
+
 def clients(log: list[str], count: int, *, quiet: bool = True) -> tuple[Connections, list[Client]]:
-    connections = Connections()
+    connections = InOrder()
     made = [Client(log, str(number), quiet=quiet) for number in range(count)]
     for client in made:
         connections.add(client)
