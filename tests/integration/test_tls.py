@@ -21,7 +21,7 @@ from harness import processes
 from harness.browser_client import BrowserClient
 from harness.certificates import Made, make, trusting
 from harness.chatte_client import GREETING, ChatteClient
-from harness.device_client import DeviceClient
+from harness.device_client import DeviceClient, leave_messages, show, sign_up
 from harness.dialects import launch, listener
 from harness.load import assert_promises_kept, connect_many, settle
 from harness.node import Node, NodeFactory
@@ -288,6 +288,35 @@ async def test_the_last_words_before_the_end_are_carried_out(
     await stays.expect_line("151 hasty just left the chat")
     await settle([stays])
     assert not said(node, "eof_received", "SSL connection is closed", "Traceback")
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_what_a_device_was_shown_over_tls_is_forgotten_when_it_says_goodbye(
+    node_factory: NodeFactory, redis_server: RedisServer, made: Made, in_order: bool
+) -> None:
+    device = {"dialect": "device", "port": 0}
+    private = {**device, "chat": "main", "certificate": str(made.both)}
+    node = launch(node_factory, [private])
+    clear = launch(node_factory, [device])
+    await node.ready()
+    await clear.ready()
+    for name in ("anna", "bruno"):
+        await sign_up(clear.port("device"), name)
+    await leave_messages(clear.port("device"), "bruno", "anna", "uno", "due")
+    client = await DeviceClient.connect(node.port("device"), tls=trusting(made))
+    _, lines = await show(node.port("device"), "anna", "bruno", on=client)
+    assert lines == ["uno", "due"]
+    if in_order:
+        client.close_at_once()
+
+        def forgotten() -> bool:
+            return not redis_server.control.exists("{main}:pending:anna")
+
+        await until(forgotten, 5, "what was shown to be forgotten")
+    else:
+        client.reset()
+        await quiet(node)
+        assert redis_server.control.exists("{main}:pending:anna")
 
 
 @pytest.mark.slow
