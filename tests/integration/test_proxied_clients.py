@@ -8,6 +8,7 @@ import pytest
 from harness.browser_client import BrowserClient
 from harness.chatte_client import GREETING, INVALID, ChatteClient
 from harness.device_client import DeviceClient
+from harness.dialects import launch
 from harness.load import settle
 from harness.node import Listener, Node, NodeFactory
 from harness.proxy_headers import LOCAL, raw_v2, tlv, v1, v2
@@ -177,6 +178,20 @@ async def test_who_is_at_the_entrance_holds_up_no_drain(node: Node) -> None:
 
 async def test_the_operator_s_port_is_not_proxied(node: Node) -> None:
     assert (await node.get("/livez")).status == 200
+
+
+async def test_a_listener_on_both_protocols_knows_ipv4_addresses_as_such(
+    node_factory: NodeFactory, redis_server: RedisServer
+) -> None:
+    listeners = [{"dialect": "chatte", "host": "::", "port": 0}]
+    node = launch(node_factory, listeners, **TRUSTED)
+    await node.ready()
+    proxied = await ChatteClient.connect(node.port(), "proxied", header=v2(FAR, 1))
+    assert await proxied.enter("proxied")
+    assert place(redis_server, "proxied") == (FAR, "1")
+    direct = await ChatteClient.connect(node.port(), "direct", source=STRANGER)
+    assert await direct.enter("direct")
+    assert place(redis_server, "direct")[0] == STRANGER
 
 
 async def test_without_trusted_proxies_nobody_is_asked_for_a_header(

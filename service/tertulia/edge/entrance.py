@@ -53,8 +53,7 @@ class Gate:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False  # a connection that is gone already has none
-        mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-        return any((mapped or parsed) in network for network in self._trusted)
+        return any(parsed in network for network in self._trusted)
 
     def complain(self, dialect: str, proxy: str, problem: str, now: float) -> None:
         """Log what a proxy did wrong, seldom."""

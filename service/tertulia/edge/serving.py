@@ -13,6 +13,7 @@ from tertulia.settings import LimitSettings
 
 CLOSING_SECONDS: Final = 5.0
 """For how long a client may keep a connection that the service has closed."""
+_IPV4_CLOTHES: Final = "::ffff:"
 _ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
 
 Client = tuple[str, int]
@@ -20,9 +21,17 @@ Client = tuple[str, int]
 
 
 def peer_of(transport: asyncio.BaseTransport) -> Client:
-    """Return who is at the other end of a connection; an empty address where nobody is any more."""
+    """Return who is at the other end of a connection; an empty address where nobody is any more.
+
+    A listener on both IPv6 and IPv4 sees IPv4 clients in IPv6 clothes; nobody else knows them by those.
+    """
     peer = transport.get_extra_info("peername")
-    return (str(peer[0]), int(peer[1])) if peer else ("", 0)
+    if not peer:
+        return "", 0
+    address = str(peer[0])
+    if address.startswith(_IPV4_CLOTHES) and "." in address:
+        address = address.removeprefix(_IPV4_CLOTHES)
+    return address, int(peer[1])
 
 
 class Reading(Protocol):
