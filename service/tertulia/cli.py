@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tertulia import redis_url
+from tertulia import options, redis_url
 from tertulia.setting_sources import shown
-from tertulia.settings import OPTIONS, Settings, SettingsError, describe, load, table
+from tertulia.settings import OPTIONS, Settings, describe, table
 
 if TYPE_CHECKING:
     from tertulia.clients.account_book import AccountBook
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")
 
-_WRONG = 1
-"""The exit status when the service could not do its work."""
-_MISUSED = 2
-"""The exit status when it was told wrong, as click has it too."""
+_WRONG = options.FAILED
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,40 +61,13 @@ def _host_and_port(value: str) -> dict[str, str]:
     return {"host": bare, "port": port}
 
 
-def _without_password(
-    _ctx: click.Context, _param: click.Parameter, value: str | None
-) -> str | None:
-    if value is not None and redis_url.has_password(value):
-        raise click.BadParameter(
-            "there is a password in it, and other users of this machine can read a command's "
-            "options: set TERTULIA_REDIS_URL in the environment, or redis_url in the --config file."
-        )
-    return value
-
-
 def _configuring(command: _Command) -> _Command:
     """Add the options that choose settings, the same for all commands that load them."""
     for option in reversed(
         (
-            click.option(
-                "--config",
-                type=click.Path(path_type=Path),
-                metavar="FILE",
-                help="A TOML file with settings.",
-            ),
-            click.option(
-                OPTIONS["redis_url"],
-                callback=_without_password,
-                metavar="URL",
-                help="The shared Redis; without one, the node runs its own. Prefer "
-                "TERTULIA_REDIS_URL in the environment: others can read a command's options, so "
-                "a password is refused here.",
-            ),
-            click.option(
-                OPTIONS["data_dir"],
-                metavar="DIR",
-                help="Where the node's own Redis keeps its data.",
-            ),
+            options.CONFIG,
+            options.REDIS_URL,
+            options.DATA_DIR,
             click.option(
                 OPTIONS["listeners"],
                 "listeners",
@@ -127,12 +97,7 @@ def _configuring(command: _Command) -> _Command:
 
 
 def _load(config: Path | None, log_format: str | None, **given: object) -> Settings:
-    try:
-        return load(config, {**given, "log": {"format": log_format}})
-    except SettingsError as error:
-        for problem in error.problems:
-            click.echo(f"tertulia: {problem}", err=True)
-        sys.exit(_MISUSED)
+    return options.loaded(config, {**given, "log": {"format": log_format}})
 
 
 @main.command()
@@ -179,7 +144,7 @@ def check(config: Path | None, log_format: str | None, **given: object) -> None:
                 click.echo(f"tertulia: listeners[{i}]: {error}", err=True)
                 wrong = True
     if wrong:
-        sys.exit(_MISUSED)
+        sys.exit(options.MISUSED)
     click.echo(describe(settings), nl=False)
 
 
@@ -239,6 +204,16 @@ def load_service(arguments: tuple[str, ...]) -> None:
     from tertulia.clients.load.command import command
 
     command.main(list(arguments), prog_name="tertulia load")
+
+
+@main.command("admin", add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def administer(arguments: tuple[str, ...]) -> None:
+    """Look after the whole deployment: nodes, people, bans, the log."""
+    # Only here: its many commands are their own affair.
+    from tertulia.clients.admin.command import admin
+
+    admin.main(list(arguments), prog_name="tertulia admin")
 
 
 @main.group()

@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import os
 import resource
 import select
 import socket
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -25,6 +27,7 @@ from tertulia.chat.accounts import Passwords
 from tertulia.chat.devices import Devices
 from tertulia.chat.door import Door
 from tertulia.chat.hashing import Hashing
+from tertulia.chat.orders import Orders
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.chatte import ChatteVoice
@@ -161,6 +164,8 @@ class Node:
         self._page = websocket.Page.load()
         self._starting = True
         self._draining = False
+        self._started = round(time.time() * 1000)
+        self._version = version("tertulia")
         registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
@@ -168,7 +173,7 @@ class Node:
             registry,
             dialects=(*VOICES, DEVICE),
             chats={listener.chat for listener in settings.listeners},
-            version=version("tertulia"),
+            version=self._version,
             certificates=(_name(it) for it in settings.listeners if it.certificate),
         )
         try:
@@ -176,6 +181,7 @@ class Node:
         except tracing.TracingError as error:
             raise Misconfigured(str(error)) from error
         self._hashing = Hashing(settings.limits.logins_waiting, self._metrics)
+        self._lag = LagTimer(self._loop, self._metrics)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Come up; what has to be undone at the end is put on ``stack``.
@@ -202,7 +208,7 @@ class Node:
             for advice in sorted({it for store in self._stores.values() for it in store.advice}):
                 _log.warning("redis should be set otherwise", advice=advice)
         self._observe()
-        stack.callback(LagTimer(self._loop, self._metrics).stop)
+        stack.callback(self._lag.stop)
         counts = ConnectionCounts(
             settings.limits.connections, settings.limits.connections_per_address
         )
@@ -319,16 +325,18 @@ class Node:
         stack.callback(server.close)
         port = server.sockets[0].getsockname()[1]
         url = f"http://{host}:{port}"
+        self._ops_address = f"{host}:{port}"
         _log.info("listening", dialect="ops", host=host, port=port, chat=None, tls=False, url=url)
 
     async def _open(self, chat: str, access: Access, alone: bool) -> None:
         settings, limits = self._settings, self._settings.limits
         store = ChatStore(chat, access, self._node_id, settings.cluster, self._metrics,
             alone=alone, is_replicated=settings.durability == "replicated",
-            tracer=self._tracer,
+            facts=self._facts, tracer=self._tracer,
         )  # fmt: skip
+        orders = Orders(chat, self._node_id, self.ask_to_drain)
         passwords = Passwords(store.accounts, self._hashing)
-        devices = Devices(store, store.accounts, passwords, self._metrics)
+        devices = Devices(store, store.accounts, passwords, orders, self._metrics)
         room = Room(
             chat,
             store,
@@ -341,6 +349,7 @@ class Node:
             ),
             passwords,
             devices,
+            orders,
             self._metrics,
         )
         self._stores[chat] = store  # readiness says what it waits for
@@ -447,6 +456,18 @@ class Node:
     def _status(self) -> str:
         """Say in a line how the node is."""
         return f"{', '.join(self._not_ready()) or 'ready'}; {len(self._connections)} connections"
+
+    def _facts(self) -> dict[str, str | int | float]:
+        """Say what operators want to know of this node, wherever they are."""
+        return {
+            "state": "draining" if self._draining else "up",
+            "version": self._version,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "ops": self._ops_address,
+            "started": self._started,
+            "lag": round(self._lag.worst, 4),
+        }
 
     def _all_stores(self, part: str) -> bool:
         return all(store.health()[part] for store in self._stores.values())

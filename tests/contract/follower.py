@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Member, Op, Outcome, Say
 from tertulia.chat.position import Position
 from tertulia.chat.roster import Roster
+from tertulia.domain.bans import Ban
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -16,6 +17,7 @@ from tertulia.domain.events import (
     Whispered,
     encode,
 )
+from tertulia.domain.orders import Ordered
 
 _EVENTS: dict[type[Op], type[PublicEvent]] = {
     Join: Joined,
@@ -34,6 +36,9 @@ class RecordingFollower:
         """What was called, in order; settled ops and events by what they are about."""
         self.entries: list[Entry] = []
         self.letters: list[Delivery] = []
+        self.orders: list[Ordered] = []
+        self.bans: list[Ban] = []
+        """Those that it was told of at the last seating."""
         self.ops: list[Op] = []
         """Settled ops."""
         self.seatings: list[list[Member]] = []
@@ -55,9 +60,10 @@ class RecordingFollower:
         self._enter("entry")
         if self.entries:
             self._check_next(self.entries[-1].position, entry.position)
-        if not entry.events:
+        if not entry.events and not entry.orders:
             self.broken.append(f"entry {entry.position.offset} is empty")
         self.entries.append(entry)
+        self.orders += entry.orders
         for event in entry.events:
             self.calls.append(f"event {describe(event)}")
             self._seen.add(encode(event))
@@ -108,6 +114,9 @@ class RecordingFollower:
         self.seatings.append(list(members))
         self.roster.replace(self.seatings[-1])
         self._inside = False
+
+    def banned(self, bans: Iterable[Ban]) -> None:
+        self.bans = list(bans)
 
     def present(self) -> Iterable[Member]:
         return list(self.roster)

@@ -8,7 +8,7 @@ may call back in any order and so makes any interleaving of nodes.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -41,6 +41,7 @@ from tertulia.domain.events import (
     Whispered,
 )
 from tertulia.domain.nicknames import fold
+from tertulia.domain.orders import Action, Ordered
 
 Soon = Callable[[Callable[[], object]], object]
 
@@ -120,6 +121,15 @@ class MemoryChat:
                 report = Undelivered(it.sender, it.sender_session, it.recipient, it.text)
                 self._post(fold(it.sender), it.sender_session, report, letters)
         self._hand_over(letters)
+
+    def order(self, order: Ordered) -> None:
+        """Do what an operator orders, and tell every node."""
+        events: list[PublicEvent] = []
+        holder = self._holders.get(order.subject) if order.action is Action.KICK else None
+        if holder is not None:
+            del self._holders[order.subject]
+            events.append(Left(holder.member.nickname, holder.member.session))
+        self._publish(events, [order])
 
     # --- What a node's store does ----------------------------------------------------------------
 
@@ -235,10 +245,10 @@ class MemoryChat:
         inbox.letters.append(delivery)
         letters.setdefault(holder.node, []).append(delivery)
 
-    def _publish(self, events: list[PublicEvent]) -> None:
-        if not events:
+    def _publish(self, events: list[PublicEvent], orders: Sequence[Ordered] = ()) -> None:
+        if not events and not orders:
             return
-        entry = Entry(Place("memory", len(self._log) + 1, self._clock()), events)
+        entry = Entry(Place("memory", len(self._log) + 1, self._clock()), events, orders)
         self._log.append(entry)
         for store in self._stores:
             store.bring(entry)

@@ -16,8 +16,12 @@ from contract.node import WITHIN, Guest
 from harness.redis_server import RedisServer
 from harness.waiting import until
 from tertulia.clients.account_book import AccountBook
+from tertulia.domain.bans import Kind
 from tertulia.store import scripts
 from tertulia.store.access import Access
+from tertulia.store.link import Link
+from tertulia.store.ordering import Orderer
+from tertulia.store.topology import servers_of
 
 MOST_MILLISECONDS = 20.0
 FULL = 512
@@ -141,6 +145,7 @@ async def test_scripts_touch_what_they_are_given(chat_stores: RedisStores) -> No
         await three.wire.close()
         async with AccountBook(chat_stores.chat, Access.to(chat_stores.server.url), WITHIN) as book:
             await book.add("ann", "a secret")
+            await give_orders(chat_stores)
             await book.delete("ann")
     assert not seen.undeclared
     known = {
@@ -149,6 +154,22 @@ async def test_scripts_touch_what_they_are_given(chat_stores: RedisStores) -> No
     assert {known[sha] for sha in seen.scripts_run if sha in known} == set(known.values()) - {
         "SHOW"  # only where replicas are wanted
     }
+
+
+async def give_orders(stores: RedisStores) -> None:
+    """Give every order there is, also to a device that is logged in."""
+    one = await stores.node("ordered")
+    await one.enter("kicked")
+    stores.server.control.hset(stores.keys.device("ann"), mapping={"address": "192.0.2.1"})
+    stores.server.control.zadd(stores.keys.devices, {"ann": 1e15})
+    link = Link(servers_of(Access.to(stores.server.url), stores.keys), "tertulia-admin", WITHIN)
+    orders = Orderer(stores.chat, link, "carla", WITHIN)
+    await orders.say("hello")
+    await orders.kick("kicked", "")
+    await orders.ban(Kind.ACCOUNT, "ann", 1000, "")
+    await orders.unban(Kind.ACCOUNT, "ann")
+    await orders.close()
+    await link.disconnect()
 
 
 async def test_a_key_that_was_not_declared_would_be_seen(shared_redis: RedisServer) -> None:

@@ -37,7 +37,7 @@ class KnownPasswords(Passwords):
     """Passwords in the open, by nickname folded, compared at once."""
 
     def __init__(self, known: Mapping[str, str] | None = None) -> None:
-        self._known = known or {}
+        self._known = {} if known is None else known
 
     async def prove(
         self, key: str, password: str, address: str, wanted: Callable[[], bool] = bool

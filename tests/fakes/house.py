@@ -8,6 +8,7 @@ from fakes.clock import HandClock
 from fakes.outbox import RecordingOutbox
 from fakes.voice import PlainReader
 from tertulia.chat.devices import Devices
+from tertulia.chat.orders import Orders
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.session import Session
 from tertulia.dialects.contract import Voice
@@ -76,6 +77,10 @@ class House:
         self.registry = CollectorRegistry()
         self.limits = limits
         self.stores: dict[Room, MemoryStore] = {}
+        self.passwords: dict[str, str] = {}
+        """Of the accounts, by nickname folded."""
+        self.drained: list[str] = []
+        """Nodes that were told to drain."""
         self._metrics = Metrics(
             self.registry,
             dialects=["plain", "silent", "patient", "framed", "chatte"],
@@ -86,9 +91,12 @@ class House:
     def room(self, node: str = "n", batch_ops: int = 512) -> Room:
         """Start a node."""
         store = self.chat.node(node, batch_ops)
-        passwords = KnownPasswords()
-        devices = Devices(store, NoAccounts(), passwords, self._metrics)
-        room = Room("main", store, self.clock, self.limits, passwords, devices, self._metrics)
+        passwords = KnownPasswords(self.passwords)
+        orders = Orders("main", node, lambda: self.drained.append(node), self.clock.time)
+        devices = Devices(store, NoAccounts(), passwords, orders, self._metrics)
+        room = Room(
+            "main", store, self.clock, self.limits, passwords, devices, orders, self._metrics
+        )
         self.stores[room] = store
         store.open(room)
         return room

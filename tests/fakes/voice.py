@@ -106,6 +106,9 @@ class PlainVoice:
     def farewell(self) -> bytes:
         return _line("farewell")
 
+    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
+        return _line("banned" if is_ban else "kicked", reason)
+
 
 @dataclass(frozen=True)
 class SilentVoice(PlainVoice):

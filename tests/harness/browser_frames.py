@@ -54,7 +54,7 @@ class WelcomeFrame(_Strict, frozen=True, tag="welcome"):
 
 
 class RefusedFrame(_Strict, frozen=True, tag="refused"):
-    reason: Literal["invalid_nickname", "nickname_taken"]
+    reason: Literal["invalid_nickname", "nickname_taken", "banned"]
 
 
 class EventsFrame(_Strict, frozen=True, tag="events"):
@@ -92,6 +92,14 @@ class ForbiddenFrame(_Strict, frozen=True, tag="forbidden"):
     pass
 
 
+class KickedFrame(_Strict, frozen=True, tag="kicked"):
+    reason: str
+
+
+class BannedFrame(_Strict, frozen=True, tag="banned"):
+    reason: str
+
+
 class ErrorFrame(_Strict, frozen=True, tag="error"):
     reason: Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -106,6 +114,8 @@ Frame = (
     | KeptFrame
     | FailedFrame
     | ForbiddenFrame
+    | KickedFrame
+    | BannedFrame
     | ErrorFrame
 )
 

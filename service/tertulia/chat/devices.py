@@ -20,6 +20,7 @@ from tertulia.chat.device_ops import (
     SignUp,
 )
 from tertulia.chat.hashing import Busy
+from tertulia.chat.orders import Orders
 from tertulia.chat.ports import Outcome, Store
 from tertulia.chat.session import Outbox
 from tertulia.chat.tasks import Tasks
@@ -91,11 +92,17 @@ class Devices:
     """Answers devices, from the store."""
 
     def __init__(
-        self, store: Store, accounts: Accounts, passwords: Passwords, metrics: Metrics
+        self,
+        store: Store,
+        accounts: Accounts,
+        passwords: Passwords,
+        orders: Orders,
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._passwords = passwords
+        self._orders = orders
         self._metrics = metrics
         self._sessions: dict[str, DeviceSession] = {}
         self._tasks = Tasks()
@@ -126,6 +133,8 @@ class Devices:
         self._counter += 1
         session = DeviceSession(f"{self._store.node}:d{self._counter}", outbox, address)
         self._sessions[session.name] = session
+        if self._orders.ban_on("", address) is not None:
+            self.lost(session, Disconnect.BANNED)
         return session
 
     def command(self, session: DeviceSession, command: object) -> None:
@@ -210,6 +219,20 @@ class Devices:
                 session.asking.cancel()
             self.lost(session, Disconnect.FENCED)
 
+    def dismiss(self, key: str, reason: Disconnect) -> None:
+        """End the connection on which an account waits; it is not logged in any more."""
+        for session in list(self._sessions.values()):
+            if session.waiting_as == key:
+                session.waiting_as = ""
+                self.lost(session, reason)
+
+    def dismiss_banned(self) -> None:
+        """End every connection that a ban covers."""
+        for session in list(self._sessions.values()):
+            key = session.waiting_as
+            if self._orders.ban_on(key, session.address, is_account=True) is not None:
+                self.lost(session, Disconnect.BANNED)
+
     def drain(self) -> None:
         """End every connection: the node shuts down."""
         for session in list(self._sessions.values()):
@@ -218,6 +241,11 @@ class Devices:
     # --- Answering -------------------------------------------------------------------------------
 
     async def _answer(self, session: DeviceSession, request: object) -> None:
+        me = getattr(request, "me", "")
+        if me and self._is_banned(fold(me), session):
+            session.asking = None
+            self.lost(session, Disconnect.BANNED)
+            return
         try:
             value = await self._answers[type(request)](session, request)
         except Busy:
@@ -253,19 +281,26 @@ class Devices:
         key = fold(asked.name)
         return (
             is_valid(asked.name)
+            and not self._is_banned(key, session)
             and await self._accounts.password_hash(key) is None
             and not await self._accounts.is_in_room(key)
         )
 
+    def _is_banned(self, key: str, session: DeviceSession) -> bool:
+        return self._orders.ban_on(key, session.address, is_account=True) is not None
+
     async def _sign_up(self, session: DeviceSession, asked: requests.SignUp) -> bool:
         hashed = await self._passwords.hash(asked.password)
         key = fold(asked.name)
+        if self._is_banned(key, session):
+            return False
         op = SignUp(session.name, key, asked.name, hashed, session.address, asked.port)
         return await self._commit(op) is Outcome.DONE
 
     async def _is_account(self, session: DeviceSession, asked: requests.IsAccount) -> bool:
         key = fold(asked.name) if is_valid(asked.name) else ""
-        return await self._passwords.is_known(key, session.address, lambda: not session.is_over)
+        known = await self._passwords.is_known(key, session.address, lambda: not session.is_over)
+        return known and not self._is_banned(key, session)
 
     async def _prove(self, session: DeviceSession, asked: requests.Prove) -> bool:
         key = fold(asked.name)
@@ -276,6 +311,8 @@ class Devices:
 
     async def _log_in(self, session: DeviceSession, asked: requests.LogIn) -> bool:
         key = fold(asked.name)
+        if self._is_banned(key, session):
+            return False
         op = LogIn(session.name, key, asked.name, session.address, asked.port)
         return await self._commit(op) is Outcome.DONE
 

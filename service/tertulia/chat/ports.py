@@ -10,7 +10,9 @@ from typing import Protocol
 
 from tertulia.chat.position import Position
 from tertulia.dialects.contract import Place
+from tertulia.domain.bans import Ban
 from tertulia.domain.events import PrivateEvent, PublicEvent, Summoned
+from tertulia.domain.orders import Ordered
 
 
 class Outcome(Enum):
@@ -119,6 +121,8 @@ class Entry:
 
     place: Place
     events: Sequence[PublicEvent]
+    orders: Sequence[Ordered] = ()
+    """What operators ordered in it, which came before its events."""
 
     @property
     def position(self) -> Position:
@@ -201,6 +205,10 @@ class Follower(Protocol):
         A local session that is not among them lost its nickname and must go; a session of this node
         that is not here any more has to leave.
         """
+        ...
+
+    def banned(self, bans: Iterable[Ban]) -> None:
+        """Take all bans, at the store's position or later, in place of what was known."""
         ...
 
     def present(self) -> Iterable[Member]:

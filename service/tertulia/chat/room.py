@@ -10,6 +10,7 @@ from tertulia.chat.devices import Devices
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.hashing import Busy
 from tertulia.chat.mailbox import Mailbox
+from tertulia.chat.orders import Orders
 from tertulia.chat.ports import (
     Close,
     Delivery,
@@ -31,9 +32,18 @@ from tertulia.chat.session import Clock, Outbox, Session, State
 from tertulia.chat.tasks import Tasks
 from tertulia.dialects.contract import Place, Refusal, Voice, Welcome
 from tertulia.domain import commands, nicknames
+from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
+from tertulia.domain.orders import Action, Ordered
 from tertulia.metrics import Metrics
+
+_ENDS = {
+    Refusal.INVALID_NICKNAME: Disconnect.REFUSED_INVALID,
+    Refusal.NICKNAME_TAKEN: Disconnect.REFUSED_TAKEN,
+    Refusal.BANNED: Disconnect.BANNED,
+}
+"""Why a connection ends whose nickname was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ class Room:
         limits: RoomLimits,
         passwords: Passwords,
         devices: Devices,
+        orders: Orders,
         metrics: Metrics,
     ) -> None:
         self.chat = chat
@@ -73,6 +84,7 @@ class Room:
         self._audience = Audience(metrics)
         self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
         self._passwords = passwords
+        self._orders = orders
         self._tasks = Tasks()
         self.devices = devices
         self._sessions: dict[str, Session] = {}
@@ -150,6 +162,8 @@ class Room:
 
     def entry(self, entry: Entry) -> None:
         self._place = entry.place
+        for order in entry.orders:
+            self._obey(order)
         self._tell(entry.events)
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
@@ -190,6 +204,10 @@ class Room:
                 key = nicknames.fold(member.nickname)
                 self._store.submit(Leave(member.session, key, member.nickname))
 
+    def banned(self, bans: Iterable[Ban]) -> None:
+        self._orders.replace_bans(bans)
+        self._dismiss_banned()
+
     def present(self) -> Iterable[Member]:
         return list(self.roster)
 
@@ -210,7 +228,12 @@ class Room:
         session.nickname = command.nickname
         if not nicknames.is_valid(command.nickname):
             self._refuse(session, Refusal.INVALID_NICKNAME)
-        elif command.password is None:
+            return
+        session.key = nicknames.fold(command.nickname)
+        session.is_account = False
+        if self._is_turned_away(session):
+            return
+        if command.password is None:
             self._recall(session, command, proven=False)
         else:
             session.state = State.PROVING
@@ -252,10 +275,16 @@ class Room:
         self._store.recall(token_key(resume.token), recalled)
 
     def _ask_in(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
+        session.is_account = proven or session.resume is not None
+        has_waited = session.state is State.PROVING
+        if self._is_turned_away(session):
+            if has_waited:
+                session.outbox.proceed()
+            return
+        # From here on a ban that comes by in the log finds it among the sessions.
         self._counter += 1
         session.state = State.JOINING
         session.name = f"{self._store.node}:{self._counter}"
-        session.key = nicknames.fold(command.nickname)
         if session.voice.resumes:
             session.token = session.resume.token if session.resume else new_token()
         self._sessions[session.name] = session
@@ -285,13 +314,12 @@ class Room:
                 lambda: self._admit(*self._admission.due(self._clock.time())),
             )
 
-    def _refuse(self, session: Session, refusal: Refusal) -> None:
+    def _refuse(self, session: Session, refusal: Refusal, *, for_good: bool = False) -> None:
         session.tries += 1
         session.write(session.voice.refusal(refusal, session.nickname))
         self._sessions.pop(session.name, None)
-        if not session.voice.retries:
-            taken = refusal is Refusal.NICKNAME_TAKEN
-            self._end(session, Disconnect.REFUSED_TAKEN if taken else Disconnect.REFUSED_INVALID)
+        if for_good or not session.voice.retries:
+            self._end(session, _ENDS[refusal])
         elif session.tries >= self._limits.enter_tries:
             self._end(session, Disconnect.ENTER_TRIES)
         else:
@@ -462,6 +490,44 @@ class Room:
     def _fanned_out(self, started: float) -> None:
         now = self._clock.time()
         self._admission.fanned_out(now - started, now)
+
+    # --- What operators order --------------------------------------------------------------------
+
+    def _obey(self, order: Ordered) -> None:
+        self._orders.take(order)
+        if order.action is Action.KICK:
+            holder = self.roster.holder(order.subject)
+            session = holder and self._sessions.get(holder.session)
+            if session:
+                self._dismiss(session, Disconnect.KICKED, order.text)
+            self.devices.dismiss(order.subject, Disconnect.KICKED)
+        elif order.action is Action.BAN:
+            self._dismiss_banned()
+
+    def _ban_on(self, session: Session) -> Ban | None:
+        return self._orders.ban_on(session.key, session.address, is_account=session.is_account)
+
+    def _is_turned_away(self, session: Session) -> bool:
+        ban = self._ban_on(session)
+        if ban is None:
+            return False
+        self._refuse(session, Refusal.BANNED, for_good=ban.is_of_addresses)
+        return True
+
+    def _dismiss_banned(self) -> None:
+        for session in list(self._sessions.values()):
+            ban = self._ban_on(session)
+            if ban is not None:
+                self._dismiss(session, Disconnect.BANNED, ban.reason)
+        self.devices.dismiss_banned()
+
+    def _dismiss(self, session: Session, why: Disconnect, reason: str) -> None:
+        if session.state is State.JOINING:
+            session.write(session.voice.refusal(Refusal.BANNED, session.nickname))
+        else:
+            is_ban = why is Disconnect.BANNED
+            session.write(session.voice.dismissal(reason, is_ban=is_ban))
+        self.lost(session, why)
 
     # --- Going -----------------------------------------------------------------------------------
 

@@ -90,6 +90,7 @@ class Session:
         "awaiting",
         "forgotten",
         "group",
+        "is_account",
         "key",
         "last_op",
         "letters",
@@ -124,6 +125,8 @@ class Session:
         self.nickname = ""
         self.key = ""
         self.tries = 0
+        self.is_account = False
+        """Whether it proved to be its nickname's account, now or when it was issued its token."""
         self.token = ""
         self.resume: Resume | None = None
         self.forgotten = False

@@ -184,7 +184,7 @@ class BrowserVoice:
 
     def refusal(self, refusal: Refusal, subject: str = "", tag: int = 0) -> bytes:
         match refusal:
-            case Refusal.INVALID_NICKNAME | Refusal.NICKNAME_TAKEN:
+            case Refusal.INVALID_NICKNAME | Refusal.NICKNAME_TAKEN | Refusal.BANNED:
                 return _frame(type="refused", reason=refusal.value)
             case Refusal.UNKNOWN_RECIPIENT | Refusal.MAILBOX_FULL:
                 return _frame(type="failed", id=tag, reason=refusal.value)
@@ -231,6 +231,9 @@ class BrowserVoice:
 
     def farewell(self) -> bytes:
         return b""
+
+    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
+        return _frame(type="banned" if is_ban else "kicked", reason=reason)
 
 
 def _frame(**fields: object) -> bytes:

@@ -149,6 +149,10 @@ class ChatteVoice:
     def farewell(self) -> bytes:
         return b""
 
+    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
+        what = "You are banned from the chat" if is_ban else "You were removed from the chat"
+        return self._notice(f"{what}: {reason}" if reason else f"{what}.")
+
     def _notice(self, text: str) -> bytes:
         return self._line(f"102 {nicknames.SERVER} {text}")
 
@@ -158,6 +162,7 @@ class ChatteVoice:
 
 _REFUSALS = {
     Refusal.INVALID_NICKNAME: b"201 Invalid nickname. Please try again. Bye.\n",
+    Refusal.BANNED: b"201 Invalid nickname. Please try again. Bye.\n",
     Refusal.NICKNAME_TAKEN: b"202 Nickname already in use. Please try with another one. Bye.\n",
     Refusal.UNKNOWN_RECIPIENT: b"203 Invalid destinatary. Verify the nickname.\n",
     Refusal.MAILBOX_FULL: b"203 Invalid destinatary. Verify the nickname.\n",

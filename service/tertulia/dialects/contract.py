@@ -14,6 +14,8 @@ class Refusal(StrEnum):
 
     INVALID_NICKNAME = "invalid_nickname"
     NICKNAME_TAKEN = "nickname_taken"
+    BANNED = "banned"
+    """An operator's ban covers the nickname, the account or the address."""
     UNKNOWN_RECIPIENT = "unknown_recipient"
     MAILBOX_FULL = "mailbox_full"
     """Too much waits for the recipient already."""
@@ -153,4 +155,8 @@ class Voice(Protocol):
 
     def farewell(self) -> bytes:
         """The last thing that a session reads when it leaves by its own command."""
+        ...
+
+    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
+        """The last thing that a session reads when an operator removes it; the reason may be empty."""
         ...

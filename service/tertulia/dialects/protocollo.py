@@ -154,7 +154,7 @@ class ProtocolloVoice:
 
     def refusal(self, refusal: Refusal, subject: str = "", tag: int = 0) -> bytes:
         match refusal:
-            case Refusal.INVALID_NICKNAME | Refusal.NICKNAME_TAKEN:
+            case Refusal.INVALID_NICKNAME | Refusal.NICKNAME_TAKEN | Refusal.BANNED:
                 article = "il " if self.wording == "page" else ""
                 return self._line(f"{article}nome già utilizzato")
             case Refusal.UNKNOWN_RECIPIENT:
@@ -205,6 +205,10 @@ class ProtocolloVoice:
 
     def farewell(self) -> bytes:
         return b"close\n"
+
+    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
+        what = "sei escluso dalla chat" if is_ban else "sei stato allontanato dalla chat"
+        return self._notice(f"{what}: {reason}" if reason else what) + self.farewell()
 
     def _notice(self, text: str) -> bytes:
         return self._line(f"{nicknames.SERVER}> {text}")

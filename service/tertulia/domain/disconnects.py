@@ -26,6 +26,8 @@ class Disconnect(Enum):
     TOO_MANY_LOGINS = "too_many_logins", "too many passwords waited to be verified", True
     CHAT_CLOSED = "chat_closed", "the administrator closed the chat", True
     FENCED = "fenced", "the node was thought dead and its sessions were announced as gone", True
+    KICKED = "kicked", "an operator removed the session", False
+    BANNED = "banned", "an operator's ban covers the client", False
     DISPLACED = "displaced", "the nickname went to another session", False
     DRAINED = "drained", "the node is shutting down", True
     INTERNAL = "internal", "the node met an error of its own while serving this connection", True

@@ -19,6 +19,11 @@ def fold(nickname: str) -> str:
     return nickname.lower() if nickname.isascii() else nickname
 
 
+def is_well_formed(nickname: str) -> bool:
+    """Say whether a nickname has the right length and characters."""
+    return _VALID.match(nickname) is not None
+
+
 def is_valid(nickname: str) -> bool:
     """Say whether a nickname is well formed and not reserved."""
-    return _VALID.match(nickname) is not None and fold(nickname) not in _RESERVED
+    return is_well_formed(nickname) and fold(nickname) not in _RESERVED

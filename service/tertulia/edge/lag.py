@@ -1,12 +1,15 @@
 """How late the event loop is: one blocked call delays every client of the node."""
 
 import asyncio
+from collections import deque
 from typing import Final
 
 from tertulia.metrics import Metrics
 
 INTERVAL: Final = 0.1
 """Seconds between two samples: short enough to meet what a client would notice."""
+_RECENT: Final = 100
+"""Samples: ten seconds."""
 
 
 class EventLoopLag:
@@ -36,7 +39,13 @@ class LagTimer:
         self._loop = loop
         self._metrics = metrics
         self._lag = EventLoopLag(loop.time())
+        self._recent: deque[float] = deque(maxlen=_RECENT)
         self._timer = loop.call_at(self._lag.due, self._sample)
+
+    @property
+    def worst(self) -> float:
+        """The longest lag of the last few seconds, in seconds."""
+        return max(self._recent, default=0.0)
 
     def stop(self) -> None:
         """Take no more samples."""
@@ -44,6 +53,7 @@ class LagTimer:
 
     def _sample(self) -> None:
         lag = self._lag.sample(self._loop.time())
+        self._recent.append(lag)
         self._metrics.event_loop_lag.observe(lag)
         self._metrics.event_loop_lag_last.set(lag)
         self._timer = self._loop.call_at(self._lag.due, self._sample)

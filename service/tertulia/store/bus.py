@@ -24,6 +24,7 @@ from tertulia.store.wire import (
     ProbeMessage,
     RoomMessage,
     Unknown,
+    parse_bans,
     parse_letters,
     parse_logged,
     parse_message,
@@ -165,7 +166,8 @@ class Bus:
         member.heard.append(Heard(message.entry.place, batch))
         # Else all of it is of a later version; or it was delivered before Redis lost it, and is
         # committed again for those who had not heard it.
-        if message.entry.events and batch not in member.undone:
+        has_something = message.entry.events or message.entry.orders
+        if has_something and batch not in member.undone:
             self._follower.entry(message.entry)
         if any(isinstance(event, Closed) for event in message.entry.events):
             self._sweeper.chat_was_closed()
@@ -295,8 +297,13 @@ class Bus:
             self._hand_over(fresh)
 
     async def seat(self) -> Position:
-        """Read who is in the room and tell the follower; return a place in the log before all that."""
+        """Read who is in the room, and who may not come in, and tell the follower.
+
+        Returns a place in the log before all that.
+        """
         end = await self._read_end()
+        found = await self._reads.call("HGETALL", self._keys.bans)
+        self._follower.banned(parse_bans(found))
         self._follower.seated([member async for member in self._members()])
         return end
 

@@ -40,6 +40,10 @@ from tertulia.tracing import Tracer
 _STEP_MEMBERS = 200
 _COUNT_ROUNDS = 4
 """Rounds of care between two looks at how much waits for people: two heartbeats."""
+_FACTS_ROUNDS = 10
+"""Rounds of care between two tellings of what operators see: five heartbeats."""
+_FACTS_MS = 3_600_000
+"""For how long what a node said of itself is kept; it says it again long before."""
 _START_SECONDS = 4.5
 """How long a Redis that can't be reached is asked again when the node starts."""
 
@@ -71,11 +75,13 @@ class ChatStore:
         alone: bool = False,
         is_replicated: bool = False,
         tracer: Tracer | None = None,
+        facts: Callable[[], Mapping[str, Argument]] = dict,
     ) -> None:
         """Prepare to serve one chat.
 
         ``alone``: nobody else can reach this Redis, so others are dead. ``is_replicated``: nothing counts
-        as stored before a replica has it.
+        as stored before a replica has it. ``facts``: what there is to say of this node to operators; in
+        particular its ``state``.
         """
         self._is_replicated = is_replicated
         self._keys = Keys(chat)
@@ -83,6 +89,7 @@ class ChatStore:
         self._metrics = metrics
         self._alone = alone
         self._tracer = tracer
+        self._facts = facts
         self._member = Membership(node_id)
         self._started = asyncio.Event()
         self._servers = servers_of(access, self._keys)
@@ -348,14 +355,19 @@ class ChatStore:
     async def _care(self) -> None:
         """Every heartbeat, probe the bus; twice as often, look at the other nodes' leases."""
         rounds = 0
+        told: Mapping[str, Argument] = {}
         while True:
             try:
                 if rounds % 2 == 0:
                     channel = self._keys.channel(self._member.node)
-                    told = probe(self._committer.told)
-                    await self._links["care"].publish(channel, told)
+                    here = probe(self._committer.told)
+                    await self._links["care"].publish(channel, here)
                 if rounds % _COUNT_ROUNDS == 0:
                     await self._count_pending()
+                facts = self._facts()
+                if rounds % _FACTS_ROUNDS == 0 or facts.get("state") != told.get("state"):
+                    await self._tell_facts(facts)
+                    told = facts
                 await self._burials.round()
                 await self._sweeper.round()
                 rounds += 1
@@ -374,6 +386,13 @@ class ChatStore:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             with contextlib.suppress(StoreAway):  # the links' own users see to it
                 await self._servers.confirm(self._settings.redis_timeout_seconds)
+
+    async def _tell_facts(self, facts: Mapping[str, Argument]) -> None:
+        if not facts:
+            return
+        name = self._keys.facts(self._member.node)
+        pairs = [part for fact in facts.items() for part in fact]
+        await self._links["care"].call_many([("HSET", name, *pairs), ("PEXPIRE", name, _FACTS_MS)])
 
     async def _may_bury(self) -> bool:
         """Only who has had a healthy Redis for a whole lease: nobody is buried right after an outage.

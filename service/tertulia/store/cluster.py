@@ -6,6 +6,7 @@ up then, and the owner is looked up again, until there is one that takes everyth
 """
 
 import asyncio
+from typing import Any
 
 from redis.crc import key_slot
 from redis.exceptions import RedisError
@@ -78,7 +79,7 @@ class Cluster(Servers):
         known: list[Server] = []
         owner: Server | None = None
         for first, last, *servers in reply:
-            here = [Server(_name(it[0]) or node.host, int(it[1])) for it in servers]
+            here = [named(it, node.host) for it in servers]
             known += here
             if first <= self._slot <= last:
                 owner = here[0]
@@ -91,6 +92,7 @@ class Cluster(Servers):
         return owner
 
 
-def _name(told: bytes | None) -> str:
-    """Return a host as a cluster tells it: nothing, or ?, where it is the one that was asked."""
-    return "" if told in (None, b"?") else (told or b"").decode()
+def named(told: list[Any], asked: str) -> Server:
+    """Return a server as a cluster tells it: without a host, or with ?, it is on the one that was asked."""
+    host, port = told[:2]
+    return Server(asked if host in (None, b"", b"?") else host.decode(), int(port))

@@ -15,6 +15,9 @@ class Keys:
         self.batches = self._tag + "batches"
         self.inboxes = self._tag + "inboxes"
         self.devices = self._tag + "devices"
+        self.bans = self._tag + "bans"
+        self.ban_ends = self._tag + "ban-ends"
+        self.audit = self._tag + "audit"
         self.room = self._tag + "room"
         """A channel: every entry of the log."""
 
@@ -33,6 +36,14 @@ class Keys:
     def burial(self, node: str) -> str:
         """Return the claim of whoever buries a node."""
         return f"{self._tag}node:{node}:burial"
+
+    def facts(self, node: str) -> str:
+        """Return the hash of what a node says of itself; it expires."""
+        return f"{self._tag}node:{node}:facts"
+
+    def an_order(self, name: str) -> str:
+        """Return what came of an operator's order; it expires."""
+        return f"{self._tag}order:{name}"
 
     def account(self, key: str) -> str:
         """Return the hash of an account."""

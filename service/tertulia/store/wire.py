@@ -1,5 +1,6 @@
 """How ops, entries and letters read in Redis. The bus format carries a version; others are skipped."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from tertulia.chat.device_ops import (
 from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Op, Report, Say, Whisper
 from tertulia.chat.position import Position
 from tertulia.dialects.contract import Place
+from tertulia.domain.bans import Ban
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -33,9 +35,13 @@ from tertulia.domain.events import (
     encode,
 )
 from tertulia.domain.nicknames import fold
+from tertulia.domain.orders import Ordered
+from tertulia.domain.orders import decode as decode_order
 from tertulia.store.keys import Keys
 
 VERSION = b"1"
+
+_decode_ban = msgspec.json.Decoder(Ban).decode
 
 
 class Unknown(Exception):
@@ -96,9 +102,9 @@ def parse_entry(
 ) -> RoomMessage:
     """Read an entry of the log."""
     node, _, number = batch.partition(b" ")
-    events, unknown = _parse_events(body)
+    events, orders, unknown = _parse_events(body)
     return RoomMessage(
-        Entry(Place(epoch, offset, int(published) / 1e6), events),
+        Entry(Place(epoch, offset, int(published) / 1e6), events, orders),
         node.decode(),
         int(number),
         unknown,
@@ -117,18 +123,25 @@ def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessag
         return RoomMessage(Entry(Place(epoch, offset, 0.0), ()), "", 0, 1)
 
 
-def _parse_events(body: bytes) -> tuple[list[PublicEvent], int]:
+def _parse_events(body: bytes) -> tuple[list[PublicEvent], Sequence[Ordered], int]:
     try:
-        return decode_public_lines(body), 0
-    except msgspec.DecodeError:
-        events: list[PublicEvent] = []
-        lines = body.split(b"\n")
-        for line in lines:
-            try:
-                events.append(decode_public(line))
-            except msgspec.DecodeError:  # an event of a later version
-                continue
-        return events, len(lines) - len(events)
+        return decode_public_lines(body), (), 0
+    except msgspec.DecodeError:  # seldom: there is an order in it, or an event of a later version
+        return _parse_one_by_one(body.split(b"\n"))
+
+
+def _parse_one_by_one(
+    lines: Sequence[bytes],
+) -> tuple[list[PublicEvent], Sequence[Ordered], int]:
+    events: list[PublicEvent] = []
+    orders: list[Ordered] = []
+    for line in lines:
+        try:
+            events.append(decode_public(line))
+        except msgspec.DecodeError:
+            with contextlib.suppress(msgspec.DecodeError):
+                orders.append(decode_order(line))
+    return events, orders, len(lines) - len(events) - len(orders)
 
 
 def parse_letters(lines: Sequence[bytes]) -> Iterator[Delivery]:
@@ -141,6 +154,15 @@ def parse_letters(lines: Sequence[bytes]) -> Iterator[Delivery]:
             yield Delivery(int(number), session.decode(), event, int(milliseconds) / 1000)
         except (ValueError, msgspec.DecodeError):
             yield Delivery(int(number), "", None, 0.0)
+
+
+def parse_bans(found: Sequence[bytes]) -> list[Ban]:
+    """Read bans as HGETALL gives them. One of a later version covers nobody here."""
+    bans = []
+    for told in found[1::2]:
+        with contextlib.suppress(msgspec.DecodeError):
+            bans.append(_decode_ban(told))
+    return bans
 
 
 def returned(letter: Whispered) -> Undelivered:

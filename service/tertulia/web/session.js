@@ -53,7 +53,15 @@ const COPY = 3_000;
 const OVER = 1000;
 const STAY_AWAY = 4001;
 /** Reasons of a close for which there are words. */
-const EXPLAINED = new Set(["chat_closed", "displaced", "left", "long_lines", "too_many_from_address"]);
+const EXPLAINED = new Set([
+  "banned",
+  "chat_closed",
+  "displaced",
+  "kicked",
+  "left",
+  "long_lines",
+  "too_many_from_address",
+]);
 
 export class Session {
   /** A key of `NEXT`. */
@@ -67,6 +75,8 @@ export class Session {
   #timers = { state: null, confirm: null, copies: null };
   #asked = { nickname: "", password: "" };
   #token = null;
+  /** What an operator said who ended this. */
+  #dismissal = "";
   #insideSince = 0;
   #heardAt = 0;
 
@@ -172,7 +182,10 @@ export class Session {
       this.#go("ended", now, explained(isOwn ? "closed_by_you" : "closed", { name: closer }));
     } else if (code === OVER || code === STAY_AWAY) {
       const why = EXPLAINED.has(reason) ? reason : "other";
-      this.#go("ended", now, explained(why, { reason: reason || String(code) }));
+      const because = reason === "kicked" || reason === "banned" ? this.#dismissal : "";
+      this.#dismissal = "";
+      const key = because === "" ? why : `${why}_because`;
+      this.#go("ended", now, explained(key, { reason: reason || String(code), because }));
     } else {
       this.#go("broke", now);
     }
@@ -303,6 +316,11 @@ export class Session {
     this.#go("refused", now);
   }
 
+  /** Learn why an operator ends this; the close that follows says what it is. */
+  dismissed(reason) {
+    this.#dismissal = reason;
+  }
+
   /** Take a private message, which is to be confirmed. */
   whispered(frame, now) {
     this.chat.whispered(frame);
@@ -358,5 +376,7 @@ const FRAMES = Object.freeze({
   sent: { states: MEMBER, take: ({ chat }, frame, now) => chat.kept(frame, now) },
   kept: { states: MEMBER, take: ({ chat }, frame, now) => chat.kept(frame, now) },
   failed: { states: MEMBER, take: ({ chat }, frame, now) => chat.failed(frame, now) },
+  kicked: { states: MEMBER, take: (session, frame) => session.dismissed(frame.reason) },
+  banned: { states: MEMBER, take: (session, frame) => session.dismissed(frame.reason) },
   forbidden: { states: ["inside"], take: ({ chat }, frame, now) => chat.forbidden(now) },
 });

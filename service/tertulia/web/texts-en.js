@@ -15,6 +15,7 @@ export const EN = {
     "a few words, such as G or stop, are reserved.",
   "refused.nickname_taken":
     "“{name}” is in use, or has an account and needs its right password. Please try another name.",
+  "refused.banned": "“{name}”, or where you come from, is banned from this chat.",
   "refused.meanwhile":
     "While the connection was lost, somebody else came in as “{name}”. Please choose another name.",
   "refused.error": "The service did not understand that: {reason}",
@@ -25,6 +26,10 @@ export const EN = {
   "ended.closed": "{name} closed the chat.",
   "ended.closed_by_you": "You closed the chat.",
   "ended.displaced": "Your name is in use in another window or on another device now.",
+  "ended.kicked": "An operator has removed you from the chat.",
+  "ended.kicked_because": "An operator has removed you from the chat: {because}",
+  "ended.banned": "You are banned from this chat.",
+  "ended.banned_because": "You are banned from this chat: {because}",
   "ended.long_lines": "The service ended the connection: too many messages were too long.",
   "ended.too_many_from_address":
     "There are too many connections from your address. Close another window and try again.",

@@ -15,6 +15,7 @@ export const ES = {
     "algunas palabras, como G o stop, están reservadas.",
   "refused.nickname_taken":
     "«{name}» ya está en uso, o tiene cuenta y necesita su contraseña. Prueba con otro nombre.",
+  "refused.banned": "«{name}», o el lugar desde donde te conectas, tiene vetada esta charla.",
   "refused.meanwhile":
     "Mientras no había conexión, otra persona entró como «{name}». Elige otro nombre.",
   "refused.error": "El servicio no lo ha entendido: {reason}",
@@ -25,6 +26,10 @@ export const ES = {
   "ended.closed": "{name} ha cerrado la charla.",
   "ended.closed_by_you": "Has cerrado la charla.",
   "ended.displaced": "Tu nombre está ahora en uso en otra ventana o en otro dispositivo.",
+  "ended.kicked": "Un operador te ha sacado de la charla.",
+  "ended.kicked_because": "Un operador te ha sacado de la charla: {because}",
+  "ended.banned": "Tienes vetada esta charla.",
+  "ended.banned_because": "Tienes vetada esta charla: {because}",
   "ended.long_lines":
     "El servicio ha cerrado la conexión: demasiados mensajes eran demasiado largos.",
   "ended.too_many_from_address":

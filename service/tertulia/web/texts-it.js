@@ -15,6 +15,7 @@ export const IT = {
     "alcune parole, come G o stop, sono riservate.",
   "refused.nickname_taken":
     "«{name}» è già in uso, oppure ha un account e vuole la sua password. Prova un altro nome.",
+  "refused.banned": "«{name}», o il luogo da cui ti colleghi, è escluso da questa chat.",
   "refused.meanwhile":
     "Mentre la connessione era interrotta qualcun altro è entrato come «{name}». Scegli un altro nome.",
   "refused.error": "Il servizio non ha capito: {reason}",
@@ -25,6 +26,10 @@ export const IT = {
   "ended.closed": "{name} ha chiuso la chat.",
   "ended.closed_by_you": "Hai chiuso la chat.",
   "ended.displaced": "Il tuo nome ora è in uso in un’altra finestra o su un altro dispositivo.",
+  "ended.kicked": "Un operatore ti ha allontanato dalla chat.",
+  "ended.kicked_because": "Un operatore ti ha allontanato dalla chat: {because}",
+  "ended.banned": "Sei escluso da questa chat.",
+  "ended.banned_because": "Sei escluso da questa chat: {because}",
   "ended.long_lines": "Il servizio ha chiuso la connessione: troppi messaggi erano troppo lunghi.",
   "ended.too_many_from_address":
     "Ci sono troppe connessioni dal tuo indirizzo. Chiudi un’altra finestra e riprova.",

@@ -12,6 +12,7 @@ from fakes.outbox import RecordingOutbox
 from tertulia.chat.accounts import Login, Pending
 from tertulia.chat.device_ops import DeviceOp, Disengage, Forget, OpenChat
 from tertulia.chat.devices import Devices, DeviceSession
+from tertulia.chat.orders import Orders
 from tertulia.chat.ports import Op, Outcome, Store
 from tertulia.domain.disconnects import Disconnect
 from tertulia.metrics import Metrics
@@ -62,8 +63,13 @@ class Connection:
         self.store, self.accounts = HandStore(), SlowAccounts()
         registry = CollectorRegistry()
         metrics = Metrics(registry, dialects=("device",), chats={"main"}, version="0")
+        self.orders = Orders("main")
         self.devices = Devices(
-            cast(Store, cast(Any, self.store)), self.accounts, KnownPasswords(), metrics
+            cast(Store, cast(Any, self.store)),
+            self.accounts,
+            KnownPasswords(),
+            self.orders,
+            metrics,
         )
         self.outbox = RecordingOutbox()
         self.session: DeviceSession = self.devices.connect(self.outbox, ADDRESS, 50_000)

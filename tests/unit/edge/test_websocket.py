@@ -21,6 +21,7 @@ from fakes.accounts import KnownPasswords, NoAccounts
 from harness.waiting import until
 from tertulia.chat.devices import Devices
 from tertulia.chat.door import Door
+from tertulia.chat.orders import Orders
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.dialects.browser import MAX_FRAME, BrowserVoice
 from tertulia.domain.disconnects import Disconnect
@@ -101,14 +102,15 @@ class Service:
         self.loop = HandLoop(loop)
         metrics = Metrics(CollectorRegistry(), dialects=["browser"], chats=["main"], version="x")
         self._store = MemoryChat(loop.call_soon).node("node")
-        passwords = KnownPasswords()
+        passwords, orders = KnownPasswords(), Orders("main")
         self.room = Room(
             "main",
             self._store,
             loop,
             RoomLimits(20, 1 << 22, True, 30.0),
             passwords,
-            Devices(self._store, NoAccounts(), passwords, metrics),
+            Devices(self._store, NoAccounts(), passwords, orders, metrics),
+            orders,
             metrics,
         )
         self.connections = Connections()

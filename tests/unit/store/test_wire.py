@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tertulia.chat.ports import Close, Join, Leave, Op, Report, Say, Whisper
 from tertulia.chat.position import Position
 from tertulia.dialects.contract import Place
+from tertulia.domain.bans import Ban, Kind
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -23,6 +24,8 @@ from tertulia.domain.events import (
     Whispered,
     encode,
 )
+from tertulia.domain.orders import Action, Ordered
+from tertulia.domain.orders import encode as encode_order
 from tertulia.store.keys import Keys
 from tertulia.store.wire import (
     Batch,
@@ -30,6 +33,8 @@ from tertulia.store.wire import (
     ProbeMessage,
     RoomMessage,
     Unknown,
+    parse_bans,
+    parse_entry,
     parse_letters,
     parse_logged,
     parse_message,
@@ -277,3 +282,29 @@ def test_all_names_of_a_chat_are_on_one_shard() -> None:
 def test_no_nickname_makes_a_name_of_something_else() -> None:
     assert KEYS.nick("log") != KEYS.log
     assert KEYS.nick("node") not in (KEYS.channel("node"), KEYS.nicks(""))
+
+
+def test_orders_stand_apart_from_events() -> None:
+    order = Ordered(
+        "7f", "carla", Action.BAN, "nickname:troll", "spam", Ban(Kind.NICKNAME, "troll")
+    )
+    left = Left("andy", "n:1")
+    body = b"\n".join([encode_order(order), encode(left)])
+    message = parse_entry("e", 3, b"1000000", b"admin 0", body)
+    assert message.entry.orders == [order]
+    assert message.entry.events == [left]
+    assert message.unknown == 0
+
+
+def test_an_order_of_a_later_version_is_skipped_and_counted() -> None:
+    body = b'{"t":"ordered","i":"1","b":"carla","a":"levitate"}\n' + encode(Left("andy", "n:1"))
+    message = parse_entry("e", 3, b"1000000", b"admin 0", body)
+    assert message.entry.orders == []
+    assert len(message.entry.events) == 1
+    assert message.unknown == 1
+
+
+def test_a_ban_of_a_later_version_covers_nobody_here() -> None:
+    ban = Ban(Kind.ADDRESS, "192.0.2.7", 5, "spam", "carla", 1)
+    found = [b"x", b'{"kind":"aura","subject":"blue"}', b"y", encode(ban), b"z", b"no JSON"]
+    assert parse_bans(found) == [ban]

@@ -1,7 +1,7 @@
 -- End a node's registration: its own when it stops, or a buried one's when nothing of it is left.
 --
 -- KEYS  1 leases   2 batches   3 inboxes   4 the node's nicks   5 the node's inbox   6 its waiting devices
---       7 the node's burial
+--       7 the node's burial   8 what it said of itself
 -- ARGV  1 node
 -- Returns 1, or 0 where nicknames, private messages or waiting devices are left; then nothing is done
 
@@ -9,5 +9,5 @@ if redis.call('EXISTS', KEYS[4], KEYS[5], KEYS[6]) > 0 then return 0 end
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[3], ARGV[1])
-redis.call('DEL', KEYS[7])
+redis.call('DEL', KEYS[7], KEYS[8])
 return 1

@@ -1,0 +1,1 @@
+"""``tertulia admin``: looking after a whole deployment, over Redis, from anywhere."""

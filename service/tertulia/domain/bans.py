@@ -1,0 +1,176 @@
+"""Bans: what they can be about, whom they cover, and when they are over."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+import msgspec
+
+from tertulia.domain.nicknames import fold, is_well_formed
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+"""IPv4 addresses as a socket for both kinds shows them."""
+
+
+class Kind(StrEnum):
+    """What a ban is about."""
+
+    NICKNAME = "nickname"
+    """Whoever goes under that nickname, account or guest."""
+    ACCOUNT = "account"
+    """Whoever proves to be that account."""
+    ADDRESS = "address"
+    NETWORK = "network"
+
+
+class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A ban, as it stands in the store and in the room's log."""
+
+    kind: Kind
+    subject: str
+    """A nickname, folded; an address or a network in its usual spelling."""
+    until: int = 0
+    """Milliseconds since 1970 by the store's clock; 0 where it does not end."""
+    reason: str = ""
+    by: str = ""
+    since: int = 0
+    """Milliseconds since 1970 by the store's clock."""
+
+    @property
+    def name(self) -> str:
+        """What no other ban of the chat is called."""
+        return f"{self.kind.value}:{self.subject}"
+
+    @property
+    def is_of_addresses(self) -> bool:
+        """Whether it covers whoever comes from somewhere, under any nickname."""
+        return self.kind in (Kind.ADDRESS, Kind.NETWORK)
+
+    def is_over(self, now: float) -> bool:
+        """Say whether it has ended; ``now`` is in seconds since 1970."""
+        return 0 < self.until <= now * 1000
+
+
+def subject_of(text: str, kind: Kind | None = None) -> tuple[Kind, str]:
+    """Understand what somebody wants to ban: an address, a network with its ``/``, else a nickname.
+
+    ``kind``: what it has to be. Raises ValueError with what would be right.
+    """
+    if kind in (Kind.NICKNAME, Kind.ACCOUNT):
+        return kind, _nickname(text)
+    try:
+        network = _plain(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        if kind is not None or "/" in text or ":" in text:
+            raise ValueError(
+                f"{text!a} is no address or network, like 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
+            ) from None
+        return Kind.NICKNAME, _nickname(text)
+    if network.prefixlen == network.max_prefixlen:
+        return Kind.ADDRESS, str(network.network_address)
+    return Kind.NETWORK, str(network)
+
+
+def _nickname(text: str) -> str:
+    if not is_well_formed(text):
+        raise ValueError(f"{text!a} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + -")
+    return fold(text)
+
+
+def _plain(network: Network) -> Network:
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        low = int(network.network_address) & 0xFFFF_FFFF
+        return ipaddress.IPv4Network((low, network.prefixlen - 96))
+    return network
+
+
+def _parsed(address: str) -> Address | None:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])  # without the interface
+    except ValueError:
+        return None  # a Unix socket has none
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped
+    return parsed
+
+
+class Bans:
+    """The bans of a chat, and whom they cover. Those that have ended cover nobody, and are dropped."""
+
+    def __init__(self, bans: Iterable[Ban] = ()) -> None:
+        self._by_name: dict[str, Ban] = {}
+        # By version of the protocol and length of the prefix, then by the prefix.
+        self._networks: dict[tuple[int, int], dict[int, Ban]] = {}
+        for ban in bans:
+            self.add(ban)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __iter__(self) -> Iterator[Ban]:
+        return iter(self._by_name.values())
+
+    def replace(self, bans: Iterable[Ban]) -> None:
+        """Forget all and take these."""
+        self._by_name.clear()
+        self._networks.clear()
+        for ban in bans:
+            self.add(ban)
+
+    def add(self, ban: Ban) -> None:
+        """Take a ban, in place of an earlier one of that name."""
+        self._by_name[ban.name] = ban
+        if ban.is_of_addresses:
+            slot, prefix = _place(ipaddress.ip_network(ban.subject))
+            self._networks.setdefault(slot, {})[prefix] = ban
+
+    def remove(self, name: str) -> None:
+        """Drop a ban, if it is there."""
+        ban = self._by_name.pop(name, None)
+        if ban is not None and ban.is_of_addresses:
+            slot, prefix = _place(ipaddress.ip_network(ban.subject))
+            del self._networks[slot][prefix]
+            if not self._networks[slot]:
+                del self._networks[slot]
+
+    def covering(self, key: str, address: str, now: float, *, is_account: bool) -> Ban | None:
+        """Return a ban that covers somebody, of his address if there is one; None where none does.
+
+        ``key`` is a nickname, folded, or empty; ``now`` is in seconds since 1970. ``is_account``: whether
+        he proves, or wants to prove, that the nickname is his account.
+        """
+        if not self._by_name:
+            return None
+        found = self._of_address(address, now)
+        if found is None and key:
+            found = self._current(f"{Kind.NICKNAME.value}:{key}", now)
+            if found is None and is_account:
+                found = self._current(f"{Kind.ACCOUNT.value}:{key}", now)
+        return found
+
+    def _current(self, name: str, now: float) -> Ban | None:
+        ban = self._by_name.get(name)
+        if ban is not None and ban.is_over(now):
+            self.remove(name)
+            return None
+        return ban
+
+    def _of_address(self, address: str, now: float) -> Ban | None:
+        parsed = _parsed(address) if self._networks else None
+        if parsed is None:
+            return None
+        for (version, length), networks in list(self._networks.items()):
+            if version == parsed.version:
+                ban = networks.get(int(parsed) >> (parsed.max_prefixlen - length))
+                if ban is not None and self._current(ban.name, now) is not None:
+                    return ban
+        return None
+
+
+def _place(network: Network) -> tuple[tuple[int, int], int]:
+    """Return where a network is looked for: version and length of its prefix, then the prefix."""
+    prefix = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
+    return (network.version, network.prefixlen), prefix

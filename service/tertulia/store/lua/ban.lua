@@ -1,0 +1,36 @@
+-- Ban somebody: write it down, log devices out that it covers, and tell all nodes, which see to the rest.
+--
+-- KEYS  1 meta   2 log   3 marks   4 leases   5 audit   6 order: see order.lua
+--       7 bans   8 their ends   9 devices   then device hashes
+-- ARGV  1 order   2 channel   3 most: see order.lua
+--       4 name of the ban   5 the ban, JSON   6 its end, ms, or 0
+--       then for each device: its nickname, folded, and the address that it has to be logged in from, or ''
+-- Returns 'done <how many devices were logged out>' or 'no-chat'
+--
+--   {chat}:bans      hash: name → ban, JSON
+--   {chat}:ban-ends  zset: name → when it ends, ms; only those that do
+
+local answer = answered()
+if answer then return answer end
+-- Those that are over go here: bounded, and until then they cover nobody.
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', clock.now, 'LIMIT', 0, 500)) do
+  redis.call('HDEL', KEYS[7], name)
+  redis.call('ZREM', KEYS[8], name)
+end
+redis.call('HSET', KEYS[7], ARGV[4], ARGV[5])
+if ARGV[6] == '0' then
+  redis.call('ZREM', KEYS[8], ARGV[4])
+else
+  redis.call('ZADD', KEYS[8], ARGV[6], ARGV[4])
+end
+local count = 0
+for index = 10, #KEYS do
+  local at = 7 + (index - 10) * 2
+  local address = redis.call('HGET', KEYS[index], 'address')
+  if address and (ARGV[at + 1] == '' or ARGV[at + 1] == address) then
+    redis.call('DEL', KEYS[index])
+    redis.call('ZREM', KEYS[9], ARGV[at])
+    count = count + 1
+  end
+end
+return carried_out('done ' .. count, {})

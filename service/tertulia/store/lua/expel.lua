@@ -1,0 +1,27 @@
+-- Take a nickname away from whoever has it: from a session in the room, from a device that is logged in.
+--
+-- KEYS  1 meta   2 log   3 marks   4 leases   5 audit   6 order: see order.lua
+--       7 order   8 nickname hash   9 device hash   10 devices
+--       11 the nicks of the node that holds the nickname, if there is one
+-- ARGV  1 order   2 channel   3 most: see order.lua
+--       4 nickname, folded   5 that node, or ''
+-- Returns 'done <1: was in the room> <1: was logged in from a device>', 'absent' where it is neither,
+-- 'moved' where another node holds the nickname than was thought (nothing done) or 'no-chat'
+
+local answer = answered()
+if answer then return answer end
+local sitting = redis.call('HGET', keys.meta, 'sitting') or '0'
+local session, node = held(KEYS[8], sitting)
+if (node or '') ~= ARGV[5] then return 'moved' end
+local is_logged_in = redis.call('EXISTS', KEYS[9])
+if not session and is_logged_in == 0 then return 'absent' end
+local events = {}
+if session then
+  table.insert(events, left_event(redis.call('HGET', KEYS[8], 'nickname'), session))
+  redis.call('DEL', KEYS[8])
+  redis.call('ZREM', KEYS[7], ARGV[4])
+  redis.call('SREM', KEYS[11], ARGV[4])
+end
+redis.call('DEL', KEYS[9])
+redis.call('ZREM', KEYS[10], ARGV[4])
+return carried_out('done ' .. (session and 1 or 0) .. ' ' .. is_logged_in, events)
