@@ -701,3 +701,18 @@ async def test_a_full_mailbox_closes_the_connection_and_is_counted(
     await leave_messages(it.port, "anna", "bruno", "again")
     assert await take(it.port, "bruno", "anna") == ["again"]
     assert await it.node.disconnects("mailbox_full") == 1
+
+
+@pytest.mark.slow
+async def test_who_logs_in_where_too_many_do_is_hung_up_on_and_counted(
+    node_factory: NodeFactory,
+) -> None:
+    it = await alone(node_factory, LIMITS__LOGINS_WAITING="1")
+    await sign_up(it.port, "anna")
+    logins = [log_in(it.port, "anna") for _ in range(12)]
+    answers = await asyncio.gather(*logins, return_exceptions=True)
+    refused = [it for it in answers if isinstance(it, EOFError)]
+    assert all(it == [1, 0, 0, 0] for it in answers if it not in refused)
+    assert 0 < len(refused) < len(answers)
+    assert await it.node.disconnects("too_many_logins") == len(refused)
+    assert await log_in(it.port, "anna") == [1, 0, 0, 0]
