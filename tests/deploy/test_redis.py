@@ -12,6 +12,7 @@ from redis.exceptions import NoPermissionError
 
 from deploy.shipped_redis import PASSWORDS, REDIS, ShippedRedis, ShippedSentinel
 from deploy.tools import ROOT, run
+from harness.admin import Admin
 from harness.chatte_client import ChatteClient
 from harness.device_client import leave_messages, log_in, sign_up, take
 from harness.load import connect_many, settle
@@ -101,6 +102,8 @@ async def test_nodes_can_do_all_that_they_have_to(shipped: ShippedRedis, tmp_pat
             await log_in(device, name)
         await leave_messages(device, "ada", "bob", "are you there?")
         assert await take(device, "bob", "ada") == ["are you there?"]
+        await operators_can_do_all_that_they_have_to(url, password)
+        assert denied(shipped) == []
         closer = await ProtocolloClient.enter_chat(nodes[1].port("protocollo"), "closer")
         for client in clients:
             client.close()
@@ -114,6 +117,19 @@ async def test_nodes_can_do_all_that_they_have_to(shipped: ShippedRedis, tmp_pat
     finally:
         for node in nodes:
             node.end()
+
+
+async def operators_can_do_all_that_they_have_to(url: str, password: Path) -> None:
+    """Look at everything, and do what leaves the room as it is."""
+    admin = Admin(url, REDIS_PASSWORD_FILE=str(password))
+    for words in (
+        *(["nodes"], ["who"], ["log"], ["say", "hello"], ["ban", "--account", "ada"], ["bans"]),
+        *(["unban", "--account", "ada"], ["kick", "bob"], ["pending", "bob", "--contents"]),
+        *(["ban", "192.0.2.0/24", "--for", "1s"], ["audit"]),
+    ):
+        ran = await admin(*words)
+        assert ran.status == 0, ran
+        assert PASSWORDS["tertulia"] not in ran.out + ran.err
 
 
 @pytest.mark.slow

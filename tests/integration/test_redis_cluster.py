@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from harness.admin import Admin
 from harness.chatte_client import ChatteClient
 from harness.load import assert_promises_kept, connect_many, settle, under_load
 from harness.node import Listener, Node, NodeFactory
@@ -92,11 +93,26 @@ async def test_each_chat_is_on_its_shard_and_goes_on_while_that_moves(
     await under_load(everybody[:2], move(), per_second=30, whisper_to=whispered_to)
     assert cluster.owner("{one}:meta") is owners[0]
     await all_is_well(nodes, clients)
+    await operators_reach_all(cluster, clients)
 
     # Burials ask the shard who subscribes there.
     nodes[0].kill()
     left = clients["three"][1]
     await left.expect_line("151 three-0 just left the chat", within=20)
+
+
+async def operators_reach_all(
+    cluster: ClusterRedis, clients: dict[str, list[ChatteClient]]
+) -> None:
+    admin = Admin(cluster.url)
+    nodes = await admin.json("nodes")
+    assert [it["chat"] for it in nodes] == sorted(CHATS * 2)
+    assert all(it["sessions"] == 2 for it in nodes)
+    assert len(await admin.json("who")) == 4 * len(CHATS)
+    for chat in CHATS:
+        assert (await admin("say", "hello", chat, "--chat", chat)).status == 0
+        for client in clients[chat]:
+            await client.expect_line(f"100 G hello {chat}")
 
 
 @pytest.mark.parametrize("cluster", [True], indirect=True)

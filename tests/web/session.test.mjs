@@ -619,6 +619,31 @@ test("who is told not to come back does not, and keeps the log", () => {
   assert.deepEqual(play.lines, [], "another person does not read on");
 });
 
+test("who is removed by an operator is told why, and does not come back", () => {
+  for (const [type, because] of [["kicked", "too loud"], ["banned", "spam"], ["kicked", ""]]) {
+    const play = new Play();
+    play.enters();
+    play.hears({ type, reason: because });
+    play.do((it, now) => it.closed(4001, type, now));
+    assert.equal(play.session.state, "outside");
+    assert.equal(play.session.deadline, null);
+    const { key, values } = play.session.explanation;
+    assert.equal(key, because === "" ? `ended.${type}` : `ended.${type}_because`);
+    if (because !== "") assert.deepEqual(values, { because });
+  }
+});
+
+test("who is banned is refused", () => {
+  const play = new Play();
+  play.do((it, now) => it.enter("anna", "", now));
+  play.do((it, now) => it.opened(now));
+  play.hears({ type: "refused", reason: "banned" });
+  assert.equal(play.session.explanation.key, "refused.banned");
+  play.do((it, now) => it.closed(4001, "banned", now));
+  assert.equal(play.session.explanation.key, "ended.banned", "by an address, for any name");
+  assert.equal(play.session.deadline, null);
+});
+
 test("reasons that are not known are told as they are", () => {
   const play = new Play();
   play.enters();

@@ -184,8 +184,13 @@ export class Session {
       const why = EXPLAINED.has(reason) ? reason : "other";
       const because = reason === "kicked" || reason === "banned" ? this.#dismissal : "";
       this.#dismissal = "";
-      const key = because === "" ? why : `${why}_because`;
-      this.#go("ended", now, explained(key, { reason: reason || String(code), because }));
+      this.#go(
+        "ended",
+        now,
+        because === ""
+          ? explained(why, { reason: reason || String(code) })
+          : explained(`${why}_because`, { because }),
+      );
     } else {
       this.#go("broke", now);
     }
