@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tertulia.chat.accounts import Passwords
-from tertulia.chat.admission import Admission
+from tertulia.chat.answers import answer_to
 from tertulia.chat.device_ops import DeviceOp
 from tertulia.chat.devices import Devices
+from tertulia.chat.entering import Entering
 from tertulia.chat.fanout import Audience, Cut
-from tertulia.chat.hashing import Busy
 from tertulia.chat.mailbox import Mailbox
 from tertulia.chat.orders import Orders
 from tertulia.chat.ports import (
@@ -20,16 +20,14 @@ from tertulia.chat.ports import (
     Member,
     Op,
     Outcome,
-    Remembered,
     Report,
     Say,
     Store,
     Whisper,
 )
-from tertulia.chat.resuming import Resumption, new_token, token_key
+from tertulia.chat.resuming import Resumption, token_key
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import Clock, Outbox, Session, State
-from tertulia.chat.tasks import Tasks
 from tertulia.dialects.contract import Place, Refusal, Voice, Welcome
 from tertulia.domain import commands, nicknames
 from tertulia.domain.bans import Ban
@@ -37,13 +35,6 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
 from tertulia.domain.orders import Action, Ordered
 from tertulia.metrics import Metrics
-
-_ENDS = {
-    Refusal.INVALID_NICKNAME: Disconnect.REFUSED_INVALID,
-    Refusal.NICKNAME_TAKEN: Disconnect.REFUSED_TAKEN,
-    Refusal.BANNED: Disconnect.BANNED,
-}
-"""Why a connection ends whose nickname was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +71,14 @@ class Room:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
-        self._admission = Admission()
         self._audience = Audience(metrics)
         self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
-        self._passwords = passwords
         self._orders = orders
-        self._tasks = Tasks()
         self.devices = devices
         self._sessions: dict[str, Session] = {}
-        self._counter = 0
+        self._entering = Entering(
+            store, clock, self._sessions, passwords, orders, limits.enter_tries, self._end
+        )
         self._place = Place("", 0, 0.0)
 
     def __len__(self) -> int:
@@ -114,7 +104,7 @@ class Room:
             session.answer(session.voice.fault(command))
         elif session.state is State.CONNECTED:
             if isinstance(command, commands.Enter):
-                self._enter(session, command)
+                self._entering.enter(session, command)
             else:
                 self._end(session, Disconnect.LEFT)
         elif isinstance(command, commands.Say):
@@ -222,109 +212,7 @@ class Room:
         for session in list(self._sessions.values()):
             self._end(session, Disconnect.FENCED)
 
-    # --- Entering --------------------------------------------------------------------------------
-
-    def _enter(self, session: Session, command: commands.Enter) -> None:
-        session.nickname = command.nickname
-        if not nicknames.is_valid(command.nickname):
-            self._refuse(session, Refusal.INVALID_NICKNAME)
-            return
-        session.key = nicknames.fold(command.nickname)
-        session.is_account = False
-        if self._is_turned_away(session):
-            return
-        if command.password is None:
-            self._recall(session, command, proven=False)
-        else:
-            session.state = State.PROVING
-            self._tasks.start(self._prove(session, command, command.password))
-
-    async def _prove(self, session: Session, command: commands.Enter, password: str) -> None:
-        key = nicknames.fold(command.nickname)
-        try:
-            proven = await self._passwords.prove(
-                key, password, session.address, lambda: session.state is State.PROVING
-            )
-        except Busy:
-            self.lost(session, Disconnect.TOO_MANY_LOGINS)
-            return
-        if session.state is not State.PROVING:
-            return  # gone meanwhile
-        if proven:
-            self._recall(session, command, proven=True)
-        else:
-            self._refuse(session, Refusal.NICKNAME_TAKEN)
-            session.outbox.proceed()
-
-    def _recall(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
-        resume = command.resume if session.voice.resumes else None
-        if resume is None:
-            self._ask_in(session, command, proven=proven)
-            return
-        session.state = State.PROVING
-
-        def recalled(found: Remembered | None) -> None:
-            if session.state is not State.PROVING:
-                return  # gone meanwhile
-            if found is not None and found.key == nicknames.fold(command.nickname):
-                # Nobody reads on from before his own first join.
-                session.resume = replace(resume, offset=max(resume.offset, found.first - 1))
-            session.forgotten = session.resume is None
-            self._ask_in(session, command, proven=proven)
-
-        self._store.recall(token_key(resume.token), recalled)
-
-    def _ask_in(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
-        session.is_account = proven or session.resume is not None
-        has_waited = session.state is State.PROVING
-        if self._is_turned_away(session):
-            if has_waited:
-                session.outbox.proceed()
-            return
-        # From here on a ban that comes by in the log finds it among the sessions.
-        self._counter += 1
-        session.state = State.JOINING
-        session.name = f"{self._store.node}:{self._counter}"
-        if session.voice.resumes:
-            session.token = session.resume.token if session.resume else new_token()
-        self._sessions[session.name] = session
-        join = Join(
-            session.name,
-            session.key,
-            session.nickname,
-            session.voice.name,
-            session.address,
-            session.port,
-            token_key(session.token),
-            session.resume is not None,
-            proven,
-        )
-        session.submitted(join)
-        self._admit(*self._admission.offer(join, self._clock.time()))
-
-    def _admit(self, joins: Iterable[Join], ask_again: float | None) -> None:
-        for join in joins:
-            # Who went while waiting at the door was never in.
-            if join.session in self._sessions:
-                self._store.submit(join)
-        if ask_again is not None:
-            now = self._clock.time()
-            self._clock.call_later(
-                max(0.0, ask_again - now),
-                lambda: self._admit(*self._admission.due(self._clock.time())),
-            )
-
-    def _refuse(self, session: Session, refusal: Refusal, *, for_good: bool = False) -> None:
-        session.tries += 1
-        session.write(session.voice.refusal(refusal, session.nickname))
-        self._sessions.pop(session.name, None)
-        if for_good or not session.voice.retries:
-            self._end(session, _ENDS[refusal])
-        elif session.tries >= self._limits.enter_tries:
-            self._end(session, Disconnect.ENTER_TRIES)
-        else:
-            session.state = State.CONNECTED
-            session.reader.refused()
+    # --- Coming in -------------------------------------------------------------------------------
 
     def _activate(self, session: Session, news: Sequence[PublicEvent]) -> Cut:
         """Let a session in, at its own join; ``news`` came before it in the same entry."""
@@ -388,7 +276,7 @@ class Room:
         if isinstance(op, Join):
             # The welcome was written when the join came by in the log.
             if op.outcome is Outcome.TAKEN:
-                self._refuse(session, Refusal.NICKNAME_TAKEN)
+                self._entering.refuse(session, Refusal.NICKNAME_TAKEN)
             answer = b""
         elif isinstance(op, Leave):
             session.write(voice.farewell())
@@ -396,29 +284,18 @@ class Room:
             return
         elif op.outcome is Outcome.GONE:
             return  # the log says how it went: it left, or the chat was closed
-        elif isinstance(op, Whisper):
-            answer = self._answer_whisper(session, op)
-        elif isinstance(op, Close):
-            forbidden = op.outcome is Outcome.FORBIDDEN
-            answer = voice.refusal(Refusal.FORBIDDEN) if forbidden else b""
         else:
-            assert isinstance(op, Say)
-            self._metrics.messages("public", voice.name).inc()
-            answer = voice.sent(op.tag)
+            answer = answer_to(op, voice)
+            self._count(op, voice)
         if answer or trailer:
             session.write(answer + trailer)
         session.outbox.proceed()
 
-    def _answer_whisper(self, session: Session, op: Whisper) -> bytes:
-        if op.outcome is Outcome.UNKNOWN:
-            return session.voice.refusal(Refusal.UNKNOWN_RECIPIENT, op.recipient, op.tag)
-        if op.outcome is Outcome.FULL:
-            return session.voice.refusal(Refusal.MAILBOX_FULL, op.recipient, op.tag)
-        if op.outcome is Outcome.KEPT:
-            self._metrics.messages("private", session.voice.name).inc()
-            return session.voice.kept(op.recipient, op.tag)
-        self._metrics.messages("private", session.voice.name).inc()
-        return session.voice.sent(op.tag)
+    def _count(self, op: Op, voice: Voice) -> None:
+        if isinstance(op, Say):
+            self._metrics.messages("public", voice.name).inc()
+        elif isinstance(op, Whisper) and op.outcome in (Outcome.DONE, Outcome.KEPT):
+            self._metrics.messages("private", voice.name).inc()
 
     # --- Telling everybody -----------------------------------------------------------------------
 
@@ -470,7 +347,7 @@ class Room:
         for session in arrived:
             session.begins_after(news[: cuts[session].start])
         if arrived:
-            self._clock.call_soon(lambda: self._fanned_out(started))
+            self._clock.call_soon(lambda: self._entering.told_everybody(started))
         for session in list(self._audience.lagging()):
             if session.outbox.backlog() > self._limits.outbox_bytes:
                 self.lost(session, Disconnect.SLOW_READER)
@@ -487,10 +364,6 @@ class Room:
         if session and session.state is State.ACTIVE:
             cuts.setdefault(session, Cut()).inserts.append((index, session.voice.promoted()))
 
-    def _fanned_out(self, started: float) -> None:
-        now = self._clock.time()
-        self._admission.fanned_out(now - started, now)
-
     # --- What operators order --------------------------------------------------------------------
 
     def _obey(self, order: Ordered) -> None:
@@ -504,19 +377,9 @@ class Room:
         elif order.action is Action.BAN:
             self._dismiss_banned()
 
-    def _ban_on(self, session: Session) -> Ban | None:
-        return self._orders.ban_on(session.key, session.address, is_account=session.is_account)
-
-    def _is_turned_away(self, session: Session) -> bool:
-        ban = self._ban_on(session)
-        if ban is None:
-            return False
-        self._refuse(session, Refusal.BANNED, for_good=ban.is_of_addresses)
-        return True
-
     def _dismiss_banned(self) -> None:
         for session in list(self._sessions.values()):
-            ban = self._ban_on(session)
+            ban = self._entering.ban_on(session)
             if ban is not None:
                 self._dismiss(session, Disconnect.BANNED, ban.reason)
         self.devices.dismiss_banned()

@@ -1,0 +1,20 @@
+"""What a client reads when what it asked for is settled."""
+
+from tertulia.chat.ports import Close, Op, Outcome, Say, Whisper
+from tertulia.dialects.contract import Refusal, Voice
+
+
+def answer_to(op: Op, voice: Voice) -> bytes:
+    """Answer a message, or an order to close the chat."""
+    if isinstance(op, Say):
+        return voice.sent(op.tag)
+    if isinstance(op, Close):
+        return voice.refusal(Refusal.FORBIDDEN) if op.outcome is Outcome.FORBIDDEN else b""
+    assert isinstance(op, Whisper)
+    if op.outcome is Outcome.UNKNOWN:
+        return voice.refusal(Refusal.UNKNOWN_RECIPIENT, op.recipient, op.tag)
+    if op.outcome is Outcome.FULL:
+        return voice.refusal(Refusal.MAILBOX_FULL, op.recipient, op.tag)
+    if op.outcome is Outcome.KEPT:
+        return voice.kept(op.recipient, op.tag)
+    return voice.sent(op.tag)
