@@ -236,9 +236,10 @@ class LimitSettings(_Section):
         "further: what is lost if the node dies.",
     )
     logins_waiting: Count = Field(
-        default=200,
+        default=400,
         description="Passwords that may wait to be verified before the next one's connection is "
-        "closed: each takes a core for about 0.2 s, and nobody should wait for long.",
+        "closed, half of them from one address: each takes a core for about 0.2 s, and nobody should "
+        "wait for long.",
     )
     long_lines: Count = Field(
         default=5,

@@ -96,9 +96,9 @@ class Passwords:
         self._hashing = hashing
         self._hasher = PasswordHasher()
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, address: str) -> str:
         """Return what is stored in a password's place."""
-        async with self._hashing.turn():
+        async with self._hashing.turn(address):
             return await self._hashing.work(self._hasher.hash, password)
 
     async def is_known(self, key: str, address: str, wanted: Callable[[], bool] = _always) -> bool:
@@ -120,7 +120,7 @@ class Passwords:
     ) -> bool:
         if await self._accounts.failures(address) >= MOST_FAILURES:
             return False
-        async with self._hashing.turn():
+        async with self._hashing.turn(address):
             # Whoever tries many at once has more failures by now than when it began to wait.
             if not wanted() or await self._accounts.failures(address) >= MOST_FAILURES:
                 return False

@@ -290,7 +290,7 @@ class Devices:
         return self._orders.ban_on(key, session.address, is_account=True) is not None
 
     async def _sign_up(self, session: DeviceSession, asked: requests.SignUp) -> bool:
-        hashed = await self._passwords.hash(asked.password)
+        hashed = await self._passwords.hash(asked.password, session.address)
         key = fold(asked.name)
         if self._is_banned(key, session):
             return False

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -33,19 +34,25 @@ class Hashing:
         self._threads = ThreadPoolExecutor(self.workers, "passwords", _give_way)
         self._free = asyncio.Semaphore(self.workers)
         self._most_waiting = most_waiting
-        self._waiting = 0
-        metrics.passwords_waiting.set_function(lambda: self._waiting)
+        self._waiting: Counter[str] = Counter()
+        metrics.passwords_waiting.set_function(self._waiting.total)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, which is over with the context. Raises Busy."""
-        if self._waiting >= self._most_waiting:
+    async def turn(self, address: str) -> AsyncIterator[None]:
+        """Wait for a turn, which is over with the context. Raises Busy.
+
+        Half of those who wait may be from one address, so that nobody shuts out all others.
+        """
+        most = self._most_waiting
+        if self._waiting.total() >= most or self._waiting[address] >= (most + 1) // 2:
             raise Busy
-        self._waiting += 1
+        self._waiting[address] += 1
         try:
             await self._free.acquire()  # it wakes those first that wait longest
         finally:
-            self._waiting -= 1
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                del self._waiting[address]
         try:
             yield
         finally:

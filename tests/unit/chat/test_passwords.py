@@ -50,7 +50,7 @@ class Place:
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[None]:
         """Take all turns there are."""
-        turns = [self.hashing.turn() for _ in range(self.hashing.workers)]
+        turns = [self.hashing.turn(str(it)) for it in range(self.hashing.workers)]
         for turn in turns:
             await turn.__aenter__()
         yield
@@ -75,17 +75,17 @@ async def test_the_right_password_is_proven_and_a_wrong_one_counted() -> None:
 
 async def test_what_is_hashed_is_proven() -> None:
     it = Place()
-    it.accounts.stored = await it.passwords.hash("another")
+    it.accounts.stored = await it.passwords.hash("another", HERE)
     assert it.accounts.stored.startswith("$argon2id$")
     assert await it.passwords.prove("anna", "another", HERE)
 
 
 async def test_whoever_waits_longest_comes_first_and_too_many_are_refused() -> None:
-    it = Place(waiting=3)
+    it = Place(waiting=6)
     done: list[int] = []
 
-    async def prove(number: int) -> None:
-        assert await it.passwords.prove("anna", "s3cret", HERE)
+    async def prove(number: int, address: str = HERE) -> None:
+        assert await it.passwords.prove("anna", "s3cret", address)
         done.append(number)
 
     async with it.taken():
@@ -93,12 +93,17 @@ async def test_whoever_waits_longest_comes_first_and_too_many_are_refused() -> N
         await settled()
         assert it.waiting() == 3
         with pytest.raises(Busy):
-            await prove(3)
+            await prove(3)  # as many as may from one address
+        waiting += [asyncio.create_task(prove(4 + i, f"192.0.2.{2 + i}")) for i in range(3)]
+        await settled()
+        with pytest.raises(Busy):
+            await prove(7, "192.0.2.9")
         assert done == []
     await asyncio.gather(*waiting)
     assert done == sorted(done)
     assert it.waiting() == 0
-    await prove(4)
+    assert len(done) == 6
+    await prove(8)
 
 
 async def test_who_is_gone_when_the_turn_comes_is_passed_over() -> None:
