@@ -33,6 +33,9 @@ class Load:
     """Of the time that a measurement takes."""
     least: float = 0.0
     """Seconds that it takes at least."""
+    at_once: int = 1000
+    """Clients on their way in at the same time: a server that lets them in but once a second would keep
+    everybody waiting."""
 
     def options(self, seconds: float) -> list[str]:
         """Return it as the tool's options."""
@@ -40,7 +43,7 @@ class Load:
         pace = pace if self.rate is None else ["--rate", f"{self.rate:g}"]
         return [
             *("--clients", f"{self.clients}", "--senders", f"{self.senders}", *pace),
-            *("--private", f"{self.private:g}"),
+            *("--private", f"{self.private:g}", "--at-once", f"{self.at_once}"),
             *("--duration", f"{max(self.least, seconds * self.share):g}"),
         ]
 

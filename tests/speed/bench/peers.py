@@ -16,7 +16,6 @@ from typing import Final
 from harness.redis_server import free_port
 from speed.bench.cores import Cores
 from speed.bench.servers import Running, Server, missing_program, program, running, said_by
-from tertulia.clients.load.dialects.nats import STORED
 
 _INSPIRCD: Final = """\
 <config format="xml">
@@ -57,9 +56,8 @@ _STREAM: Final = {
     "discard": "old",
     "max_bytes": 1_073_741_824,
     "num_replicas": 1,
-    "republish": {"src": ">", "dest": f"{STORED.decode()}>"},
 }
-"""Every message is stored and acknowledged, and passed on when it is stored."""
+"""Every message is stored in a file, and then acknowledged."""
 
 
 @contextlib.contextmanager

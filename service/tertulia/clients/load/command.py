@@ -53,6 +53,12 @@ def _sizes(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[in
 @click.option("--messages", default=10_000_000, show_default=True, help="Messages at most.")
 @click.option("--ramp", type=float, help="Clients that come each second.  [default: all at once]")
 @click.option(
+    "--at-once",
+    default=200,
+    show_default=True,
+    help="Clients on their way in at the same time, in each process.",
+)
+@click.option(
     "--ack",
     is_flag=True,
     help="Acknowledge what is received (chatte: everything; browser: private messages).",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tertulia.clients.load.client import Client, State
-from tertulia.clients.load.plan import AT_ONCE, Plan
+from tertulia.clients.load.plan import Plan
 
 _TRIES: Final = 6
 """How often a client tries to come back in a storm."""
@@ -108,7 +108,7 @@ class Joining:
 
     @property
     def _may_connect(self) -> bool:
-        return self._is_storm or self._under_way < AT_ONCE
+        return self._is_storm or self._under_way < self._plan.at_once
 
     def _count_notices(self, client: Client, data: bytes, now: int) -> None:
         whole = client.dialect.whole(data)

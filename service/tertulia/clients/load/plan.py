@@ -17,8 +17,7 @@ MAX_IN_FLIGHT: Final = 1_000
 MAX_MESSAGES: Final = 100_000_000
 MAX_SETTLING: Final = 60.0
 """Seconds after which what has not come counts as lost, even if something still comes."""
-AT_ONCE: Final = 200
-"""Connections that one process makes at the same time, so that a join is not yet a storm."""
+MAX_AT_ONCE: Final = 10_000
 _OTHER_FILES: Final = 64
 _PREFIX: Final = re.compile(r"[A-Za-z0-9._+-]{1,20}")
 """Nicknames have 32 characters; a round and a number come behind the prefix."""
@@ -48,6 +47,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """At most so many messages are sent, whatever the time."""
     ramp: float | None = None
     """Clients that come each second; None: as quickly as they can."""
+    at_once: int = 200
+    """Clients of one process that may be on their way in at the same time, so that a join is not yet a
+    storm."""
     acknowledge: bool = False
     storm: float | None = None
     """After so many seconds all drop their connections, and come back."""
@@ -116,6 +118,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         bounded("--processes", self.processes, 1, MAX_PROCESSES)
         bounded("--senders", self.senders, 0, self.clients)
         bounded("--in-flight", self.in_flight, 1, MAX_IN_FLIGHT)
+        bounded("--at-once", self.at_once, 1, MAX_AT_ONCE)
         bounded("--private", self.private, 0, 1)
         bounded("--duration", self.seconds, 0.1, MAX_SECONDS)
         bounded("--messages", self.messages, 1, MAX_MESSAGES)

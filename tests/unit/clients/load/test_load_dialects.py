@@ -57,7 +57,7 @@ GREETINGS = {
     "jetstream": (
         b'INFO {"server_id":"x"}\r\nPONG\r\n',
         b'CONNECT {"verbose": false, "pedantic": false, "echo": true}\r\n'
-        b"SUB stored.load.room 1\r\nSUB stored.load.to.ana 2\r\nSUB acknowledged.ana 3\r\nPING\r\n",
+        b"SUB load.room 1\r\nSUB load.to.ana 2\r\nSUB acknowledged.ana 3\r\nPING\r\n",
     ),
 }
 

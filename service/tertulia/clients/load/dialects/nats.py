@@ -1,8 +1,7 @@
 """``nats`` and ``jetstream``, of a NATS server: a subject is the room, and each client has one of its own.
 
-Described at https://docs.nats.io/reference/reference-protocols/nats-protocol. With ``jetstream`` every
-message is stored by the server, and acknowledged, before anybody reads it. That needs a stream, which
-docs/load.md shows.
+Described at https://docs.nats.io/reference/reference-protocols/nats-protocol. With ``jetstream`` the server
+stores every message and then acknowledges it. That needs a stream, which docs/load.md shows.
 """
 
 import json
@@ -15,9 +14,6 @@ _ROOM: Final = b"load.room"
 _ONE: Final = b"load.to."
 """What the subject of one client begins with."""
 _OPTIONS: Final = json.dumps({"verbose": False, "pedantic": False, "echo": True}).encode()
-
-STORED: Final = b"stored."
-"""What JetStream puts before the subject on which it passes a stored message on."""
 _ACKNOWLEDGED: Final = b"acknowledged."
 """What the subject on which one client reads acknowledgements begins with; its number follows."""
 
@@ -78,7 +74,7 @@ class Nats:
 
 
 class JetStream(Nats):
-    """What is published is stored, acknowledged to its sender, and passed on after that."""
+    """What is published is stored as well, and acknowledged to its sender when it is."""
 
     name: ClassVar[str] = "jetstream"
     answers: ClassVar[tuple[bytes, ...]] = (b'{"stream":',)
@@ -86,8 +82,7 @@ class JetStream(Nats):
 
     def entering(self, nickname: str) -> _Entering:
         number = nickname.rpartition("-")[2].encode()
-        mine = STORED + _ONE + nickname.encode()
-        return _Entering((STORED + _ROOM, mine, _ACKNOWLEDGED + number))
+        return _Entering((_ROOM, _ONE + nickname.encode(), _ACKNOWLEDGED + number))
 
     def say(self, text: bytes) -> bytes:
         return _publish(_ROOM, text, _acknowledged(text))
