@@ -85,7 +85,7 @@ lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip
-	build/lock/bin/python -m pip install --quiet '.[embedded]' --group dev
+	build/lock/bin/python -m pip install --quiet '.[embedded]' --group dev --group bench
 	build/lock/bin/python -m pip freeze --exclude tertulia > build/requirements.lock
 	mv build/requirements.lock requirements.lock
 	rm -rf build/lock

@@ -8,13 +8,14 @@ from typing import Final
 import click
 import msgspec
 
-from speed.bench.cases import QUICK, chosen, everything
-from speed.bench.results import CaseResult
+from speed.bench import page, plots
+from speed.bench.cases import MOST_OF_NGIRCD, QUICK, chosen, everything
+from speed.bench.results import CaseResult, Results
 from speed.bench.run import run
 from speed.bench.table import text
 
-_SECONDS: Final = 3.0
-_QUICK_SECONDS: Final = 1.5
+_SECONDS: Final = 2.0
+_QUICK_SECONDS: Final = 1.0
 _ROUNDS: Final = 2
 
 
@@ -53,8 +54,14 @@ def main(
         click.echo(f"not measured: {why}")
     click.echo(f"{results.seconds:.0f} s in all")
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "results.json").write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+        _write(results, out)
+        click.echo(f"results: {out.resolve()}")
+
+
+def _write(results: Results, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+    page.write(results, plots.draw(results, out), MOST_OF_NGIRCD, out)
 
 
 def _show(case: CaseResult) -> None:

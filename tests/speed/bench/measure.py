@@ -25,6 +25,8 @@ _SETTLE: Final = 3
 """Seconds without a delivery after which what is missing is lost."""
 _BEGINS_WITHIN: Final = 0.05
 """Seconds from when the load tool says that it begins to its first message."""
+_MOST_PROCESSES: Final = 3
+"""Processes of the load tool, where there are cores for them."""
 _FAULT_EVERY: Final = 1.0
 """Seconds between two faults."""
 
@@ -43,15 +45,16 @@ def measure(case: Case, side: Side, seconds: float, cores: Cores | None = None) 
             tempfile.TemporaryDirectory(prefix="tertulia-bench-") as directory,
             server.start(Path(directory), cores) as running,
             Watch(running.processes) as watch,
-            _each_second(fault, running) if fault else contextlib.nullcontext(),
+            _each_second(fault, running) as faults,
         ):
             outcome = _load(case, side, running, seconds, cores)
+            done = sum(faults)
     except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise MeasureError(f"{type(error).__name__}: {error}") from error
-    return figures(outcome, watch.usage)
+    return figures(outcome, watch.usage, done)
 
 
-def figures(outcome: Outcome, usage: Mapping[str, Usage]) -> Measured:
+def figures(outcome: Outcome, usage: Mapping[str, Usage], faults: int = 0) -> Measured:
     """Put together what the load tool and the watch have seen."""
     delivered, joins, latency = outcome.delivered, outcome.joins[0], outcome.latency
     began = outcome.began
@@ -81,11 +84,14 @@ def figures(outcome: Outcome, usage: Mapping[str, Usage]) -> Measured:
             for role, it in usage.items()
         },
         tool=outcome.tool.busiest,
+        faults=faults,
         trouble=outcome.trouble,
     )
 
 
-def command(case: Case, side: Side, running: Running, seconds: float) -> list[str]:
+def command(
+    case: Case, side: Side, running: Running, seconds: float, processes: int = 1
+) -> list[str]:
     """Return how the load tool is called."""
     dialects = side.dialects or tuple(running.ports)
     ports = {dialect: list(running.ports[dialect]) for dialect in dialects}
@@ -98,13 +104,19 @@ def command(case: Case, side: Side, running: Running, seconds: float) -> list[st
         *case.load.options(seconds),
         *("--settle", f"{_SETTLE}", "--json"),
         *(["--ack"] if side.acknowledges else []),
+        *("--processes", f"{processes}"),
     ]
+
+
+def _processes(cores: Cores) -> int:
+    """Return over how many processes the tool is spread: one for each core that it has, in reason."""
+    return min(max(len(cores.load), 1), _MOST_PROCESSES)
 
 
 def _load(case: Case, side: Side, running: Running, seconds: float, cores: Cores) -> Outcome:
     with pinned(cores.load):
         done = subprocess.run(
-            command(case, side, running, seconds),
+            command(case, side, running, seconds, _processes(cores)),
             capture_output=True,
             timeout=_MOST_SECONDS + seconds,
             check=False,
@@ -117,17 +129,19 @@ def _load(case: Case, side: Side, running: Running, seconds: float, cores: Cores
 
 
 @contextlib.contextmanager
-def _each_second(fault: Fault, running: Running) -> Iterator[None]:
+def _each_second(fault: Fault | None, running: Running) -> Iterator[list[int]]:
+    """Do something to a server each second, if there is anything to do; gives how often it was done."""
     stop = threading.Event()
+    done: list[int] = []
 
     def go_on() -> None:
-        while not stop.wait(_FAULT_EVERY):
-            fault(running)
+        while fault is not None and not stop.wait(_FAULT_EVERY):
+            done.append(fault(running))
 
     thread = threading.Thread(target=go_on, name="faults", daemon=True)
     thread.start()
     try:
-        yield
+        yield done
     finally:
         stop.set()
         thread.join()

@@ -45,6 +45,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes by which the processes grew, for each connection."""
     tool: float
     """The share of a core that the load tool used."""
+    faults: int
+    """How often the server was disturbed on purpose."""
     trouble: list[str]
     """What the load tool found to be not as it should be."""
 

@@ -69,6 +69,7 @@ def _measure(case: Case, seconds: float, rounds: int, missing: dict[str, None]) 
             sides.append(side)
     measured: dict[str, list[Measured]] = {side.name: [] for side in sides}
     failed: dict[str, list[str]] = {side.name: [] for side in sides}
+    rounds = min(rounds, case.most_rounds)
     for number in range(rounds):
         for side in sides:
             _tell(f"{case.name}: {side.name}, round {number + 1} of {rounds}")

@@ -99,6 +99,8 @@ def _further(case: CaseResult) -> Row:
         return ["notices", "of"]
     if case.figure == "memory":
         return ["% of a core"]
+    if case.figure == "latency":
+        return ["p50 ms", "p99 ms", "lost", "twice", "disorder", "killed"]
     return ["of it", "p50 ms", "p99 ms", "longest ms", "lost", "twice", "disorder", "tool"]
 
 
@@ -110,14 +112,11 @@ def _rest(case: CaseResult, side: SideResult) -> list[str | None]:
         return [f"{it.notices:,}", f"{it.notices_expected:,}"]
     if case.figure == "memory":
         return [f"{sum(it.busy.values()):.1%}"]
-    return [
-        _shares(it),
-        _number(it.p50, 2),
-        _number(it.p99, 2),
-        _number(it.longest, 1),
-        *(f"{sum(getattr(m, name) for m in side.measured):,}" for name in _WRONG),
-        f"{it.tool:.0%}",
-    ]
+    quantiles = [_number(it.p50, 2), _number(it.p99, 2)]
+    wrong = [f"{sum(getattr(m, name) for m in side.measured):,}" for name in _WRONG]
+    if case.figure == "latency":
+        return [*quantiles, *wrong, f"{it.faults}"]
+    return [_shares(it), *quantiles, _number(it.longest, 1), *wrong, f"{it.tool:.0%}"]
 
 
 _WRONG: Final = ("lost", "duplicated", "out_of_order")
