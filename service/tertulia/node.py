@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import resource
-import select
 import socket
 import time
 from collections.abc import Callable
@@ -25,7 +24,6 @@ from prometheus_client import (
 from tertulia import logs, tracing
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.devices import Devices
-from tertulia.chat.door import Door
 from tertulia.chat.hashing import Hashing
 from tertulia.chat.orders import Orders
 from tertulia.chat.room import Room, RoomLimits
@@ -33,19 +31,16 @@ from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.chatte import ChatteVoice
 from tertulia.dialects.contract import Voice
 from tertulia.dialects.protocollo import ProtocolloVoice
-from tertulia.domain.disconnects import Disconnect
-from tertulia.edge import ops, tcp, websocket
-from tertulia.edge.binding import bind, explain
-from tertulia.edge.certificates import Certificate, CertificateError
+from tertulia.edge import ops
+from tertulia.edge.binding import explain
 from tertulia.edge.draining import AT_ONCE, Spread, send_away
-from tertulia.edge.entrance import Gate
 from tertulia.edge.lag import LagTimer
-from tertulia.edge.limits import ConnectionCounts
-from tertulia.edge.resting import Resting
-from tertulia.edge.serving import Connections, Host, Listener, Patience
+from tertulia.listeners import DEVICE, Listeners, name_of
 from tertulia.metrics import Metrics
 from tertulia.sd_notify import Notifier, Pulse
-from tertulia.settings import LimitSettings, ListenerSettings, Settings, default_node_id
+from tertulia.settings import ListenerSettings, Settings, default_node_id
+from tertulia.start_errors import Misconfigured
+from tertulia.start_errors import StartError as StartError  # raised by run
 from tertulia.stopping import Stop, heed_hangup, heed_signals
 from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore, StoreFailed
@@ -62,25 +57,8 @@ VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
     "browser": lambda listener: BrowserVoice(),
 }
 """Every dialect of a room: how a listener's settings make its voice."""
-DEVICE = "device"
-"""The dialect of those who are not in the room."""
-
-
 _HURRY_SECONDS = 1.0
 """What is left for leaving in order after a second signal."""
-
-
-class StartError(Exception):
-    """The node can't start; the text says why, and what to do."""
-
-    status = 1
-    """The exit status of the process."""
-
-
-class Misconfigured(StartError):
-    """It will not start until somebody has changed something: trying again is of no use."""
-
-    status = 2
 
 
 def run(settings: Settings) -> int:
@@ -126,11 +104,6 @@ async def _serve(settings: Settings) -> int:
     return 1 if failed else 0
 
 
-def _name(listener: ListenerSettings) -> str:
-    """Return what a listener is called in metrics and logs."""
-    return f"{listener.dialect}:{listener.port}"
-
-
 async def _started(node: "Node", stack: AsyncExitStack, stop: Stop) -> bool:
     """Start a node; False where it was told to stop while it waited for something."""
     starting = asyncio.create_task(node.start(stack))
@@ -156,12 +129,6 @@ class Node:
         self._node_id = settings.node_id or default_node_id()
         self._rooms: dict[str, Room] = {}
         self._stores: dict[str, ChatStore] = {}
-        self._connections = Connections()
-        self._resting = Resting(self._loop) if hasattr(select, "epoll") else None
-        self._servers: list[asyncio.Server] = []
-        self._gates: list[Gate] = []
-        self._certificates: list[Certificate] = []
-        self._page = websocket.Page.load()
         self._starting = True
         self._draining = False
         self._started = round(time.time() * 1000)
@@ -174,8 +141,10 @@ class Node:
             dialects=(*VOICES, DEVICE),
             chats={listener.chat for listener in settings.listeners},
             version=self._version,
-            certificates=(_name(it) for it in settings.listeners if it.certificate),
+            certificates=(name_of(it) for it in settings.listeners if it.certificate),
         )
+        self._listeners = Listeners(settings, VOICES, self._metrics, self._loop)
+        self._connections = self._listeners.connections
         try:
             self._tracer = tracing.start(settings.tracing, self._node_id, version("tertulia"))
         except tracing.TracingError as error:
@@ -189,8 +158,7 @@ class Node:
         Raises StartError, EmbeddedError or StoreFailed.
         """
         settings = self._settings
-        gates = [self._gate(i, listener, stack) for i, listener in enumerate(settings.listeners)]
-        sockets = [self._bind(listener, stack) for listener in settings.listeners]
+        self._listeners.bind(stack)
         await self._serve_ops(stack)
         alone = settings.redis_url is None
         if settings.redis_url is None:
@@ -209,11 +177,7 @@ class Node:
                 _log.warning("redis should be set otherwise", advice=advice)
         self._observe()
         stack.callback(self._lag.stop)
-        counts = ConnectionCounts(
-            settings.limits.connections, settings.limits.connections_per_address
-        )
-        for listener, listening, gate in zip(settings.listeners, sockets, gates, strict=True):
-            await self._listen(listener, listening, gate, counts)
+        await self._listeners.open(self._rooms)
         self._starting = False
         self._notifier.ready(self._status())
         stack.callback(Pulse(self._notifier, self._loop, self._status).stop)
@@ -224,8 +188,7 @@ class Node:
         serving = not (self._starting or self._draining)
         if serving:
             self._notifier.reloading()
-        for certificate in self._certificates:
-            certificate.reload()
+        self._listeners.reload()
         if serving:
             self._notifier.ready(self._status())
 
@@ -254,10 +217,7 @@ class Node:
         _log.info("draining", gently=stop.gently, connections=len(self._connections))
         if stop.gently:
             await self._give_notice()
-        for server in self._servers:
-            server.close()
-        for gate in self._gates:
-            gate.close()
+        self._listeners.close()
         spread = AT_ONCE
         if stop.gently:
             spread = Spread(settings.drain_spread_seconds, settings.drain_sessions_per_second)
@@ -284,35 +244,6 @@ class Node:
             await self._tracer.stop()
 
     # --- Parts -----------------------------------------------------------------------------------
-
-    def _gate(self, i: int, listener: ListenerSettings, stack: AsyncExitStack) -> Gate | None:
-        """Make what clients of a listener have to pass; None where there is nothing."""
-        context = None
-        if listener.certificate is not None:
-            try:
-                certificate = Certificate(
-                    _name(listener), listener.certificate, listener.key, self._loop, self._metrics
-                )
-            except CertificateError as error:
-                raise Misconfigured(f"listeners[{i}]: {error}") from error
-            stack.callback(certificate.stop)
-            self._certificates.append(certificate)
-            context = certificate.context
-        elif not self._settings.trusted_proxies:
-            return None
-        gate = Gate(self._settings.trusted_proxies, context)
-        self._gates.append(gate)
-        return gate
-
-    def _bind(self, listener: ListenerSettings, stack: AsyncExitStack) -> socket.socket:
-        try:
-            listening = bind(listener.host, listener.port)
-        except OSError as error:
-            raise Misconfigured(
-                explain(error, listener.dialect, listener.host, listener.port, "listeners")
-            ) from error
-        stack.callback(listening.close)
-        return listening
 
     async def _serve_ops(self, stack: AsyncExitStack) -> None:
         host, port = self._settings.ops.host, self._settings.ops.port
@@ -355,52 +286,6 @@ class Node:
         self._stores[chat] = store  # readiness says what it waits for
         await store.start(room)
         self._rooms[chat] = room
-
-    async def _listen(
-        self,
-        settings: ListenerSettings,
-        listening: socket.socket,
-        gate: Gate | None,
-        counts: ConnectionCounts,
-    ) -> None:
-        listener = self._listener(settings, counts)
-        if settings.dialect == BrowserVoice.name:
-            web = websocket.WebListener(*listener, self._page, settings.origins)
-            self._servers.append(await websocket.serve(web, listening, gate))
-        else:
-            self._servers.append(await tcp.serve(Listener(*listener), listening, gate))
-        host, port = settings.host, listening.getsockname()[1]
-        tls, url = settings.certificate is not None, None
-        if settings.dialect == BrowserVoice.name:
-            url = f"{'https' if tls else 'http'}://{host}:{port}/"
-        dialect, chat = settings.dialect, settings.chat
-        _log.info("listening", dialect=dialect, host=host, port=port, chat=chat, tls=tls, url=url)
-
-    def _listener(self, settings: ListenerSettings, counts: ConnectionCounts) -> tuple[
-        Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,
-        asyncio.AbstractEventLoop, Connections, Resting | None,
-    ]:  # fmt: skip
-        room, limits = self._rooms[settings.chat], self._settings.limits
-        host: Host
-        if settings.dialect == DEVICE:
-            host, acknowledgement = room.devices, None
-            patience = Patience(limits.operation_seconds, True, Disconnect.OPERATION_TIMEOUT)
-        else:
-            voice = VOICES[settings.dialect](settings)
-            host, acknowledgement = Door(room, voice), voice.acknowledgement
-            patience = Patience(limits.enter_seconds, False, Disconnect.ENTER_TIMEOUT)
-        return (
-            host,
-            settings.dialect,
-            acknowledgement,
-            patience,
-            limits,
-            counts,
-            self._metrics,
-            self._loop,
-            self._connections,
-            self._resting,
-        )
 
     # --- Draining --------------------------------------------------------------------------------
 

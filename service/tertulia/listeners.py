@@ -1,0 +1,158 @@
+"""Where a node's clients come in: sockets, what has to be passed there, and whom clients meet behind."""
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Final
+
+import structlog
+
+from tertulia.chat.door import Door
+from tertulia.chat.room import Room
+from tertulia.dialects.browser import BrowserVoice
+from tertulia.dialects.contract import Voice
+from tertulia.domain.disconnects import Disconnect
+from tertulia.edge import tcp, websocket
+from tertulia.edge.binding import bind, explain
+from tertulia.edge.certificates import Certificate, CertificateError
+from tertulia.edge.entrance import Gate
+from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.resting import Resting
+from tertulia.edge.serving import Connections, Host, Listener, Patience
+from tertulia.metrics import Metrics
+from tertulia.settings import LimitSettings, ListenerSettings, Settings
+from tertulia.start_errors import Misconfigured
+
+DEVICE: Final = "device"
+"""The dialect of those who are not in the room."""
+
+Voices = Mapping[str, Callable[[ListenerSettings], Voice]]
+
+_log = structlog.get_logger("tertulia.node")
+
+
+def name_of(listener: ListenerSettings) -> str:
+    """Return what a listener is called in metrics and logs."""
+    return f"{listener.dialect}:{listener.port}"
+
+
+class Listeners:
+    """All addresses on which a node accepts clients."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        voices: Voices,
+        metrics: Metrics,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.connections = Connections()
+        """Of all of them together."""
+        self._settings = settings
+        self._voices = voices
+        self._metrics = metrics
+        self._loop = loop
+        self._counts = ConnectionCounts(
+            settings.limits.connections, settings.limits.connections_per_address
+        )
+        self._resting = Resting(loop) if hasattr(select, "epoll") else None
+        self._page = websocket.Page.load()
+        self._bound: list[tuple[ListenerSettings, socket.socket, Gate | None]] = []
+        self._servers: list[asyncio.Server] = []
+        self._certificates: list[Certificate] = []
+
+    def bind(self, stack: AsyncExitStack) -> None:
+        """Take the addresses, and accept nobody yet. Raises Misconfigured."""
+        listeners = self._settings.listeners
+        gates = [self._gate(i, listener, stack) for i, listener in enumerate(listeners)]
+        sockets = [self._bind(listener, stack) for listener in listeners]
+        self._bound = list(zip(listeners, sockets, gates, strict=True))
+
+    async def open(self, rooms: Mapping[str, Room]) -> None:
+        """Accept clients."""
+        for settings, listening, gate in self._bound:
+            await self._listen(settings, listening, gate, rooms[settings.chat])
+
+    def close(self) -> None:
+        """Accept nobody any more; who is on the way in is turned away."""
+        for server in self._servers:
+            server.close()
+        for _, _, gate in self._bound:
+            if gate is not None:
+                gate.close()
+
+    def reload(self) -> None:
+        """Take what there is of new certificates in use."""
+        for certificate in self._certificates:
+            certificate.reload()
+
+    def _gate(self, i: int, listener: ListenerSettings, stack: AsyncExitStack) -> Gate | None:
+        """Make what clients of a listener have to pass; None where there is nothing."""
+        context = None
+        if listener.certificate is not None:
+            try:
+                certificate = Certificate(
+                    name_of(listener), listener.certificate, listener.key, self._loop, self._metrics
+                )
+            except CertificateError as error:
+                raise Misconfigured(f"listeners[{i}]: {error}") from error
+            stack.callback(certificate.stop)
+            self._certificates.append(certificate)
+            context = certificate.context
+        elif not self._settings.trusted_proxies:
+            return None
+        return Gate(self._settings.trusted_proxies, context)
+
+    def _bind(self, listener: ListenerSettings, stack: AsyncExitStack) -> socket.socket:
+        try:
+            listening = bind(listener.host, listener.port)
+        except OSError as error:
+            raise Misconfigured(
+                explain(error, listener.dialect, listener.host, listener.port, "listeners")
+            ) from error
+        stack.callback(listening.close)
+        return listening
+
+    async def _listen(
+        self, settings: ListenerSettings, listening: socket.socket, gate: Gate | None, room: Room
+    ) -> None:
+        listener = self._listener(settings, room)
+        if settings.dialect == BrowserVoice.name:
+            web = websocket.WebListener(*listener, self._page, settings.origins)
+            self._servers.append(await websocket.serve(web, listening, gate))
+        else:
+            self._servers.append(await tcp.serve(Listener(*listener), listening, gate))
+        host, port = settings.host, listening.getsockname()[1]
+        tls, url = settings.certificate is not None, None
+        if settings.dialect == BrowserVoice.name:
+            url = f"{'https' if tls else 'http'}://{host}:{port}/"
+        dialect, chat = settings.dialect, settings.chat
+        _log.info("listening", dialect=dialect, host=host, port=port, chat=chat, tls=tls, url=url)
+
+    def _listener(self, settings: ListenerSettings, room: Room) -> tuple[
+        Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,
+        asyncio.AbstractEventLoop, Connections, Resting | None,
+    ]:  # fmt: skip
+        limits = self._settings.limits
+        host: Host
+        if settings.dialect == DEVICE:
+            host, acknowledgement = room.devices, None
+            patience = Patience(limits.operation_seconds, True, Disconnect.OPERATION_TIMEOUT)
+        else:
+            voice = self._voices[settings.dialect](settings)
+            host, acknowledgement = Door(room, voice), voice.acknowledgement
+            patience = Patience(limits.enter_seconds, False, Disconnect.ENTER_TIMEOUT)
+        return (
+            host,
+            settings.dialect,
+            acknowledgement,
+            patience,
+            limits,
+            self._counts,
+            self._metrics,
+            self._loop,
+            self.connections,
+            self._resting,
+        )
