@@ -170,7 +170,8 @@ class Committer:
                 await self._work.wait()
                 self._work.clear()
                 now = self._clock()
-                if now - self._answered_at > self._settings.lease_seconds and self._flight is None:
+                under_way = self._lost or self._flight is not None  # which come first
+                if now - self._answered_at > self._settings.lease_seconds and not under_way:
                     # This node may have been frozen and buried: ask before anything is committed.
                     await self._commit([])
                 while self._queue or self._lost or self._flight is not None:
