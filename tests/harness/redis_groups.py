@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -18,6 +18,25 @@ FORM_SECONDS = 30.0
 """Within which servers find each other, on a busy machine."""
 MASTER = "tertulia"
 """What the Sentinels call the master."""
+USERS = Path(__file__).parents[2] / "deploy" / "redis" / "users.acl"
+LOGIN = "tertulia:opensesame"
+"""The nodes' user, with the rights that are shipped for it."""
+
+
+def shipped_user() -> tuple[str, ...]:
+    """Return the options that give a server the nodes' user as shipped."""
+    name, _, password = LOGIN.partition(":")
+    lines = USERS.read_text().splitlines()
+    (rights,) = [line for line in lines if line.startswith(f"user {name} ")]
+    return ("--user", name, *rights.split()[2:], f">{password}")
+
+
+def denied(servers: Iterable[RedisServer]) -> list[str]:
+    """Return what running servers have refused to the nodes' user."""
+    logs = [it for server in servers if server.running for it in server.control.acl_log()]
+    told = {f"{it['reason']} {it['object']}" for it in cast(list[dict[str, str]], logs)}
+    # A node asks once, and does without the answer.
+    return sorted(told - {"command config|get"})
 
 
 class Sentinel:
@@ -74,6 +93,7 @@ class WatchedRedis:
     """A master, a replica, and three Sentinels."""
 
     def __init__(self, *options: str, password: str = "") -> None:
+        options = (*options, *shipped_user())
         self.first = RedisServer(options=options)
         of_first = ("--replicaof", f"127.0.0.1 {self.first.port}")
         self.second = RedisServer(options=(*options, *of_first))
@@ -83,7 +103,7 @@ class WatchedRedis:
     def url(self) -> str:
         """Where the Sentinels are, as the service's setting wants it."""
         hosts = ",".join(f"127.0.0.1:{it.port}" for it in self.sentinels)
-        return f"redis+sentinel://{hosts}/{MASTER}"
+        return f"redis+sentinel://{LOGIN}@{hosts}/{MASTER}"
 
     def start(self) -> Self:
         """Start all, and wait until they know one another."""
@@ -125,7 +145,7 @@ class ClusterRedis:
             RedisServer(
                 options=(
                     *("--cluster-enabled", "yes", "--cluster-node-timeout", "1500"),
-                    *("--cluster-replica-validity-factor", "0", *options),
+                    *("--cluster-replica-validity-factor", "0", *shipped_user(), *options),
                 )
             )
             for _ in range(6 if replicas else 3)
@@ -140,7 +160,7 @@ class ClusterRedis:
     def url(self) -> str:
         """Where to begin, as the service's setting wants it: not all of it."""
         hosts = ",".join(f"127.0.0.1:{it.port}" for it in self.servers[:2])
-        return f"redis+cluster://{hosts}"
+        return f"redis+cluster://{LOGIN}@{hosts}"
 
     def start(self) -> Self:
         """Start all, and deal out the slots."""

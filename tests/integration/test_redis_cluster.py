@@ -11,7 +11,7 @@ from harness.admin import Admin
 from harness.chatte_client import ChatteClient
 from harness.load import assert_promises_kept, connect_many, settle, under_load
 from harness.node import Listener, Node, NodeFactory
-from harness.redis_groups import ClusterRedis
+from harness.redis_groups import ClusterRedis, denied
 from harness.waiting import elapse, until
 from history.record import Disconnected, SawLeft
 
@@ -27,6 +27,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[ClusterRedis]:
     group = ClusterRedis(replicas=bool(getattr(request, "param", False)))
     try:
         yield group.start()
+        assert denied(group.servers) == []
     finally:
         group.close()
 

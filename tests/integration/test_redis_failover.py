@@ -15,7 +15,7 @@ from harness.load import (
     under_load,
 )
 from harness.node import Node, NodeFactory
-from harness.redis_groups import WatchedRedis
+from harness.redis_groups import WatchedRedis, denied
 from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 from history.record import Disconnected, ReceivedPublic, SawLeft
@@ -34,6 +34,7 @@ def watched() -> Iterator[WatchedRedis]:
     group = WatchedRedis("--repl-diskless-sync-delay", "0", password=PASSWORD)
     try:
         yield group.start()
+        assert denied((group.first, group.second)) == []
     finally:
         group.close()
 
