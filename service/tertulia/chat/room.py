@@ -7,6 +7,7 @@ from tertulia.chat.accounts import Passwords
 from tertulia.chat.answers import answer_to
 from tertulia.chat.device_ops import DeviceOp
 from tertulia.chat.devices import Devices
+from tertulia.chat.dismissing import Dismissals
 from tertulia.chat.entering import Entering
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.mailbox import Mailbox
@@ -33,7 +34,6 @@ from tertulia.domain import commands, nicknames
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
-from tertulia.domain.orders import Action, Ordered
 from tertulia.metrics import Metrics
 
 
@@ -73,11 +73,13 @@ class Room:
         self._metrics = metrics
         self._audience = Audience(metrics)
         self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
-        self._orders = orders
         self.devices = devices
         self._sessions: dict[str, Session] = {}
         self._entering = Entering(
             store, clock, self._sessions, passwords, orders, limits.enter_tries, self._end
+        )
+        self._dismissals = Dismissals(
+            orders, self._sessions, self.roster, devices, self._entering.ban_on, self.lost
         )
         self._place = Place("", 0, 0.0)
 
@@ -153,7 +155,7 @@ class Room:
     def entry(self, entry: Entry) -> None:
         self._place = entry.place
         for order in entry.orders:
-            self._obey(order)
+            self._dismissals.obey(order)
         self._tell(entry.events)
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
@@ -195,8 +197,7 @@ class Room:
                 self._store.submit(Leave(member.session, key, member.nickname))
 
     def banned(self, bans: Iterable[Ban]) -> None:
-        self._orders.replace_bans(bans)
-        self._dismiss_banned()
+        self._dismissals.replace_bans(bans)
 
     def present(self) -> Iterable[Member]:
         return list(self.roster)
@@ -363,34 +364,6 @@ class Room:
         session = administrator and self._sessions.get(administrator.session)
         if session and session.state is State.ACTIVE:
             cuts.setdefault(session, Cut()).inserts.append((index, session.voice.promoted()))
-
-    # --- What operators order --------------------------------------------------------------------
-
-    def _obey(self, order: Ordered) -> None:
-        self._orders.take(order)
-        if order.action is Action.KICK:
-            holder = self.roster.holder(order.subject)
-            session = holder and self._sessions.get(holder.session)
-            if session:
-                self._dismiss(session, Disconnect.KICKED, order.text)
-            self.devices.dismiss(order.subject, Disconnect.KICKED)
-        elif order.action is Action.BAN:
-            self._dismiss_banned()
-
-    def _dismiss_banned(self) -> None:
-        for session in list(self._sessions.values()):
-            ban = self._entering.ban_on(session)
-            if ban is not None:
-                self._dismiss(session, Disconnect.BANNED, ban.reason)
-        self.devices.dismiss_banned()
-
-    def _dismiss(self, session: Session, why: Disconnect, reason: str) -> None:
-        if session.state is State.JOINING:
-            session.write(session.voice.refusal(Refusal.BANNED, session.nickname))
-        else:
-            is_ban = why is Disconnect.BANNED
-            session.write(session.voice.dismissal(reason, is_ban=is_ban))
-        self.lost(session, why)
 
     # --- Going -----------------------------------------------------------------------------------
 
