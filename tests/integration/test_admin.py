@@ -482,7 +482,7 @@ def audited(node: Node, order: str) -> dict[str, Any] | None:
         with contextlib.suppress(ValueError):
             entry = json.loads(line)
             if entry.get("order") == order:
-                assert (entry["event"], entry["by"], entry["reason"]) == (
+                assert (entry["action"], entry["by"], entry["reason"]) == (
                     "kick",
                     "carla",
                     "why not",

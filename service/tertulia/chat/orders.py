@@ -39,10 +39,14 @@ class Orders:
 
     def take(self, order: Ordered) -> None:
         """Note an order, and carry out what is about this node or about who may come in."""
-        said = {"reason": order.text, "subject": order.subject}
-        told = {name: clean(value) for name, value in said.items() if value}
         _log.info(
-            order.action.value, chat=self._chat, by=clean(order.by), order=clean(order.id), **told
+            "an operator's order",
+            action=order.action.value,
+            chat=self._chat,
+            by=clean(order.by),
+            order=clean(order.id),
+            subject=clean(order.subject) if order.subject else None,
+            reason=clean(order.text) if order.text else None,
         )
         if order.action is Action.BAN and order.ban is not None:
             self._bans.add(order.ban)
