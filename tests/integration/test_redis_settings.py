@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.node import Node, NodeFactory
+from harness.redis_groups import MASTER, Sentinel
 from harness.redis_server import RedisServer, free_port, running_redis
 from harness.waiting import until
 
@@ -97,6 +98,20 @@ async def test_a_redis_that_can_not_be_used_ends_a_node_in_a_sentence(
             for node, (status, words) in nodes:
                 assert await ends(node, "tertulia: Redis at ", words) == status
         http.close()
+    sentinel = Sentinel(redis_server, 1, password=SECRET)
+    file = tmp_path / "sentinel-password"
+    file.write_text(SECRET)
+    let_in = {"REDIS_SENTINEL_PASSWORD_FILE": str(file)}
+    try:
+        sentinel.start()
+        await until(sentinel.state, 10, "the Sentinel")
+        url = f"redis+sentinel://127.0.0.1:{sentinel.port}"
+        stranger = node_factory.launch(redis_url=f"{url}/{MASTER}")
+        misled = node_factory.launch(redis_url=f"{url}/other", settings=let_in)
+        assert await ends(stranger, f"the Sentinel at 127.0.0.1:{sentinel.port}: ") == 2
+        assert await ends(misled, "knows no master named other") == 2
+    finally:
+        sentinel.close()
     missing = str(tmp_path / "nowhere")
     node = node_factory.launch(settings={"REDIS_PASSWORD_FILE": missing})
     assert await ends(node, "redis_password_file", missing) == 2

@@ -9,14 +9,11 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 
 import structlog
 
-from tertulia.chat.ports import Follower, Member, Op, Remembered, Replay
+from tertulia.chat.ports import Follower, Op, Remembered, Replay
 from tertulia.chat.position import Position
-from tertulia.domain.events import Present, encode
-from tertulia.domain.nicknames import fold
 from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
 from tertulia.store import server_settings
@@ -29,15 +26,15 @@ from tertulia.store.committer import Committer
 from tertulia.store.errors import Fenced, NewEpoch, StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Argument, Link
-from tertulia.store.membership import NOWHERE, Membership, new_epoch_name
+from tertulia.store.membership import NOWHERE, Membership
+from tertulia.store.registration import Registration
 from tertulia.store.replaying import Replayer
-from tertulia.store.scripts import FORGET, REGISTER, SEAT
+from tertulia.store.scripts import FORGET
 from tertulia.store.sweeping import Sweeper
 from tertulia.store.topology import servers_of
 from tertulia.store.wire import probe
 from tertulia.tracing import Tracer
 
-_STEP_MEMBERS = 200
 _COUNT_ROUNDS = 4
 """Rounds of care between two looks at how much waits for people: two heartbeats."""
 _FACTS_ROUNDS = 10
@@ -158,6 +155,7 @@ class ChatStore:
             self._keys, links["care"], member, self._committer, settings, self._metrics,
             self._may_bury, room=self._room,
         )  # fmt: skip
+        self._registration = Registration(self._keys, links["reads"], member, settings, self._room)
         self._life = asyncio.create_task(self._live(), name=f"store of {self._keys.chat}")
         started = asyncio.create_task(self._wait_for_parts())
         await asyncio.wait((started, self._life), return_when=asyncio.FIRST_COMPLETED)
@@ -243,7 +241,7 @@ class ChatStore:
         while True:
             try:
                 known = self._member.position
-                told, base, before = await self._register()
+                told, base, before = await self._registration.register()
                 self._committer.told = told
                 if known == NOWHERE:
                     self._member.position = await self._bus.seat()
@@ -259,7 +257,7 @@ class ChatStore:
                 if not self._is_written_down:
                     await self._bus.catch_up()
                     self._committer.begin_epoch()
-                    await self._write_down()
+                    await self._registration.write_down(self._follower.present())
                     await self._bus.seat()
                     self._is_written_down = True
                 if known == NOWHERE:
@@ -295,60 +293,6 @@ class ChatStore:
         if error.cause is not self._waits_for:
             self._waits_for = error.cause
             log.warning("waiting for redis", chat=self._keys.chat, error=str(error))
-
-    async def _register(self) -> tuple[Position, Position, str]:
-        """Register this node. Raises Fenced.
-
-        Returns the log's last place, where its epoch began, and the epoch before.
-        """
-        keys, member = self._keys, self._member
-        reply = await self._links["reads"].run(
-            REGISTER,
-            [keys.meta, keys.leases, keys.inboxes, keys.log],
-            [
-                member.node,
-                round(self._settings.lease_seconds * 1000),
-                new_epoch_name(),
-                member.position.epoch,
-                member.position.offset,
-                member.last_stamp,
-            ],
-        )
-        if reply[0] == b"fenced":
-            raise Fenced
-        _, epoch, base, offset, letters, before = reply
-        member.letters = min(member.letters, letters)
-        name = epoch.decode()
-        return Position(name, offset), Position(name, base), before.decode()
-
-    async def _write_down(self) -> None:
-        """Write everybody that this node knows down again. Raises NewEpoch."""
-        keys, settings, member = self._keys, self._settings, self._member
-        head: list[Argument] = [
-            member.node,
-            member.position.epoch,
-            round(settings.lease_seconds * 1000),
-            round(settings.log_age_seconds * 1000),
-            settings.log_bytes,
-            self._room,
-        ]
-        members = iter(self._follower.present())
-        while step := list(islice(members, _STEP_MEMBERS)):
-            names, args = [], list(head)
-            for each in step:
-                node = each.session.rpartition(":")[0]
-                names += [keys.nick(fold(each.nickname)), keys.nicks(node)]
-                args += self._seat_args(each, node)
-            fixed = [keys.meta, keys.log, keys.marks, keys.order, keys.leases]
-            reply = await self._links["reads"].run(SEAT, fixed + names, args)
-            if reply[0] != b"ok":
-                raise NewEpoch
-
-    def _seat_args(self, each: Member, node: str) -> list[Argument]:
-        event: Argument = b""
-        if node == self._member.node:
-            event = encode(Present(each.nickname, each.session, each.dialect))
-        return [fold(each.nickname), each.session, node, each.nickname, each.dialect, event]
 
     # --- Care ------------------------------------------------------------------------------------
 
