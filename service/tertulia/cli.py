@@ -10,7 +10,8 @@ import click
 
 from tertulia import options, redis_url
 from tertulia.setting_sources import shown
-from tertulia.settings import OPTIONS, Settings, describe, table
+from tertulia.setting_text import describe, table
+from tertulia.settings import OPTIONS, Settings
 
 if TYPE_CHECKING:
     from tertulia.clients.account_book import AccountBook

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tertulia import cli
-from tertulia.settings import ListenerSettings, LogSettings, Settings, table
+from tertulia.setting_text import table
+from tertulia.settings import ListenerSettings, LogSettings, Settings
 
 Run = Callable[..., Result]
 

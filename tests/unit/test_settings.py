@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from tertulia import redis_url
 from tertulia.setting_sources import element, leaves
+from tertulia.setting_text import describe, table
 from tertulia.settings import (
     DEFAULT_PORTS,
     OPTIONS,
@@ -26,9 +27,7 @@ from tertulia.settings import (
     SettingsError,
     default_data_dir,
     default_node_id,
-    describe,
     load,
-    table,
 )
 
 SECRET = "hunter2"
