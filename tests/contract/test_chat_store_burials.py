@@ -350,3 +350,27 @@ async def test_a_stopping_node_is_not_forgotten_before_its_letters_are(
     assert isinstance(delivery.event, Undelivered)
     await until(lambda: chat_stores.registered() == {one.store.node}, WITHIN, "the burial")
     await two.wire.close()
+
+
+async def test_a_burial_is_refused_as_a_whole_when_memory_is_out(chat_stores: RedisStores) -> None:
+    """Deleting is allowed then, and announcing is not: no nickname is freed without a word."""
+    one, dead = await chat_stores.node("one"), await chat_stores.node("dead")
+    await dead.enter("carl")
+    await one.sees(lambda it: it.nicknames == ["carl"], "carl")
+    control = chat_stores.server.control
+
+    def short_of_memory() -> None:
+        control.config_set("maxmemory", 1)
+
+    one.wire.lose(BURY.plain.sha, loss=Loss.NOTHING, link="care", then=short_of_memory)
+    dead.wire.cut_off()
+    await until(
+        lambda: one.counted("commit_retries_total", cause="out_of_memory"),
+        WITHIN,
+        "memory to be out",
+    )
+    was_held = control.exists(chat_stores.keys.nick("carl"))
+    control.config_set("maxmemory", 0)
+    await one.sees(lambda it: it.nicknames == [], "carl to be gone")
+    assert was_held
+    assert one.follower.lefts() == [f"{dead.store.node}:1"]
