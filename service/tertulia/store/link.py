@@ -56,9 +56,9 @@ class Link:
         try:
             # In C: redis-py packs in Python, which takes seven times as long for a large batch.
             packed = pack_command(command)  # type: ignore[arg-type] # its stub says a tuple of one
-            await connection.send_packed_command(packed)
-            _heed_cancellation()
-            return await connection.read_response()
+            async with asyncio.timeout(self._timeout):
+                await connection.send_packed_command(packed)
+                return await connection.read_response()
         except NoScriptError:
             raise
         except _FAILURES as error:
@@ -71,9 +71,9 @@ class Link:
             return []
         connection = await self._connected()
         try:
-            await connection.send_packed_command(connection.pack_commands(commands))
-            _heed_cancellation()
-            return [await connection.read_response() for _ in commands]
+            async with asyncio.timeout(self._timeout):
+                await connection.send_packed_command(connection.pack_commands(commands))
+                return [await connection.read_response() for _ in commands]
         except _FAILURES as error:
             raise await self._failure(error) from error
 
@@ -96,13 +96,17 @@ class Link:
         wait = ("WAIT", 1, round(self._timeout * _WAITED * 1000))
         commands = [("EVALSHA", form.sha, len(keys), *keys, *args), wait]
         try:
-            await connection.send_packed_command([pack_command(it) for it in commands])  # type: ignore[arg-type]
-            _heed_cancellation()
+            packed = [pack_command(it) for it in commands]  # type: ignore[arg-type]
             try:
-                reply = await connection.read_response()
-                replicas = await connection.read_response()
+                async with asyncio.timeout(self._timeout):
+                    await connection.send_packed_command(packed)
+                    try:
+                        reply = await connection.read_response()
+                    except NoScriptError:
+                        await connection.read_response()  # of WAIT
+                        raise
+                    replicas = await connection.read_response()
             except NoScriptError:
-                await connection.read_response()
                 reply = await self.call("EVAL", form.text, len(keys), *keys, *args)
                 replicas = await self.call(*wait)
         except _FAILURES as error:
@@ -120,8 +124,8 @@ class Link:
         connection = await self._connected()
         plain, sharded = ("SUBSCRIBE", *channels), ("SSUBSCRIBE", *channels)
         try:
-            await connection.send_command(*(sharded if self.is_sharded else plain))
-            _heed_cancellation()
+            async with asyncio.timeout(self._timeout):
+                await connection.send_command(*(sharded if self.is_sharded else plain))
         except _FAILURES as error:
             raise await self._failure(error) from error
         for _ in channels:
@@ -172,6 +176,8 @@ class Link:
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
+        # From here on, time-outs are ours: those of redis-py cost a task for everything that is sent.
+        connection.socket_timeout = None
         self._connection = connection
         await self._servers.met(self, server, run_id)
         return connection
