@@ -1,7 +1,7 @@
 """Readers at rest: clients that only acknowledge are read less often than they are written to.
 
 In a large room every message is answered by an acknowledgement from everybody, and reading them one by one
-costs nearly as much as the fan-out. A client that has sent nothing else for a while is at rest: its
+costs nearly as much as the fan-out. A client that has sent nothing else for a second is at rest: its
 socket is looked at together with the others', and after that all are left alone for a time that is
 proportional to what looking at them took. So acknowledgements cost a set share of the node, a small
 room is read at once as ever, and a word of somebody at rest waits 50 ms at most.

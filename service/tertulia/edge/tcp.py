@@ -22,6 +22,8 @@ _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 """Acknowledgements are so frequent that they are charged for by the thousands."""
 _READS_UNTIL_REST: Final = 64
 """Reads that brought nothing but acknowledgements, before a client is read less often."""
+SILENT_SECONDS: Final = 1.0
+"""For so long it must have said nothing, too: whoever talks is read at once."""
 
 _log = structlog.get_logger(__name__)
 
@@ -50,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_reads_until_rest",
         "_resting_fd",
         "_session",
+        "_spoke_at",
         "_throttle",
         "_timer",
         "_transport",
@@ -76,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._lagging = False
         self._reads_until_rest = _READS_UNTIL_REST
         self._resting_fd = -1
+        self._spoke_at = 0.0
         self._ended = False  # the client will send no more
         self._delivered: bool | None = None  # whether it had everything when it closed, if known
         self._draining = False
@@ -296,7 +300,8 @@ class Connection(asyncio.Protocol):
         limits = self._listener.limits
         if self._commands is None:
             self._commands = TokenBucket(limits.commands_per_second, limits.commands_burst)
-        self._wait(self._commands.charge(1, self._listener.loop.time()))
+        self._spoke_at = self._listener.loop.time()
+        self._wait(self._commands.charge(1, self._spoke_at))
 
     def _charge_bytes(self, count: int) -> None:
         limits = self._listener.limits
@@ -344,7 +349,9 @@ class Connection(asyncio.Protocol):
 
     def _rest(self) -> None:
         resting = self._listener.resting
-        if resting is None or not self._reading or self._transport.get_extra_info("ssl_object"):
+        talks = self._listener.loop.time() - self._spoke_at < SILENT_SECONDS
+        is_tls = self._transport.get_extra_info("ssl_object") is not None
+        if resting is None or talks or is_tls or not self._reading:
             self._reads_until_rest = _READS_UNTIL_REST
             return
         self._resting_fd = self._transport.get_extra_info("socket").fileno()

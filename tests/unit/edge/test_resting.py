@@ -137,6 +137,11 @@ class Service:
         assert len(self.resting) == 1
 
 
+@pytest.fixture(autouse=True)
+def _silent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "SILENT_SECONDS", 0.0)
+
+
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
     service = Service(LimitSettings())
@@ -153,6 +158,16 @@ async def test_who_only_acknowledges_comes_to_rest_and_every_one_is_counted(
     await until(lambda: service.chat.session.acknowledged == 1100, WITHIN, "all of them")
     assert len(service.resting) == 1
     assert service.chat.said == [b"first"]
+
+
+async def test_who_talks_now_and_then_does_not_rest(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "SILENT_SECONDS", 60.0)
+    await service.send(b"first\n")
+    await until(lambda: service.chat.said == [b"first"], WITHIN, "the first words")
+    await service.acknowledge(200)
+    assert len(service.resting) == 0
 
 
 async def test_who_says_something_is_heard_whole_and_in_order(service: Service) -> None:
