@@ -125,8 +125,11 @@ def balancer(layout: Layout, program: str) -> Part:
             environment[f"{name.upper()}_{dialect.upper()}"] = layout.address(place)
     command = (program, "-db", "-f", str(DEPLOY / "haproxy" / "haproxy.cfg"))
     return Part(
-        "haproxy", command, lambda: all(takes_newcomers(layout, it) for it in FIRST_NODES), environment
-    )  # fmt: skip
+        "haproxy",
+        command,
+        lambda: _has_checked_all(layout) and all(takes_newcomers(layout, it) for it in FIRST_NODES),
+        environment,
+    )
 
 
 def prometheus(layout: Layout, program: str) -> Part:
@@ -171,19 +174,34 @@ def reasons(layout: Layout, name: str) -> str:
 
 def takes_newcomers(layout: Layout, name: str) -> bool:
     """Say whether the balancer sends newcomers to a node."""
+    return _checked(layout).get(name) == "UP"
+
+
+def _has_checked_all(layout: Layout) -> bool:
+    """Say whether the balancer knows of every node how it is.
+
+    Until then it takes one that does not run for a good one; and whom it had first sent there, and then
+    to another, it throws out at the moment when it notices.
+    """
+    return _checked(layout).keys() == set(NODES)
+
+
+def _checked(layout: Layout) -> dict[str, str]:
+    """Return what the balancer makes of each node that it has checked."""
     try:
         with urllib.request.urlopen(
             f"http://{layout.address('balancer')}/;csv", timeout=_ASK_SECONDS
         ) as page:
             rows = csv.DictReader(page.read().decode().splitlines())
     except OSError:
-        return False
-    # While it is checked for the first time it has no check's result.
-    return any(
-        (row["# pxname"], row["svname"], row["status"]) == ("health", name, "UP")
-        and row["check_status"] not in ("", "INI")
+        return {}
+    return {
+        row["svname"]: row["status"]
         for row in rows
-    )
+        if row["# pxname"] == "health"
+        and row["svname"] in NODES
+        and row["check_status"] not in ("", "INI")
+    }
 
 
 def _answers_ping(port: int) -> bool:
