@@ -439,6 +439,9 @@ async def test_who_comes_back_after_redis_lost_its_data_is_told_and_goes_on(
     await chat.witness.expect_event(
         frames.LeftEvent("anna"), BACK_SECONDS
     )  # its token is lost, too
+    for node in nodes:  # both have written down again who is there, which it is not
+        await node.becomes_ready(BACK_SECONDS)
+    await chat.say("she is gone")
     await anna.come_back(chat.port(0), BACK_SECONDS)
     anna.say()
     await chat.settled(anna)
