@@ -38,9 +38,9 @@ class Agreement:
             client.at = client.fell_at = 0
             client.last_place = -1
             client.since = []
-            client.is_ordered = True
+            client.is_ordered = client.dialect.one_order
             client.public = Sequences()
-            client.in_step = reads_all(client)
+            client.in_step = client.is_ordered and reads_all(client)
             client.known = self._known_to(client)
 
     def fall_out(self, client: Client) -> None:

@@ -17,6 +17,7 @@ from tertulia.clients.load.agreement import Agreement, reads_all
 from tertulia.clients.load.client import NOTHING_KNOWN, Client, State
 from tertulia.clients.load.latency import Latency
 from tertulia.clients.load.order import Order
+from tertulia.clients.load.runs import Runs
 from tertulia.clients.load.sequences import Sequences, Verdict
 from tertulia.clients.load.texts import Token
 
@@ -85,7 +86,7 @@ class Reading:
         for client in clients:
             client.private = Sequences()
         self._agreement = Agreement(self.order, clients)
-        self._one_order = all(client.dialect.one_order for client in clients)
+        self._runs: dict[bytes, Runs] = {}
 
     def take(self, client: Client, buffer: bytearray, count: int, now: int) -> None:
         """Take the first bytes of a buffer as what a client has just read."""
@@ -110,8 +111,7 @@ class Reading:
         """Return the tally, by how many messages each sender has sent: all, and those of here."""
         self._agreement.reconcile()
         tally = msgspec.structs.replace(self.tally)
-        if self._one_order:
-            tally.out_of_order += self._agreement.disorder()
+        tally.out_of_order += self._agreement.disorder()
         for client in self._clients:
             for account in (client.public, client.private):
                 tally.doubled += account.doubled
@@ -119,15 +119,11 @@ class Reading:
             if client.state is not State.IN:
                 continue
             tally.readers += 1
-            tally.unordered += not (client.is_ordered and self._one_order)
+            tally.unordered += not client.is_ordered
             tally.lost += self._lost(client, public)
             whisperer = self._whisperers[client.id]
             tally.lost += client.private.lost({whisperer: private.get(whisperer, 0)})
         return tally
-
-    def digest(self) -> int:
-        """Return a number that is the same in all processes whose readers found the same order."""
-        return self.order.digest() if self._one_order else 0
 
     def expected(self, public: Mapping[int, int], private: Mapping[int, int]) -> int:
         """Return how many messages there are to read for those who are there."""
@@ -178,7 +174,9 @@ class Reading:
             client.write(whole.reply)
         if client.is_sender:
             self._count_answers(client, data)
-        if tokens := data.split(dialect.mark)[1::2]:
+        if not client.is_ordered:
+            self._by_number(client, data, now)
+        elif tokens := data.split(dialect.mark)[1::2]:
             self._messages(client, data, tokens, now, is_plain=is_plain)
         if whole.farewell:
             client.drop()
@@ -197,6 +195,36 @@ class Reading:
             self._passed(client, len(tokens), now)
         else:
             self._one_by_one(client, texts.find(data), now)
+
+    def _by_number(self, client: Client, data: bytes, now: int) -> None:
+        """Take what came to a reader that is in no order: all of a read at once, if nothing is missing."""
+        runs = self._runs.get(data)
+        apart = 0
+        if runs is None:
+            tokens = texts.find(data)
+            runs = Runs.find(tokens, self._tag, self._senders) if tokens else None
+            if runs is None:
+                self._one_by_one(client, tokens, now)
+                return
+            if len(self._runs) >= _MOST_KNOWN:
+                self._runs.clear()
+            self._runs[data] = runs
+            apart = len(tokens)
+        if not (reads_all(client) and client.public.follow(runs.of)):
+            self._one_by_one(client, texts.find(data), now)
+            return
+        count, latency, tally = len(runs.due), self._latency, self.tally
+        tally.public += count
+        tally.apart += apart
+        tally.last = now
+        latency.longest = max(latency.longest, now - runs.oldest)
+        for index in latency.choose(count):
+            latency.record(now - runs.due[index])
+        if self._acknowledge:
+            client.write(client.dialect.acknowledgement * count)
+        for sender, _, own in runs.of:
+            if sender == client.watches:
+                self._landed(sender, own)
 
     def _count_answers(self, client: Client, data: bytes) -> None:
         self.tally.answered += sum(map(data.count, client.dialect.answers))

@@ -231,7 +231,7 @@ class Round:
                 histogram=self._latency.encode(),
                 recorded=self._latency.recorded,
                 longest=self._latency.longest,
-                order=reading.digest(),
+                order=reading.order.digest(),
                 ordered=reading.order.end,
                 cpu_seconds=self._cpu,
             )

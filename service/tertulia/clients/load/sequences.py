@@ -1,6 +1,6 @@
 """Which messages one reader has had of each sender, by their numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Final
 
@@ -60,6 +60,19 @@ class Sequences:
             return Verdict.LATE
         self.doubled += 1
         return Verdict.AGAIN
+
+    def follow(self, runs: Sequence[tuple[int, int, int]]) -> bool:
+        """Note runs of messages (a sender, its first number, how many), if all are next.
+
+        Otherwise note nothing, and say so.
+        """
+        heads = self._heads
+        for sender, first, _ in runs:
+            if heads.get(sender, 0) != first:
+                return False
+        for sender, first, count in runs:
+            heads[sender] = first + count
+        return True
 
     def lost(self, sent: Mapping[int, int]) -> int:
         """Count what did not come, of so many as each sender sent to this reader."""
