@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from speed.bench.results import BUSY_TOOL, CaseResult, Figure, Measured, SideResult, ratio
+from speed.bench.results import (
+    BUSY_TOOL,
+    MORE_IS_BETTER,
+    CaseResult,
+    Figure,
+    Measured,
+    SideResult,
+    ratio,
+)
 
 Row = list[str]
 _NOTHING: Final = "–"
@@ -46,7 +54,7 @@ def rows(case: CaseResult) -> list[Row]:
         row = [side.name]
         for figure in figures:
             row.append(_HEADS[figure][1](side.median(figure)))
-            row.append(_number(ratio(ours, side, figure), 2) if side is not ours else "")
+            row.append(_ratio(ours, side, figure) if side is not ours else "")
         found.append(row + [_NOTHING if it is None else it for it in _rest(case, side)])
     return found
 
@@ -81,9 +89,21 @@ def notes(case: CaseResult) -> Iterator[str]:
             yield f"{side.name}: {why}"
         for why in dict.fromkeys(trouble for it in side.measured for trouble in it.trouble):
             yield f"{side.name}: {why}"
-        busiest = max((it.tool for it in side.measured), default=0.0)
-        if busiest > BUSY_TOOL and case.figure in ("deliveries", "messages"):
-            yield f"{side.name}: the load tool was busy ({busiest:.0%} of its core): it may be more"
+        if _held_back(side) and case.figure in MORE_IS_BETTER:
+            yield f"{side.name}: the load tool was busy: it may be more; look at the CPU time"
+
+
+def _ratio(ours: SideResult, side: SideResult, figure: Figure) -> str:
+    """Return a ratio, with a sign where the load tool kept one of the two from doing more."""
+    found = _number(ratio(ours, side, figure), 2)
+    if figure not in MORE_IS_BETTER or found == _NOTHING:
+        return found
+    sign = {(True, True): "~ ", (True, False): "≥ ", (False, True): "≤ "}
+    return sign.get((_held_back(ours), _held_back(side)), "") + found
+
+
+def _held_back(side: SideResult) -> bool:
+    return max((it.tool for it in side.measured), default=0.0) > BUSY_TOOL
 
 
 def _columns(figure: Figure) -> Sequence[Figure]:

@@ -131,9 +131,9 @@ def test_the_table_has_all_figures_and_every_ratio() -> None:
         *("tertulia", "1,500", "2.00", "node", "1.50", "+", "redis", "0.50"),
         *("–", "–", "–", "2", "0", "0", "50%"),
     ]
-    assert lines[3].split()[:5] == ["peer", "750", "2.00", "2.00", "1.00"]
+    assert lines[3].split()[:6] == ["peer", "750", "≤", "2.00", "2.00", "1.00"]
     assert set(lines[4].split()) == {"absent", "–"}
-    assert lines[5] == "  ! peer: the load tool was busy (90% of its core): it may be more"
+    assert lines[5] == "  ! peer: the load tool was busy: it may be more; look at the CPU time"
     page = markdown(it).splitlines()
     assert page[0].startswith("|  | deliveries/s | ours ÷ | CPU µs/delivery |")
     assert {line.count("|") for line in page[:5]} == {page[0].count("|")}
