@@ -253,7 +253,7 @@ async def test_all_dialects_under_load_and_a_node_killed_every_promise_is_kept(
     back = list(await asyncio.gather(*(enter(i, f"dies-{i}", 0) for i in range(9))))
     await under_load([*survivors, *back], elapse(1), per_second=15, whisper_to=names)
     everybody = [*survivors, *back]
-    await settle(everybody)  # by the first, who speaks chatte: it reads its own last message
+    await settle(everybody)
     for client in everybody:
         assert client.connected, client.describe()
     await assert_promises_kept([*everybody, *doomed])
