@@ -1,6 +1,7 @@
 """Where a node's clients come in: sockets, what has to be passed there, and whom clients meet behind."""
 
 import asyncio
+import resource
 import select
 import socket
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Final
 import structlog
 
 from tertulia.chat.door import Door
+from tertulia.chat.fanout import Crowd, OneByOne
 from tertulia.chat.room import Room
 from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.contract import Voice
@@ -17,9 +19,11 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
 from tertulia.edge.binding import bind, explain
 from tertulia.edge.certificates import Certificate, CertificateError
+from tertulia.edge.crowd import RingCrowd
 from tertulia.edge.entrance import Gate
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.resting import Resting
+from tertulia.edge.ring import Ring
 from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings, ListenerSettings, Settings
@@ -58,10 +62,15 @@ class Listeners:
             settings.limits.connections, settings.limits.connections_per_address
         )
         self._resting = Resting(loop) if hasattr(select, "epoll") else None
+        self._ring = _ring(settings)
         self._page = websocket.Page.load()
         self._bound: list[tuple[ListenerSettings, socket.socket, Gate | None]] = []
         self._servers: list[asyncio.Server] = []
         self._certificates: list[Certificate] = []
+
+    def crowd(self) -> Crowd:
+        """Make what sends the same to many of the clients."""
+        return OneByOne() if self._ring is None else RingCrowd(self._ring)
 
     def bind(self, stack: AsyncExitStack) -> None:
         """Take the addresses, and accept nobody yet. Raises Misconfigured."""
@@ -133,7 +142,7 @@ class Listeners:
 
     def _listener(self, settings: ListenerSettings, room: Room) -> tuple[
         Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,
-        asyncio.AbstractEventLoop, Connections, Resting | None,
+        asyncio.AbstractEventLoop, Connections, Resting | None, bool,
     ]:  # fmt: skip
         limits = self._settings.limits
         host: Host
@@ -155,4 +164,18 @@ class Listeners:
             self._loop,
             self.connections,
             self._resting,
+            self._ring is not None,
         )
+
+
+def _ring(settings: Settings) -> Ring | None:
+    """Return a ring for all clients that may come, if it is wanted and the system has it."""
+    if not settings.io_uring:
+        _log.info("sending to one after the other", reason="io_uring is off")
+        return None
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        return Ring(min(settings.limits.connections, files))
+    except OSError as error:
+        _log.info("sending to one after the other", reason=f"no io_uring: {error.strerror}")
+        return None

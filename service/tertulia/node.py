@@ -282,6 +282,7 @@ class Node:
             devices,
             orders,
             self._metrics,
+            self._listeners.crowd,
         )
         self._stores[chat] = store  # readiness says what it waits for
         await store.start(room)

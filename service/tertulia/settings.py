@@ -402,6 +402,11 @@ class Settings(BaseSettings):
         description="Addresses and networks of balancers. Their connections have to begin with a PROXY "
         "header (version 1 or 2), and the client's address is the one in it.",
     )
+    io_uring: bool = Field(
+        default=True,
+        description="Send to everybody in a room with one call to the kernel, where it has io_uring "
+        "(Linux 6.0, and not forbidden, as in most containers); else to one after the other.",
+    )
     lasting_chats: tuple[str, ...] = Field(
         default=(), description="Chats that nobody may close, not even their administrator."
     )

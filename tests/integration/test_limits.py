@@ -96,17 +96,21 @@ def answer_times(client: ChatteClient) -> list[float]:
     return [record.at - sent[record.text] for record in client.history.of(Acked)]
 
 
+UNBOUND = {
+    "LIMITS__COMMANDS_PER_SECOND": "100000",
+    "LIMITS__COMMANDS_BURST": "100000",
+    "LIMITS__BYTES_PER_SECOND": "100000000",
+    "LIMITS__BYTES_BURST": "100000000",
+}
+ways_to_send = pytest.mark.parametrize("io_uring", ["true", "false"])
+
+
 @pytest.mark.slow
+@ways_to_send
 async def test_who_does_not_read_is_disconnected_and_slows_nobody(
-    node_factory: NodeFactory,
+    node_factory: NodeFactory, io_uring: str
 ) -> None:
-    node = await node_factory.start(
-        LIMITS__OUTBOX_BYTES="131072",
-        LIMITS__COMMANDS_PER_SECOND="100000",
-        LIMITS__COMMANDS_BURST="100000",
-        LIMITS__BYTES_PER_SECOND="100000000",
-        LIMITS__BYTES_BURST="100000000",
-    )
+    node = await node_factory.start(LIMITS__OUTBOX_BYTES="131072", IO_URING=io_uring, **UNBOUND)
     clients = await connect_many([node.port()], 4, "user", acknowledges=False)
     sleeper = await ChatteClient.connect(node.port(), "sleeper", receive_buffer=4096)
     assert await sleeper.enter("sleeper")
@@ -142,16 +146,44 @@ async def test_who_does_not_read_is_disconnected_and_slows_nobody(
     await assert_promises_kept([*clients, sleeper])
 
 
-async def test_a_slow_reader_that_reads_in_time_stays(node_factory: NodeFactory) -> None:
-    node = await node_factory.start()
-    speaker, reader = await connect_many([node.port()], 2, "user", acknowledges=False)
-    reader.stop_reading()
-    for _ in range(300):
-        speaker.say()
-    await speaker.answered(15)
-    reader.go_on_reading()
-    await settle([speaker, reader])
-    await assert_promises_kept([speaker, reader])
+@pytest.mark.slow
+@ways_to_send
+async def test_a_slow_reader_that_reads_in_time_misses_nothing(
+    node_factory: NodeFactory, io_uring: str
+) -> None:
+    node = await node_factory.start(IO_URING=io_uring, LIMITS__OUTBOX_PAUSE_BYTES="1000", **UNBOUND)
+    speakers = await connect_many([node.port()], 3, "user", acknowledges=False)
+    reader = await ChatteClient.connect(node.port(), "reader", receive_buffer=4096)
+    assert await reader.enter("reader")
+    filling = "x" * 3900
+
+    async def lags() -> bool:
+        return any(
+            sample.name == "tertulia_slow_readers" and sample.value == 1
+            for sample in await node.metrics()
+        )
+
+    async def talk(rounds: int) -> None:
+        for i in range(rounds):
+            for speaker in speakers:
+                speaker.say(f"{speaker.unique()} {filling}")
+            if i % 5 == 0:  # what is private comes between
+                speakers[0].whisper("reader", f"{speakers[0].unique()} {filling}")
+            await asyncio.gather(*(speaker.answered(15) for speaker in speakers))
+
+    for _ in range(3):
+        reader.stop_reading()
+        for _ in range(60):  # until the system's buffers are full
+            await talk(10)
+            if await lags():
+                break
+        else:
+            pytest.fail("the reader never lagged")
+        await talk(5)
+        reader.go_on_reading()
+        await talk(20)
+        await settle([*speakers, reader])
+    await assert_promises_kept([*speakers, reader])
 
 
 async def test_who_sends_one_long_line_after_another_is_disconnected(

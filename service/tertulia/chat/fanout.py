@@ -1,19 +1,61 @@
 """One event to everybody, without work per recipient beyond the write.
 
 The events of an entry are rendered once per voice and put together to one ``bytes``, which is written to
-every session of that voice. The few sessions that read something else (who came or went in the middle of
+everybody of that voice at once. The few sessions that read something else (who came or went in the middle of
 the entry, a sender whose dialect does not echo, a new administrator) have a ``Cut`` each.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tertulia.dialects.contract import Place, Voice
 from tertulia.domain.events import PublicEvent, Said
 from tertulia.metrics import Metrics
 
 if TYPE_CHECKING:
-    from tertulia.chat.session import Session
+    from tertulia.chat.session import Outbox, Session
+
+
+class Crowd(Protocol):
+    """Outboxes that are all written the same."""
+
+    # How they are written to may depend on what they are, so a crowd knows more of them than we do.
+
+    def add(self, outbox: Any) -> None:
+        """Take one in; it is written what comes from now on."""
+        ...
+
+    def discard(self, outbox: Any) -> None:
+        """Let one go, if it is there."""
+        ...
+
+    def write(self, data: bytes, but: Collection[Any]) -> None:
+        """Write to all, but for some."""
+        ...
+
+
+class OneByOne:
+    """A crowd that is written to one after the other."""
+
+    def __init__(self) -> None:
+        self._writes: dict[Outbox, Callable[[bytes], None]] = {}
+
+    def add(self, outbox: "Outbox") -> None:
+        """Take one in."""
+        self._writes[outbox] = outbox.write
+
+    def discard(self, outbox: "Outbox") -> None:
+        """Let one go, if it is there."""
+        self._writes.pop(outbox, None)
+
+    def write(self, data: bytes, but: Collection["Outbox"]) -> None:
+        """Write to all, but for some."""
+        writes = self._writes
+        # Taking the few out for a moment is cheaper than looking for each of the many among them.
+        apart = {outbox: writes.pop(outbox) for outbox in but if outbox in writes}
+        for write in list(writes.values()):
+            write(data)
+        writes.update(apart)
 
 
 class Cut:
@@ -48,15 +90,39 @@ class Cut:
 class Group:
     """The sessions that listen to one voice."""
 
-    __slots__ = ("lagging", "said", "voice", "writes")
+    __slots__ = ("_crowd", "_held", "lagging", "said", "sessions", "voice")
 
-    def __init__(self, voice: Voice) -> None:
+    def __init__(self, voice: Voice, crowd: Crowd) -> None:
         self.voice = voice
-        self.writes: dict[Session, Callable[[bytes], None]] = {}
+        self.sessions: set[Session] = set()
         self.lagging: set[Session] = set()
         """Sessions with a backlog past the lower bound: the only ones looked at one by one."""
         self.said = 0
         """How many public messages were written to this group in all."""
+        self._crowd = crowd
+        self._held: set[Session] = set()
+
+    def add(self, session: "Session") -> None:
+        """Take in a session; one that still reads the past keeps for itself what is written to it."""
+        self.sessions.add(session)
+        if session.resuming:
+            self._held.add(session)
+        else:
+            self._crowd.add(session.outbox)
+
+    def release(self, session: "Session") -> None:
+        """Write to a session as to the others: it has read the past."""
+        if session in self._held:
+            self._held.remove(session)
+            self._crowd.add(session.outbox)
+
+    def remove(self, session: "Session") -> None:
+        """Let go of a session, if it is there."""
+        if session in self.sessions:
+            self.sessions.remove(session)
+            self._held.discard(session)
+            self.lagging.discard(session)
+            self._crowd.discard(session.outbox)
 
     def write(
         self, events: Sequence[PublicEvent], cuts: Mapping["Session", Cut], place: Place
@@ -66,46 +132,40 @@ class Group:
         public = voice.public
         pieces = [public(event) for event in events]
         blob = voice.batch(pieces, place)
-        if not cuts:
-            if blob:
-                for write in self.writes.values():
-                    write(blob)
-            return
-        writes = self.writes
-        # Taking the few out for a moment is cheaper than looking for each of the many among them.
-        apart = {session: writes.pop(session) for session in cuts if session in writes}
+        apart = [session for session in cuts if session in self.sessions] if cuts else ()
         if blob:
-            for write in writes.values():
-                write(blob)
-        writes.update(apart)
-        for session, write in apart.items():
+            self._crowd.write(blob, [session.outbox for session in apart])
+            for session in self._held.difference(apart):
+                session.write(blob)
+        for session in apart:
             cut = cuts[session]
             own = cut.prefix + voice.batch(cut.apply(pieces), place)
             if own:
-                write(own)
+                session.write(own)
 
 
 class Audience:
     """Everybody on this node who listens to a chat."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, crowd: Callable[[], Crowd] = OneByOne) -> None:
+        """``crowd`` makes one for each voice."""
         self._metrics = metrics
+        self._crowd = crowd
         self._groups: dict[Voice, Group] = {}
 
     def add(self, session: "Session") -> None:
         """Take in a session, which reads what is told from now on."""
         group = self._groups.get(session.voice)
         if group is None:
-            group = self._groups[session.voice] = Group(session.voice)
+            group = self._groups[session.voice] = Group(session.voice, self._crowd())
         session.group = group
         session.said_before = group.said
-        group.writes[session] = session.write
+        group.add(session)
 
     def remove(self, session: "Session") -> None:
         """Let go of a session, if it is there."""
         if session.group is not None:
-            session.group.writes.pop(session, None)
-            session.group.lagging.discard(session)
+            session.group.remove(session)
 
     def tell(
         self, events: Sequence[PublicEvent], cuts: Mapping["Session", Cut], place: Place
@@ -113,10 +173,10 @@ class Audience:
         """Write events to everybody, or what is cut for them."""
         messages = sum(isinstance(event, Said) for event in events)
         for group in self._groups.values():
-            if group.writes:
+            if group.sessions:
                 group.write(events, cuts, place)
                 group.said += messages
-                self._metrics.deliveries(group.voice.name).inc(len(events) * len(group.writes))
+                self._metrics.deliveries(group.voice.name).inc(len(events) * len(group.sessions))
 
     def lagging(self) -> Iterator["Session"]:
         """Give the sessions with a backlog past the lower bound."""

@@ -80,6 +80,6 @@ class Resumption:
             write(text)
         session.resuming = False
         session.write = write
-        if session.group is not None and session in session.group.writes:
-            session.group.writes[session] = write
+        if session.group is not None:
+            session.group.release(session)
         session.outbox.proceed()

@@ -1,6 +1,6 @@
 """A chat on this node: its sessions, what they ask for, and what they are told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tertulia.chat.accounts import Passwords
@@ -9,7 +9,7 @@ from tertulia.chat.device_ops import DeviceOp
 from tertulia.chat.devices import Devices
 from tertulia.chat.dismissing import Dismissals
 from tertulia.chat.entering import Entering
-from tertulia.chat.fanout import Audience, Cut
+from tertulia.chat.fanout import Audience, Crowd, Cut, OneByOne
 from tertulia.chat.mailbox import Mailbox
 from tertulia.chat.orders import Orders
 from tertulia.chat.ports import (
@@ -64,6 +64,7 @@ class Room:
         devices: Devices,
         orders: Orders,
         metrics: Metrics,
+        crowd: Callable[[], Crowd] = OneByOne,
     ) -> None:
         self.chat = chat
         self.roster = Roster()
@@ -71,7 +72,7 @@ class Room:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
-        self._audience = Audience(metrics)
+        self._audience = Audience(metrics, crowd)
         self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
         self.devices = devices
         self._sessions: dict[str, Session] = {}

@@ -195,6 +195,8 @@ class Listener:
     connections: Connections
     resting: Resting | None
     """Where clients rest that only acknowledge, if the system can do that."""
+    has_ring: bool
+    """Whether those who read the same are sent to with a ring."""
     acknowledgements: bytes = field(init=False)
     """Many, and nothing else: what a client that received many messages sends in one go."""
     acknowledgement_length: int = field(init=False)

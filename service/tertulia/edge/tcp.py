@@ -11,6 +11,7 @@ import structlog
 from tertulia.domain.commands import Fault, Faulty
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.binding import BACKLOG
+from tertulia.edge.crowd import RingCrowd
 from tertulia.edge.delivered import look_delivered, wait_delivered
 from tertulia.edge.entrance import Entrance, Gate
 from tertulia.edge.limits import TokenBucket
@@ -56,6 +57,7 @@ class Connection(asyncio.Protocol):
         "_throttle",
         "_timer",
         "_transport",
+        "crowd",
         "write",
     )
 
@@ -85,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._draining = False
         self._closing = False
         self._gone = False
+        self.crowd: RingCrowd | None = None
 
     # --- What the socket tells -------------------------------------------------------------------
 
@@ -101,7 +104,9 @@ class Connection(asyncio.Protocol):
                 return
             self._admitted = True
         listener.metrics.connections.inc()
-        self._transport.set_write_buffer_limits(high=listener.limits.outbox_pause_bytes)
+        # Its crowd has to know at once that something waits.
+        pause = 0 if listener.has_ring else listener.limits.outbox_pause_bytes
+        self._transport.set_write_buffer_limits(high=pause)
         self._timer = listener.loop.call_later(listener.patience.seconds, self._out_of_patience)
         self._opened()
 
@@ -170,12 +175,16 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._lagging = True
+        if self.crowd is not None:
+            self.crowd.set_aside(self)
         if self._session is not None:
             self._listener.host.lags(self._session)
         self._set_reading()
 
     def resume_writing(self) -> None:
         self._lagging = False
+        if self.crowd is not None:
+            self.crowd.take_back(self)
         if self._session is not None:
             self._listener.host.caught_up(self._session)
         self.proceed()
@@ -207,6 +216,9 @@ class Connection(asyncio.Protocol):
 
     def backlog(self) -> int:
         return self._transport.get_write_buffer_size()
+
+    def plain_socket(self) -> int | None:
+        return None if self._is_tls else self._transport.get_extra_info("socket").fileno()
 
     async def is_delivered(self) -> bool:
         if self._delivered is not None:
@@ -280,7 +292,7 @@ class Connection(asyncio.Protocol):
         host, reader, limits = self._listener.host, session.reader, self._listener.limits
         self._plain = False
         while session.takes_commands and session.awaiting < limits.uncommitted_commands:
-            if (self._throttle is not None or self._lagging) and not self._draining:
+            if (self._throttle is not None or self._is_behind) and not self._draining:
                 return
             command = reader.next_command()
             if command is None:
@@ -295,6 +307,15 @@ class Connection(asyncio.Protocol):
                     return
             host.command(session, command)
             self._charge_command()
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether so much waits for the client that it is not read from."""
+        return self._lagging and self.backlog() > self._listener.limits.outbox_pause_bytes
+
+    @property
+    def _is_tls(self) -> bool:
+        return self._transport.get_extra_info("ssl_object") is not None
 
     def _charge_command(self) -> None:
         limits = self._listener.limits
@@ -332,7 +353,7 @@ class Connection(asyncio.Protocol):
         reading = (
             not self._draining
             and self._throttle is None
-            and not self._lagging
+            and not self._is_behind
             and session.takes_commands
             and session.awaiting < self._listener.limits.uncommitted_commands
         )
@@ -350,8 +371,7 @@ class Connection(asyncio.Protocol):
     def _rest(self) -> None:
         resting = self._listener.resting
         talks = self._listener.loop.time() - self._spoke_at < SILENT_SECONDS
-        is_tls = self._transport.get_extra_info("ssl_object") is not None
-        if resting is None or talks or is_tls or not self._reading:
+        if resting is None or talks or self._is_tls or not self._reading:
             self._reads_until_rest = _READS_UNTIL_REST
             return
         self._resting_fd = self._transport.get_extra_info("socket").fileno()

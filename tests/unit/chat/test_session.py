@@ -4,7 +4,7 @@ import pytest
 
 from fakes.outbox import RecordingOutbox
 from fakes.voice import FramedVoice, PlainVoice
-from tertulia.chat.fanout import Group
+from tertulia.chat.fanout import Group, OneByOne
 from tertulia.chat.ports import Say
 from tertulia.chat.session import Session, State
 from tertulia.dialects.contract import Voice
@@ -77,7 +77,7 @@ def test_an_op_without_answers_behind_it_has_none(session: Session) -> None:
 
 def in_group(voice: Voice, said: int) -> Session:
     session = Session(voice, RecordingOutbox(), "192.0.2.1", 4000)
-    session.group = Group(voice)
+    session.group = Group(voice, OneByOne())
     session.group.said = said
     session.said_before = said
     return session

@@ -62,6 +62,7 @@ class House:
             loop,
             Connections(),
             None,
+            has_ring=False,
         )
 
     async def open(self) -> int:

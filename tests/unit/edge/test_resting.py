@@ -100,6 +100,7 @@ class Service:
         self.listener = Listener(
             self.chat, "chatte", ACKNOWLEDGEMENT, Patience(5.0, False, Disconnect.ENTER_TIMEOUT),
             limits, ConnectionCounts(10, 10), self.metrics, loop, self.connections, self.resting,
+            has_ring=False,
         )  # fmt: skip
 
     async def start(self) -> None:

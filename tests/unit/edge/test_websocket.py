@@ -125,6 +125,7 @@ class Service:
             cast(asyncio.AbstractEventLoop, self.loop),
             self.connections,
             None,
+            False,
             PAGE,
             origins,
         )
