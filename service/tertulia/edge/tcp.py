@@ -105,7 +105,8 @@ class Connection(asyncio.Protocol):
             self._admitted = True
         listener.metrics.connections.inc()
         # Its crowd has to know at once that something waits.
-        pause = 0 if listener.has_ring else listener.limits.outbox_pause_bytes
+        is_sent_to = listener.has_ring and not self._is_tls
+        pause = 0 if is_sent_to else listener.limits.outbox_pause_bytes
         self._transport.set_write_buffer_limits(high=pause)
         self._timer = listener.loop.call_later(listener.patience.seconds, self._out_of_patience)
         self._opened()
