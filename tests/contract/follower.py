@@ -53,6 +53,7 @@ class RecordingFollower:
         self._seen: set[bytes] = set()
         self._last_letter = 0
         self._inside = False
+        self._unflushed = False
 
     # --- What a store calls ----------------------------------------------------------------------
 
@@ -86,6 +87,12 @@ class RecordingFollower:
             self.letters.append(delivery)
             self.calls.append(f"letter {text_of(delivery)}")
         self._inside = False
+        self._unflushed = True
+
+    def flush(self) -> None:
+        self._enter("flush")
+        self._inside = False
+        self._unflushed = False
 
     def settled(self, ops: Sequence[Op]) -> None:
         self._enter("settled")
@@ -161,6 +168,8 @@ class RecordingFollower:
     def _enter(self, call: str) -> None:
         if self._inside:
             self.broken.append(f"{call} was called within another call")
+        if self._unflushed and call not in ("settled", "flush"):
+            self.broken.append(f"{call} came before what was delivered was flushed")
         self._inside = True
         self.calls.append(call)
 

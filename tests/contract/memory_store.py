@@ -353,6 +353,7 @@ class MemoryStore:
             self._follower.settled(item)
         else:
             self._follower.deliveries(item)
+            self._follower.flush()
 
     def _start_over(self, follower: Follower) -> None:
         follower.fenced()

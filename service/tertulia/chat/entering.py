@@ -5,7 +5,8 @@ enter ──▶ banned? ──▶ proves its password ──▶ what of its toke
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+
+import msgspec
 
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.admission import Admission
@@ -98,7 +99,9 @@ class Entering:
                 return  # gone meanwhile
             if found is not None and found.key == nicknames.fold(command.nickname):
                 # Nobody reads on from before his own first join.
-                session.resume = replace(resume, offset=max(resume.offset, found.first - 1))
+                session.resume = msgspec.structs.replace(
+                    resume, offset=max(resume.offset, found.first - 1)
+                )
             session.forgotten = session.resume is None
             self._ask_in(session, command, proven=proven)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from tertulia.chat.devices import Devices
 from tertulia.chat.letters import Letter, Letters, check_written
+from tertulia.chat.outgoing import Outgoing
 from tertulia.chat.ports import Delivery, Report, Store
 from tertulia.chat.session import Clock, Session, State
 from tertulia.domain.events import Summoned, Whispered
@@ -24,11 +25,16 @@ class Mailbox:
         self._metrics = metrics
         self._letters = Letters(patience)
 
-    def deliver(self, deliveries: Sequence[Delivery], sessions: Mapping[str, Session]) -> None:
-        """Write private events to their sessions; what nobody is there for goes back."""
+    def deliver(
+        self,
+        deliveries: Sequence[Delivery],
+        sessions: Mapping[str, Session],
+        outgoing: Outgoing,
+    ) -> None:
+        """Give private events to their sessions; what nobody is there for goes back."""
         now = self._clock.time()
         given: list[Letter] = []
-        written: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for delivery in deliveries:
             session = sessions.get(delivery.session)
             event = delivery.event
@@ -39,15 +45,15 @@ class Mailbox:
                 self._letters.skip(delivery.number)
             elif session is not None and session.state in (State.ACTIVE, State.LEAVING):
                 session.whispers += 1
-                session.write(session.voice.private(event, delivery.at))
-                written[session.voice.name] += 1
+                outgoing.add(session, session.voice.private(event, delivery.at))
+                counts[session.voice.name] += 1
                 given.append(self._letters.give(delivery, session, now))
             elif isinstance(event, Whispered):
                 self._letters.hold(delivery.number)
                 self._report(delivery.number, event)
             else:
                 self._letters.skip(delivery.number)
-        for dialect, count in written.items():
+        for dialect, count in counts.items():
             self._metrics.deliveries(dialect).inc(count)
         if given:
             self._clock.call_soon(lambda: check_written(given))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+import msgspec
+
 from tertulia.chat.position import Position
 from tertulia.dialects.contract import Place
 from tertulia.domain.bans import Ban
@@ -151,8 +153,7 @@ class Remembered:
     """The offset of the entry with his first join: nothing before it is his to read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """A private event for one session of this node."""
 
     number: int
@@ -185,6 +186,13 @@ class Follower(Protocol):
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
         """Take private events from this node's inbox: each once, in order."""
+        ...
+
+    def flush(self) -> None:
+        """Write what was given to it: nothing more comes in this turn. It comes after ``deliveries``.
+
+        What is settled in between may so be written together with what was delivered.
+        """
         ...
 
     def settled(self, ops: Sequence[Op]) -> None:

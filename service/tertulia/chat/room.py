@@ -1,5 +1,6 @@
 """A chat on this node: its sessions, what they ask for, and what they are told."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from tertulia.chat.entering import Entering
 from tertulia.chat.fanout import Audience, Crowd, Cut, OneByOne
 from tertulia.chat.mailbox import Mailbox
 from tertulia.chat.orders import Orders
+from tertulia.chat.outgoing import Outgoing
 from tertulia.chat.ports import (
     Close,
     Delivery,
@@ -34,7 +36,7 @@ from tertulia.domain import commands, nicknames
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
-from tertulia.metrics import Metrics
+from tertulia.metrics import Kind, Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Room:
         self._audience = Audience(metrics, crowd)
         self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
         self.devices = devices
+        self._outgoing = Outgoing()
         self._sessions: dict[str, Session] = {}
         self._entering = Entering(
             store, clock, self._sessions, passwords, orders, limits.enter_tries, self._end
@@ -160,9 +163,11 @@ class Room:
         self._tell(entry.events)
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        self._mailbox.deliver(deliveries, self._sessions)
+        self._mailbox.deliver(deliveries, self._sessions, self._outgoing)
 
     def settled(self, ops: Sequence[Op]) -> None:
+        answered: dict[Session, None] = {}
+        messages: Counter[tuple[Kind, str]] = Counter()
         for op in ops:
             if isinstance(op, Report):
                 self._mailbox.returned(op)
@@ -173,7 +178,22 @@ class Room:
                 continue
             session = self._sessions.get(op.session)
             if session is not None:
-                self._settle(session, op)
+                answered[session] = None
+                self._outgoing.add(session, self._settle(session, op))
+                kind = _message(op)
+                if kind is not None:
+                    messages[kind, session.voice.name] += 1
+        self._outgoing.flush()
+        for session in answered:
+            if session.state is State.LEAVING and not session.awaiting:
+                self._end(session, Disconnect.LEFT)
+            else:
+                session.outbox.proceed()
+        for (kind, dialect), count in messages.items():
+            self._metrics.messages(kind, dialect).inc(count)
+
+    def flush(self) -> None:
+        self._outgoing.flush()
 
     def confirmed(self) -> int:
         return self._mailbox.confirmed()
@@ -254,7 +274,8 @@ class Room:
 
     def _whisper(self, session: Session, command: commands.Whisper) -> None:
         recipient, tag = command.recipient, command.tag
-        if not nicknames.is_valid(recipient):
+        away = self.roster.holder(recipient) is None
+        if away and not nicknames.is_valid(recipient):
             refusal = session.voice.refusal(Refusal.UNKNOWN_RECIPIENT, recipient, tag)
             session.answer(refusal)
             return
@@ -269,35 +290,23 @@ class Room:
                 tag,
                 token_key(session.token) if tag else "",
                 keep=session.voice.keeps,
-                away=self.roster.holder(recipient) is None,
+                away=away,
             ),
         )
 
-    def _settle(self, session: Session, op: Op) -> None:
+    def _settle(self, session: Session, op: Op) -> bytes:
+        """Take an op as done, and return what its session reads of that."""
         voice, trailer = session.voice, session.settled(op)
         if isinstance(op, Join):
             # The welcome was written when the join came by in the log.
             if op.outcome is Outcome.TAKEN:
                 self._entering.refuse(session, Refusal.NICKNAME_TAKEN)
-            answer = b""
-        elif isinstance(op, Leave):
-            session.write(voice.farewell())
-            self._end(session, Disconnect.LEFT)
-            return
-        elif op.outcome is Outcome.GONE:
-            return  # the log says how it went: it left, or the chat was closed
-        else:
-            answer = answer_to(op, voice)
-            self._count(op, voice)
-        if answer or trailer:
-            session.write(answer + trailer)
-        session.outbox.proceed()
-
-    def _count(self, op: Op, voice: Voice) -> None:
-        if isinstance(op, Say):
-            self._metrics.messages("public", voice.name).inc()
-        elif isinstance(op, Whisper) and op.outcome in (Outcome.DONE, Outcome.KEPT):
-            self._metrics.messages("private", voice.name).inc()
+            return trailer
+        if isinstance(op, Leave):
+            return voice.farewell()
+        if op.outcome is Outcome.GONE:
+            return b""  # the log says how it went: it left, or the chat was closed
+        return answer_to(op, voice) + trailer
 
     # --- Telling everybody -----------------------------------------------------------------------
 
@@ -380,3 +389,12 @@ class Room:
         self._mailbox.return_unread(session)
         self._metrics.disconnects(reason).inc()
         session.outbox.close(reason)
+
+
+def _message(op: Op) -> Kind | None:
+    """Return what kind of message an op has got to where it was to go, if it is one."""
+    if isinstance(op, Say):
+        return "public" if op.outcome is not Outcome.GONE else None
+    if isinstance(op, Whisper) and op.outcome in (Outcome.DONE, Outcome.KEPT):
+        return "private"
+    return None

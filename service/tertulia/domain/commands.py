@@ -1,7 +1,11 @@
-"""What a client can ask for, in every dialect's common words."""
+"""What a client can ask for, in every dialect's common words.
 
-from dataclasses import dataclass
+Structs of msgspec, as one is made for every line that comes: a frozen dataclass takes six times as long.
+"""
+
 from enum import StrEnum
+
+import msgspec
 
 
 class Fault(StrEnum):
@@ -13,8 +17,7 @@ class Fault(StrEnum):
     """A line past the bound: refused whole, its rest skipped; repeat offenders are disconnected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(msgspec.Struct, frozen=True):
     """What a client that lost its connection has: who it was, and up to where it read."""
 
     token: str
@@ -22,8 +25,7 @@ class Resume:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Enter:
+class Enter(msgspec.Struct, frozen=True):
     """Come in under a nickname, with the password where it is an account's."""
 
     nickname: str
@@ -31,16 +33,14 @@ class Enter:
     resume: Resume | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(msgspec.Struct, frozen=True):
     """Tell everybody in the chat. ``tag`` is the client's number for it; 0 where it gives none."""
 
     text: str
     tag: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Whisper:
+class Whisper(msgspec.Struct, frozen=True):
     """Tell one user. The nickname is as the client wrote it and may be nobody's."""
 
     recipient: str
@@ -48,25 +48,21 @@ class Whisper:
     tag: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
+class Acknowledge(msgspec.Struct, frozen=True):
     """Confirm that so many messages were received."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(msgspec.Struct, frozen=True):
     """Go, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloseChat:
+class CloseChat(msgspec.Struct, frozen=True):
     """Close the whole chat; only its administrator may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Faulty:
+class Faulty(msgspec.Struct, frozen=True):
     """Something that is no command. What it was is deliberately not kept."""
 
     fault: Fault

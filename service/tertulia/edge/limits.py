@@ -53,8 +53,11 @@ class TokenBucket:
 
     def charge(self, cost: float, now: float) -> float:
         """Take ``cost`` for what was read already; return the seconds until the debt is paid."""
-        self._full_at = max(self._full_at, now) + cost / self._rate
-        debt = self._full_at - now - self._burst / self._rate
+        full_at = self._full_at
+        if full_at < now:
+            full_at = now
+        self._full_at = full_at = full_at + cost / self._rate
+        debt = full_at - now - self._burst / self._rate
         return debt if debt > _ROUNDING else 0.0
 
 

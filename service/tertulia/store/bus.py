@@ -190,6 +190,7 @@ class Bus:
             self._metrics.bus_unknown.inc(sum(delivery.event is None for delivery in fresh))
             self._follower.deliveries(fresh)
             self._committer.followed()
+            self._follower.flush()
 
     # --- Recovery --------------------------------------------------------------------------------
 

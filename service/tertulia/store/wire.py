@@ -1,7 +1,7 @@
 """How ops, entries and letters read in Redis. The bus format carries a version; others are skipped."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -89,7 +89,7 @@ def parse_message(data: bytes) -> BusMessage:
             epoch, offset, published, node, batch = words[2:7]
             return parse_entry(epoch.decode(), int(offset), published, node + b" " + batch, body)
         if kind == b"i":
-            return InboxMessage(words[2].decode(), list(parse_letters(body.split(b"\n"))))
+            return InboxMessage(words[2].decode(), parse_letters(body.split(b"\n")))
         if kind == b"p":
             return ProbeMessage(Position(words[2].decode(), int(words[3])))
     except (ValueError, IndexError) as error:
@@ -144,16 +144,18 @@ def _parse_one_by_one(
     return events, orders, len(lines) - len(events) - len(orders)
 
 
-def parse_letters(lines: Sequence[bytes]) -> Iterator[Delivery]:
+def parse_letters(lines: Sequence[bytes]) -> list[Delivery]:
     """Read letters of an inbox. One of a later version still takes the number with which it begins."""
+    letters = []
     for line in lines:
-        number, _, rest = line.partition(b" ")
         try:
-            session, milliseconds, letter = rest.split(b" ", 2)
+            number, session, milliseconds, letter = line.split(b" ", 3)
             event = decode_private(letter)
-            yield Delivery(int(number), session.decode(), event, int(milliseconds) / 1000)
+            at = int(milliseconds) / 1000
+            letters.append(Delivery(int(number), session.decode(), event, at))
         except (ValueError, msgspec.DecodeError):
-            yield Delivery(int(number), "", None, 0.0)
+            letters.append(Delivery(int(line.partition(b" ")[0]), "", None, 0.0))
+    return letters
 
 
 def parse_bans(found: Sequence[bytes]) -> list[Ban]:

@@ -243,15 +243,18 @@ def test_answers_come_in_the_order_of_the_commands_over_several_batches(
     assert answers == [line for tag in range(1, 4) for line in (f"sent #{tag}", "fault malformed")]
 
 
-def test_every_answer_asks_for_more(enter: Enter) -> None:
-    andy = enter("andy")
-    before = andy.outbox.proceeds
-    for _ in range(5):
-        andy.say("x")
-    assert andy.session.awaiting == 5
+def test_the_answers_of_a_batch_come_in_one_write_and_ask_for_more(enter: Enter) -> None:
+    andy, betty = enter("andy"), enter("betty")
     andy.read()
+    betty.read()
+    proceeds, writes, hers = andy.outbox.proceeds, andy.outbox.writes, betty.outbox.writes
+    for _ in range(5):
+        andy.whisper("betty", "x")
+    assert andy.session.awaiting == 5
+    assert len(betty.read()) == len(andy.read()) == 5
     assert andy.session.awaiting == 0
-    assert andy.outbox.proceeds == before + 5
+    assert (andy.outbox.proceeds, andy.outbox.writes) == (proceeds + 1, writes + 1)
+    assert betty.outbox.writes == hers + 1
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])

@@ -4,7 +4,7 @@ import pytest
 
 from fakes.house import LIMITS, Client, House
 from fakes.voice import FramedVoice
-from tertulia.chat.ports import Delivery
+from tertulia.chat.ports import Delivery, Outcome, Whisper
 from tertulia.chat.room import Room
 from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
@@ -154,6 +154,7 @@ def test_what_comes_for_who_has_gone_is_reported(andy: Client, betty: Client) ->
 def test_it_stays_in_the_inbox_until_it_is_reported(room: Room, andy: Client) -> None:
     event = Whispered("andy", andy.session.name, "nobody", "psst")
     room.deliveries([Delivery(1, "n:99", event, 0.0)])
+    room.flush()
     assert room.confirmed() == 0
     assert andy.read() == ["undelivered nobody psst"]
     assert room.confirmed() == 1
@@ -200,6 +201,21 @@ def test_a_letter_for_who_is_not_in_yet_is_reported(
     room.deliveries([Delivery(1, name, event, 0.0)])
     assert newcomer.outbox.read() == []
     assert "undelivered newcomer psst" in andy.read()
+
+
+def test_letters_and_answers_of_one_turn_are_one_write(andy: Client, room: Room) -> None:
+    andy.read()
+    writes, name = andy.outbox.writes, andy.session.name
+    letters = [Whispered("betty", "n:2", "andy", text) for text in ("one", "two")]
+    room.deliveries([Delivery(i, name, letter, 0.0) for i, letter in enumerate(letters, 1)])
+    assert andy.outbox.read() == [], "something may be settled that belongs to it"
+    op = Whisper(name, "andy", "andy", "betty", "psst")
+    andy.session.submitted(op)
+    op.outcome = Outcome.DONE
+    room.settled([op])
+    room.flush()
+    assert andy.outbox.read() == ["whispered betty one", "whispered betty two", "sent"]
+    assert andy.outbox.writes == writes + 1
 
 
 def test_a_letter_of_a_later_version_is_done_with(andy: Client, room: Room) -> None:
