@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-_PAUSE_FACTOR: Final = 20
-"""A pause lasts so many times as long as the reading before it: acknowledgements take 5 % of a node."""
+_PAUSE_FACTOR: Final = 50
+"""A pause lasts so many times as long as the reading before it: acknowledgements take 2 % of a node."""
 _LONGEST_PAUSE: Final = 0.05
 """In seconds: people do not notice it."""
 _AT_ONCE: Final = 512
