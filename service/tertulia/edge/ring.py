@@ -102,11 +102,12 @@ class Ring:
         except BaseException:
             os.close(self._fd)
             raise
-        self._free = list(range(sockets - 1, -1, -1))
+        self._free: list[int] = []  # numbers that were in use
+        self._unused = iter(range(sockets))
 
     def _map(self, told: _Parameters) -> None:
         _, self._tail, _, _, _, _, order = told.request_offsets[:7]
-        self._results_head, self._results_tail, _, _, _, first_result = told.result_offsets[:6]
+        self._results_head, _, _, _, _, first_result = told.result_offsets[:6]
         self._at_once: int = told.requests
         self._most_results: int = told.results
         size = max(order + self._at_once * 4, first_result + self._most_results * _RESULT_BYTES)
@@ -125,11 +126,15 @@ class Ring:
     # --- Sockets ---------------------------------------------------------------------------------
 
     def hold(self, fd: int) -> int | None:
-        """Hold a socket, and return its number in the ring; None where there is no room for more."""
-        if not self._free:
+        """Hold a socket, and return its number in the ring; None where that can't be."""
+        number = self._free.pop() if self._free else next(self._unused, None)
+        if number is None:
             return None
-        number = self._free.pop()
-        self._register(number, fd)
+        try:
+            self._register(number, fd)
+        except OSError:
+            self._free.append(number)
+            return None
         return number
 
     def release(self, number: int) -> None:

@@ -278,6 +278,16 @@ def test_a_file_number_that_has_gone_to_somebody_else_is_not_written_to(
     assert old.has_ended(), "nobody holds it any more"
 
 
+def test_a_socket_that_is_closed_already_takes_no_room(
+    ring: Ring, connect: Callable[..., Client]
+) -> None:
+    client = connect()
+    gone = client.near.fileno()
+    client.near.close()
+    assert [ring.hold(gone) for _ in range(30)] == [None] * 30
+    assert [ring.hold(connect().near.fileno()) for _ in range(21)] == [*range(20), None]
+
+
 def test_a_broken_connection_is_left_to_its_transport(
     ring: Ring, connect: Callable[..., Client]
 ) -> None:
