@@ -21,7 +21,7 @@ _DRAINING_SECONDS: Final = 1.0
 """For how long a client may keep a connection that a node closes which shuts down."""
 _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 """Acknowledgements are so frequent that they are charged for by the thousands."""
-_READS_UNTIL_REST: Final = 64
+_READS_UNTIL_REST: Final = 16
 """Reads that brought nothing but acknowledgements, before a client is read less often."""
 SILENT_SECONDS: Final = 1.0
 """For so long it must have said nothing, too: whoever talks is read at once."""
