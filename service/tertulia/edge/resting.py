@@ -21,8 +21,9 @@ _LONGEST_PAUSE: Final = 0.05
 """In seconds: people do not notice it."""
 _AT_ONCE: Final = 512
 """Sockets that are read before something else has its turn."""
-_BYTES: Final = 256
-"""Small, so that it takes no allocation from the system; more is read the next time."""
+_FEW: Final = 11
+_MANY: Final = 2000
+"""Acknowledgements. Mostly there are few, and a small read takes no allocation from the system."""
 _BROKEN: Final = select.EPOLLERR | select.EPOLLHUP
 
 Hear = Callable[[bytes], None]
@@ -34,7 +35,7 @@ class Resting:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._epoll = select.epoll()
-        self._hear: dict[int, Hear] = {}
+        self._hear: dict[int, tuple[Hear, int]] = {}
         self._taken = 0.0
         loop.add_reader(self._epoll.fileno(), self._something_came)
 
@@ -42,14 +43,19 @@ class Resting:
         """Count the sockets at rest."""
         return len(self._hear)
 
-    def add(self, fd: int, hear: Hear) -> None:
-        """Look after a socket: ``hear`` is told what comes, and an empty ``bytes`` when the socket ends."""
-        self._hear[fd] = hear
+    def add(self, fd: int, hear: Hear, unit: int) -> None:
+        """Look after a socket: ``hear`` is told what comes, and an empty ``bytes`` when the socket ends.
+
+        ``unit`` is the length of an acknowledgement: none is cut in two by what is read at once.
+        """
+        self._hear[fd] = hear, unit
         self._epoll.register(fd, select.EPOLLIN)
 
     def discard(self, fd: int, hear: Hear) -> None:
         """Look after it no more. What the system has closed already is forgotten."""
-        if self._hear.get(fd) == hear:  # else the number has gone to another one since
+        if (
+            fd in self._hear and self._hear[fd][0] == hear
+        ):  # else the number has gone to another one since
             del self._hear[fd]
             with contextlib.suppress(OSError):
                 self._epoll.unregister(fd)
@@ -69,10 +75,11 @@ class Resting:
         began = time.perf_counter()
         ready = self._epoll.poll(0, _AT_ONCE)
         for fd, events in ready:
-            hear = self._hear.get(fd)
-            if hear is not None:
+            found = self._hear.get(fd)
+            if found is not None:
+                hear, unit = found
                 # An error is told once: whoever reads from now on has to be the one who hears it.
-                hear(b"" if events & _BROKEN else _read(fd))
+                hear(b"" if events & _BROKEN else _read(fd, unit))
         self._taken += time.perf_counter() - began
         if len(ready) == _AT_ONCE:
             self._loop.call_soon(self._read)
@@ -86,8 +93,12 @@ class Resting:
             self._loop.add_reader(self._epoll.fileno(), self._something_came)
 
 
-def _read(fd: int) -> bytes:
+def _read(fd: int, unit: int) -> bytes:
     try:
-        return os.read(fd, _BYTES)
+        data = os.read(fd, unit * _FEW)
     except OSError:
         return b""
+    if len(data) == unit * _FEW:
+        with contextlib.suppress(OSError):  # there may be no more
+            data += os.read(fd, unit * _MANY)
+    return data

@@ -377,7 +377,8 @@ class Connection(asyncio.Protocol):
             return
         self._resting_fd = self._transport.get_extra_info("socket").fileno()
         self._transport.pause_reading()
-        resting.add(self._resting_fd, self._heard_at_rest)
+        unit = self._listener.acknowledgement_length
+        resting.add(self._resting_fd, self._heard_at_rest, unit)
 
     def _heard_at_rest(self, data: bytes) -> None:
         """Take what came to a client at rest."""

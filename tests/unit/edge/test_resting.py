@@ -19,7 +19,7 @@ from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings
 
 WITHIN = 5.0
-ACKNOWLEDGEMENT = b"201\n"
+ACKNOWLEDGEMENT = b"101 Message received.\n"
 
 
 class Lines:
@@ -161,6 +161,16 @@ async def test_who_only_acknowledges_comes_to_rest_and_every_one_is_counted(
     assert service.chat.said == [b"first"]
 
 
+async def test_many_acknowledgements_at_once_do_not_end_the_rest(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.bring_to_rest()
+    monkeypatch.setattr(tcp, "_READS_UNTIL_REST", 1_000_000)  # so that it would not come back
+    await service.send(ACKNOWLEDGEMENT * 1000)
+    await until(lambda: service.chat.session.acknowledged == 1100, WITHIN, "all of them")
+    assert len(service.resting) == 1
+
+
 async def test_who_talks_now_and_then_does_not_rest(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,7 +188,8 @@ async def test_who_says_something_is_heard_whole_and_in_order(service: Service) 
     await service.send(b"cond\n" + ACKNOWLEDGEMENT + b"x" * 1000 + b"\n")
     await until(lambda: len(service.chat.said) == 6, WITHIN, "all lines")
     # Where acknowledgements are not alone they are commands like others.
-    assert service.chat.said == [b"first", b"201", b"201", b"second", b"201", b"x" * 1000]
+    line = ACKNOWLEDGEMENT.rstrip()
+    assert service.chat.said == [b"first", line, line, b"second", line, b"x" * 1000]
     assert service.chat.session.acknowledged == 100
     await service.acknowledge(100)
     assert len(service.resting) == 1
@@ -264,10 +275,10 @@ async def test_a_number_that_belongs_to_another_socket_now_is_left_alone() -> No
 
     first, far = socket.socketpair()
     number = first.fileno()
-    resting.add(number, old)
+    resting.add(number, old, 1)
     second, other_far = socket.socketpair()
     os.dup2(second.fileno(), number)
-    resting.add(number, new)
+    resting.add(number, new, 1)
     resting.discard(number, old)
     other_far.sendall(b"for the new one")
     await until(lambda: heard, WITHIN, "what came")
@@ -284,7 +295,7 @@ async def test_many_are_read_in_turns() -> None:
     pairs = [socket.socketpair() for _ in range(1200)]
     heard: dict[int, bytes] = {}
     for i, (near, far) in enumerate(pairs):
-        resting.add(near.fileno(), lambda data, i=i: heard.update({i: data}))  # type: ignore[misc]
+        resting.add(near.fileno(), lambda data, i=i: heard.update({i: data}), 9)  # type: ignore[misc]
         far.sendall(b"x")
     await until(lambda: len(heard) == len(pairs), WITHIN, lambda: f"all: {len(heard)}")
     resting.close()
