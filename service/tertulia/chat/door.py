@@ -31,7 +31,7 @@ class Door:
         return False
 
     def lags(self, session: Session) -> None:
-        """Learn that a client's backlog passed the lower bound."""
+        """Learn that a client has a backlog."""
         self._room.lags(session)
 
     def caught_up(self, session: Session) -> None:

@@ -96,7 +96,7 @@ class Group:
         self.voice = voice
         self.sessions: set[Session] = set()
         self.lagging: set[Session] = set()
-        """Sessions with a backlog past the lower bound: the only ones looked at one by one."""
+        """Sessions with a backlog: the only ones looked at one by one."""
         self.said = 0
         """How many public messages were written to this group in all."""
         self._crowd = crowd
@@ -179,6 +179,6 @@ class Audience:
                 self._metrics.deliveries(group.voice.name).inc(len(events) * len(group.sessions))
 
     def lagging(self) -> Iterator["Session"]:
-        """Give the sessions with a backlog past the lower bound."""
+        """Give the sessions with a backlog."""
         for group in self._groups.values():
             yield from tuple(group.lagging)

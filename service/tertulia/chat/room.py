@@ -134,7 +134,7 @@ class Room:
         self._end(session, reason)
 
     def lags(self, session: Session) -> None:
-        """Learn that a client's backlog passed the lower bound: it is watched from now on."""
+        """Learn that a client has a backlog: it is watched from now on."""
         if session.group is not None:
             session.group.lagging.add(session)
 

@@ -53,9 +53,8 @@ class Resting:
 
     def discard(self, fd: int, hear: Hear) -> None:
         """Look after it no more. What the system has closed already is forgotten."""
-        if (
-            fd in self._hear and self._hear[fd][0] == hear
-        ):  # else the number has gone to another one since
+        found = self._hear.get(fd)
+        if found is not None and found[0] == hear:  # else the number has gone to another one since
             del self._hear[fd]
             with contextlib.suppress(OSError):
                 self._epoll.unregister(fd)
