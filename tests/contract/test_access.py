@@ -29,7 +29,7 @@ async def get_in(access: Access) -> None:
         assert SECRET not in f"{error!r} {error.__cause__!r} {access!r}"
         raise
     finally:
-        await link.disconnect()
+        link.disconnect()
 
 
 async def refused(access: Access) -> StoreAway:
@@ -111,7 +111,7 @@ async def test_a_password_from_a_file_is_read_for_each_connection(
         )
         file.write_text(f"{password}\n")
         assert await link.call("ECHO", "hello") == b"hello"
-        await link.disconnect()
+        link.disconnect()
     file.write_bytes(b"\xff")
     assert "no text" in str(await refused(access))
 

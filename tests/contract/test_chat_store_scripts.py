@@ -169,7 +169,7 @@ async def give_orders(stores: RedisStores) -> None:
     await orders.ban(Kind.ACCOUNT, "ann", 1000, "")
     await orders.unban(Kind.ACCOUNT, "ann")
     await orders.close()
-    await link.disconnect()
+    link.disconnect()
 
 
 async def test_a_key_that_was_not_declared_would_be_seen(shared_redis: RedisServer) -> None:

@@ -28,7 +28,7 @@ async def test_a_command_is_answered(shared_redis: RedisServer) -> None:
     assert await link.call_many([]) == []
     assert link.is_connected
     assert "tertulia-test" in {it.name for it in shared_redis.connections()}
-    await link.disconnect()
+    link.disconnect()
     assert not link.is_connected
 
 
@@ -39,7 +39,7 @@ async def test_a_script_is_loaded_where_it_is_not_known(shared_redis: RedisServe
         reply = await link.run(REGISTER, ["{x}:1", "{x}:2", "{x}:3"], ["n", 1000, "epoch", "", 0])
         assert reply[:2] == [b"ok", b"epoch"]
     assert shared_redis.control.script_exists(REGISTER.plain.sha) == [True]
-    await link.disconnect()
+    link.disconnect()
 
 
 async def test_an_error_is_a_reason_to_connect_again(shared_redis: RedisServer) -> None:
@@ -51,7 +51,7 @@ async def test_an_error_is_a_reason_to_connect_again(shared_redis: RedisServer) 
         assert caught.value.cause is RetryCause.OTHER
         assert not link.is_connected
     assert await link.call("ECHO", "sound again") == b"sound again"
-    await link.disconnect()
+    link.disconnect()
 
 
 async def test_nobody_there_is_a_failed_connection() -> None:
@@ -73,7 +73,7 @@ async def test_a_reply_that_does_not_come_is_waited_for_no_longer_than_told(
     stalled = loss is Loss.STALLED
     assert caught.value.cause is (RetryCause.TIMEOUT if stalled else RetryCause.CONNECTION)
     assert await link.call("ECHO", "hello") == b"hello"
-    await link.disconnect()
+    link.disconnect()
     await proxy.close()
 
 
@@ -83,7 +83,7 @@ async def test_silence_where_a_message_is_due_is_a_lost_connection(
     link = link_to(shared_redis.url)
     await link.subscribe(["{x}:channel"], TIMEOUT)
     await link_to(shared_redis.url).publish("{x}:channel", "hello")
-    assert await link.receive(TIMEOUT) == [b"message", b"{x}:channel", b"hello"]
+    assert await link.receive(TIMEOUT) == [[b"message", b"{x}:channel", b"hello"]]
     with pytest.raises(StoreAway) as caught:
         await link.receive(0.05)
     assert caught.value.cause is RetryCause.TIMEOUT
@@ -100,7 +100,7 @@ async def test_a_replica_is_refused(shared_redis: RedisServer) -> None:
     finally:
         shared_redis.control.replicaof("NO", "ONE")
     await link.connect()
-    await link.disconnect()
+    link.disconnect()
 
 
 @pytest.mark.parametrize("turns", range(8))
@@ -128,5 +128,5 @@ async def test_a_task_can_be_cancelled_at_any_moment(shared_redis: RedisServer, 
         while not task.done():
             task.cancel()
             await asyncio.sleep(0)
-        await link.disconnect()
+        link.disconnect()
         assert was_stopped, f"cancelled after {after} turns of the loop, it went on"

@@ -37,7 +37,7 @@ async def carla(chat_stores: RedisStores) -> AsyncIterator[Operator]:
     proxy = await LossyProxy("127.0.0.1", chat_stores.server.port).start()
     operator = Operator(chat_stores, proxy)
     yield operator
-    await operator.link.disconnect()
+    operator.link.disconnect()
     await proxy.close()
 
 

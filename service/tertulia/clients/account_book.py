@@ -49,7 +49,7 @@ class AccountBook:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._link.disconnect()
+        self._link.disconnect()
 
     async def add(self, nickname: str, password: str) -> None:
         """Make an account."""

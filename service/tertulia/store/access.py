@@ -1,18 +1,17 @@
 """Getting into Redis: addresses, users, passwords and TLS, read anew for every connection."""
 
+import asyncio
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
-
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from typing import Literal, Self
 
 from tertulia.metrics import RetryCause
 from tertulia.redis_url import RedisUrl, masked, parse
 from tertulia.settings import Settings
-from tertulia.store.errors import StoreAway
+from tertulia.store.connection import Argument, Connection
+from tertulia.store.errors import Refused, StoreAway
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,53 +65,64 @@ class Access:
             settings.redis_verify,
         )
 
-    def connection(self, server: Server, name: str, seconds: float) -> Connection:
-        """Make a connection to a Redis, not yet connected. Raises StoreAway: a file can't be read."""
+    async def connect(self, server: Server, name: str, seconds: float) -> Connection:
+        """Connect to a Redis and log in.
+
+        Raises StoreAway: a file can't be read; Refused, OSError, TimeoutError.
+        """
         url = self.url
         password = _read(self.password_file, "redis_password_file") or url.password
-        return self._connection(
-            server, name, seconds, db=url.database, username=url.user, password=password
-        )
+        return await self._connect(server, name, seconds, url.user, password, url.database)
 
-    def sentinel_connection(self, server: Server, name: str, seconds: float) -> Connection:
-        """Make a connection to a Sentinel, which has users of its own."""
+    async def connect_to_sentinel(self, server: Server, name: str, seconds: float) -> Connection:
+        """Connect to a Sentinel, which has users of its own, and log in. Raises as ``connect``."""
         password = _read(self.sentinel_password_file, "redis_sentinel_password_file")
-        user = self.sentinel_user
-        return self._connection(server, name, seconds, username=user, password=password)
+        return await self._connect(server, name, seconds, self.sentinel_user, password)
 
-    def _connection(self, server: Server, name: str, seconds: float, **login: Any) -> Connection:
-        kwargs: dict[str, Any] = {key: value or None for key, value in login.items()}
-        kwargs["db"] = login.get("db", 0)
-        kwargs.update(
-            protocol=2,  # over RESP3 the bus is slower by about a third
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
-            client_name=name,
-            driver_info=None,  # a node's user may not say it
-        )
+    async def _connect(
+        self, server: Server, name: str, seconds: float, user: str, password: str, database: int = 0
+    ) -> Connection:
+        async with asyncio.timeout(seconds):
+            connection = await self._open(server)
+        login: list[tuple[Argument, ...]] = []
+        if user or password:
+            login.append(("AUTH", user, password) if user else ("AUTH", password))
+        login.append(("CLIENT", "SETNAME", name))
+        if database:
+            login.append(("SELECT", database))
+        for reply in await connection.ask(seconds, *login):
+            if isinstance(reply, Refused):
+                connection.end()
+                raise reply
+        return connection
+
+    async def _open(self, server: Server) -> Connection:
+        loop = asyncio.get_running_loop()
         if not server.port:
-            return UnixDomainSocketConnection(path=server.host, **kwargs)  # type: ignore[return-value]
-        kwargs.update(host=server.host, port=server.port, socket_keepalive=True)
-        if not self.url.tls:
-            return Connection(**kwargs)
-        return SSLConnection(**kwargs, **self._tls())
+            _, connection = await loop.create_unix_connection(Connection, server.host)
+            return connection
+        transport, connection = await loop.create_connection(
+            Connection, server.host, server.port, ssl=self._tls() if self.url.tls else None
+        )
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return connection
 
-    def _tls(self) -> dict[str, Any]:
+    def _tls(self) -> ssl.SSLContext:
         for file, setting in (
             (self.ca_file, "redis_ca_file"),
             (self.cert_file, "redis_cert_file"),
             (self.key_file, "redis_key_file"),
         ):
             _read(file, setting)
-        return {
-            "ssl_ca_certs": self.ca_file and str(self.ca_file),
-            "ssl_certfile": self.cert_file and str(self.cert_file),
-            "ssl_keyfile": self.key_file and str(self.key_file),
-            "ssl_cert_reqs": "none" if self.verify == "none" else "required",
-            "ssl_check_hostname": self.verify == "full",
-            "ssl_min_version": ssl.TLSVersion.TLSv1_2,
-        }
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.check_hostname = self.verify == "full"
+        context.verify_mode = ssl.CERT_NONE if self.verify == "none" else ssl.CERT_REQUIRED
+        if self.cert_file is not None:
+            context.load_cert_chain(self.cert_file, self.key_file)
+        if self.ca_file is not None:
+            context.load_verify_locations(self.ca_file)
+        return context
 
 
 def _read(file: Path | None, setting: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from tertulia.chat.accounts import Login, Pending
 from tertulia.store.backoff import Backoff
+from tertulia.store.connection import Argument
 from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
-from tertulia.store.link import Argument, Link
+from tertulia.store.link import Link
 
 _DAY_MS = 86_400_000
 _FAILURES_MS = 60_000

@@ -15,8 +15,9 @@ from tertulia.domain.nicknames import fold
 from tertulia.metrics import Metrics
 from tertulia.settings import ClusterSettings
 from tertulia.store.committer import Committer
+from tertulia.store.connection import Argument
 from tertulia.store.keys import Keys
-from tertulia.store.link import Argument, Link
+from tertulia.store.link import Link
 from tertulia.store.membership import Membership
 from tertulia.store.scripts import BURY, CONDEMN, FORGET, TAKE_OUT, UNWAIT
 from tertulia.store.wire import parse_letters

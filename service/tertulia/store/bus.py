@@ -93,6 +93,7 @@ class Bus:
     async def run(self) -> None:
         """Follow, over any number of connections. Raises NewEpoch."""
         backoff = Backoff()
+        silence, late = self._silence, _LATE * self._settings.heartbeat_seconds
         while True:
             try:
                 await self._subscribe()
@@ -101,20 +102,22 @@ class Bus:
                 while True:
                     # Probes come every heartbeat, so silence means that the connection is dead,
                     # whatever the kernel believes of it.
-                    message = await self._subscription.receive(self._silence)
+                    messages = await self._subscription.receive(silence)
                     before, self._heard_at = self._heard_at, self._clock()
-                    if self._heard_at - (before or 0.0) > _LATE * self._settings.heartbeat_seconds:
+                    if self._heard_at - (before or 0.0) > late:
                         await self._subscription.confirm()
-                    if message[0] in _MESSAGES:
+                    for message in messages:
+                        if message[0] not in _MESSAGES:
+                            raise StoreAway(
+                                RetryCause.CLUSTER, "the slot was moved to another shard"
+                            )
                         await self._take(message[2])
-                    else:
-                        raise StoreAway(RetryCause.CLUSTER, "the slot was moved to another shard")
             except StoreAway as error:
                 if self._heard_at is not None:
                     log.warning("bus lost", chat=self._keys.chat, cause=error.cause.value)
                 self._heard_at = None
                 self._metrics.bus_reconnects.inc()
-                await self._subscription.disconnect()
+                self._subscription.disconnect()
                 await backoff.wait()
 
     async def _subscribe(self) -> None:
@@ -143,15 +146,15 @@ class Bus:
             await self.catch_up()
 
     async def _take_entry(self, message: RoomMessage) -> None:
-        verdict = judge(self._member.position, message.entry.position)
+        place = message.entry.place
+        verdict = judge(self._member.position, place)
         if verdict is Verdict.RECOVER:
             self._metrics.bus_gaps.inc()
             await self.catch_up()
-            verdict = judge(self._member.position, message.entry.position)
+            verdict = judge(self._member.position, place)
         if verdict is Verdict.DELIVER:
             self._deliver(message)
-            delay = time.time() - message.entry.place.at
-            self._metrics.publish_to_delivery.observe(max(0.0, delay))
+            self._metrics.publish_to_delivery.observe(max(0.0, time.time() - place.at))
         elif verdict is Verdict.RESEAT:
             raise NewEpoch
 
@@ -169,7 +172,7 @@ class Bus:
         has_something = message.entry.events or message.entry.orders
         if has_something and batch not in member.undone:
             self._follower.entry(message.entry)
-        if any(isinstance(event, Closed) for event in message.entry.events):
+        if Closed in map(type, message.entry.events):
             self._sweeper.chat_was_closed()
         if self._tracer is not None:
             entry = message.entry
@@ -187,7 +190,8 @@ class Bus:
     def _hand_over(self, fresh: list[Delivery]) -> None:
         if fresh:
             self._member.letters = fresh[-1].number
-            self._metrics.bus_unknown.inc(sum(delivery.event is None for delivery in fresh))
+            if unknown := sum(delivery.event is None for delivery in fresh):
+                self._metrics.bus_unknown.inc(unknown)
             self._follower.deliveries(fresh)
             self._committer.followed()
             self._follower.flush()

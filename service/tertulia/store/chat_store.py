@@ -23,9 +23,10 @@ from tertulia.store.backoff import Backoff
 from tertulia.store.burials import Burials, forget_keys
 from tertulia.store.bus import Bus
 from tertulia.store.committer import Committer
+from tertulia.store.connection import Argument
 from tertulia.store.errors import Fenced, NewEpoch, StoreAway
 from tertulia.store.keys import Keys
-from tertulia.store.link import Argument, Link
+from tertulia.store.link import Link
 from tertulia.store.membership import NOWHERE, Membership
 from tertulia.store.registration import Registration
 from tertulia.store.replaying import Replayer
@@ -195,7 +196,7 @@ class ChatStore:
         except (StoreAway, Fenced, NewEpoch, TimeoutError) as error:
             log.warning("not deregistered", chat=self._keys.chat, error=str(error))
         for link in self._links.values():
-            await link.disconnect()
+            link.disconnect()
 
     # --- Life ------------------------------------------------------------------------------------
 
@@ -233,7 +234,7 @@ class ChatStore:
             await asyncio.gather(*parts, return_exceptions=True)
             # A part may have been stopped between a command and its reply.
             for use in ("commit", "bus", "reads", "care"):
-                await self._links[use].disconnect()
+                self._links[use].disconnect()
 
     async def _begin(self) -> None:
         backoff = Backoff()
@@ -269,7 +270,7 @@ class ChatStore:
                     self._expect(error, patient_until)
                 await backoff.wait()
             finally:
-                await self._links["reads"].disconnect()
+                self._links["reads"].disconnect()
 
     def _expect(self, error: StoreAway, patient_until: float) -> None:
         """See whether a Redis that can't be used at the start is worth waiting for.

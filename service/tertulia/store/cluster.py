@@ -8,12 +8,12 @@ up then, and the owner is looked up again, until there is one that takes everyth
 import asyncio
 from typing import Any
 
+from hiredis import HiredisError
 from redis.crc import key_slot
-from redis.exceptions import RedisError
 
 from tertulia.metrics import RetryCause
 from tertulia.store.access import Access, Server
-from tertulia.store.errors import StoreAway, translate
+from tertulia.store.errors import Refused, StoreAway, translate
 from tertulia.store.servers import Servers
 
 _MOST_ASKED = 3
@@ -63,13 +63,14 @@ class Cluster(Servers):
 
     async def _ask(self, node: Server, seconds: float) -> Server:
         try:
-            connection = self.access.connection(node, "tertulia-cluster", seconds)
+            connection = await self.access.connect(node, "tertulia-cluster", seconds)
             try:
-                await connection.send_command("CLUSTER", "SLOTS")
-                reply = await connection.read_response()
+                (reply,) = await connection.ask(seconds, ("CLUSTER", "SLOTS"))
             finally:
-                await connection.disconnect(nowait=True)
-        except (RedisError, OSError, TimeoutError) as error:
+                connection.end()
+            if isinstance(reply, Refused):
+                raise reply
+        except (Refused, HiredisError, OSError) as error:
             if "cluster support disabled" in str(error):
                 raise StoreAway(
                     RetryCause.OTHER, f"{node} is no Redis Cluster: write redis://"

@@ -44,7 +44,7 @@ async def chats(access: Access, name: str, seconds: float) -> list[str]:
             found |= await _scan(link)
     finally:
         for link in links:
-            await link.disconnect()
+            link.disconnect()
     return sorted(found)
 
 

@@ -5,8 +5,6 @@ Fenced      this node's lease is gone: start over under another name
 NewEpoch    Redis lost data: write down again what is known
 """
 
-from redis import exceptions
-
 from tertulia.metrics import RetryCause
 
 
@@ -28,6 +26,18 @@ class StoreAway(Exception):
         return self.cause in (RetryCause.CONNECTION, RetryCause.TIMEOUT, RetryCause.READ_ONLY)
 
 
+class Refused(Exception):
+    """An error reply, in Redis' words."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text.removeprefix("ERR "))
+
+    @property
+    def word(self) -> str:
+        """Its first word, which says what it is about."""
+        return str(self).partition(" ")[0]
+
+
 class Fenced(Exception):
     """This node was thought dead, and its sessions were announced as gone."""
 
@@ -36,19 +46,6 @@ class NewEpoch(Exception):
     """The log is of another epoch than this node follows."""
 
 
-_BY_TYPE: tuple[tuple[type[Exception], RetryCause], ...] = (
-    (exceptions.TimeoutError, RetryCause.TIMEOUT),
-    (TimeoutError, RetryCause.TIMEOUT),
-    (exceptions.AuthenticationError, RetryCause.OTHER),  # though it is a connection error there
-    (exceptions.BusyLoadingError, RetryCause.LOADING),
-    (exceptions.ConnectionError, RetryCause.CONNECTION),
-    (OSError, RetryCause.CONNECTION),
-    (exceptions.ReadOnlyError, RetryCause.READ_ONLY),
-    (exceptions.OutOfMemoryError, RetryCause.OUT_OF_MEMORY),
-    (exceptions.MasterDownError, RetryCause.READ_ONLY),
-    (exceptions.ClusterError, RetryCause.CLUSTER),
-)
-# Replies that redis-py makes no type of, by their first word.
 _BY_WORD = {
     "BUSY": RetryCause.BUSY,
     "LOADING": RetryCause.LOADING,
@@ -61,11 +58,8 @@ _BY_WORD = {
     "TRYAGAIN": RetryCause.CLUSTER,
     "MOVED": RetryCause.CLUSTER,
     "ASK": RetryCause.CLUSTER,
+    "max": RetryCause.CONNECTION,  # number of clients reached
 }
-
-
-# What redis-py takes for a broken connection, and no waiting mends.
-_NOT_LET_IN = ("invalid username-password", "WRONGPASS", "NOAUTH", "CERTIFICATE_VERIFY_FAILED")
 # What to do about it, by what stands in the reply or in the system's words.
 _ADVICE = {
     "CERTIFICATE_VERIFY_FAILED": "set redis_ca_file to the certificate of who signed Redis' own; "
@@ -87,10 +81,13 @@ def translate(error: Exception) -> StoreAway:
     if isinstance(error, StoreAway):
         return error
     text = str(error) or type(error).__name__
-    cause = _BY_WORD.get(text.partition(" ")[0])
-    if any(words in text for words in _NOT_LET_IN):
+    if isinstance(error, Refused):
+        cause = _BY_WORD.get(error.word, RetryCause.OTHER)
+    elif isinstance(error, TimeoutError):
+        cause = RetryCause.TIMEOUT
+    elif isinstance(error, OSError) and "CERTIFICATE_VERIFY_FAILED" not in text:
+        cause = RetryCause.CONNECTION
+    else:
         cause = RetryCause.OTHER
-    if cause is None:
-        cause = next((c for kind, c in _BY_TYPE if isinstance(error, kind)), RetryCause.OTHER)
     advice = next((it for words, it in _ADVICE.items() if words.lower() in text.lower()), "")
     return StoreAway(cause, f"{text} ({advice})" if advice else text)

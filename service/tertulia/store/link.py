@@ -4,24 +4,22 @@ redis-py's clients reconnect and retry silently. Here a lost connection is an ev
 on (was the batch done? what did the bus miss?), so connections are made and dropped openly.
 """
 
-import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from hiredis import pack_command
-from redis.asyncio.connection import Connection
-from redis.exceptions import NoScriptError, RedisError
+from hiredis import HiredisError
 
 from tertulia.metrics import RetryCause
 from tertulia.store.access import Server
-from tertulia.store.errors import StoreAway, translate
-from tertulia.store.scripts import Script
+from tertulia.store.connection import Argument, Connection
+from tertulia.store.errors import Refused, StoreAway, translate
+from tertulia.store.scripts import Form, Script
 from tertulia.store.servers import Servers
 
-Argument = str | bytes | int | float
-_FAILURES = (RedisError, OSError, TimeoutError)
+_FAILURES = (Refused, HiredisError, OSError)
 _SHARDED_SINCE = (7, 0)
+_CONFIRMED = (b"subscribe", b"ssubscribe")
 _WAITED = 0.5
 """How much of the time that a reply may take is given to replicas."""
 _MOVED = re.compile(r"MOVED \d+ (.+):(\d+)$")
@@ -42,7 +40,7 @@ class Link:
     @property
     def is_connected(self) -> bool:
         """Whether it was connected and nothing has failed since."""
-        return self._connection is not None and bool(self._connection.is_connected)
+        return self._connection is not None and not self._connection.is_over
 
     async def connect(self) -> None:
         """Connect, and make sure that a master answers: a replica would take a PUBLISH."""
@@ -50,68 +48,32 @@ class Link:
 
     async def call(self, *command: Argument) -> Any:
         """Send one command and return its reply."""
-        connection = self._connection
-        if connection is None or not connection.is_connected:
-            connection = await self._connected()
-        try:
-            # In C: redis-py packs in Python, which takes seven times as long for a large batch.
-            packed = pack_command(command)  # type: ignore[arg-type] # its stub says a tuple of one
-            async with asyncio.timeout(self._timeout):
-                await connection.send_packed_command(packed)
-                return await connection.read_response()
-        except NoScriptError:
-            raise
-        except _FAILURES as error:
-            # After an error reply the connection is sound, but what answers may be the wrong server.
-            raise await self._failure(error) from error
+        (reply,) = await self._ask(command)
+        return reply
 
     async def call_many(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send commands in one go and return their replies."""
-        if not commands:
-            return []
-        connection = await self._connected()
-        try:
-            async with asyncio.timeout(self._timeout):
-                await connection.send_packed_command(connection.pack_commands(commands))
-                return [await connection.read_response() for _ in commands]
-        except _FAILURES as error:
-            raise await self._failure(error) from error
+        return await self._ask(*commands) if commands else []
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run a script, loading it where Redis does not have it."""
-        if not self.is_connected:
-            await self._connected()  # which says in which form the script is to be sent
-        form = script.sharded if self.is_sharded else script.plain
-        try:
-            return await self.call("EVALSHA", form.sha, len(keys), *keys, *args)
-        except NoScriptError:
+        form = await self._form(script)
+        (reply,) = await self._answers(("EVALSHA", form.sha, len(keys), *keys, *args))
+        if _is_unknown(reply):
             return await self.call("EVAL", form.text, len(keys), *keys, *args)
+        return self._sound(reply)
 
     async def run_replicated(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> tuple[Any, int]:
         """Run a script, and return also how many replicas have what it wrote, after some waiting."""
-        connection = await self._connected()
-        form = script.sharded if self.is_sharded else script.plain
+        form = await self._form(script)
         wait = ("WAIT", 1, round(self._timeout * _WAITED * 1000))
-        commands = [("EVALSHA", form.sha, len(keys), *keys, *args), wait]
-        try:
-            packed = [pack_command(it) for it in commands]  # type: ignore[arg-type]
-            try:
-                async with asyncio.timeout(self._timeout):
-                    await connection.send_packed_command(packed)
-                    try:
-                        reply = await connection.read_response()
-                    except NoScriptError:
-                        await connection.read_response()  # of WAIT
-                        raise
-                    replicas = await connection.read_response()
-            except NoScriptError:
-                reply = await self.call("EVAL", form.text, len(keys), *keys, *args)
-                replicas = await self.call(*wait)
-        except _FAILURES as error:
-            raise await self._failure(error) from error
-        return reply, int(replicas)
+        reply, replicas = await self._answers(("EVALSHA", form.sha, len(keys), *keys, *args), wait)
+        if _is_unknown(reply):
+            reply = await self.call("EVAL", form.text, len(keys), *keys, *args)
+            replicas = await self.call(*wait)
+        return self._sound(reply), int(self._sound(replicas))
 
     async def publish(self, channel: str, message: str | bytes) -> None:
         """Publish to those who subscribe to a channel of a chat."""
@@ -122,14 +84,27 @@ class Link:
     async def subscribe(self, channels: Sequence[str], seconds: float) -> None:
         """Subscribe to channels of a chat on a new connection. It can only receive from then on."""
         connection = await self._connected()
-        plain, sharded = ("SUBSCRIBE", *channels), ("SSUBSCRIBE", *channels)
         try:
-            async with asyncio.timeout(self._timeout):
-                await connection.send_command(*(sharded if self.is_sharded else plain))
+            connection.send(("SSUBSCRIBE" if self.is_sharded else "SUBSCRIBE", *channels))
         except _FAILURES as error:
-            raise await self._failure(error) from error
-        for _ in channels:
-            await self.receive(seconds)
+            raise self._failure(error) from error
+        confirmed = 0
+        while confirmed < len(channels):
+            # What is published to one of them meanwhile is left out.
+            confirmed += sum(it[0] in _CONFIRMED for it in await self.receive(seconds))
+
+    async def receive(self, seconds: float) -> list[Any]:
+        """Wait so many seconds at the longest for what comes next; return all that has come."""
+        connection = self._connection
+        try:
+            if connection is None:
+                raise ConnectionError("the connection was given up")
+            messages = await connection.receive(seconds)
+        except _FAILURES as error:
+            raise self._failure(error) from error
+        for message in messages:
+            self._sound(message)
+        return messages
 
     async def subscribers(self, channels: Sequence[str]) -> list[int]:
         """Return how many subscribe to each channel."""
@@ -142,55 +117,64 @@ class Link:
         """Make sure that what is connected is still the master: it was silent for long."""
         await self._servers.confirm(self._timeout)
 
-    async def receive(self, seconds: float) -> Any:
-        """Wait so many seconds at the longest for what comes next."""
-        connection = self._connection
-        try:
-            if connection is None:
-                raise ConnectionError("the connection was given up")
-            message = await connection.read_response(timeout=seconds)
-        except _FAILURES as error:
-            raise await self._failure(error) from error
-        if message is None:  # redis-py's word for a time-out that was asked for
-            raise await self._failure(TimeoutError("nothing came"))
-        return message
-
-    async def disconnect(self) -> None:
+    def disconnect(self) -> None:
         """Drop the connection; the next call makes another one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.disconnect(nowait=True)
+            connection.end()
+
+    async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
+        replies = await self._answers(*commands)
+        for reply in replies:
+            self._sound(reply)
+        return replies
+
+    async def _answers(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Return replies, refusals among them."""
+        connection = await self._connected()
+        try:
+            return await connection.ask(self._timeout, *commands)
+        except _FAILURES as error:
+            raise self._failure(error) from error
+
+    def _sound(self, reply: Any) -> Any:
+        """Return a reply that is none of an error."""
+        if isinstance(reply, Refused):
+            # The connection is sound, but what answers may be the wrong server.
+            raise self._failure(reply) from reply
+        return reply
+
+    async def _form(self, script: Script) -> Form:
+        await self._connected()  # which says in which form the script is to be sent
+        return script.sharded if self.is_sharded else script.plain
 
     async def _connected(self) -> Connection:
-        if self._connection is not None and self._connection.is_connected:
+        if self._connection is not None and not self._connection.is_over:
             return self._connection
-        await self.disconnect()
+        self.disconnect()
         server = await self._servers.find(self._timeout)
-        connection = self._servers.access.connection(server, self._name, self._timeout)
+        try:
+            connection = await self._servers.access.connect(server, self._name, self._timeout)
+        except _FAILURES as error:
+            raise translate(error) from error
         try:
             run_id = await self._examine(connection, server)
         except _FAILURES as error:
-            await connection.disconnect(nowait=True)
-            _heed_cancellation()
+            connection.end()
             raise translate(error) from error
         except BaseException:
-            await connection.disconnect(nowait=True)
+            connection.end()
             raise
-        # From here on, time-outs are ours: those of redis-py cost a task for everything that is sent.
-        connection.socket_timeout = None
         self._connection = connection
-        await self._servers.met(self, server, run_id)
+        self._servers.met(self, server, run_id)
         return connection
 
     async def _examine(self, connection: Connection, server: Server) -> bytes:
-        """Connect; make sure that it is the kind of server that is wanted, and return its run id."""
-        await connection.connect()  # type: ignore[no-untyped-call]
-        _heed_cancellation()
-        await connection.send_packed_command(
-            connection.pack_commands([("ROLE",), ("INFO", "server")])
-        )
-        _heed_cancellation()
-        role, told = await connection.read_response(), await connection.read_response()
+        """Make sure that it is the kind of server that is wanted, and return its run id."""
+        role, told = await connection.ask(self._timeout, ("ROLE",), ("INFO", "server"))
+        for reply in (role, told):
+            if isinstance(reply, Refused):
+                raise reply
         info = _fields(told)
         mode = (info.get(b"redis_mode") or info[b"server_mode"]).decode()  # Redis; Valkey
         is_cluster = self._servers.is_cluster
@@ -207,25 +191,18 @@ class Link:
         self.is_sharded = is_cluster and version >= _SHARDED_SINCE
         return info[b"run_id"]
 
-    async def _failure(self, error: Exception) -> StoreAway:
-        await self.disconnect()
-        _heed_cancellation()
+    def _failure(self, error: Exception) -> StoreAway:
+        self.disconnect()
         if moved := _MOVED.match(str(error)):
             self._servers.sent_to(Server(moved[1], int(moved[2])))
         return translate(error)
+
+
+def _is_unknown(reply: Any) -> bool:
+    return isinstance(reply, Refused) and reply.word == "NOSCRIPT"
 
 
 def _fields(info: bytes) -> dict[bytes, bytes]:
     """Read what INFO tells."""
     lines = (line.partition(b":") for line in info.split(b"\r\n"))
     return {name: value for name, _, value in lines}
-
-
-def _heed_cancellation() -> None:
-    """End the task if it is to end: ``asyncio.wait_for``, with which redis-py sends, may swallow that.
-
-    (Python 3.11: it returns normally where a cancellation and the result come in one turn.)
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

@@ -14,9 +14,10 @@ from tertulia.domain.nicknames import SERVER, fold
 from tertulia.domain.orders import Action, Ordered
 from tertulia.domain.orders import encode as encode_order
 from tertulia.store.backoff import Backoff
+from tertulia.store.connection import Argument
 from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
-from tertulia.store.link import Argument, Link
+from tertulia.store.link import Link
 from tertulia.store.overview import Overview
 from tertulia.store.scripts import ANNOUNCE, BAN, CLOSE, EXPEL, UNBAN, Script
 

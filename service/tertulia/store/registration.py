@@ -8,9 +8,10 @@ from tertulia.chat.position import Position
 from tertulia.domain.events import Present, encode
 from tertulia.domain.nicknames import fold
 from tertulia.settings import ClusterSettings
+from tertulia.store.connection import Argument
 from tertulia.store.errors import Fenced, NewEpoch
 from tertulia.store.keys import Keys
-from tertulia.store.link import Argument, Link
+from tertulia.store.link import Link
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import REGISTER, SEAT
 

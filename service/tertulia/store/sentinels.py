@@ -9,11 +9,11 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
-from redis.exceptions import RedisError
+from hiredis import HiredisError
 
 from tertulia.metrics import RetryCause
 from tertulia.store.access import Access, Server
-from tertulia.store.errors import StoreAway, translate
+from tertulia.store.errors import Refused, StoreAway, translate
 from tertulia.store.servers import Servers
 
 _MOMENT = 0.05
@@ -77,19 +77,25 @@ class Sentinels(Servers):
             return  # what is connected may go on without them
         if now is not None and named != now == self.now:
             log.warning("the master is another one", named=str(named), left=str(now))
-            await self.drop_links()
+            self.drop_links()
             raise StoreAway(RetryCause.READ_ONLY, f"{now} is not the master any more")
 
     async def _ask(self, sentinel: Server, seconds: float) -> Claim:
-        connection = self.access.sentinel_connection(sentinel, "tertulia-sentinel", seconds)
         name = self.access.url.master
         try:
-            await connection.send_command("SENTINEL", "MASTER", name)
-            reply = await connection.read_response()
+            connection = await self.access.connect_to_sentinel(
+                sentinel, "tertulia-sentinel", seconds
+            )
+            try:
+                (reply,) = await connection.ask(seconds, ("SENTINEL", "MASTER", name))
+            finally:
+                connection.end()
+            if isinstance(reply, Refused):
+                raise reply
             told = dict(zip(reply[::2], reply[1::2], strict=True))
             master = Server(told[b"ip"].decode(), int(told[b"port"]))
             return Claim(master, int(told[b"config-epoch"]))
-        except (RedisError, OSError, TimeoutError) as error:
+        except (Refused, HiredisError, OSError) as error:
             text = str(error)
             if "No such master" in text:
                 raise StoreAway(
@@ -99,5 +105,3 @@ class Sentinels(Servers):
                 raise StoreAway(RetryCause.OTHER, f"{sentinel} is no Sentinel") from error
             away = translate(error)
             raise StoreAway(away.cause, f"the Sentinel at {sentinel}: {away}") from error
-        finally:
-            await connection.disconnect(nowait=True)

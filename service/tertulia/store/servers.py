@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 class Connected(Protocol):
     """A connection, as far as it can be dropped."""
 
-    async def disconnect(self) -> None:
+    def disconnect(self) -> None:
         """Drop it; whoever waits for something on it learns that it is lost."""
         ...
 
@@ -40,7 +40,7 @@ class Servers(ABC):
         """Drop ``link`` as well, when another one is led elsewhere."""
         self._links.add(link)
 
-    async def met(self, link: Connected, server: Server, run_id: bytes) -> None:
+    def met(self, link: Connected, server: Server, run_id: bytes) -> None:
         """Take note that a link found a master; drop those that are not connected to the same one.
 
         ``run_id`` is another one for each start of a server: behind one address there may be several.
@@ -51,7 +51,7 @@ class Servers(ABC):
         log.warning("redis is another server", server=str(server), before=str(before and before[0]))
         for other in list(self._links):
             if other is not link:
-                await other.disconnect()
+                other.disconnect()
 
     def sent_to(self, server: Server) -> None:  # noqa: B027 (only who finds by shards has a use for it)
         """Take note that a server said who has what it was asked for."""
@@ -66,10 +66,10 @@ class Servers(ABC):
         Where it is another one by now, all links are dropped. Raises StoreAway then.
         """
 
-    async def drop_links(self) -> None:
+    def drop_links(self) -> None:
         """Drop all links: each finds its way anew."""
         for link in list(self._links):
-            await link.disconnect()
+            link.disconnect()
 
 
 class OneServer(Servers):

@@ -1,42 +1,41 @@
 """What Redis answers when it does not do what it was asked, and what becomes of that."""
 
+from ssl import SSLError
+
 import pytest
-from redis import exceptions
+from hiredis import ProtocolError
 
 from tertulia.metrics import RetryCause
-from tertulia.store.errors import StoreAway, translate
+from tertulia.store.errors import Refused, StoreAway, translate
 
 
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
-        (exceptions.TimeoutError("Timeout reading from socket"), RetryCause.TIMEOUT),
         (TimeoutError(), RetryCause.TIMEOUT),
-        (exceptions.ConnectionError("Connection closed by server."), RetryCause.CONNECTION),
+        (ConnectionError("Redis closed the connection"), RetryCause.CONNECTION),
         (ConnectionRefusedError(111, "Connection refused"), RetryCause.CONNECTION),
         (ConnectionResetError(), RetryCause.CONNECTION),
         (OSError(113, "No route to host"), RetryCause.CONNECTION),
-        (exceptions.BusyLoadingError("Redis is loading the dataset"), RetryCause.LOADING),
-        (exceptions.ReadOnlyError("You can't write"), RetryCause.READ_ONLY),
-        (exceptions.MasterDownError("Link with MASTER is down"), RetryCause.READ_ONLY),
-        (exceptions.OutOfMemoryError("command not allowed"), RetryCause.OUT_OF_MEMORY),
-        (exceptions.ClusterDownError("The cluster is down"), RetryCause.CLUSTER),
-        (exceptions.ResponseError("LOADING Redis is loading"), RetryCause.LOADING),
-        (exceptions.ResponseError("READONLY You can't write"), RetryCause.READ_ONLY),
-        (exceptions.ResponseError("OOM command not allowed"), RetryCause.OUT_OF_MEMORY),
-        (exceptions.ResponseError("MISCONF Errors writing to the AOF"), RetryCause.MISCONFIGURED),
-        (exceptions.ResponseError("NOREPLICAS Not enough good replicas"), RetryCause.NO_REPLICAS),
-        (exceptions.ResponseError("BUSY Redis is busy running a script"), RetryCause.BUSY),
-        (exceptions.ResponseError("MASTERDOWN Link with MASTER is down"), RetryCause.READ_ONLY),
-        (exceptions.ResponseError("CLUSTERDOWN Hash slot not served"), RetryCause.CLUSTER),
-        (exceptions.ResponseError("TRYAGAIN Multiple keys request"), RetryCause.CLUSTER),
-        (exceptions.ResponseError("MOVED 1234 127.0.0.1:6380"), RetryCause.CLUSTER),
-        (exceptions.ResponseError("ASK 1234 127.0.0.1:6380"), RetryCause.CLUSTER),
-        (exceptions.AuthenticationError("WRONGPASS invalid username"), RetryCause.OTHER),
-        (exceptions.ResponseError("WRONGTYPE Operation against a key"), RetryCause.OTHER),
-        (exceptions.ResponseError("ERR unknown command"), RetryCause.OTHER),
-        (exceptions.NoPermissionError("this user has no permissions"), RetryCause.OTHER),
-        (exceptions.InvalidResponse("Protocol Error"), RetryCause.OTHER),
+        (SSLError("WRONG_VERSION_NUMBER"), RetryCause.CONNECTION),
+        (SSLError("CERTIFICATE_VERIFY_FAILED"), RetryCause.OTHER),
+        (Refused("LOADING Redis is loading the dataset"), RetryCause.LOADING),
+        (Refused("READONLY You can't write"), RetryCause.READ_ONLY),
+        (Refused("OOM command not allowed"), RetryCause.OUT_OF_MEMORY),
+        (Refused("MISCONF Errors writing to the AOF"), RetryCause.MISCONFIGURED),
+        (Refused("NOREPLICAS Not enough good replicas"), RetryCause.NO_REPLICAS),
+        (Refused("BUSY Redis is busy running a script"), RetryCause.BUSY),
+        (Refused("MASTERDOWN Link with MASTER is down"), RetryCause.READ_ONLY),
+        (Refused("CLUSTERDOWN Hash slot not served"), RetryCause.CLUSTER),
+        (Refused("TRYAGAIN Multiple keys request"), RetryCause.CLUSTER),
+        (Refused("MOVED 1234 127.0.0.1:6380"), RetryCause.CLUSTER),
+        (Refused("ASK 1234 127.0.0.1:6380"), RetryCause.CLUSTER),
+        (Refused("ERR max number of clients reached"), RetryCause.CONNECTION),
+        (Refused("WRONGPASS invalid username"), RetryCause.OTHER),
+        (Refused("WRONGTYPE Operation against a key"), RetryCause.OTHER),
+        (Refused("ERR unknown command"), RetryCause.OTHER),
+        (Refused("NOPERM this user has no permissions"), RetryCause.OTHER),
+        (ProtocolError("Protocol error, got 'H'"), RetryCause.OTHER),
     ],
 )
 def test_every_error_has_a_cause(error: Exception, cause: RetryCause) -> None:

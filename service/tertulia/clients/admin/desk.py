@@ -59,7 +59,7 @@ class Desk:
         traceback: TracebackType | None,
     ) -> None:
         for link in self._links.values():
-            await link.disconnect()
+            link.disconnect()
 
     def _link(self, chat: str) -> Link:
         link = self._links.get(chat)
