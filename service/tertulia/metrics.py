@@ -4,12 +4,12 @@ No label can be grown by a client: the values of ``dialect`` and ``chat`` are th
 configuration, the others come from enums, and all of them exist from the start. So every series is
 there at zero before it first counts, and asking for another one is an error.
 
-Fan-out and commits keep the child that they need (``metrics.deliveries("chatte")``) and count once
-for a batch, never once for a recipient.
+What is counted with every message is a ``Tally`` or a ``Spread``, which cost next to nothing; fan-out
+counts once for a batch, never once for a recipient.
 """
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import product
 from typing import Final, Literal, TypeVar
@@ -19,6 +19,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
+from tertulia.tallies import Spread, Tallies, Tally
 
 Kind = Literal["public", "private"]
 KINDS: Final[tuple[Kind, ...]] = ("public", "private")
@@ -99,6 +100,9 @@ class Metrics:
         def histogram(name: str, meaning: str, buckets: Iterable[float]) -> Histogram:
             return Histogram(f"tertulia_{name}", meaning, buckets=tuple(buckets), registry=registry)
 
+        def spread(name: str, meaning: str, bounds: Sequence[float]) -> Spread:
+            return Spread(f"tertulia_{name}", meaning, bounds, registry)
+
         # Sessions and what they do.
         self.connections = gauge("connections", "Open client connections, entered or not.")
         self.passwords_waiting = gauge(
@@ -124,19 +128,21 @@ class Metrics:
         self._disconnects = _by(
             counter("disconnects_total", "Client connections that ended.", "reason"), reasons
         )
-        self._messages = _by_both(
-            counter(
-                "messages_total",
-                "Messages from this node's clients that were committed.",
-                "kind",
-                "dialect",
-            ),
-            KINDS,
-            dialects,
+        self._messages = {both: Tally() for both in product(KINDS, dialects)}
+        Tallies(
+            "tertulia_messages",
+            "Messages from this node's clients that were committed.",
+            ("kind", "dialect"),
+            self._messages.items(),
+            registry,
         )
-        self._deliveries = _by(
-            counter("deliveries_total", "Messages written to this node's clients.", "dialect"),
-            dialects,
+        self._deliveries = {dialect: Tally() for dialect in dialects}
+        Tallies(
+            "tertulia_deliveries",
+            "Messages written to this node's clients.",
+            ("dialect",),
+            [((dialect,), tally) for dialect, tally in self._deliveries.items()],
+            registry,
         )
         self._pending_messages = _by(
             gauge(
@@ -177,8 +183,8 @@ class Metrics:
         )
 
         # Group commit.
-        self.batch_ops = histogram("batch_ops", "Operations in a committed batch.", _OPS)
-        self.commit_duration = histogram(
+        self.batch_ops = spread("batch_ops", "Operations in a committed batch.", _OPS)
+        self.commit_duration = spread(
             "commit_duration_seconds",
             "From sending a batch to its reply, retries included.",
             _LATENCIES,
@@ -196,7 +202,7 @@ class Metrics:
         self.burials = counter("burials_total", "Other nodes that this node buried.")
 
         # The bus.
-        self.publish_to_delivery = histogram(
+        self.publish_to_delivery = spread(
             "publish_to_delivery_seconds",
             "From the commit of an entry to its last write to a client here.",
             _LATENCIES,
@@ -262,11 +268,11 @@ class Metrics:
         """Return the counter of connections that ended for one reason."""
         return self._disconnects[reason.label]
 
-    def messages(self, kind: Kind, dialect: str) -> Counter:
+    def messages(self, kind: Kind, dialect: str) -> Tally:
         """Return the counter of one kind of messages that came in one dialect."""
         return self._messages[kind, dialect]
 
-    def deliveries(self, dialect: str) -> Counter:
+    def deliveries(self, dialect: str) -> Tally:
         """Return the counter of messages that were written in one dialect."""
         return self._deliveries[dialect]
 

@@ -351,7 +351,7 @@ class Devices:
         op = Deliver(session.name, fold(asked.me), session.address, asked.other, asked.text)
         outcome = await self._commit(op)
         if outcome is Outcome.DONE:
-            self._metrics.messages("private", "device").inc()
+            self._metrics.messages("private", "device").count += 1
             return True
         self.lost(
             session,

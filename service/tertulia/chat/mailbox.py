@@ -1,13 +1,12 @@
 """Private messages handed to this node: written to their sessions, confirmed, or returned to senders."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tertulia.chat.devices import Devices
 from tertulia.chat.letters import Letter, Letters, check_written
 from tertulia.chat.outgoing import Outgoing
 from tertulia.chat.ports import Delivery, Report, Store
-from tertulia.chat.session import Clock, Session, State
+from tertulia.chat.session import ACTIVE, LEAVING, Clock, Session
 from tertulia.domain.events import Summoned, Whispered
 from tertulia.domain.nicknames import fold
 from tertulia.metrics import Metrics
@@ -34,7 +33,7 @@ class Mailbox:
         """Give private events to their sessions; what nobody is there for goes back."""
         now = self._clock.time()
         given: list[Letter] = []
-        counts: Counter[str] = Counter()
+        counts: dict[str, int] = {}
         for delivery in deliveries:
             session = sessions.get(delivery.session)
             event = delivery.event
@@ -43,10 +42,11 @@ class Mailbox:
             elif isinstance(event, Summoned):
                 self._devices.summoned(delivery.session, event.port)
                 self._letters.skip(delivery.number)
-            elif session is not None and session.state in (State.ACTIVE, State.LEAVING):
+            elif session is not None and session.state in (ACTIVE, LEAVING):
                 session.whispers += 1
                 outgoing.add(session, session.voice.private(event, delivery.at))
-                counts[session.voice.name] += 1
+                dialect = session.voice.name
+                counts[dialect] = counts.get(dialect, 0) + 1
                 given.append(self._letters.give(delivery, session, now))
             elif isinstance(event, Whispered):
                 self._letters.hold(delivery.number)
@@ -54,7 +54,7 @@ class Mailbox:
             else:
                 self._letters.skip(delivery.number)
         for dialect, count in counts.items():
-            self._metrics.deliveries(dialect).inc(count)
+            self._metrics.deliveries(dialect).count += count
         if given:
             self._clock.call_soon(lambda: check_written(given))
 
