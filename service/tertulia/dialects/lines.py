@@ -41,17 +41,16 @@ class Lines:
 
         Raises TooLong, once, for each line past the bound.
         """
+        if self._start == len(self._buffer):
+            # All of it was read: an idle connection keeps nothing of its last read.
+            self._buffer, self._start, self._scanned = b"", 0, 0
+            return None
         end = self._buffer.find(b"\n", self._scanned)
         if end >= 0 and self._skipping:
             self._skipping = False
             self._start = self._scanned = end + 1
             end = self._buffer.find(b"\n", self._scanned)
         if end < 0:
-            if self._start == len(self._buffer):
-                self._buffer, self._start = (
-                    b"",
-                    0,
-                )  # an idle connection keeps nothing of its last read
             self._keep_partial()
             return None
         start = self._start

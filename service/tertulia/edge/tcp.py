@@ -127,6 +127,8 @@ class Connection(asyncio.Protocol):
             if self._reads_until_rest <= 0:
                 self._rest()
             return
+        if self._plain and self._acknowledgement and data.startswith(self._acknowledgement):
+            data = self._take_acknowledgements(session, self._acknowledgement, data)
         self._reads_until_rest = _READS_UNTIL_REST
         if self._listener.patience.of_silence and self._timer is not None:
             self._timer.cancel()
@@ -142,6 +144,15 @@ class Connection(asyncio.Protocol):
             return 0
         count, rest = divmod(len(data), listener.acknowledgement_length)
         return 0 if rest else count
+
+    def _take_acknowledgements(self, session: Served, each: bytes, data: bytes) -> bytes:
+        """Take those that data begins with, which need not be read as lines; return the rest."""
+        unit = end = len(each)
+        while data.startswith(each, end):
+            end += unit
+        session.acknowledged += end // unit
+        self._charge_acknowledgements(end // unit)
+        return data[end:]
 
     def eof_received(self) -> bool:
         # What was read before the end is carried out, and answered: the other half may be open.
@@ -293,7 +304,8 @@ class Connection(asyncio.Protocol):
         host, reader, limits = self._listener.host, session.reader, self._listener.limits
         self._plain = False
         while session.takes_commands and session.awaiting < limits.uncommitted_commands:
-            if (self._throttle is not None or self._is_behind) and not self._draining:
+            behind = self._lagging and self._is_behind
+            if (behind or self._throttle is not None) and not self._draining:
                 return
             command = reader.next_command()
             if command is None:
@@ -311,8 +323,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def _is_behind(self) -> bool:
-        """Whether so much waits for the client that it is not read from."""
-        return self._lagging and self.backlog() > self._listener.limits.outbox_pause_bytes
+        """Whether so much waits for a client that lags that it is not read from."""
+        return self.backlog() > self._listener.limits.outbox_pause_bytes
 
     @property
     def _is_tls(self) -> bool:
@@ -323,13 +335,15 @@ class Connection(asyncio.Protocol):
         if self._commands is None:
             self._commands = TokenBucket(limits.commands_per_second, limits.commands_burst)
         self._spoke_at = self._listener.loop.time()
-        self._wait(self._commands.charge(1, self._spoke_at))
+        if debt := self._commands.charge(1, self._spoke_at):
+            self._wait(debt)
 
     def _charge_bytes(self, count: int) -> None:
         limits = self._listener.limits
         if self._bytes is None:
             self._bytes = TokenBucket(limits.bytes_per_second, limits.bytes_burst)
-        self._wait(self._bytes.charge(count, self._listener.loop.time()))
+        if debt := self._bytes.charge(count, self._listener.loop.time()):
+            self._wait(debt)
 
     def _charge_acknowledgements(self, count: int) -> None:
         self._acknowledgements_free -= count
@@ -339,7 +353,7 @@ class Connection(asyncio.Protocol):
             self._set_reading()
 
     def _wait(self, seconds: float) -> None:
-        if seconds and self._throttle is None and not self._closing:
+        if self._throttle is None and not self._closing:
             self._listener.metrics.reads_paused.inc()
             self._throttle = self._listener.loop.call_later(seconds, self._unthrottle)
 
@@ -354,7 +368,7 @@ class Connection(asyncio.Protocol):
         reading = (
             not self._draining
             and self._throttle is None
-            and not self._is_behind
+            and not (self._lagging and self._is_behind)
             and session.takes_commands
             and session.awaiting < self._listener.limits.uncommitted_commands
         )

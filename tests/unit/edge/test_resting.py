@@ -1,8 +1,10 @@
 """Clients that only acknowledge are read less often, and nothing that they say is lost or late by much."""
 
 import asyncio
+import fcntl
 import os
 import socket
+import termios
 from collections.abc import AsyncIterator
 
 import pytest
@@ -121,6 +123,14 @@ class Service:
     async def send(self, data: bytes) -> None:
         self.client.sendall(data)
 
+    def has_read(self) -> bool:
+        """Say whether nothing that was sent is left to be read."""
+        left = bytearray(4)
+        fd = self.chat.session.outbox.plain_socket()
+        assert fd is not None
+        fcntl.ioctl(fd, termios.FIONREAD, left)
+        return not any(left)
+
     async def acknowledge(self, count: int) -> None:
         """Acknowledge one by one, each read before the next."""
         for _ in range(count):
@@ -186,13 +196,30 @@ async def test_who_says_something_is_heard_whole_and_in_order(service: Service) 
     await service.send(ACKNOWLEDGEMENT * 2 + b"se")
     await until(lambda: len(service.resting) == 0, WITHIN, "the end of the rest")
     await service.send(b"cond\n" + ACKNOWLEDGEMENT + b"x" * 1000 + b"\n")
-    await until(lambda: len(service.chat.said) == 6, WITHIN, "all lines")
-    # Where acknowledgements are not alone they are commands like others.
-    line = ACKNOWLEDGEMENT.rstrip()
-    assert service.chat.said == [b"first", line, line, b"second", line, b"x" * 1000]
-    assert service.chat.session.acknowledged == 100
+    await until(lambda: len(service.chat.said) == 4, WITHIN, "all lines")
+    # Behind something else acknowledgements are commands like others.
+    assert service.chat.said == [b"first", b"second", ACKNOWLEDGEMENT.rstrip(), b"x" * 1000]
+    assert service.chat.session.acknowledged == 102
     await service.acknowledge(100)
     assert len(service.resting) == 1
+
+
+@pytest.mark.parametrize("split", range(1, 2 * len(ACKNOWLEDGEMENT) + 6))
+async def test_acknowledgements_before_other_words_are_counted(
+    service: Service, split: int
+) -> None:
+    await service.send(b"first\n")
+    await until(lambda: service.chat.said == [b"first"], WITHIN, "the first words")
+    data = ACKNOWLEDGEMENT * 2 + b"then\n"
+    await service.send(data[:split])
+    # Which is one read, so that the rest is another: nothing tells when half a line was read.
+    await until(service.has_read, WITHIN, "the first part")
+    await service.send(data[split:])
+    await until(lambda: service.chat.said[-1] == b"then", WITHIN, "the last words")
+    line = ACKNOWLEDGEMENT.rstrip()
+    counted = service.chat.session.acknowledged + service.chat.said.count(line)
+    assert counted == 2
+    assert [it for it in service.chat.said if it != line] == [b"first", b"then"]
 
 
 @pytest.mark.parametrize("last", [b"", b"last\n"])
