@@ -1,6 +1,6 @@
 """What a client reads when what it asked for is settled."""
 
-from tertulia.chat.ports import Close, Op, Outcome, Say, Whisper
+from tertulia.chat.ports import DONE, Close, Op, Outcome, Say, Whisper
 from tertulia.dialects.contract import Refusal, Voice
 
 
@@ -11,10 +11,10 @@ def answer_to(op: Op, voice: Voice) -> bytes:
     if isinstance(op, Close):
         return voice.refusal(Refusal.FORBIDDEN) if op.outcome is Outcome.FORBIDDEN else b""
     assert isinstance(op, Whisper)
+    if op.outcome is DONE:
+        return voice.sent(op.tag)
     if op.outcome is Outcome.UNKNOWN:
         return voice.refusal(Refusal.UNKNOWN_RECIPIENT, op.recipient, op.tag)
     if op.outcome is Outcome.FULL:
         return voice.refusal(Refusal.MAILBOX_FULL, op.recipient, op.tag)
-    if op.outcome is Outcome.KEPT:
-        return voice.kept(op.recipient, op.tag)
-    return voice.sent(op.tag)
+    return voice.kept(op.recipient, op.tag)

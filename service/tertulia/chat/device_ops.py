@@ -1,26 +1,25 @@
 """What devices want changed, as ops of the store: each takes effect as a whole, in its batch."""
 
 import asyncio
-from dataclasses import dataclass, field
+
+import msgspec
 
 from tertulia.chat.ports import Op
 
 
-@dataclass(slots=True, eq=False)
-class DeviceOp(Op):
+class DeviceOp(Op, eq=False, kw_only=True):
     """An op of a device. ``session`` names its connection, ``key`` the account that it is about.
 
     ``note`` is what the store has to say beyond the outcome. GONE: not logged in at that address.
     """
 
-    note: str = field(default="", init=False)
-    settled: asyncio.Future[None] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future(), init=False
+    note: str = ""
+    settled: asyncio.Future[None] = msgspec.field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
 
-@dataclass(slots=True, eq=False)
-class SignUp(DeviceOp):
+class SignUp(DeviceOp, eq=False):
     """Make an account, and log it in; TAKEN where the name is an account's or somebody's."""
 
     nickname: str
@@ -29,8 +28,7 @@ class SignUp(DeviceOp):
     port: int
 
 
-@dataclass(slots=True, eq=False)
-class LogIn(DeviceOp):
+class LogIn(DeviceOp, eq=False):
     """Log an account in, in place of any earlier login; UNKNOWN where there is none."""
 
     nickname: str
@@ -38,15 +36,13 @@ class LogIn(DeviceOp):
     port: int
 
 
-@dataclass(slots=True, eq=False)
-class LogOut(DeviceOp):
+class LogOut(DeviceOp, eq=False):
     """Log an account out; UNKNOWN where it is not logged in."""
 
     address: str
 
 
-@dataclass(slots=True, eq=False)
-class OpenChat(DeviceOp):
+class OpenChat(DeviceOp, eq=False):
     """Put a device onchat with somebody; the note is his port, 1 (offchat) or 0 (nobody).
 
     With 1 the connection waits: when the other comes onchat, it gets a Summoned. With a port, the
@@ -57,24 +53,21 @@ class OpenChat(DeviceOp):
     other: str
 
 
-@dataclass(slots=True, eq=False)
-class JoinUp(DeviceOp):
+class JoinUp(DeviceOp, eq=False):
     """Put a device onchat with a user whom it adds to a chat; it does not wait for him."""
 
     address: str
     other: str
 
 
-@dataclass(slots=True, eq=False)
-class Disengage(DeviceOp):
+class Disengage(DeviceOp, eq=False):
     """Put a device offchat; with ``only_waiting``, only if this very connection waits."""
 
     address: str
     only_waiting: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Deliver(DeviceOp):
+class Deliver(DeviceOp, eq=False):
     """Give a message to whoever it is for: at once, where he is in the room; else it waits for him.
 
     UNKNOWN where nobody of that name is left, FULL where no more is kept.
@@ -85,8 +78,7 @@ class Deliver(DeviceOp):
     text: str
 
 
-@dataclass(slots=True, eq=False)
-class Forget(DeviceOp):
+class Forget(DeviceOp, eq=False):
     """Remove messages that were shown. Those that are gone already don't matter."""
 
     sender: str

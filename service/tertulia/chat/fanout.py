@@ -5,7 +5,7 @@ everybody of that voice at once. The few sessions that read something else (who 
 the entry, a sender whose dialect does not echo, a new administrator) have a ``Cut`` each.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tertulia.dialects.contract import Place, Voice
@@ -51,6 +51,8 @@ class OneByOne:
     def write(self, data: bytes, but: Collection["Outbox"]) -> None:
         """Write to all, but for some."""
         writes = self._writes
+        if not writes:
+            return
         # Taking the few out for a moment is cheaper than looking for each of the many among them.
         apart = {outbox: writes.pop(outbox) for outbox in but if outbox in writes}
         for write in list(writes.values()):
@@ -92,11 +94,11 @@ class Group:
 
     __slots__ = ("_crowd", "_held", "lagging", "said", "sessions", "voice")
 
-    def __init__(self, voice: Voice, crowd: Crowd) -> None:
+    def __init__(self, voice: Voice, crowd: Crowd, lagging: "set[Session]") -> None:
+        """``lagging``: those of all groups."""
         self.voice = voice
         self.sessions: set[Session] = set()
-        self.lagging: set[Session] = set()
-        """Sessions with a backlog: the only ones looked at one by one."""
+        self.lagging = lagging
         self.said = 0
         """How many public messages were written to this group in all."""
         self._crowd = crowd
@@ -129,19 +131,26 @@ class Group:
     ) -> None:
         """Write an entry's events to every session."""
         voice = self.voice
-        public = voice.public
-        pieces = [public(event) for event in events]
+        pieces = list(map(voice.public, events))
         blob = voice.batch(pieces, place)
-        apart = [session for session in cuts if session in self.sessions] if cuts else ()
-        if blob:
-            self._crowd.write(blob, [session.outbox for session in apart])
-            for session in self._held.difference(apart):
-                session.write(blob)
+        if not cuts:
+            self._write(blob, ())
+            return
+        apart = [session for session in cuts if session in self.sessions]
+        self._write(blob, apart)
         for session in apart:
             cut = cuts[session]
             own = cut.prefix + voice.batch(cut.apply(pieces), place)
             if own:
                 session.write(own)
+
+    def _write(self, data: bytes, but: "Sequence[Session]") -> None:
+        if not data:
+            return
+        self._crowd.write(data, [session.outbox for session in but] if but else ())
+        if self._held:
+            for session in self._held.difference(but):
+                session.write(data)
 
 
 class Audience:
@@ -152,12 +161,14 @@ class Audience:
         self._metrics = metrics
         self._crowd = crowd
         self._groups: dict[Voice, Group] = {}
+        self.lagging: set[Session] = set()
+        """Sessions with a backlog: the only ones looked at one by one."""
 
     def add(self, session: "Session") -> None:
         """Take in a session, which reads what is told from now on."""
         group = self._groups.get(session.voice)
         if group is None:
-            group = self._groups[session.voice] = Group(session.voice, self._crowd())
+            group = self._groups[session.voice] = Group(session.voice, self._crowd(), self.lagging)
         session.group = group
         session.said_before = group.said
         group.add(session)
@@ -171,14 +182,10 @@ class Audience:
         self, events: Sequence[PublicEvent], cuts: Mapping["Session", Cut], place: Place
     ) -> None:
         """Write events to everybody, or what is cut for them."""
-        messages = sum(isinstance(event, Said) for event in events)
+        messages = list(map(type, events)).count(Said)
         for group in self._groups.values():
             if group.sessions:
                 group.write(events, cuts, place)
                 group.said += messages
-                self._metrics.deliveries(group.voice.name).inc(len(events) * len(group.sessions))
-
-    def lagging(self) -> Iterator["Session"]:
-        """Give the sessions with a backlog."""
-        for group in self._groups.values():
-            yield from tuple(group.lagging)
+                tally = self._metrics.deliveries(group.voice.name)
+                tally.count += len(events) * len(group.sessions)

@@ -32,7 +32,7 @@ class Letter:
 
     def is_done(self, now: float, patience: float) -> bool:
         """Say whether it may be forgotten; a client that acknowledges has ``patience`` seconds to."""
-        if not self.is_written():
+        if not (self._written or self.is_written()):
             return False
         session = self.session
         return (

@@ -1,11 +1,13 @@
 """Where a node is in a chat's log, and what a message at another place means: pure decisions."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Position:
+from tertulia.dialects.contract import Place
+
+
+class Position(msgspec.Struct, frozen=True):
     """A place in the log. Offsets count up by one an entry; an epoch ends when the store loses data."""
 
     epoch: str
@@ -25,7 +27,7 @@ class Verdict(Enum):
     """It is of another epoch: the store lost data, and what is known has to be written down again."""
 
 
-def judge(have: Position, arrived: Position) -> Verdict:
+def judge(have: Position, arrived: Position | Place) -> Verdict:
     """Decide about an entry that arrived, given the last one that was delivered."""
     if arrived.epoch != have.epoch:
         return Verdict.RESEAT

@@ -1,8 +1,9 @@
 """A chat on this node: its sessions, what they ask for, and what they are told."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.answers import answer_to
@@ -15,6 +16,9 @@ from tertulia.chat.mailbox import Mailbox
 from tertulia.chat.orders import Orders
 from tertulia.chat.outgoing import Outgoing
 from tertulia.chat.ports import (
+    DONE,
+    GONE,
+    KEPT,
     Close,
     Delivery,
     Entry,
@@ -30,7 +34,7 @@ from tertulia.chat.ports import (
 )
 from tertulia.chat.resuming import Resumption, token_key
 from tertulia.chat.roster import Roster
-from tertulia.chat.session import Clock, Outbox, Session, State
+from tertulia.chat.session import CONNECTED, LEAVING, Clock, Outbox, Session, State
 from tertulia.dialects.contract import Place, Refusal, Voice, Welcome
 from tertulia.domain import commands, nicknames
 from tertulia.domain.bans import Ban
@@ -108,7 +112,7 @@ class Room:
         elif isinstance(command, commands.Faulty):
             self._metrics.faults(command.fault).inc()
             session.answer(session.voice.fault(command))
-        elif session.state is State.CONNECTED:
+        elif session.state is CONNECTED:
             if isinstance(command, commands.Enter):
                 self._entering.enter(session, command)
             else:
@@ -146,7 +150,7 @@ class Room:
     @property
     def lagging(self) -> int:
         """How many sessions have a backlog."""
-        return sum(1 for _ in self._audience.lagging())
+        return len(self._audience.lagging)
 
     def drain(self) -> None:
         """Let everybody leave. What they had sent and was read is committed first."""
@@ -167,7 +171,7 @@ class Room:
 
     def settled(self, ops: Sequence[Op]) -> None:
         answered: dict[Session, None] = {}
-        messages: Counter[tuple[Kind, str]] = Counter()
+        messages: dict[tuple[Kind, str], int] = {}
         for op in ops:
             if isinstance(op, Report):
                 self._mailbox.returned(op)
@@ -182,15 +186,16 @@ class Room:
                 self._outgoing.add(session, self._settle(session, op))
                 kind = _message(op)
                 if kind is not None:
-                    messages[kind, session.voice.name] += 1
+                    counted = kind, session.voice.name
+                    messages[counted] = messages.get(counted, 0) + 1
         self._outgoing.flush()
         for session in answered:
-            if session.state is State.LEAVING and not session.awaiting:
+            if session.state is LEAVING and not session.awaiting:
                 self._end(session, Disconnect.LEFT)
             else:
                 session.outbox.proceed()
         for (kind, dialect), count in messages.items():
-            self._metrics.messages(kind, dialect).inc(count)
+            self._metrics.messages(kind, dialect).count += count
 
     def flush(self) -> None:
         self._outgoing.flush()
@@ -246,7 +251,7 @@ class Room:
         cut = Cut()
         if session.resume is None:
             # What comes after it in its entry is still to be read, so its place is before that entry.
-            place = replace(self._place, offset=self._place.offset - 1)
+            place = structs.replace(self._place, offset=self._place.offset - 1)
             cut.start = len(news) + 1
             cut.prefix = session.voice.welcome(
                 Welcome(
@@ -304,7 +309,7 @@ class Room:
             return trailer
         if isinstance(op, Leave):
             return voice.farewell()
-        if op.outcome is Outcome.GONE:
+        if op.outcome is GONE:
             return b""  # the log says how it went: it left, or the chat was closed
         return answer_to(op, voice) + trailer
 
@@ -359,7 +364,7 @@ class Room:
             session.begins_after(news[: cuts[session].start])
         if arrived:
             self._clock.call_soon(lambda: self._entering.told_everybody(started))
-        for session in list(self._audience.lagging()):
+        for session in tuple(self._audience.lagging):
             if session.outbox.backlog() > self._limits.outbox_bytes:
                 self.lost(session, Disconnect.SLOW_READER)
         for session, reason in gone:
@@ -394,7 +399,7 @@ class Room:
 def _message(op: Op) -> Kind | None:
     """Return what kind of message an op has got to where it was to go, if it is one."""
     if isinstance(op, Say):
-        return "public" if op.outcome is not Outcome.GONE else None
-    if isinstance(op, Whisper) and op.outcome in (Outcome.DONE, Outcome.KEPT):
+        return "public" if op.outcome is not GONE else None
+    if isinstance(op, Whisper) and op.outcome in (DONE, KEPT):
         return "private"
     return None

@@ -81,6 +81,10 @@ class State(Enum):
     ENDED = auto()
 
 
+# What every message asks for: Python 3.11 takes twenty times as long to look into an enum.
+CONNECTED, ACTIVE, LEAVING = State.CONNECTED, State.ACTIVE, State.LEAVING
+
+
 class Session:
     """A client's state in the chat. Only the room changes it."""
 
@@ -147,19 +151,19 @@ class Session:
     @property
     def takes_commands(self) -> bool:
         """Whether a further command makes sense: not while it is on its way in."""
-        if self.state is State.ACTIVE:
+        if self.state is ACTIVE:
             return not self.resuming
-        return self.state is State.CONNECTED
+        return self.state is CONNECTED
 
     @property
     def is_active(self) -> bool:
         """Whether it is in the room."""
-        return self.state is State.ACTIVE
+        return self.state is ACTIVE
 
     @property
     def is_in_hurry(self) -> bool:
         """Whether the client has to do something soon: choose a nickname."""
-        return self.state is State.CONNECTED
+        return self.state is CONNECTED
 
     def received(self) -> int:
         """Return how many messages were written to it: what a client acknowledges."""

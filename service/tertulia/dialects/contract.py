@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+import msgspec
+
 from tertulia.domain.commands import Command, Faulty
 from tertulia.domain.events import PrivateEvent, PublicEvent
 
@@ -23,8 +25,7 @@ class Refusal(StrEnum):
     """Only the administrator may, or the chat is configured to refuse it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where an entry stands in the chat's log, and when it was committed."""
 
     epoch: str

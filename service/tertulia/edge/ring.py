@@ -161,7 +161,7 @@ class Ring:
         lengths = array("I", [len(data)]) * count
         for place in but:
             lengths[place] = 0
-        address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value
+        address = ctypes.c_void_p.from_buffer(ctypes.c_char_p(data)).value
         prepared = requests.addressed(address, lengths)
         short: list[tuple[int, int]] = []
         for first in range(0, count, self._at_once):
@@ -193,19 +193,16 @@ class Ring:
         """Take the results, and return those that fall short."""
         words = self._words
         head = words[self._results_head // 4]
-        places = [(head + i) % self._most_results for i in (0, done)]
-        if places[0] < places[1] or not done:
-            ranges = [slice(places[0], places[1])]
-        else:
-            ranges = [slice(places[0], self._most_results), slice(0, places[1])]
-        results = b"".join(
-            self._results[it.start * 4 + 2 : it.stop * 4 : 4].tobytes() for it in ranges
-        )
+        start = head % self._most_results
+        stop = min(start + done, self._most_results)
+        over = done - (stop - start)  # those are at the beginning
+        results = self._results[start * 4 + 2 : stop * 4 : 4].tobytes()
+        if over:
+            results += self._results[2 : over * 4 : 4].tobytes()
         short = []
         if results != lengths.tobytes():
-            whose = b"".join(
-                self._results_for[it.start * 2 : it.stop * 2 : 2].tobytes() for it in ranges
-            )
+            whose = self._results_for[start * 2 : stop * 2 : 2].tobytes()
+            whose += self._results_for[0 : over * 2 : 2].tobytes()
             told = dict(
                 zip(memoryview(whose).cast("Q"), memoryview(results).cast("i"), strict=True)
             )

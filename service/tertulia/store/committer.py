@@ -18,9 +18,10 @@ from tertulia.chat.position import Position
 from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
 from tertulia.store.backoff import Backoff
+from tertulia.store.connection import Argument
 from tertulia.store.errors import Fenced, NewEpoch, StoreAway
 from tertulia.store.keys import Keys
-from tertulia.store.link import Argument, Link
+from tertulia.store.link import Link
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import COMMIT, SHOW
 from tertulia.store.wire import Batch
@@ -80,6 +81,8 @@ class Committer:
         """Since when every batch was answered, in monotonic seconds; None while Redis is away."""
         self.lacks_replica = False
         """Whether there was no replica at the last commit, where one is wanted."""
+        self._new_epoch = new_epoch_name()
+        """What a batch calls the epoch that it begins where Redis turns out to have lost data."""
         self._shown_to = 0
         self._trouble: RetryCause | None = None
         self.outages = 0
@@ -89,9 +92,10 @@ class Committer:
 
     def submit(self, op: Op) -> None:
         """Put an op in the queue."""
+        if not self._queue:
+            self._work.set()
         self._queue.append(op)
         self._submitted += 1
-        self._work.set()
 
     def followed(self) -> None:
         """Settle what was committed up to what was just delivered: own copies come before answers."""
@@ -132,6 +136,7 @@ class Committer:
         entry did come by is done as far as everybody could see; only its letters may have got lost.
         """
         self.told = self._member.position
+        self._new_epoch = new_epoch_name()
         self._shown_to = 0
         self._member.answered_batch = 0
         batches = [(number, ops) for number, _, _, ops in self._unsettled]
@@ -304,7 +309,7 @@ class Committer:
             round(settings.log_age_seconds * 1000),
             settings.log_bytes,
             "" if self._is_replicated else keys.room,
-            new_epoch_name(),
+            self._new_epoch,
             settings.pending_messages,
             settings.pending_bytes,
             member.answered_batch,

@@ -4,6 +4,8 @@ import secrets
 from collections import deque
 from dataclasses import dataclass, field
 
+import msgspec
+
 from tertulia.chat.position import Position
 from tertulia.dialects.contract import Place
 
@@ -12,8 +14,7 @@ _REMEMBERED = 4096
 """Entries that a node knows again: more than a Redis that was rewound has lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """An entry that was delivered: enough to know it again."""
 
     place: Place

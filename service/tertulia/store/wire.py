@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -48,8 +47,7 @@ class Unknown(Exception):
     """Something that this version does not understand: skipped and counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoomMessage:
+class RoomMessage(msgspec.Struct, frozen=True):
     """An entry as it comes over the bus."""
 
     entry: Entry
@@ -59,16 +57,14 @@ class RoomMessage:
     """How many of its events this version does not understand."""
 
 
-@dataclass(frozen=True, slots=True)
-class InboxMessage:
+class InboxMessage(msgspec.Struct, frozen=True):
     """Letters for this node."""
 
     epoch: str
     deliveries: Sequence[Delivery]
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeMessage:
+class ProbeMessage(msgspec.Struct, frozen=True):
     """This node's own word to itself: the subscription works, and should have brought so much."""
 
     position: Position

@@ -77,7 +77,7 @@ def test_an_op_without_answers_behind_it_has_none(session: Session) -> None:
 
 def in_group(voice: Voice, said: int) -> Session:
     session = Session(voice, RecordingOutbox(), "192.0.2.1", 4000)
-    session.group = Group(voice, OneByOne())
+    session.group = Group(voice, OneByOne(), set())
     session.group.said = said
     session.said_before = said
     return session
