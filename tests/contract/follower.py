@@ -64,6 +64,7 @@ class RecordingFollower:
         if not entry.events and not entry.orders:
             self.broken.append(f"entry {entry.position.offset} is empty")
         self.entries.append(entry)
+        self._unflushed = True
         self.orders += entry.orders
         for event in entry.events:
             self.calls.append(f"event {describe(event)}")
@@ -168,7 +169,7 @@ class RecordingFollower:
     def _enter(self, call: str) -> None:
         if self._inside:
             self.broken.append(f"{call} was called within another call")
-        if self._unflushed and call not in ("settled", "flush"):
+        if self._unflushed and call not in ("entry", "deliveries", "settled", "flush"):
             self.broken.append(f"{call} came before what was delivered was flushed")
         self._inside = True
         self.calls.append(call)

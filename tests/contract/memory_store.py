@@ -343,17 +343,19 @@ class MemoryStore:
             self.wake()
 
     def _follow(self) -> None:
+        """Take what has come by now: all of it in one turn, as from a read."""
         if self._follower is None or not self._bus:
             return
-        item = self._bus.popleft()
-        if isinstance(item, Entry):
-            self._follower.entry(item)
-        elif isinstance(item, tuple):
-            self._unsettled -= 1
-            self._follower.settled(item)
-        else:
-            self._follower.deliveries(item)
-            self._follower.flush()
+        while self._bus:
+            item = self._bus.popleft()
+            if isinstance(item, Entry):
+                self._follower.entry(item)
+            elif isinstance(item, tuple):
+                self._unsettled -= 1
+                self._follower.settled(item)
+            else:
+                self._follower.deliveries(item)
+        self._follower.flush()
 
     def _start_over(self, follower: Follower) -> None:
         follower.fenced()

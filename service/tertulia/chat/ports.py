@@ -180,7 +180,8 @@ class Follower(Protocol):
     def entry(self, entry: Entry) -> None:
         """Take the next entry of the log: each exactly once, in the log's order.
 
-        Entries of ops of this node come here before, or at the latest just after, ``settled``.
+        Entries of ops of this node come here before, or at the latest just after, ``settled``. What is
+        said in them is written then, or with ``flush``: what comes together is one write.
         """
         ...
 
@@ -189,9 +190,9 @@ class Follower(Protocol):
         ...
 
     def flush(self) -> None:
-        """Write what was given to it: nothing more comes in this turn. It comes after ``deliveries``.
+        """Write what was given to it: nothing more comes in this turn.
 
-        What is settled in between may so be written together with what was delivered.
+        It comes after ``entry`` and ``deliveries``, and what is settled in between is written with them.
         """
         ...
 

@@ -90,6 +90,8 @@ class Room:
             orders, self._sessions, self.roster, devices, self._entering.ban_on, self.lost
         )
         self._place = Place("", 0, 0.0)
+        self._said: list[PublicEvent] = []
+        """What was said up to ``_place`` and is still to be told: what comes in one turn is one write."""
 
     def __len__(self) -> int:
         """Return how many sessions have asked for a nickname and are not gone."""
@@ -161,15 +163,25 @@ class Room:
     # --- What the store tells --------------------------------------------------------------------
 
     def entry(self, entry: Entry) -> None:
+        if self._outgoing.texts:
+            self._outgoing.flush()  # a letter that came before is read before
+        events = entry.events
+        if not entry.orders and list(map(type, events)).count(Said) == len(events):
+            self._said += events
+            self._place = entry.place
+            return
+        self._tell_said()
         self._place = entry.place
         for order in entry.orders:
             self._dismissals.obey(order)
-        self._tell(entry.events)
+        self._tell(events)
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        self._tell_said()
         self._mailbox.deliver(deliveries, self._sessions, self._outgoing)
 
     def settled(self, ops: Sequence[Op]) -> None:
+        self._tell_said()
         answered: dict[Session, None] = {}
         messages: dict[tuple[Kind, str], int] = {}
         for op in ops:
@@ -198,6 +210,7 @@ class Room:
             self._metrics.messages(kind, dialect).count += count
 
     def flush(self) -> None:
+        self._tell_said()
         self._outgoing.flush()
 
     def confirmed(self) -> int:
@@ -314,6 +327,11 @@ class Room:
         return answer_to(op, voice) + trailer
 
     # --- Telling everybody -----------------------------------------------------------------------
+
+    def _tell_said(self) -> None:
+        if self._said:
+            said, self._said = self._said, []
+            self._tell(said)
 
     def _tell(self, events: Iterable[PublicEvent]) -> None:
         """Take events into the roster and write them to everybody whom they concern."""

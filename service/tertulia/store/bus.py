@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import structlog
@@ -80,6 +80,10 @@ class Bus:
         self.subscribed = asyncio.Event()
         """Set when the subscription has worked for the first time."""
         self._heard_at: float | None = None  # None while there is no subscription
+        self._is_told = True
+        """Whether all that was delivered is written."""
+        # When what the bus has brought was committed, until it is written.
+        self._untold: list[float] = []
 
     @property
     def is_up(self) -> bool:
@@ -106,12 +110,11 @@ class Bus:
                     before, self._heard_at = self._heard_at, self._clock()
                     if self._heard_at - (before or 0.0) > late:
                         await self._subscription.confirm()
-                    for message in messages:
-                        if message[0] not in _MESSAGES:
-                            raise StoreAway(
-                                RetryCause.CLUSTER, "the slot was moved to another shard"
-                            )
-                        await self._take(message[2])
+                    try:
+                        for message in messages:
+                            await self._take(message)
+                    finally:
+                        self._tell()
             except StoreAway as error:
                 if self._heard_at is not None:
                     log.warning("bus lost", chat=self._keys.chat, cause=error.cause.value)
@@ -126,9 +129,11 @@ class Bus:
         self._heard_at = self._clock()
         self.subscribed.set()
 
-    async def _take(self, data: bytes) -> None:
+    async def _take(self, came: Sequence[bytes]) -> None:
+        if came[0] not in _MESSAGES:
+            raise StoreAway(RetryCause.CLUSTER, "the slot was moved to another shard")
         try:
-            message = parse_message(data)
+            message = parse_message(came[2])
         except Unknown:
             self._metrics.bus_unknown.inc()
             return
@@ -154,11 +159,12 @@ class Bus:
             verdict = judge(self._member.position, place)
         if verdict is Verdict.DELIVER:
             self._deliver(message)
-            self._metrics.publish_to_delivery.observe(max(0.0, time.time() - place.at))
+            self._untold.append(place.at)
         elif verdict is Verdict.RESEAT:
             raise NewEpoch
 
     def _deliver(self, message: RoomMessage) -> None:
+        self._is_told = False
         member = self._member
         member.position = message.entry.position
         if message.node == member.node:
@@ -179,27 +185,39 @@ class Bus:
             self._tracer.delivered(
                 self._keys.chat, message.node, message.batch, entry.place, len(entry.events)
             )
-        self._committer.followed()
 
     async def _take_letters(self, message: InboxMessage) -> None:
         if message.deliveries and message.deliveries[0].number > self._member.letters + 1:
             self._metrics.bus_gaps.inc()
+            self._tell()
             await self._read_inbox()
         self._hand_over([d for d in message.deliveries if d.number > self._member.letters])
 
     def _hand_over(self, fresh: list[Delivery]) -> None:
         if fresh:
+            self._is_told = False
             self._member.letters = fresh[-1].number
             if unknown := sum(delivery.event is None for delivery in fresh):
                 self._metrics.bus_unknown.inc(unknown)
             self._follower.deliveries(fresh)
-            self._committer.followed()
-            self._follower.flush()
+
+    def _tell(self) -> None:
+        """Have all that was delivered written, and answered: what came together is one write."""
+        if self._is_told:
+            return
+        self._is_told = True
+        self._committer.followed()
+        self._follower.flush()
+        now = time.time()
+        for at in self._untold:
+            self._metrics.publish_to_delivery.observe(max(0.0, now - at))
+        self._untold.clear()
 
     # --- Recovery --------------------------------------------------------------------------------
 
     async def catch_up(self) -> None:
         """Read on from the last entry and the last letter that were delivered. Raises NewEpoch."""
+        self._tell()
         end = await self._end()
         if end.offset > self._member.position.offset:
             self._metrics.bus_recoveries.inc()
@@ -277,6 +295,7 @@ class Bus:
             for name, fields in page:
                 self._metrics.bus_recovered_entries.inc()
                 self._deliver(parse_logged(self._member.position.epoch, name, fields))
+            self._tell()
 
     def _note_lost(self, lost: int) -> None:
         self._metrics.bus_lost_entries.inc(lost)
@@ -300,6 +319,7 @@ class Bus:
             if not fresh:
                 return
             self._hand_over(fresh)
+            self._tell()
 
     async def seat(self) -> Position:
         """Read who is in the room, and who may not come in, and tell the follower.

@@ -1,0 +1,69 @@
+"""What comes together is one write to everybody, in the order in which it came."""
+
+import pytest
+
+from fakes.house import Client
+from tertulia.chat.ports import Delivery, Entry, Outcome, Say
+from tertulia.chat.room import Room
+from tertulia.dialects.contract import Place
+from tertulia.domain.events import Joined, Left, PublicEvent, Said, Whispered
+from unit.chat.conftest import Enter
+
+
+@pytest.fixture
+def andy(enter: Enter) -> Client:
+    client = enter("andy")
+    client.read()
+    return client
+
+
+def bring(room: Room, offset: int, *events: PublicEvent) -> None:
+    room.entry(Entry(Place("e", offset, 0.0), events))
+
+
+def said(text: str) -> Said:
+    return Said("betty", "other:1", text)
+
+
+def test_what_was_said_in_several_entries_is_one_write(andy: Client, room: Room) -> None:
+    writes = andy.outbox.writes
+    bring(room, 10, said("one"), said("two"))
+    bring(room, 11, said("three"))
+    assert andy.outbox.read() == []
+    room.flush()
+    assert andy.outbox.read() == ["said betty one", "said betty two", "said betty three"]
+    assert andy.outbox.writes == writes + 1
+    room.flush()
+    assert andy.outbox.writes == writes + 1
+
+
+def test_ones_own_copy_comes_before_the_answer(andy: Client, room: Room) -> None:
+    op = Say(andy.session.name, "andy", "andy", "mine")
+    andy.session.submitted(op)
+    bring(room, 10, said("one"))
+    bring(room, 11, Said("andy", andy.session.name, "mine"))
+    op.outcome = Outcome.DONE
+    room.settled([op])
+    assert andy.outbox.read() == ["said betty one", "said andy mine", "sent"]
+
+
+def test_who_comes_and_goes_does_so_in_its_place(andy: Client, room: Room) -> None:
+    bring(room, 10, said("one"))
+    bring(room, 11, Joined("carla", "other:2", "plain"))
+    bring(room, 12, said("two"))
+    bring(room, 13, Left("carla", "other:2"))
+    bring(room, 14, said("three"))
+    room.flush()
+    assert andy.outbox.read() == [
+        "said betty one", "joined carla", "said betty two", "left carla", "said betty three",
+    ]  # fmt: skip
+
+
+def test_a_letter_is_read_where_it_came(andy: Client, room: Room) -> None:
+    """Acknowledgements are counted: what is read out of order would be taken for something else."""
+    name = andy.session.name
+    bring(room, 10, said("one"))
+    room.deliveries([Delivery(1, name, Whispered("betty", "other:1", "andy", "psst"), 0.0)])
+    bring(room, 11, said("two"))
+    room.flush()
+    assert andy.outbox.read() == ["said betty one", "whispered betty psst", "said betty two"]
