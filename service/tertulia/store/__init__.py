@@ -1,1 +1,1 @@
-"""The chat's shared state in Redis. The only importer of redis."""
+"""The chat's shared state in Redis. The only importer of redis and hiredis."""

@@ -16,7 +16,7 @@ from speed.bench.table import text
 
 _SECONDS: Final = 2.0
 _QUICK_SECONDS: Final = 1.0
-_ROUNDS: Final = 3
+_ROUNDS: Final = 5
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
