@@ -1,7 +1,7 @@
 """What is said on a connection to Redis once it is made: commands and their replies, or what is published.
 
-Nothing here knows of masters, scripts or channels, and nothing is tried twice. It is RESP2, as a server speaks
-until it is asked otherwise: over RESP3 the bus is slower by about a third.
+Nothing here knows of masters, scripts or channels, and nothing is tried twice. It is RESP2, as a server
+speaks until it is asked otherwise: over RESP3 the bus is slower by about a third.
 """
 
 import asyncio
