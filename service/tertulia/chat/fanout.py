@@ -92,7 +92,7 @@ class Cut:
 class Group:
     """The sessions that listen to one voice."""
 
-    __slots__ = ("_crowd", "_held", "lagging", "said", "sessions", "voice")
+    __slots__ = ("_crowd", "_held", "_kept", "lagging", "said", "sessions", "voice")
 
     def __init__(self, voice: Voice, crowd: Crowd, lagging: "set[Session]") -> None:
         """``lagging``: those of all groups."""
@@ -103,6 +103,7 @@ class Group:
         """How many public messages were written to this group in all."""
         self._crowd = crowd
         self._held: set[Session] = set()
+        self._kept: list[bytes] = []
 
     def add(self, session: "Session") -> None:
         """Take in a session; one that still reads the past keeps for itself what is written to it."""
@@ -127,22 +128,35 @@ class Group:
             self._crowd.discard(session.outbox)
 
     def write(
-        self, events: Sequence[PublicEvent], cuts: Mapping["Session", Cut], place: Place
+        self,
+        events: Sequence[PublicEvent],
+        cuts: Mapping["Session", Cut],
+        place: Place,
+        *,
+        more: bool,
     ) -> None:
-        """Write an entry's events to every session."""
+        """Write an entry's events to every session; where ``more`` come at once, perhaps with those."""
         voice = self.voice
         pieces = list(map(voice.public, events))
         blob = voice.batch(pieces, place)
-        if not cuts:
-            self._write(blob, ())
+        apart = [session for session in cuts if session in self.sessions] if cuts else ()
+        if not apart:
+            self._kept.append(blob)
+            if not more:
+                self._write_kept()
             return
-        apart = [session for session in cuts if session in self.sessions]
+        self._write_kept()
         self._write(blob, apart)
         for session in apart:
             cut = cuts[session]
             own = cut.prefix + voice.batch(cut.apply(pieces), place)
             if own:
                 session.write(own)
+
+    def _write_kept(self) -> None:
+        if self._kept:
+            kept, self._kept = self._kept, []
+            self._write(b"".join(kept), ())
 
     def _write(self, data: bytes, but: "Sequence[Session]") -> None:
         if not data:
@@ -179,13 +193,21 @@ class Audience:
             session.group.remove(session)
 
     def tell(
-        self, events: Sequence[PublicEvent], cuts: Mapping["Session", Cut], place: Place
+        self,
+        events: Sequence[PublicEvent],
+        cuts: Mapping["Session", Cut],
+        place: Place,
+        *,
+        more: bool = False,
     ) -> None:
-        """Write events to everybody, or what is cut for them."""
+        """Write events to everybody, or what is cut for them.
+
+        Where ``more`` are told at once, and nothing else is written before, they may be written with those.
+        """
         messages = list(map(type, events)).count(Said)
         for group in self._groups.values():
             if group.sessions:
-                group.write(events, cuts, place)
+                group.write(events, cuts, place, more=more)
                 group.said += messages
                 tally = self._metrics.deliveries(group.voice.name)
                 tally.count += len(events) * len(group.sessions)

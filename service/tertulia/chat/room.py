@@ -90,8 +90,8 @@ class Room:
             orders, self._sessions, self.roster, devices, self._entering.ban_on, self.lost
         )
         self._place = Place("", 0, 0.0)
-        self._said: list[PublicEvent] = []
-        """What was said up to ``_place`` and is still to be told: what comes in one turn is one write."""
+        self._said: list[Entry] = []
+        """What was only said, and is still to be told: what comes in one turn is one write."""
 
     def __len__(self) -> int:
         """Return how many sessions have asked for a nickname and are not gone."""
@@ -167,8 +167,7 @@ class Room:
             self._outgoing.flush()  # a letter that came before is read before
         events = entry.events
         if not entry.orders and list(map(type, events)).count(Said) == len(events):
-            self._said += events
-            self._place = entry.place
+            self._said.append(entry)
             return
         self._tell_said()
         self._place = entry.place
@@ -329,12 +328,21 @@ class Room:
     # --- Telling everybody -----------------------------------------------------------------------
 
     def _tell_said(self) -> None:
-        if self._said:
-            said, self._said = self._said, []
-            self._tell(said)
+        if not self._said:
+            return
+        said, self._said = self._said, []
+        last = said.pop()
+        for entry in said:
+            self._place = entry.place
+            self._tell(entry.events, more=True)
+        self._place = last.place
+        self._tell(last.events)
 
-    def _tell(self, events: Iterable[PublicEvent]) -> None:
-        """Take events into the roster and write them to everybody whom they concern."""
+    def _tell(self, events: Iterable[PublicEvent], *, more: bool = False) -> None:
+        """Take events into the roster and write them to everybody whom they concern.
+
+        Where ``more`` are told at once, these are only said, and may be written with those.
+        """
         news: list[PublicEvent] = []
         cuts: dict[Session, Cut] = {}
         arrived: list[Session] = []
@@ -377,7 +385,9 @@ class Room:
             for session, _ in gone:  # what comes after the closing is another sitting's
                 cuts.setdefault(session, Cut()).end = closed + 1
         started = self._clock.time()
-        self._audience.tell(news, cuts, self._place)
+        self._audience.tell(news, cuts, self._place, more=more)
+        if more:
+            return
         for session in arrived:
             session.begins_after(news[: cuts[session].start])
         if arrived:

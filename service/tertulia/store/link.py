@@ -84,8 +84,9 @@ class Link:
     async def subscribe(self, channels: Sequence[str], seconds: float) -> None:
         """Subscribe to channels of a chat on a new connection. It can only receive from then on."""
         connection = await self._connected()
+        plain, sharded = ("SUBSCRIBE", *channels), ("SSUBSCRIBE", *channels)
         try:
-            connection.send(("SSUBSCRIBE" if self.is_sharded else "SUBSCRIBE", *channels))
+            connection.send(sharded if self.is_sharded else plain)
         except _FAILURES as error:
             raise self._failure(error) from error
         confirmed = 0

@@ -3,6 +3,7 @@
 import pytest
 
 from fakes.house import Client
+from fakes.voice import FramedVoice, SilentVoice
 from tertulia.chat.ports import Delivery, Entry, Outcome, Say
 from tertulia.chat.room import Room
 from tertulia.dialects.contract import Place
@@ -35,6 +36,32 @@ def test_what_was_said_in_several_entries_is_one_write(andy: Client, room: Room)
     assert andy.outbox.writes == writes + 1
     room.flush()
     assert andy.outbox.writes == writes + 1
+
+
+def test_each_entry_keeps_its_place(enter: Enter, room: Room) -> None:
+    framed = enter("francis", FramedVoice())
+    framed.read()
+    writes = framed.outbox.writes
+    bring(room, 10, said("one"), said("two"))
+    bring(room, 11, said("three"))
+    room.flush()
+    assert framed.outbox.read() == ["10 [said betty one, said betty two]", "11 [said betty three]"]
+    assert framed.outbox.writes == writes + 1
+
+
+def test_who_does_not_echo_reads_the_others(enter: Enter, andy: Client, room: Room) -> None:
+    silent = enter("sarah", SilentVoice())
+    for client in (silent, andy):
+        client.read()
+    bring(room, 10, said("one"))
+    bring(room, 11, said("two"), Said("sarah", silent.session.name, "mine"), said("three"))
+    bring(room, 12, said("four"))
+    bring(room, 13, Said("sarah", silent.session.name, "mine"))
+    room.flush()
+    told = [f"said betty {text}" for text in ("one", "two", "three", "four")]
+    assert silent.outbox.read() == told
+    mine = "said sarah mine"
+    assert andy.outbox.read() == [*told[:2], mine, *told[2:], mine]
 
 
 def test_ones_own_copy_comes_before_the_answer(andy: Client, room: Room) -> None:
