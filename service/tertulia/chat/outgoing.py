@@ -10,15 +10,17 @@ class Outgoing:
     """Letters and answers of one turn. Nothing else is written to a session between ``add`` and ``flush``."""
 
     def __init__(self) -> None:
-        self.texts: dict[Session, list[bytes]] = {}
+        self._texts: dict[Session, list[bytes]] = {}
 
     def add(self, session: "Session", text: bytes) -> None:
         """Keep a text, behind what there is for the session."""
-        self.texts.setdefault(session, []).append(text)
+        self._texts.setdefault(session, []).append(text)
 
     def flush(self) -> None:
         """Write everything."""
-        texts, self.texts = self.texts, {}
+        if not self._texts:
+            return
+        texts, self._texts = self._texts, {}
         for session, parts in texts.items():
             if text := b"".join(parts):
                 session.write(text)

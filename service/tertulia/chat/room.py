@@ -163,8 +163,7 @@ class Room:
     # --- What the store tells --------------------------------------------------------------------
 
     def entry(self, entry: Entry) -> None:
-        if self._outgoing.texts:
-            self._outgoing.flush()  # a letter that came before is read before
+        self._outgoing.flush()  # a letter that came before is read before
         events = entry.events
         if not entry.orders and list(map(type, events)).count(Said) == len(events):
             self._said.append(entry)
@@ -328,15 +327,10 @@ class Room:
     # --- Telling everybody -----------------------------------------------------------------------
 
     def _tell_said(self) -> None:
-        if not self._said:
-            return
         said, self._said = self._said, []
-        last = said.pop()
         for entry in said:
             self._place = entry.place
-            self._tell(entry.events, more=True)
-        self._place = last.place
-        self._tell(last.events)
+            self._tell(entry.events, more=entry is not said[-1])
 
     def _tell(self, events: Iterable[PublicEvent], *, more: bool = False) -> None:
         """Take events into the roster and write them to everybody whom they concern.

@@ -90,10 +90,11 @@ class Access:
         login.append(("CLIENT", "SETNAME", name))
         if database:
             login.append(("SELECT", database))
-        for reply in await connection.ask(seconds, *login):
-            if isinstance(reply, Refused):
-                connection.end()
-                raise reply
+        try:
+            await connection.ask(seconds, *login)
+        except Refused:
+            connection.end()
+            raise
         return connection
 
     async def _open(self, server: Server) -> Connection:

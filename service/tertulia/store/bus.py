@@ -82,8 +82,8 @@ class Bus:
         self._heard_at: float | None = None  # None while there is no subscription
         self._is_told = True
         """Whether all that was delivered is written."""
-        # When what the bus has brought was committed, until it is written.
-        self._untold: list[float] = []
+        # When what the bus has brought and is not written was committed.
+        self._committed_at: list[float] = []
 
     @property
     def is_up(self) -> bool:
@@ -159,7 +159,7 @@ class Bus:
             verdict = judge(self._member.position, place)
         if verdict is Verdict.DELIVER:
             self._deliver(message)
-            self._untold.append(place.at)
+            self._committed_at.append(place.at)
         elif verdict is Verdict.RESEAT:
             raise NewEpoch
 
@@ -209,9 +209,9 @@ class Bus:
         self._committer.followed()
         self._follower.flush()
         now = time.time()
-        for at in self._untold:
+        for at in self._committed_at:
             self._metrics.publish_to_delivery.observe(max(0.0, now - at))
-        self._untold.clear()
+        self._committed_at.clear()
 
     # --- Recovery --------------------------------------------------------------------------------
 

@@ -68,8 +68,6 @@ class Cluster(Servers):
                 (reply,) = await connection.ask(seconds, ("CLUSTER", "SLOTS"))
             finally:
                 connection.end()
-            if isinstance(reply, Refused):
-                raise reply
         except (Refused, HiredisError, OSError) as error:
             if "cluster support disabled" in str(error):
                 raise StoreAway(

@@ -39,21 +39,20 @@ class Connection(asyncio.Protocol):
         return self._error is not None
 
     async def ask(self, seconds: float, *commands: Sequence[Argument]) -> list[Any]:
-        """Send commands, and return their replies; a refusal is one of them.
+        """Send commands, and return their replies.
 
-        Raises TimeoutError where they have not come in so many seconds, OSError, HiredisError.
+        Raises Refused where one of them is a refusal, when all are there: the connection goes on.
+        TimeoutError where they have not come in so many seconds, OSError, HiredisError.
         """
         self.send(*commands)
         await self._wait(seconds, len(commands))
-        said, self._said = self._said, []
-        return said
+        return self._take()
 
     async def receive(self, seconds: float) -> list[Any]:
-        """Wait for what comes, and return all that has come, errors among it. Raises as ``ask``."""
+        """Wait for what comes, and return all that has come. Raises as ``ask``."""
         if not self._said:
             await self._wait(seconds, 1)
-        said, self._said = self._said, []
-        return said
+        return self._take()
 
     def end(self) -> None:
         """Close the connection; whoever waits for something on it learns that it is lost."""
@@ -66,6 +65,13 @@ class Connection(asyncio.Protocol):
         # Its stub says a tuple of one.
         packed = [pack_command(tuple(it)) for it in commands]  # type: ignore[arg-type]
         self._transport.write(packed[0] if len(packed) == 1 else b"".join(packed))
+
+    def _take(self) -> list[Any]:
+        said, self._said = self._said, []
+        for reply in said:
+            if isinstance(reply, Refused):
+                raise reply
+        return said
 
     async def _wait(self, seconds: float, wanted: int) -> None:
         """Wait until so much was said."""

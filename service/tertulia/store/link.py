@@ -14,7 +14,7 @@ from tertulia.metrics import RetryCause
 from tertulia.store.access import Server
 from tertulia.store.connection import Argument, Connection
 from tertulia.store.errors import Refused, StoreAway, translate
-from tertulia.store.scripts import Form, Script
+from tertulia.store.scripts import Script
 from tertulia.store.servers import Servers
 
 _FAILURES = (Refused, HiredisError, OSError)
@@ -57,23 +57,16 @@ class Link:
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run a script, loading it where Redis does not have it."""
-        form = await self._form(script)
-        (reply,) = await self._answers(("EVALSHA", form.sha, len(keys), *keys, *args))
-        if _is_unknown(reply):
-            return await self.call("EVAL", form.text, len(keys), *keys, *args)
-        return self._sound(reply)
+        (reply,) = await self._run(script, keys, args)
+        return reply
 
     async def run_replicated(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> tuple[Any, int]:
         """Run a script, and return also how many replicas have what it wrote, after some waiting."""
-        form = await self._form(script)
         wait = ("WAIT", 1, round(self._timeout * _WAITED * 1000))
-        reply, replicas = await self._answers(("EVALSHA", form.sha, len(keys), *keys, *args), wait)
-        if _is_unknown(reply):
-            reply = await self.call("EVAL", form.text, len(keys), *keys, *args)
-            replicas = await self.call(*wait)
-        return self._sound(reply), int(self._sound(replicas))
+        reply, replicas = await self._run(script, keys, args, wait)
+        return reply, int(replicas)
 
     async def publish(self, channel: str, message: str | bytes) -> None:
         """Publish to those who subscribe to a channel of a chat."""
@@ -96,16 +89,12 @@ class Link:
 
     async def receive(self, seconds: float) -> list[Any]:
         """Wait so many seconds at the longest for what comes next; return all that has come."""
-        connection = self._connection
+        if self._connection is None:
+            raise self._failure(ConnectionError("the connection was given up"))
         try:
-            if connection is None:
-                raise ConnectionError("the connection was given up")
-            messages = await connection.receive(seconds)
+            return await self._connection.receive(seconds)
         except _FAILURES as error:
             raise self._failure(error) from error
-        for message in messages:
-            self._sound(message)
-        return messages
 
     async def subscribers(self, channels: Sequence[str]) -> list[int]:
         """Return how many subscribe to each channel."""
@@ -125,29 +114,30 @@ class Link:
             connection.end()
 
     async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
-        replies = await self._answers(*commands)
-        for reply in replies:
-            self._sound(reply)
-        return replies
-
-    async def _answers(self, *commands: Sequence[Argument]) -> list[Any]:
-        """Return replies, refusals among them."""
         connection = await self._connected()
         try:
             return await connection.ask(self._timeout, *commands)
         except _FAILURES as error:
+            # After a refusal the connection is sound, but what answers may be the wrong server.
             raise self._failure(error) from error
 
-    def _sound(self, reply: Any) -> Any:
-        """Return a reply that is none of an error."""
-        if isinstance(reply, Refused):
-            # The connection is sound, but what answers may be the wrong server.
-            raise self._failure(reply) from reply
-        return reply
-
-    async def _form(self, script: Script) -> Form:
-        await self._connected()  # which says in which form the script is to be sent
-        return script.sharded if self.is_sharded else script.plain
+    async def _run(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[Argument],
+        *after: Sequence[Argument],
+    ) -> list[Any]:
+        """Return a script's reply, and those of the commands after it."""
+        connection = await self._connected()  # which says in which form the script is to be sent
+        form = script.sharded if self.is_sharded else script.plain
+        given = (len(keys), *keys, *args)
+        try:
+            return await connection.ask(self._timeout, ("EVALSHA", form.sha, *given), *after)
+        except _FAILURES as error:
+            if not (isinstance(error, Refused) and error.word == "NOSCRIPT"):
+                raise self._failure(error) from error
+        return await self._ask(("EVAL", form.text, *given), *after)
 
     async def _connected(self) -> Connection:
         if self._connection is not None and not self._connection.is_over:
@@ -173,9 +163,6 @@ class Link:
     async def _examine(self, connection: Connection, server: Server) -> bytes:
         """Make sure that it is the kind of server that is wanted, and return its run id."""
         role, told = await connection.ask(self._timeout, ("ROLE",), ("INFO", "server"))
-        for reply in (role, told):
-            if isinstance(reply, Refused):
-                raise reply
         info = _fields(told)
         mode = (info.get(b"redis_mode") or info[b"server_mode"]).decode()  # Redis; Valkey
         is_cluster = self._servers.is_cluster
@@ -197,10 +184,6 @@ class Link:
         if moved := _MOVED.match(str(error)):
             self._servers.sent_to(Server(moved[1], int(moved[2])))
         return translate(error)
-
-
-def _is_unknown(reply: Any) -> bool:
-    return isinstance(reply, Refused) and reply.word == "NOSCRIPT"
 
 
 def _fields(info: bytes) -> dict[bytes, bytes]:

@@ -90,8 +90,6 @@ class Sentinels(Servers):
                 (reply,) = await connection.ask(seconds, ("SENTINEL", "MASTER", name))
             finally:
                 connection.end()
-            if isinstance(reply, Refused):
-                raise reply
             told = dict(zip(reply[::2], reply[1::2], strict=True))
             master = Server(told[b"ip"].decode(), int(told[b"port"]))
             return Claim(master, int(told[b"config-epoch"]))

@@ -60,15 +60,22 @@ async def test_replies_come_in_any_split(connection: Connection, transport: Tran
     assert await asking == [b"1", [7, None]]
 
 
-async def test_a_refusal_is_a_reply(connection: Connection, transport: Transport) -> None:
+async def test_after_a_refusal_it_goes_on_with_the_next_question(
+    connection: Connection, transport: Transport
+) -> None:
     asking = asyncio.create_task(connection.ask(WITHIN, ("PING",), ("PING",)))
     await begun(asking, transport, 2)
-    connection.data_received(b"-ERR no such thing\r\n+OK\r\n")
-    refused, pong = await asking
-    assert isinstance(refused, Refused)
-    assert str(refused) == "no such thing"
-    assert pong == b"OK"
+    connection.data_received(b"-ERR no such thing\r\n")
+    await asyncio.sleep(0)
+    assert not asking.done(), "what comes next would be taken for the reply to the next question"
+    connection.data_received(b":1\r\n")
+    with pytest.raises(Refused, match=r"^no such thing$"):
+        await asking
     assert not connection.is_over
+    asking = asyncio.create_task(connection.ask(WITHIN, ("PING",)))
+    await begun(asking, transport, 3)
+    connection.data_received(b":2\r\n")
+    assert await asking == [2]
 
 
 async def test_who_receives_gets_all_that_has_come(connection: Connection) -> None:
