@@ -35,11 +35,12 @@ from tertulia.chat.ports import (
 from tertulia.chat.resuming import Resumption, token_key
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import CONNECTED, LEAVING, Clock, Outbox, Session, State
-from tertulia.dialects.contract import Place, Refusal, Voice, Welcome
+from tertulia.chat.telling import Telling
+from tertulia.dialects.contract import Refusal, Voice, Welcome
 from tertulia.domain import commands, nicknames
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
+from tertulia.domain.events import Left, Present, PublicEvent, Said
 from tertulia.metrics import Kind, Metrics
 
 
@@ -89,9 +90,10 @@ class Room:
         self._dismissals = Dismissals(
             orders, self._sessions, self.roster, devices, self._entering.ban_on, self.lost
         )
-        self._place = Place("", 0, 0.0)
-        self._said: list[Entry] = []
-        """What was only said, and is still to be told: what comes in one turn is one write."""
+        self._telling = Telling(
+            self._sessions, self.roster, self._audience, clock, limits.outbox_bytes,
+            self._activate, self._entering.told_everybody, self.lost, self._end,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         """Return how many sessions have asked for a nickname and are not gone."""
@@ -166,20 +168,20 @@ class Room:
         self._outgoing.flush()  # a letter that came before is read before
         events = entry.events
         if not entry.orders and list(map(type, events)).count(Said) == len(events):
-            self._said.append(entry)
+            self._telling.hold(entry)
             return
-        self._tell_said()
-        self._place = entry.place
+        self._telling.tell_held()
+        self._telling.place = entry.place
         for order in entry.orders:
             self._dismissals.obey(order)
-        self._tell(events)
+        self._telling.tell(events)
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        self._tell_said()
+        self._telling.tell_held()
         self._mailbox.deliver(deliveries, self._sessions, self._outgoing)
 
     def settled(self, ops: Sequence[Op]) -> None:
-        self._tell_said()
+        self._telling.tell_held()
         answered: dict[Session, None] = {}
         messages: dict[tuple[Kind, str], int] = {}
         for op in ops:
@@ -208,7 +210,7 @@ class Room:
             self._metrics.messages(kind, dialect).count += count
 
     def flush(self) -> None:
-        self._tell_said()
+        self._telling.tell_held()
         self._outgoing.flush()
 
     def confirmed(self) -> int:
@@ -225,7 +227,7 @@ class Room:
         changes += [
             Present(m.nickname, m.session, m.dialect) for m in after if m.session not in before
         ]
-        self._tell(changes)
+        self._telling.tell(changes)
         self.roster.replace(after)
         for member in after:
             node, _, _ = member.session.rpartition(":")
@@ -258,11 +260,11 @@ class Room:
         session.reader.entered()
         self._metrics.joins(session.voice.name).inc()
         self._metrics.sessions(self.chat, session.voice.name).inc()
-        others = self.roster.others(session.name)
+        others, here = self.roster.others(session.name), self._telling.place
         cut = Cut()
         if session.resume is None:
             # What comes after it in its entry is still to be read, so its place is before that entry.
-            place = structs.replace(self._place, offset=self._place.offset - 1)
+            place = structs.replace(here, offset=here.offset - 1)
             cut.start = len(news) + 1
             cut.prefix = session.voice.welcome(
                 Welcome(
@@ -271,7 +273,7 @@ class Room:
             )
         else:
             # It reads the whole entry, for it did not choose where in it its join came to stand.
-            Resumption(session, self._store, self._place, list(others)).begin()
+            Resumption(session, self._store, here, list(others)).begin()
         self._audience.add(session)
         return cut
 
@@ -323,84 +325,6 @@ class Room:
         if op.outcome is GONE:
             return b""  # the log says how it went: it left, or the chat was closed
         return answer_to(op, voice) + trailer
-
-    # --- Telling everybody -----------------------------------------------------------------------
-
-    def _tell_said(self) -> None:
-        said, self._said = self._said, []
-        for entry in said:
-            self._place = entry.place
-            self._tell(entry.events, more=entry is not said[-1])
-
-    def _tell(self, events: Iterable[PublicEvent], *, more: bool = False) -> None:
-        """Take events into the roster and write them to everybody whom they concern.
-
-        Where ``more`` are told at once, these are only said, and may be written with those.
-        """
-        news: list[PublicEvent] = []
-        cuts: dict[Session, Cut] = {}
-        arrived: list[Session] = []
-        gone: list[tuple[Session, Disconnect]] = []
-        closed: int | None = None
-        for event in events:
-            session = self._sessions.get(event.session)
-            if isinstance(event, Said):
-                if session is not None and not session.voice.echoes:
-                    cuts.setdefault(session, Cut()).skips.add(len(news))
-            elif isinstance(event, Joined | Present):
-                if not self.roster.add(Member(event.nickname, event.session, event.dialect)):
-                    continue
-                if session is not None and session.state is State.JOINING:
-                    cuts[session] = self._activate(session, news)
-                    arrived.append(session)
-            elif isinstance(event, Left):
-                administrator = self.roster.administrator
-                if not self.roster.remove(event.nickname, event.session):
-                    continue
-                if session is not None:
-                    cuts.setdefault(session, Cut()).end = len(news)
-                    gone.append((session, Disconnect.DISPLACED))
-                if administrator is not None and administrator.session == event.session:
-                    self._promote(cuts, len(news))
-            else:
-                assert isinstance(event, Closed)
-                self.roster.clear()
-                closed = len(news)
-                # Who is still at the door comes after the closing: into the chat that begins then.
-                gone += [
-                    (each, Disconnect.CHAT_CLOSED)
-                    for each in self._sessions.values()
-                    if each.state is not State.JOINING
-                ]
-            news.append(event)
-        if not news:
-            return
-        if closed is not None and closed + 1 < len(news):
-            for session, _ in gone:  # what comes after the closing is another sitting's
-                cuts.setdefault(session, Cut()).end = closed + 1
-        started = self._clock.time()
-        self._audience.tell(news, cuts, self._place, more=more)
-        if more:
-            return
-        for session in arrived:
-            session.begins_after(news[: cuts[session].start])
-        if arrived:
-            self._clock.call_soon(lambda: self._entering.told_everybody(started))
-        for session in tuple(self._audience.lagging):
-            if session.outbox.backlog() > self._limits.outbox_bytes:
-                self.lost(session, Disconnect.SLOW_READER)
-        for session, reason in gone:
-            if session.state is State.LEAVING:
-                self._audience.remove(session)  # its farewell comes with the answer
-            else:
-                self._end(session, reason)
-
-    def _promote(self, cuts: dict[Session, Cut], index: int) -> None:
-        """Tell the session that is administrator now, right after the event that made it so."""
-        administrator = self.roster.administrator
-        session = administrator and self._sessions.get(administrator.session)
-        if session and session.state is State.ACTIVE:
-            cuts.setdefault(session, Cut()).inserts.append((index, session.voice.promoted()))
 
     # --- Going -----------------------------------------------------------------------------------
 

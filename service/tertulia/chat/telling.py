@@ -1,0 +1,126 @@
+"""What an entry of the log means for a room: who is in it from then on, and who reads what of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from tertulia.chat.fanout import Audience, Cut
+from tertulia.chat.ports import Entry, Member
+from tertulia.chat.roster import Roster
+from tertulia.chat.session import Clock, Session, State
+from tertulia.dialects.contract import Place
+from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
+
+
+class Telling:
+    """Takes events into the roster and has them written to everybody whom they concern."""
+
+    def __init__(
+        self,
+        sessions: Mapping[str, Session],
+        roster: Roster,
+        audience: Audience,
+        clock: Clock,
+        outbox_bytes: int,
+        activate: Callable[[Session, Sequence[PublicEvent]], Cut],
+        told_arrivals: Callable[[float], None],
+        lost: Callable[[Session, Disconnect], None],
+        end: Callable[[Session, Disconnect], None],
+    ) -> None:
+        """``activate`` lets a session in at its own join, given the events before it in the entry.
+
+        ``told_arrivals`` learns when telling of newcomers began, once that is written; ``lost`` lets a
+        session go and announces it; ``end`` lets one go that was announced.
+        """
+        self._sessions = sessions
+        self._roster = roster
+        self._audience = audience
+        self._clock = clock
+        self._outbox_bytes = outbox_bytes
+        self._activate = activate
+        self._told_arrivals = told_arrivals
+        self._lost = lost
+        self._end = end
+        self.place = Place("", 0, 0.0)
+        """Of the entry that is told."""
+        self._held: list[Entry] = []
+
+    def hold(self, entry: Entry) -> None:
+        """Tell the next entry, in which somebody only said something, with what comes in this turn."""
+        self._held.append(entry)
+
+    def tell_held(self) -> None:
+        """Tell what is held. Whatever else is written to anybody has to come after that, or before."""
+        held, self._held = self._held, []
+        for entry in held:
+            self.place = entry.place
+            self.tell(entry.events, more=entry is not held[-1])
+
+    def tell(self, events: Iterable[PublicEvent], *, more: bool = False) -> None:
+        """Take events into the roster and write them to everybody whom they concern.
+
+        Where ``more`` are told at once, these are only said, and may be written with those.
+        """
+        news: list[PublicEvent] = []
+        cuts: dict[Session, Cut] = {}
+        arrived: list[Session] = []
+        gone: list[tuple[Session, Disconnect]] = []
+        closed: int | None = None
+        for event in events:
+            session = self._sessions.get(event.session)
+            if isinstance(event, Said):
+                if session is not None and not session.voice.echoes:
+                    cuts.setdefault(session, Cut()).skips.add(len(news))
+            elif isinstance(event, Joined | Present):
+                if not self._roster.add(Member(event.nickname, event.session, event.dialect)):
+                    continue
+                if session is not None and session.state is State.JOINING:
+                    cuts[session] = self._activate(session, news)
+                    arrived.append(session)
+            elif isinstance(event, Left):
+                administrator = self._roster.administrator
+                if not self._roster.remove(event.nickname, event.session):
+                    continue
+                if session is not None:
+                    cuts.setdefault(session, Cut()).end = len(news)
+                    gone.append((session, Disconnect.DISPLACED))
+                if administrator is not None and administrator.session == event.session:
+                    self._promote(cuts, len(news))
+            else:
+                assert isinstance(event, Closed)
+                self._roster.clear()
+                closed = len(news)
+                # Who is still at the door comes after the closing: into the chat that begins then.
+                gone += [
+                    (each, Disconnect.CHAT_CLOSED)
+                    for each in self._sessions.values()
+                    if each.state is not State.JOINING
+                ]
+            news.append(event)
+        if not news:
+            return
+        if closed is not None and closed + 1 < len(news):
+            for session, _ in gone:  # what comes after the closing is another sitting's
+                cuts.setdefault(session, Cut()).end = closed + 1
+        started = self._clock.time()
+        self._audience.tell(news, cuts, self.place, more=more)
+        if more:
+            return
+        for session in arrived:
+            session.begins_after(news[: cuts[session].start])
+        if arrived:
+            self._clock.call_soon(lambda: self._told_arrivals(started))
+        for session in tuple(self._audience.lagging):
+            if session.outbox.backlog() > self._outbox_bytes:
+                self._lost(session, Disconnect.SLOW_READER)
+        for session, reason in gone:
+            if session.state is State.LEAVING:
+                self._audience.remove(session)  # its farewell comes with the answer
+            else:
+                self._end(session, reason)
+
+    def _promote(self, cuts: dict[Session, Cut], index: int) -> None:
+        """Tell the session that is administrator now, right after the event that made it so."""
+        administrator = self._roster.administrator
+        session = administrator and self._sessions.get(administrator.session)
+        if session and session.state is State.ACTIVE:
+            cuts.setdefault(session, Cut()).inserts.append((index, session.voice.promoted()))
