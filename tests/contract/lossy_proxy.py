@@ -95,11 +95,12 @@ class LossyProxy:
             if wire.name == name:
                 wire.frozen = True
 
-    def flow(self) -> None:
-        """Let everything through again that was held back by a stall."""
-        self._stalled.clear()
+    def flow(self, *names: str) -> None:
+        """Let everything through again that was held back by a stall; or what has one of these names."""
+        self._stalled -= set(names) or self._stalled
         for wire in self._wires:
-            wire.flow()
+            if not names or wire.name in names:
+                wire.flow()
 
     def cut(self, name: str) -> int:
         """Cut the connections of a name; return how many there were."""

@@ -328,10 +328,12 @@ async def test_entries_lost_for_good_are_counted_and_the_room_is_seated_anew(
     one = await chat_stores.node("one", log_bytes=1_048_576)
     two = await chat_stores.node("two", log_bytes=1_048_576, lease_seconds=10.0)
     andy, betty = await one.enter("andy", "betty")
-    await two.enter("carl")
+    carl = await two.enter_one("carl")
     await until(lambda: one.follower.nicknames[-1:] == ["carl"], WITHIN, "carl")
     two.follower.trimmed = True
     two.wire.stall("bus")
+    unread = carl.say("carl's node can't read this any more")
+    await one.sees(lambda it: it.said == [unread.text], "carl's message")
     betty.leave()
     await one.enter("dora")
     flood = ["x" * 4000 + str(i) for i in range(1000)]
@@ -353,6 +355,7 @@ async def test_entries_lost_for_good_are_counted_and_the_room_is_seated_anew(
     assert two.follower.nicknames == ["andy", "carl", "dora"]
     assert len(two.follower.seatings) == 2
     assert two.follower.fencings == 0
+    assert unread in two.follower.ops, "it is answered all the same"
 
 
 async def test_messages_of_another_version_are_skipped_and_counted(

@@ -69,6 +69,42 @@ async def test_what_is_left_of_the_old_epoch_is_read_to_its_end(chat_stores: Red
     await all_is_well([andy, betty], one, two)
 
 
+async def test_what_was_answered_and_lost_is_not_settled_by_what_stands_in_its_place(
+    chat_stores: RedisStores,
+) -> None:
+    """Others have filled the place in the log that an answer named, before this node asks again."""
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
+    await one.sees(lambda it: len(it.roster) == 2, "both")
+    await two.sees(lambda it: len(it.roster) == 2, "both")
+    backup = Backup(chat_stores.server)
+    one.wire.stall("bus")
+    one.wire.stall("reads")
+    two.wire.stall("bus")
+    two.wire.stall("reads")
+    said = andy.say("said once")
+    await until(lambda: said.outcome is Outcome.DONE, WITHIN, "Redis' answer")
+    one.wire.stall("commit")
+    one.wire.stall("care")
+    backup.restore()
+    two.wire.cut("bus")
+    two.wire.flow()
+    for i in range(2):
+        betty.say(f"after {i}")
+        await asyncio.wait_for(two.store.settle(), WITHIN)
+    one.wire.cut("bus")
+    one.wire.flow("bus", "reads")
+    await one.sees(lambda it: "after 1" in it.said, "what stands there now")
+    assert said not in one.follower.ops
+    one.wire.flow()
+    await epoch_changed(one, two)
+    await asyncio.wait_for(one.store.settle(), WITHIN)
+    await two.sees(lambda it: "said once" in it.said, "what was acknowledged")
+    for node in (one, two):
+        assert node.follower.said.count("said once") == 1
+    await all_is_well([andy, betty], one, two)
+
+
 async def test_letters_that_were_lost_make_no_room_for_others(chat_stores: RedisStores) -> None:
     """Nothing public was lost, and the numbers of the lost letters are given again."""
     one, two = await chat_stores.node("one"), await chat_stores.node("two")

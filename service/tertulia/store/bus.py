@@ -167,7 +167,7 @@ class Bus:
         self._is_told = False
         member = self._member
         member.position = message.entry.position
-        if message.node == member.node:
+        if message.batch and message.node == member.node:  # a burial is no batch
             member.delivered_batch = message.batch
         if message.unknown:
             self._metrics.bus_unknown.inc(message.unknown)
@@ -290,7 +290,7 @@ class Bus:
                 self._note_lost(lost)
                 self._member.position = Position(self._member.position.epoch, have + lost)
                 await self.seat()
-                self._committer.followed()
+                self._committer.missed(self._member.position.offset)
                 continue
             for name, fields in page:
                 self._metrics.bus_recovered_entries.inc()

@@ -29,6 +29,8 @@ from tertulia.tracing import Tracer
 
 _FIXED_KEYS = 9
 _LATE_SECONDS = 0.5
+_LATE_HEARTBEATS = 1.5
+"""Without an answer: an idle node gets one about every heartbeat, and never waits for it longer."""
 _OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
 
 log = structlog.get_logger(__name__)
@@ -98,14 +100,25 @@ class Committer:
         self._submitted += 1
 
     def followed(self) -> None:
-        """Settle what was committed up to what was just delivered: own copies come before answers."""
+        """Settle what was committed up to what was just delivered: own copies come before answers.
+
+        The offset of an entry does not tell that it was delivered: a server that was replaced meanwhile
+        may have answered, and its successor has something else there.
+        """
         member = self._member
         while self._unsettled:
-            _, entry, letter, ops = self._unsettled[0]
-            if entry > member.position.offset or letter > member.letters:
+            number, entry, letter, ops = self._unsettled[0]
+            if (entry and number > member.delivered_batch) or letter > member.letters:
                 break
             self._unsettled.popleft()
             self._settle(ops)
+
+    def missed(self, offset: int) -> None:
+        """Take entries up to an offset for delivered: the log was trimmed, nobody can read them any more."""
+        for number, entry, _, _ in self._unsettled:
+            if 0 < entry <= offset:
+                self._member.delivered_batch = number
+        self.followed()
 
     async def settle(self) -> None:
         """Wait until nothing is submitted that is not settled."""
@@ -222,14 +235,16 @@ class Committer:
         batch = self._write(ops, look_further)
         started = time.perf_counter()  # the loop's clock stands still within a turn
         backoff = Backoff()
+        late = _LATE_HEARTBEATS * self._settings.heartbeat_seconds
         tries = 0
         while True:
             sent = self._clock()
             tries += 1
             try:
                 reply = await self._run(*self._request(number, batch))
-                if self._clock() - sent > _LATE_SECONDS:
-                    # It may have been replaced meanwhile: then this was done in vain.
+                now = self._clock()
+                if now - sent > _LATE_SECONDS or now - self._answered_at > late:
+                    # It may have been frozen, and replaced: then this was done in vain.
                     await self._link.confirm()
             except StoreAway as error:
                 self._away(error)
