@@ -15,7 +15,7 @@ from tertulia.store.access import Server
 from tertulia.store.connection import Argument, Connection
 from tertulia.store.errors import Refused, StoreAway, translate
 from tertulia.store.scripts import Script
-from tertulia.store.servers import Servers
+from tertulia.store.servers import Servers, replaced
 
 _FAILURES = (Refused, HiredisError, OSError)
 _SHARDED_SINCE = (7, 0)
@@ -150,6 +150,9 @@ class Link:
             raise translate(error) from error
         try:
             run_id = await self._examine(connection, server)
+            # It may have been frozen until now: it answers as a master what others took over from it.
+            if await self._servers.successor(server, self._timeout) is not None:
+                raise replaced(server)
         except _FAILURES as error:
             connection.end()
             raise translate(error) from error

@@ -8,7 +8,6 @@ believed.
 import asyncio
 from dataclasses import dataclass
 
-import structlog
 from hiredis import HiredisError
 
 from tertulia.metrics import RetryCause
@@ -17,8 +16,6 @@ from tertulia.store.errors import Refused, StoreAway, translate
 from tertulia.store.servers import Servers
 
 _MOMENT = 0.05
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +66,12 @@ class Sentinels(Servers):
             raise next((it for it in refusals if it.is_final), refusals[0])
         return believed(claims)
 
-    async def confirm(self, seconds: float) -> None:
-        now = self.now
+    async def successor(self, server: Server, seconds: float) -> Server | None:
         try:
             named = await self.find(seconds)
         except StoreAway:
-            return  # what is connected may go on without them
-        if now is not None and named != now == self.now:
-            log.warning("the master is another one", named=str(named), left=str(now))
-            self.drop_links()
-            raise StoreAway(RetryCause.READ_ONLY, f"{now} is not the master any more")
+            return None  # what is connected may go on without them
+        return None if named == server else named
 
     async def _ask(self, sentinel: Server, seconds: float) -> Claim:
         name = self.access.url.master

@@ -11,7 +11,9 @@ from weakref import WeakSet
 
 import structlog
 
+from tertulia.metrics import RetryCause
 from tertulia.store.access import Access, Server
+from tertulia.store.errors import StoreAway
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +24,11 @@ class Connected(Protocol):
     def disconnect(self) -> None:
         """Drop it; whoever waits for something on it learns that it is lost."""
         ...
+
+
+def replaced(server: Server) -> StoreAway:
+    """Say that a server may believe to be the master, and is not."""
+    return StoreAway(RetryCause.READ_ONLY, f"{server} is not the master any more")
 
 
 class Servers(ABC):
@@ -60,11 +67,26 @@ class Servers(ABC):
     async def find(self, seconds: float) -> Server:
         """Return where the master is, within so many seconds. Raises StoreAway."""
 
-    async def confirm(self, seconds: float) -> None:  # noqa: B027 (others tell by their replies)
+    async def successor(self, server: Server, seconds: float) -> Server | None:
+        """Return who has replaced a server; None where nobody did, or nobody told within so many seconds.
+
+        Where nothing else knows of masters, what a server says of itself is all there is.
+        """
+        return None
+
+    async def confirm(self, seconds: float) -> None:
         """Make sure, within so many seconds, that what is connected is still the master.
 
         Where it is another one by now, all links are dropped. Raises StoreAway then.
         """
+        now = self.now
+        if now is None:
+            return
+        successor = await self.successor(now, seconds)
+        if successor is not None and now == self.now:
+            log.warning("the master is another one", named=str(successor), left=str(now))
+            self.drop_links()
+            raise replaced(now)
 
     def drop_links(self) -> None:
         """Drop all links: each finds its way anew."""

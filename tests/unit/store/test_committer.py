@@ -1,0 +1,85 @@
+"""When Redis' answers are doubted: a server that was frozen answers, and may have been replaced."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from contract.follower import RecordingFollower
+from harness.waiting import elapse, until
+from tertulia.chat.ports import Leave
+from tertulia.metrics import Metrics
+from tertulia.settings import ClusterSettings
+from tertulia.store.committer import Committer
+from tertulia.store.connection import Argument
+from tertulia.store.keys import Keys
+from tertulia.store.link import Link
+from tertulia.store.membership import Membership
+from tertulia.store.scripts import Script
+
+HEARTBEAT = 0.2
+FROZEN = 0.45
+"""More heartbeats than an idle node waits for an answer, and less than makes a reply a late one."""
+WITHIN = 5.0
+
+
+class Answering:
+    """A link to a Redis that does everything at once while it is not frozen."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self.confirmed = 0
+        self.goes = asyncio.Event()
+        self.goes.set()
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        await self.goes.wait()
+        self.answers += 1
+        return [b"ok", 0, 0, 0, b"d" * list(args).count("L"), b""]
+
+    async def confirm(self) -> None:
+        self.confirmed += 1
+
+
+@pytest.fixture
+def link() -> Answering:
+    return Answering()
+
+
+@pytest.fixture
+async def committer(link: Answering) -> AsyncIterator[Committer]:
+    committer = Committer(
+        Keys("c"),
+        cast(Link, link),
+        Membership("node"),
+        RecordingFollower("node"),
+        ClusterSettings(heartbeat_seconds=HEARTBEAT),
+        Metrics(CollectorRegistry(), dialects=(), chats=("c",), version="x"),
+    )
+    running = asyncio.create_task(committer.run())
+    yield committer
+    running.cancel()
+
+
+async def test_an_answer_after_a_freeze_is_doubted_however_late_it_was_asked_for(
+    committer: Committer, link: Answering
+) -> None:
+    await until(lambda: link.answers > 1, WITHIN, "some heartbeats")
+    before = link.confirmed
+    link.goes.clear()
+    await elapse(FROZEN)
+    assert link.confirmed == before
+    link.goes.set()
+    await until(lambda: link.confirmed > before, WITHIN, "a doubt")
+
+
+async def test_answers_that_come_in_time_are_believed(
+    committer: Committer, link: Answering
+) -> None:
+    for _ in range(20):
+        committer.submit(Leave("node:1", "andy", "andy"))
+        await committer.settle()
+    assert link.answers >= 20
+    assert link.confirmed < 10  # but for the first one, as long as this machine does not stop
