@@ -86,6 +86,7 @@ class Committer:
         self._new_epoch = new_epoch_name()
         """What a batch calls the epoch that it begins where Redis turns out to have lost data."""
         self._shown_to = 0
+        self._confirmed = self._to_confirm = 0  # letters: that Redis knows of, and with this batch
         self._trouble: RetryCause | None = None
         self.outages = 0
         """How often Redis went away since this node was registered for the first time."""
@@ -138,6 +139,7 @@ class Committer:
         self._unsettled.clear()
         self._lost.clear()
         self._flight = None
+        self._confirmed = 0
         self.healthy_since = None
         self._settled = self._submitted
         self._progress.set()
@@ -151,6 +153,7 @@ class Committer:
         self.told = self._member.position
         self._new_epoch = new_epoch_name()
         self._shown_to = 0
+        self._confirmed = 0
         self._member.answered_batch = 0
         batches = [(number, ops) for number, _, _, ops in self._unsettled]
         if self._flight is not None:
@@ -314,13 +317,14 @@ class Committer:
         if batch.has_letters:
             for node in (member.node, *self.peers):
                 peers += (node, batch.key(keys.inbox(node)), keys.channel(node))
+        self._to_confirm = self._follower.confirmed()
         head: list[Argument] = [
             member.node,
             number,
             member.position.epoch,
             member.position.offset,
             round(settings.lease_seconds * 1000),
-            self._follower.confirmed(),
+            self._to_confirm if self._to_confirm != self._confirmed else 0,
             round(settings.log_age_seconds * 1000),
             settings.log_bytes,
             "" if self._is_replicated else keys.room,
@@ -352,6 +356,7 @@ class Committer:
             self.answered.set()
             log.info("redis answers", chat=self._keys.chat)
         self._trouble = None
+        self._confirmed = self._to_confirm
         self.told = Position(self._member.position.epoch, told)
         self._flight = None
         if not ops:

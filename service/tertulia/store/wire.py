@@ -207,16 +207,23 @@ class Batch:
         match op:
             case Say():
                 text = encode(Said(op.nickname, op.session, op.text))
-                self.args += ("S", nick, op.session, text, self._token(op.token), op.tag)
+                if op.token:
+                    self.args += ("S", nick, op.session, text, self._token(op.token), op.tag)
+                else:
+                    self.args += ("s", nick, op.session, text)
             case Whisper():
                 text = encode(Whispered(op.nickname, op.session, op.recipient, op.text))
                 recipient = self.key(self._names.nick(fold(op.recipient)))
-                further = op.away or self._look_further
-                self.args += ("V" if further else "W", nick, op.session, recipient, text)
-                self.args += (self._token(op.token), op.tag)
-                if further:
+                if op.away or self._look_further:
+                    self.args += ("V", nick, op.session, recipient, text)
+                    self.args += (self._token(op.token), op.tag)
                     self.args += (*self._account(fold(op.recipient)), int(op.keep))
                     self.args += (op.nickname, op.key, op.text)
+                elif op.token:
+                    self.args += ("W", nick, op.session, recipient, text)
+                    self.args += (self._token(op.token), op.tag)
+                else:
+                    self.args += ("w", nick, op.session, recipient, text)
                 self.has_letters = True
             case Join():
                 text = encode(Joined(op.nickname, op.session, op.dialect))

@@ -209,8 +209,8 @@ def say(nickname: str, text: str = "hello") -> Say:
 def test_keys_are_named_once_by_their_index() -> None:
     made = batch(say("Andy"), say("betty"), say("ANDY"))
     assert made.keys == [KEYS.nick("andy"), KEYS.nick("betty")]
-    verbs = [made.args[at : at + 6] for at in range(0, len(made.args), 6)]
-    assert [verb[0] for verb in verbs] == ["S"] * 3
+    verbs = [made.args[at : at + 4] for at in range(0, len(made.args), 4)]
+    assert [verb[0] for verb in verbs] == ["s"] * 3
     assert [verb[1] for verb in verbs] == [FIXED + 1, FIXED + 2, FIXED + 1]
     assert [verb[2] for verb in verbs] == ["n:Andy", "n:betty", "n:ANDY"]
     assert made.key(KEYS.inbox("n")) == FIXED + 3
@@ -249,11 +249,20 @@ def test_a_report_goes_to_the_sender() -> None:
 
 
 def test_a_token_is_a_key_where_there_is_one() -> None:
-    without = batch(say("andy"))
-    tagged = batch(Say("n:1", "andy", "andy", "hello", 3, "f" * 32))
-    assert without.args[-2:] == [0, 0]
-    assert tagged.args[-2:] == [FIXED + 2, 3]
-    assert tagged.keys[1] == KEYS.token("f" * 32)
+    token = "f" * 32
+    tagged = batch(Say("n:1", "andy", "andy", "hello", 3, token))
+    assert (tagged.args[0], tagged.args[-2:]) == ("S", [FIXED + 2, 3])
+    assert tagged.keys[1] == KEYS.token(token)
+    whispered = batch(Whisper("n:1", "andy", "andy", "betty", "hello", 4, token))
+    assert (whispered.args[0], whispered.args[-2:]) == ("W", [FIXED + 3, 4])
+    assert whispered.keys[2] == KEYS.token(token)
+
+
+def test_nothing_is_said_of_a_token_where_there_is_none() -> None:
+    without = batch(say("andy"), Whisper("n:1", "andy", "andy", "betty", "hello"))
+    assert len(without.args) == 4 + 5
+    assert (without.args[0], without.args[4]) == ("s", "w")
+    assert without.args[7] == FIXED + 2
 
 
 def test_an_op_that_nobody_knows_is_a_mistake() -> None:

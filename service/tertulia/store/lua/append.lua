@@ -1,7 +1,8 @@
 -- Library, put in front of the scripts that append to a room's log. No KEYS of its own.
 --
 -- append(keys, epoch, offset, node, batch, now, lines, room, max_age, max_bytes) -> offset
---   keys.meta  hash: epoch, base, before (the epoch before it), offset, shown, bytes, joins, sitting
+--   keys.meta  hash: epoch, base, before (the epoch before it), offset, shown, joins, sitting,
+--              bytes (so far), marked (milliseconds, when last), marked_bytes (so far, then)
 --   keys.log   stream: one entry a batch, its ID <offset>-0, fields
 --                p  published, microseconds by Redis' clock
 --                b  <node> <batch>, who committed it
@@ -15,10 +16,9 @@
 --   1 i <epoch> LF letters, one a line: <number> <session> <ms> <JSON>
 --   1 p <epoch> <offset>, a node's probe of its own channel
 
-local function trim(keys, now, max_age, max_bytes)
-  local total = tonumber(redis.call('HGET', keys.meta, 'bytes') or 0)
+local function trim(keys, now, total, max_age, max_bytes)
   local floor = nil
-  for _ = 1, 8 do  -- bounded: what is left is cut by the next batch
+  for _ = 1, 8 do  -- bounded: what is left is cut at the next mark
     local mark = redis.call('LINDEX', keys.marks, 0)
     if not mark then break end
     local offset, published, bytes = string.match(mark, '^(%d+) (%d+) (%d+)$')
@@ -41,20 +41,21 @@ end
 
 local function append(keys, epoch, offset, node, batch, clock, lines, room, max_age, max_bytes)
   offset = offset + 1
-  local events = table.concat(lines, '\n')
-  redis.call('HSET', keys.meta, 'offset', offset)
-  redis.call('XADD', keys.log, offset .. '-0',
-    'p', clock.stamp, 'b', node .. ' ' .. batch, 'e', events)
-  local bytes = redis.call('HINCRBY', keys.meta, 'bytes', #events + 64)
-  local mark = redis.call('LINDEX', keys.marks, -1)
-  local marked, counted = 0, 0
-  if mark then marked, counted = string.match(mark, '^%d+ (%d+) (%d+)$') end
-  if clock.now - tonumber(marked) >= 1000 or bytes - tonumber(counted) >= 1048576 then
-    redis.call('RPUSH', keys.marks, offset .. ' ' .. clock.now .. ' ' .. bytes)
+  local events, at = table.concat(lines, '\n'), string.format('%d', offset)
+  local by = node .. ' ' .. batch
+  local meta = redis.call('HMGET', keys.meta, 'bytes', 'marked', 'marked_bytes')
+  local bytes = tonumber(meta[1] or 0) + #events + 64
+  redis.call('XADD', keys.log, at .. '-0', 'p', clock.stamp, 'b', by, 'e', events)
+  if clock.now - tonumber(meta[2] or 0) >= 1000 or bytes - tonumber(meta[3] or 0) >= 1048576 then
+    local total = string.format('%d', bytes)
+    redis.call('HSET', keys.meta, 'offset', at, 'bytes', total, 'marked', clock.ms, 'marked_bytes', total)
+    redis.call('RPUSH', keys.marks, at .. ' ' .. clock.ms .. ' ' .. total)
+    trim(keys, clock.now, bytes, max_age, max_bytes)
+  else
+    redis.call('HSET', keys.meta, 'offset', at, 'bytes', string.format('%d', bytes))
   end
-  trim(keys, clock.now, max_age, max_bytes)
   if room ~= '' then
-    redis.call('PUBLISH', room, room_message(epoch, offset, clock.stamp, node .. ' ' .. batch, events))
+    redis.call('PUBLISH', room, room_message(epoch, at, clock.stamp, by, events))
   end
   return offset
 end
@@ -72,11 +73,11 @@ local function left_event(nickname, session)
   return '{"t":"left","n":"' .. nickname .. '","s":"' .. session .. '"}'
 end
 
--- Numbers past 10^14 lose digits when Lua writes them, so microseconds stay text.
+-- Numbers past 10^14 lose digits when Lua writes them, so microseconds stay text. And Lua writes numbers
+-- slowly: what is needed as text is made text once.
 local function read_clock()
   local time = redis.call('TIME')
-  return {
-    now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000),
-    stamp = string.format('%s%06d', time[1], tonumber(time[2])),
-  }
+  local stamp = time[1] .. string.sub('00000' .. time[2], -6)
+  local ms = string.sub(stamp, 1, -4)
+  return { now = tonumber(ms), ms = ms, stamp = stamp }
 end

@@ -4,7 +4,7 @@
 --       8 the node's nicks   9 the node's inbox      10… nickname hashes and other nodes' inboxes,
 --       named by the index among KEYS
 -- ARGV  1 node     2 batch number     3 epoch     4 offset that the node has seen
---       5 lease, ms     6 number up to which the node's inbox is confirmed
+--       5 lease, ms     6 number up to which the node's inbox is confirmed; 0: nothing since the last batch
 --       7 log age, ms     8 log bytes     9 room channel     10 name for a new epoch
 --       11 messages of one sender, 12 bytes in all, that may wait for an account
 --       13 number of the node's last batch that was answered in this epoch, 14 of the last letter it has seen
@@ -15,7 +15,9 @@
 --         L index key session event                                  give it back
 --         C index key session event                                  close the chat
 --         S index session event token-index tag                      append the event
+--         s index session event                                      without a token
 --         W index session recipient-index letter token-index tag     to the recipient's inbox
+--         w index session recipient-index letter                     without a token
 --         V … as W, and account-index device-index pending-index counts-index keep nickname key text
 --                                                                    or, if he is away, keep it for him
 --         R index session letter account-index pending-index counts-index key text
@@ -27,7 +29,7 @@
 --    node itself or 0, outcomes: a character an op, notes: what c found, each with a comma}
 --   {'fenced'}                 the lease is gone or condemned; nothing done
 --   {'epoch', epoch, offset}   Redis lost data, or came back with an older state; nothing done
---   {'away'}                   a recipient of W is not in the room: send V instead; nothing done
+--   {'away'}                   a recipient of W or w is not in the room: send V instead; nothing done
 --   {'peers', node…}           recipients are on nodes whose inboxes are not among KEYS; nothing done
 -- Outcomes: d done, t taken, u unknown recipient, g the session does not hold its nickname,
 -- f it is not the administrator, k kept, b too much waits already.
@@ -38,7 +40,7 @@ local nicks, inbox = KEYS[8], KEYS[9]
 local node, batch, epoch, seen = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local clock = read_clock()
 
-local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting')
+local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting', 'bytes')
 local sitting = meta[3] or '0'
 local offset = tonumber(meta[2] or 0)
 if meta[1] ~= epoch then return { 'epoch', meta[1] or '', offset } end
@@ -53,11 +55,7 @@ if lease == 0 then return { 'fenced' } end
 -- Others may have gone on writing before this node comes: then only what it knows of its own batches
 -- and letters tells that some are lost.
 local saved = redis.call('HGET', batches, node)
-local number, entry, letter, saved_outcomes, saved_notes
-if saved then
-  number, entry, letter, saved_outcomes, saved_notes =
-    string.match(saved, '^(%d+) (%d+) (%d+) (%a*) ([%d,]*)$')
-end
+local number = saved and string.match(saved, '^%d+')
 if tonumber(number or 0) < tonumber(ARGV[13])
   or tonumber(redis.call('HGET', inboxes, node) or 0) < tonumber(ARGV[14]) then
   begin_epoch(keys.meta, ARGV[10], epoch, offset)
@@ -68,7 +66,7 @@ end
 redis.call('ZADD', leases, clock.now + tonumber(ARGV[5]), node)
 
 local confirmed = tonumber(ARGV[6])
-local head = redis.call('LINDEX', inbox, 0)
+local head = confirmed > 0 and redis.call('LINDEX', inbox, 0)
 if head then
   local first = tonumber(string.match(head, '^%d+'))
   if first <= confirmed then redis.call('LTRIM', inbox, confirmed - first + 1, -1) end
@@ -78,7 +76,8 @@ if saved then
   -- Held up on a connection that its node has given up: what it asks for was done, or is no more.
   if tonumber(number) > tonumber(batch) then return { 'fenced' } end
   if number == batch then
-    return { 'ok', offset, tonumber(entry), tonumber(letter), saved_outcomes, saved_notes }
+    local entry, letter, outcomes, notes = string.match(saved, '^%d+ (%d+) (%d+) (%a*) ([%d,]*)$')
+    return { 'ok', offset, tonumber(entry), tonumber(letter), outcomes, notes }
   end
 end
 
@@ -92,7 +91,7 @@ end
 local first_op = at
 
 local LENGTH = {
-  J = 15, L = 5, C = 5, S = 6, W = 7, V = 15, R = 9,
+  J = 15, L = 5, C = 5, S = 6, s = 4, W = 7, w = 5, V = 15, R = 9,
   a = 10, c = 11, i = 8, j = 7, l = 7, o = 5, p = 12, x = 5,
 }
 -- Who sits where is read once in a batch; what changes it, changes it here too.
@@ -116,9 +115,9 @@ local function need(there)
 end
 while at <= #ARGV do
   local op = ARGV[at]
-  if op == 'W' or op == 'V' then
+  if op == 'w' or op == 'W' or op == 'V' then
     local _, there = seat(KEYS[tonumber(ARGV[at + 3])])
-    if op == 'W' and not there then return { 'away' } end
+    if op ~= 'V' and not there then return { 'away' } end
     need(there)
   elseif op == 'R' then
     local _, there = seat(KEYS[tonumber(ARGV[at + 1])])
@@ -148,7 +147,7 @@ end
 
 local events, outcomes = {}, {}
 local letters, touched, own_letter = {}, {}, 0
-local posted = ' ' .. clock.now .. ' '
+local posted = ' ' .. clock.ms .. ' '
 local notes = {}
 local function post(there, session, letter)
   local box = letters[there]
@@ -167,14 +166,14 @@ while at <= #ARGV do
   local op = ARGV[at]
   local key = KEYS[tonumber(ARGV[at + 1])]
   local outcome = 'd'
-  if op == 'S' then
+  if op == 's' or op == 'S' then
     if seat(key) == ARGV[at + 2] then
-      table.insert(events, ARGV[at + 3])
-      remember(ARGV[at + 4], 'done', ARGV[at + 5])
+      events[#events + 1] = ARGV[at + 3]
+      if op == 'S' then remember(ARGV[at + 4], 'done', ARGV[at + 5]) end
     else
       outcome = 'g'
     end
-  elseif op == 'W' or op == 'V' then
+  elseif op == 'w' or op == 'W' or op == 'V' then
     if seat(key) == ARGV[at + 2] then
       local session, there = seat(KEYS[tonumber(ARGV[at + 3])])
       if session then
@@ -184,7 +183,7 @@ while at <= #ARGV do
       else
         outcome = 'u'
       end
-      remember(ARGV[at + 5], 'done', ARGV[at + 6])
+      if op ~= 'w' then remember(ARGV[at + 5], 'done', ARGV[at + 6]) end
     else
       outcome = 'g'
     end
@@ -211,8 +210,9 @@ while at <= #ARGV do
       outcome = 't'
     else
       local joins = redis.call('HINCRBY', keys.meta, 'joins', 1)
-      redis.call('HSET', key, 'nickname', ARGV[at + 4], 'node', node, 'session', ARGV[at + 3],
-        'dialect', ARGV[at + 5], 'address', ARGV[at + 6], 'port', ARGV[at + 7], 'since', clock.now, 'sitting', sitting)
+      -- What every message asks for stands first: a short hash is searched from its begin.
+      redis.call('HSET', key, 'session', ARGV[at + 3], 'node', node, 'sitting', sitting, 'nickname', ARGV[at + 4],
+        'dialect', ARGV[at + 5], 'address', ARGV[at + 6], 'port', ARGV[at + 7], 'since', clock.ms)
       redis.call('ZADD', order, joins, ARGV[at + 2])
       redis.call('SADD', nicks, ARGV[at + 2])
       seats[key] = { ARGV[at + 3], node }
@@ -264,16 +264,16 @@ while at <= #ARGV do
     outcome, note = device_op(op, at, clock.now, sitting, bounds, post)
     if note then table.insert(notes, note .. ',') end
   end
-  table.insert(outcomes, outcome)
+  outcomes[#outcomes + 1] = outcome
   at = at + LENGTH[op]
 end
 
-entry = 0
+local entry = 0
 if #events > 0 then
   entry = append(keys, epoch, offset, node, batch, clock, events, ARGV[9], tonumber(ARGV[7]), tonumber(ARGV[8]))
   offset = entry
 else
-  trim(keys, clock.now, tonumber(ARGV[7]), tonumber(ARGV[8]))
+  trim(keys, clock.now, tonumber(meta[4] or 0), tonumber(ARGV[7]), tonumber(ARGV[8]))
 end
 for _, there in ipairs(touched) do
   local box, peer = letters[there], peers[there]

@@ -23,8 +23,8 @@ while at <= #ARGV do
     redis.call('DEL', hash)
     redis.call('ZADD', leases, 'NX', clock.now + tonumber(ARGV[3]), node)
     local joins = redis.call('HINCRBY', keys.meta, 'joins', 1)
-    redis.call('HSET', hash, 'nickname', ARGV[at + 3], 'node', node, 'session', session,
-      'dialect', ARGV[at + 4], 'since', clock.now, 'sitting', sitting)
+    redis.call('HSET', hash, 'session', session, 'node', node, 'sitting', sitting, 'nickname', ARGV[at + 3],
+      'dialect', ARGV[at + 4], 'since', clock.ms)
     redis.call('ZADD', order, joins, key)
     redis.call('SADD', nicks, key)
   end
