@@ -29,25 +29,18 @@ _MALFORMED = Faulty(Fault.MALFORMED)
 _NO_NICKNAME = Enter("")
 
 
-class ChatteReader:
+class ChatteReader(Lines):
     """One connection's incoming half."""
 
-    __slots__ = ("_entering", "_lines")
+    __slots__ = ("_entering",)
 
     def __init__(self) -> None:
-        self._lines = Lines()
+        super().__init__()
         self._entering = True
-
-    @property
-    def buffered(self) -> int:
-        return len(self._lines)
-
-    def feed(self, data: bytes) -> None:
-        self._lines.feed(data)
 
     def next_command(self) -> Command | None:
         try:
-            line = self._lines.next_line()
+            line = self.next_line()
         except TooLong:
             return _NO_NICKNAME if self._entering else Faulty(Fault.TOO_LONG)
         if line is None:

@@ -235,7 +235,8 @@ class _Binary:
     def __init__(self) -> None:
         self._buffer = b""
 
-    def __len__(self) -> int:
+    @property
+    def buffered(self) -> int:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> None:
@@ -263,21 +264,12 @@ class _Binary:
         return len(raw).to_bytes(2, "big") + b"\0\0" + raw
 
 
-class _Text:
+class _Text(Lines):
     """Integers and strings as lines, for people and scripts."""
-
-    def __init__(self) -> None:
-        self._lines = Lines()
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def feed(self, data: bytes) -> None:
-        self._lines.feed(data)
 
     def read(self, need: Need) -> int | str | None:
         try:
-            line = self._lines.next_line()
+            line = self.next_line()
         except TooLong:
             raise _Malformed from None
         if line is None:
@@ -309,7 +301,7 @@ class DeviceReader:
 
     @property
     def buffered(self) -> int:
-        return len(self._framing) if self._framing is not None else 0
+        return self._framing.buffered if self._framing is not None else 0
 
     @property
     def is_waiting(self) -> bool:
@@ -377,7 +369,7 @@ class DeviceReader:
         if self._framing is None:
             return None
         if need is Need.END:
-            if len(self._framing):
+            if self._framing.buffered:
                 raise _Malformed
             return None
         return self._framing.read(need)

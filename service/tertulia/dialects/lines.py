@@ -23,7 +23,9 @@ class Lines:
         self._scanned = 0  # no line end before here: a slow sender costs no quadratic search
         self._skipping = False
 
-    def __len__(self) -> int:
+    @property
+    def buffered(self) -> int:
+        """How many bytes were fed and not yet returned in a line."""
         return len(self._buffer) - self._start
 
     def feed(self, data: bytes) -> None:
@@ -65,7 +67,9 @@ class Lines:
         self._scanned = len(self._buffer)
         if self._skipping:
             self._buffer, self._start, self._scanned = b"", 0, 0
-        elif len(self) > MAX_LINE + 1:  # one more: it may be the CR of a line of exactly the bound
+        elif (
+            self.buffered > MAX_LINE + 1
+        ):  # one more: it may be the CR of a line of exactly the bound
             self._buffer, self._start, self._scanned = b"", 0, 0
             self._skipping = True
             raise TooLong

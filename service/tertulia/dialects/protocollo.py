@@ -46,29 +46,24 @@ class _Expects(Enum):
     TEXT = auto()
 
 
-class ProtocolloReader:
-    """One connection's incoming half."""
+class ProtocolloReader(Lines):
+    """One connection's incoming half.
 
-    __slots__ = ("_expects", "_lines", "_recipient")
+    A recipient without its text is nothing yet: a client that dies between the two sends nothing.
+    """
+
+    __slots__ = ("_expects", "_recipient")
 
     def __init__(self) -> None:
-        self._lines = Lines()
+        super().__init__()
         self._expects = _Expects.NAME
         self._recipient: bytes | None = None
         """Of the text that is awaited; None where the recipient's line was refused."""
 
-    @property
-    def buffered(self) -> int:
-        # A recipient without its text is nothing yet: a client that dies between the two sends nothing.
-        return len(self._lines)
-
-    def feed(self, data: bytes) -> None:
-        self._lines.feed(data)
-
     def next_command(self) -> Command | None:
         while True:
             try:
-                line = self._lines.next_line()
+                line = self.next_line()
             except TooLong:
                 return self._too_long()
             if line is None:

@@ -58,7 +58,7 @@ def read(chunks: Iterable[bytes]) -> tuple[list[object], int]:
     for chunk in chunks:
         lines.feed(chunk)
         had += pull(lines)
-        most = max(most, len(lines))
+        most = max(most, lines.buffered)
     return had, most
 
 
@@ -145,29 +145,29 @@ def test_a_line_that_is_not_whole_waits() -> None:
     lines.feed(b"ho")
     assert lines.next_line() is None
     assert lines.next_line() is None
-    assert len(lines) == 2
+    assert lines.buffered == 2
     lines.feed(b"la\nq")
     assert lines.next_line() == b"hola"
-    assert len(lines) == 1
+    assert lines.buffered == 1
 
 
 def test_what_is_not_pulled_is_kept_as_bytes() -> None:
     lines = Lines()
     lines.feed(b"a\nb\n")
     lines.feed(b"c\nd")
-    assert len(lines) == 7
+    assert lines.buffered == 7
     assert lines.next_line() == b"a"
-    assert len(lines) == 5
+    assert lines.buffered == 5
     lines.feed(b"d\n")
     assert pull(lines) == [b"b", b"c", b"dd"]
-    assert len(lines) == 0
+    assert lines.buffered == 0
 
 
 def test_nothing_comes_of_nothing() -> None:
     lines = Lines()
     lines.feed(b"")
     assert lines.next_line() is None
-    assert len(lines) == 0
+    assert lines.buffered == 0
 
 
 PIECES = st.one_of(
@@ -198,5 +198,5 @@ def test_it_makes_no_difference_when_lines_are_pulled(chunks: list[bytes]) -> No
     late = Lines()
     for chunk in chunks:
         late.feed(chunk)
-    assert len(late) == sum(map(len, chunks))
+    assert late.buffered == sum(map(len, chunks))
     assert pull(late) == read(chunks)[0]

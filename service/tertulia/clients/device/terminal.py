@@ -171,7 +171,7 @@ class Terminal:
             self._ended = True
 
     def _take_plain(self, data: bytes) -> None:
-        self._plain.feed(data or (b"\n" if len(self._plain) else b""))
+        self._plain.feed(data or (b"\n" if self._plain.buffered else b""))
         while True:
             try:
                 line = self._plain.next_line()
