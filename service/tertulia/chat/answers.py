@@ -1,6 +1,6 @@
 """What a client reads when what it asked for is settled."""
 
-from tertulia.chat.ports import DONE, Close, Op, Outcome, Say, Whisper
+from tertulia.chat.ports import DONE, Op, Outcome, Say, Whisper
 from tertulia.dialects.contract import Refusal, Voice
 
 
@@ -8,9 +8,8 @@ def answer_to(op: Op, voice: Voice) -> bytes:
     """Answer a message, or an order to close the chat."""
     if isinstance(op, Say):
         return voice.sent(op.tag)
-    if isinstance(op, Close):
+    if not isinstance(op, Whisper):
         return voice.refusal(Refusal.FORBIDDEN) if op.outcome is Outcome.FORBIDDEN else b""
-    assert isinstance(op, Whisper)
     if op.outcome is DONE:
         return voice.sent(op.tag)
     if op.outcome is Outcome.UNKNOWN:

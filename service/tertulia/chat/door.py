@@ -3,7 +3,6 @@
 from tertulia.chat.room import Room
 from tertulia.chat.session import Outbox, Session
 from tertulia.dialects.contract import Voice
-from tertulia.domain.commands import Command
 from tertulia.domain.disconnects import Disconnect
 
 
@@ -13,14 +12,12 @@ class Door:
     def __init__(self, room: Room, voice: Voice) -> None:
         self._room = room
         self._voice = voice
+        self.command = room.command
+        """Carries out what a client asks for."""
 
     def connect(self, outbox: Outbox, address: str, port: int) -> Session:
         """Take in a connection; it reads the greeting."""
         return self._room.connect(self._voice, outbox, address, port)
-
-    def command(self, session: Session, command: Command) -> None:
-        """Carry out what a client asks for."""
-        self._room.command(session, command)
 
     def lost(self, session: Session, reason: Disconnect) -> None:
         """Let a session go."""

@@ -79,14 +79,10 @@ class Letters:
             number, letter = next(iter(self._open.items()))
             if letter is None or not letter.is_done(now, self._patience):
                 return number - 1
-            self.forget(letter)
+            del self._open[number]
+            if letter.session.letters is not None:
+                letter.session.letters.remove(letter)
         return self._last
-
-    def forget(self, letter: Letter) -> None:
-        """Note that a letter is done with."""
-        self._open.pop(letter.delivery.number, None)
-        if letter.session.letters is not None:
-            letter.session.letters.remove(letter)
 
     def unread(self, session: "Session", now: float) -> Iterator[tuple[int, Whispered]]:
         """Give what a session that has gone did not get, and hold it; the rest of its is done with."""

@@ -6,7 +6,7 @@ Every implementation is held to these docstrings by ``tests/contract``.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tertulia.dialects.contract import Place
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import PrivateEvent, PublicEvent, Summoned
 from tertulia.domain.orders import Ordered
+from tertulia.metrics import Kind
 
 
 class Outcome(Enum):
@@ -47,6 +48,8 @@ class _Asked(msgspec.Struct, eq=False, kw_only=True):
 class Op(_Asked, eq=False):
     """One change that a session wants made. Ops of a session take effect in the order of submission."""
 
+    kind: ClassVar[Kind | None] = None
+    """What kind of message it is, if it is one."""
     session: str
     """The session's name in the log."""
     key: str
@@ -78,6 +81,7 @@ class Leave(Op, eq=False):
 class Say(Op, eq=False):
     """Append a public message to the room's log."""
 
+    kind = "public"
     nickname: str
     text: str
     tag: int = 0
@@ -88,6 +92,7 @@ class Say(Op, eq=False):
 class Whisper(Op, eq=False):
     """Hand a private message to the recipient's node."""
 
+    kind = "private"
     nickname: str
     recipient: str
     text: str

@@ -43,6 +43,8 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Left, Present, PublicEvent, Said
 from tertulia.metrics import Kind, Metrics
 
+_REACHED = (DONE, KEPT)
+
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
@@ -196,9 +198,8 @@ class Room:
             if session is not None:
                 answered[session] = None
                 self._outgoing.add(session, self._settle(session, op))
-                kind = _message(op)
-                if kind is not None:
-                    counted = kind, session.voice.name
+                if op.kind is not None and op.outcome in _REACHED:
+                    counted = op.kind, session.voice.name
                     messages[counted] = messages.get(counted, 0) + 1
         self._outgoing.flush()
         for session in answered:
@@ -340,12 +341,3 @@ class Room:
         self._mailbox.return_unread(session)
         self._metrics.disconnects(reason).inc()
         session.outbox.close(reason)
-
-
-def _message(op: Op) -> Kind | None:
-    """Return what kind of message an op has got to where it was to go, if it is one."""
-    if isinstance(op, Say):
-        return "public" if op.outcome is not GONE else None
-    if isinstance(op, Whisper) and op.outcome in (DONE, KEPT):
-        return "private"
-    return None

@@ -120,15 +120,13 @@ class Connection(asyncio.Protocol):
             return
         if session is None or self._closing:
             return
-        if self._plain and (count := self._acknowledgements_in(data)):
-            session.acknowledged += count
-            self._charge_acknowledgements(count)
-            self._reads_until_rest -= 1
-            if self._reads_until_rest <= 0:
-                self._rest()
-            return
         if self._plain and self._acknowledgement and data.startswith(self._acknowledgement):
             data = self._take_acknowledgements(session, self._acknowledgement, data)
+            if not data:
+                self._reads_until_rest -= 1
+                if self._reads_until_rest <= 0:
+                    self._rest()
+                return
         self._reads_until_rest = _READS_UNTIL_REST
         if self._listener.patience.of_silence and self._timer is not None:
             self._timer.cancel()
@@ -137,21 +135,18 @@ class Connection(asyncio.Protocol):
         self._charge_bytes(len(data))
         self.proceed()
 
-    def _acknowledgements_in(self, data: bytes) -> int:
-        """Count acknowledgements where there is nothing else: they are the most frequent input."""
-        listener = self._listener
-        if not listener.acknowledgements.startswith(data):
-            return 0
-        count, rest = divmod(len(data), listener.acknowledgement_length)
-        return 0 if rest else count
-
     def _take_acknowledgements(self, session: Served, each: bytes, data: bytes) -> bytes:
         """Take those that data begins with, which need not be read as lines; return the rest."""
         unit = end = len(each)
+        if len(data) % unit == 0 and self._listener.acknowledgements.startswith(data):
+            end = len(data)  # nothing else, however many
         while data.startswith(each, end):
             end += unit
-        session.acknowledged += end // unit
-        self._charge_acknowledgements(end // unit)
+        count = end // unit
+        session.acknowledged += count
+        self._acknowledgements_free -= count
+        if self._acknowledgements_free < 0:
+            self._charge_acknowledgements()
         return data[end:]
 
     def eof_received(self) -> bool:
@@ -221,7 +216,8 @@ class Connection(asyncio.Protocol):
             _log.exception("connection failed", dialect=self._listener.dialect)
             self._listener.host.lost(session, Disconnect.INTERNAL)
         self._set_reading()
-        self._set_timer(session)
+        if self._timer is not None or not self._plain:
+            self._set_timer(session)
 
     def is_flushed(self) -> bool:
         return not self._gone and self._transport.get_write_buffer_size() == 0
@@ -345,12 +341,10 @@ class Connection(asyncio.Protocol):
         if debt := self._bytes.charge(count, self._listener.loop.time()):
             self._wait(debt)
 
-    def _charge_acknowledgements(self, count: int) -> None:
-        self._acknowledgements_free -= count
-        if self._acknowledgements_free < 0:
-            self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
-            self._charge_bytes(_ACKNOWLEDGEMENTS_CHARGED * self._listener.acknowledgement_length)
-            self._set_reading()
+    def _charge_acknowledgements(self) -> None:
+        self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
+        self._charge_bytes(_ACKNOWLEDGEMENTS_CHARGED * self._listener.acknowledgement_length)
+        self._set_reading()
 
     def _wait(self, seconds: float) -> None:
         if self._throttle is None and not self._closing:
@@ -396,12 +390,15 @@ class Connection(asyncio.Protocol):
 
     def _heard_at_rest(self, data: bytes) -> None:
         """Take what came to a client at rest."""
-        if count := self._acknowledgements_in(data):
-            self._session.acknowledged += count  # type: ignore[union-attr] # it rests in a session
-            self._charge_acknowledgements(count)
-            return
-        self._end_rest()
-        self._transport.resume_reading()  # which finds out as well whether the client is gone
+        session, each = self._session, self._acknowledgement
+        assert session is not None, "it rests in a session"
+        assert each is not None, "and acknowledges"
+        if data.startswith(each):
+            data = self._take_acknowledgements(session, each, data)
+            if not data:
+                return
+        if self._end_rest():  # else it has acknowledged too much, and is not read for a while
+            self._transport.resume_reading()  # which finds out as well whether the client is gone
         if data:
             self.data_received(data)
 
