@@ -67,9 +67,7 @@ class Lines:
         self._scanned = len(self._buffer)
         if self._skipping:
             self._buffer, self._start, self._scanned = b"", 0, 0
-        elif (
-            self.buffered > MAX_LINE + 1
-        ):  # one more: it may be the CR of a line of exactly the bound
+        elif self.buffered > MAX_LINE + 1:  # the CR of a line of exactly the bound may be there
             self._buffer, self._start, self._scanned = b"", 0, 0
             self._skipping = True
             raise TooLong

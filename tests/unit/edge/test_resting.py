@@ -289,6 +289,23 @@ async def test_a_flood_of_acknowledgements_is_slowed_down() -> None:
     await service.stop()
 
 
+async def test_words_at_the_end_of_a_flood_wait_until_it_is_paid_for() -> None:
+    service = Service(LimitSettings(bytes_per_second=100_000, bytes_burst=10_000))
+    await service.start()
+    await service.bring_to_rest()
+    await service.send(ACKNOWLEDGEMENT * 3900)
+    await until(lambda: service.chat.session.acknowledged == 4000, WITHIN, "most of the flood")
+    await service.send(ACKNOWLEDGEMENT * 500 + b"then\n")  # lone ones are not charged for
+    paused = service.metrics.reads_paused
+    await until(lambda: paused._value.get() >= 1, WITHIN, "the brake")
+    assert not service.chat.session.outbox._transport.is_reading()
+    assert service.chat.said == [b"first"]
+    await until(lambda: service.chat.said == [b"first", b"then"], WITHIN, "the words")
+    assert service.chat.session.acknowledged == 4500
+    await until(service.chat.session.outbox._transport.is_reading, WITHIN, "it to be read again")
+    await service.stop()
+
+
 async def test_a_number_that_belongs_to_another_socket_now_is_left_alone() -> None:
     """The system gives a closed socket's number away before its owner hears of the end."""
     resting = Resting(asyncio.get_running_loop())
