@@ -342,8 +342,9 @@ class Connection(asyncio.Protocol):
             self._wait(debt)
 
     def _charge_acknowledgements(self) -> None:
+        count = _ACKNOWLEDGEMENTS_CHARGED - self._acknowledgements_free
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
-        self._charge_bytes(_ACKNOWLEDGEMENTS_CHARGED * self._listener.acknowledgement_length)
+        self._charge_bytes(count * self._listener.acknowledgement_length)
         self._set_reading()
 
     def _wait(self, seconds: float) -> None:
