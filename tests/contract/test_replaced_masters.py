@@ -78,6 +78,22 @@ async def test_it_is_let_be_where_no_sentinel_can_tell(frozen: RedisServer) -> N
     link.disconnect()
 
 
+async def test_an_answer_of_its_is_doubted_though_another_link_has_found_its_successor(
+    shared_redis: RedisServer, successor: RedisServer
+) -> None:
+    sentinels = Telling(shared_redis)
+    one, two = (Link(sentinels, "tertulia-test", TIMEOUT) for _ in range(2))
+    assert await port_of(one) == shared_redis.port
+    sentinels.named = successor
+    assert await port_of(two) == successor.port
+    with pytest.raises(StoreAway, match="given up"):
+        await one.confirm()
+    assert await port_of(one) == successor.port
+    await one.confirm()
+    one.disconnect()
+    two.disconnect()
+
+
 async def test_all_that_were_connected_to_it_leave_when_one_notices(
     shared_redis: RedisServer, successor: RedisServer
 ) -> None:

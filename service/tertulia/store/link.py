@@ -104,8 +104,12 @@ class Link:
         return [int(it) for it in told[1::2]]
 
     async def confirm(self) -> None:
-        """Make sure that what is connected is still the master: it was silent for long."""
+        """Make sure that what has answered is still the master: it was silent for long."""
+        connection = self._connection
         await self._servers.confirm(self._timeout)
+        if connection is None or connection.is_over:
+            # Another link has met another master meanwhile, so this one was dropped.
+            raise self._failure(ConnectionError("the connection was given up"))
 
     def disconnect(self) -> None:
         """Drop the connection; the next call makes another one."""
