@@ -287,10 +287,11 @@ class Bus:
             first = int(page[0][0].partition(b"-")[0]) if page else None
             lost = missing(have, first, end)
             if lost:
-                self._note_lost(lost)
-                self._member.position = Position(self._member.position.epoch, have + lost)
                 await self.seat()
-                self._committer.missed(self._member.position.offset)
+                self._note_lost(lost)
+                member = self._member
+                member.position = member.unread = Position(member.position.epoch, have + lost)
+                self._committer.followed()
                 continue
             for name, fields in page:
                 self._metrics.bus_recovered_entries.inc()

@@ -251,6 +251,7 @@ class ChatStore:
                         await self._bus.read_rest(base.offset)
                     else:
                         self._member.part(0)
+                        self._member.unread = base
                     self._member.position = base
                     self._member.letters = 0  # numbered anew, and rather read twice than not at all
                     self._follower.renumbered()

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -34,6 +34,18 @@ _LATE_HEARTBEATS = 1.5
 _OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
 
 log = structlog.get_logger(__name__)
+
+
+class _Answered(NamedTuple):
+    """A committed batch, and what of it has to be delivered before it is settled."""
+
+    number: int
+    epoch: str
+    entry: int
+    """The offset of its entry; 0: it has none."""
+    letter: int
+    """The number of its last letter to this node; 0: it has none."""
+    ops: list[Op]
 
 
 class Committer:
@@ -66,8 +78,7 @@ class Committer:
         self._flight: tuple[int, list[Op]] | None = None
         # Batches that Redis had and lost, under their numbers, for some may have heard them.
         self._lost: deque[tuple[int, list[Op]]] = deque()
-        # Committed batches: number, the entry and the letter that have to be delivered first, ops.
-        self._unsettled: deque[tuple[int, int, int, list[Op]]] = deque()
+        self._unsettled: deque[_Answered] = deque()
         self._work = asyncio.Event()
         self._submitted = 0
         self._settled = 0
@@ -108,18 +119,16 @@ class Committer:
         """
         member = self._member
         while self._unsettled:
-            number, entry, letter, ops = self._unsettled[0]
-            if (entry and number > member.delivered_batch) or letter > member.letters:
+            it = self._unsettled[0]
+            if it.entry and it.number > member.delivered_batch:
+                # Nobody here can hear it any more where the log was trimmed past it.
+                unread = member.unread
+                if it.epoch != unread.epoch or it.entry > unread.offset:
+                    break
+            if it.letter > member.letters:
                 break
             self._unsettled.popleft()
-            self._settle(ops)
-
-    def missed(self, offset: int) -> None:
-        """Take entries up to an offset for delivered: the log was trimmed, nobody can read them any more."""
-        for number, entry, _, _ in self._unsettled:
-            if 0 < entry <= offset:
-                self._member.delivered_batch = number
-        self.followed()
+            self._settle(it.ops)
 
     async def settle(self) -> None:
         """Wait until nothing is submitted that is not settled."""
@@ -155,7 +164,7 @@ class Committer:
         self._shown_to = 0
         self._confirmed = 0
         self._member.answered_batch = 0
-        batches = [(number, ops) for number, _, _, ops in self._unsettled]
+        batches = [(it.number, it.ops) for it in self._unsettled]
         if self._flight is not None:
             batches.append(self._flight)
         batches += self._lost
@@ -324,7 +333,8 @@ class Committer:
             member.position.epoch,
             member.position.offset,
             round(settings.lease_seconds * 1000),
-            self._to_confirm if self._to_confirm != self._confirmed else 0,
+            # Told once, and with each heartbeat, for a master may be lost with what it was told.
+            0 if batch.args and self._to_confirm == self._confirmed else self._to_confirm,
             round(settings.log_age_seconds * 1000),
             settings.log_bytes,
             "" if self._is_replicated else keys.room,
@@ -370,7 +380,7 @@ class Committer:
             opened = (op for op in ops if isinstance(op, OpenChat))
             for op, note in zip(opened, notes.decode().split(",")[:-1], strict=True):
                 op.note = note
-        self._unsettled.append((number, entry, letter, ops))
+        self._unsettled.append(_Answered(number, self.told.epoch, entry, letter, ops))
         self.followed()
 
     def _away(self, error: StoreAway) -> None:

@@ -42,6 +42,8 @@ class Membership:
     """As registered."""
     position: Position = NOWHERE
     """The last entry that was delivered."""
+    unread: Position = NOWHERE
+    """Up to here the log was trimmed, or begun anew, before this node could read it."""
     letters: int = 0
     """The number of the last letter that was delivered."""
     batch: int = 0

@@ -1,4 +1,4 @@
-"""When Redis' answers are doubted: a server that was frozen answers, and may have been replaced."""
+"""What a node tells Redis, and when it doubts the answer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -31,12 +31,15 @@ class Answering:
     def __init__(self) -> None:
         self.answers = 0
         self.confirmed = 0
+        self.letters_done: list[tuple[int, bool]] = []
+        """What was said of letters, and whether there were ops with it."""
         self.goes = asyncio.Event()
         self.goes.set()
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         await self.goes.wait()
         self.answers += 1
+        self.letters_done.append((cast(int, args[5]), "L" in args))
         return [b"ok", 0, 0, 0, b"d" * list(args).count("L"), b""]
 
     async def confirm(self) -> None:
@@ -49,12 +52,17 @@ def link() -> Answering:
 
 
 @pytest.fixture
-async def committer(link: Answering) -> AsyncIterator[Committer]:
+def follower() -> RecordingFollower:
+    return RecordingFollower("node")
+
+
+@pytest.fixture
+async def committer(link: Answering, follower: RecordingFollower) -> AsyncIterator[Committer]:
     committer = Committer(
         Keys("c"),
         cast(Link, link),
         Membership("node"),
-        RecordingFollower("node"),
+        follower,
         ClusterSettings(heartbeat_seconds=HEARTBEAT),
         Metrics(CollectorRegistry(), dialects=(), chats=("c",), version="x"),
     )
@@ -83,3 +91,18 @@ async def test_answers_that_come_in_time_are_believed(
         await committer.settle()
     assert link.answers >= 20
     assert link.confirmed < 10  # but for the first one, as long as this machine does not stop
+
+
+async def test_letters_are_confirmed_when_there_is_news_and_with_each_heartbeat(
+    committer: Committer, link: Answering, follower: RecordingFollower
+) -> None:
+    await until(lambda: link.answers, WITHIN, "the first heartbeat")
+    follower.done_with = 7
+    for _ in range(3):
+        committer.submit(Leave("node:1", "andy", "andy"))
+        await committer.settle()
+    with_ops = [number for number, has_ops in link.letters_done if has_ops]
+    assert with_ops in ([7, 0, 0], [0, 0, 0])  # a heartbeat may have come first
+    alone = len(link.letters_done)
+    await until(lambda: len(link.letters_done) > alone + 1, WITHIN, "heartbeats")
+    assert link.letters_done[alone:] == [(7, False)] * (len(link.letters_done) - alone)

@@ -4,7 +4,7 @@
 --       8 the node's nicks   9 the node's inbox      10… nickname hashes and other nodes' inboxes,
 --       named by the index among KEYS
 -- ARGV  1 node     2 batch number     3 epoch     4 offset that the node has seen
---       5 lease, ms     6 number up to which the node's inbox is confirmed; 0: nothing since the last batch
+--       5 lease, ms     6 number up to which the node's inbox is confirmed; 0: as before
 --       7 log age, ms     8 log bytes     9 room channel     10 name for a new epoch
 --       11 messages of one sender, 12 bytes in all, that may wait for an account
 --       13 number of the node's last batch that was answered in this epoch, 14 of the last letter it has seen
