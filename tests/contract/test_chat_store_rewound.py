@@ -105,6 +105,39 @@ async def test_what_was_answered_and_lost_is_not_settled_by_what_stands_in_its_p
     await all_is_well([andy, betty], one, two)
 
 
+async def test_what_survived_two_losses_that_its_node_did_not_see_is_answered(
+    chat_stores: RedisStores,
+) -> None:
+    """It stands before where the node goes on reading, so it never hears it."""
+    patient = {"lease_seconds": 8.0, "silence_seconds": 5.0}
+    one, two = await chat_stores.node("one", **patient), await chat_stores.node("two", **patient)
+    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
+    await one.sees(lambda it: len(it.roster) == 2, "both")
+    await two.sees(lambda it: len(it.roster) == 2, "both")
+    one.wire.stall("bus")
+    one.wire.stall("reads")
+    replies = one.wire.lose("EVALSHA", "survivor", loss=Loss.STALLED, link="commit")
+    survivor = andy.say("survivor")
+    await two.sees(lambda it: it.said == ["survivor"], "what is said")
+    await asyncio.wait_for(replies.struck.wait(), WITHIN)
+    one.wire.cut_off()
+    for i in (1, 2):
+        backup = Backup(chat_stores.server)
+        betty.say(f"lost {i}")
+        await asyncio.wait_for(two.store.settle(), WITHIN)
+        backup.restore()
+        await until(lambda i=i: two.counted("epoch_changes_total") == i, WITHIN, "an epoch")  # type: ignore[misc]
+        await asyncio.wait_for(two.store.settle(), WITHIN)
+    one.follower.trimmed = True  # it begins to read anew
+    one.wire.flow()
+    one.wire.restore()
+    await epoch_changed(one)
+    await until(lambda: survivor in one.follower.ops, WITHIN, "the answer")
+    assert survivor.outcome is Outcome.DONE
+    assert two.follower.said.count("survivor") == 1
+    await all_is_well([andy, betty], one, two)
+
+
 async def test_letters_that_were_lost_make_no_room_for_others(chat_stores: RedisStores) -> None:
     """Nothing public was lost, and the numbers of the lost letters are given again."""
     one, two = await chat_stores.node("one"), await chat_stores.node("two")
