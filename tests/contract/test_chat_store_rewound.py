@@ -4,23 +4,29 @@ import asyncio
 
 import pytest
 
-from contract.chat_stores import RedisStores
+from contract.chat_stores import RedisNode, RedisStores
 from contract.lossy_proxy import Loss
-from contract.node import WITHIN
+from contract.node import WITHIN, Guest
 from contract.test_chat_store_epochs import Backup, all_is_well, epoch_changed
 from harness.waiting import until
 from tertulia.chat.ports import Outcome
+
+
+async def two_with_guests(chat_stores: RedisStores) -> tuple[RedisNode, RedisNode, Guest, Guest]:
+    """Start two nodes that know each other's guest, and bury nobody who is silent for some seconds."""
+    patient = {"lease_seconds": 8.0, "silence_seconds": 5.0}
+    one, two = await chat_stores.node("one", **patient), await chat_stores.node("two", **patient)
+    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
+    for node in (one, two):
+        await node.sees(lambda it: len(it.roster) == 2, "both")
+    return one, two, andy, betty
 
 
 async def test_a_log_that_was_rewound_and_overtaken_is_not_taken_for_the_same(
     chat_stores: RedisStores,
 ) -> None:
     """The offset says that all is well; only the entry at it tells."""
-    patient = {"lease_seconds": 8.0, "silence_seconds": 5.0}
-    one, two = await chat_stores.node("one", **patient), await chat_stores.node("two", **patient)
-    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
-    await one.sees(lambda it: len(it.roster) == 2, "both")
-    await two.sees(lambda it: len(it.roster) == 2, "both")
+    one, two, andy, betty = await two_with_guests(chat_stores)
     backup = Backup(chat_stores.server)
     two.wire.stall("bus")
     two.wire.stall("reads")
@@ -48,10 +54,7 @@ async def test_a_log_that_was_rewound_and_overtaken_is_not_taken_for_the_same(
 
 async def test_what_is_left_of_the_old_epoch_is_read_to_its_end(chat_stores: RedisStores) -> None:
     """One node has heard more than Redis still has, the other one less."""
-    one, two = await chat_stores.node("one"), await chat_stores.node("two")
-    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
-    await one.sees(lambda it: len(it.roster) == 2, "both")
-    await two.sees(lambda it: len(it.roster) == 2, "both")
+    one, two, andy, betty = await two_with_guests(chat_stores)
     two.wire.stall("bus")
     two.wire.stall("reads")
     andy.say("kept")
@@ -73,10 +76,7 @@ async def test_what_was_answered_and_lost_is_not_settled_by_what_stands_in_its_p
     chat_stores: RedisStores,
 ) -> None:
     """Others have filled the place in the log that an answer named, before this node asks again."""
-    one, two = await chat_stores.node("one"), await chat_stores.node("two")
-    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
-    await one.sees(lambda it: len(it.roster) == 2, "both")
-    await two.sees(lambda it: len(it.roster) == 2, "both")
+    one, two, andy, betty = await two_with_guests(chat_stores)
     backup = Backup(chat_stores.server)
     one.wire.stall("bus")
     one.wire.stall("reads")
@@ -109,11 +109,7 @@ async def test_what_survived_two_losses_that_its_node_did_not_see_is_answered(
     chat_stores: RedisStores,
 ) -> None:
     """It stands before where the node goes on reading, so it never hears it."""
-    patient = {"lease_seconds": 8.0, "silence_seconds": 5.0}
-    one, two = await chat_stores.node("one", **patient), await chat_stores.node("two", **patient)
-    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
-    await one.sees(lambda it: len(it.roster) == 2, "both")
-    await two.sees(lambda it: len(it.roster) == 2, "both")
+    one, two, andy, betty = await two_with_guests(chat_stores)
     one.wire.stall("bus")
     one.wire.stall("reads")
     replies = one.wire.lose("EVALSHA", "survivor", loss=Loss.STALLED, link="commit")
@@ -140,9 +136,7 @@ async def test_what_survived_two_losses_that_its_node_did_not_see_is_answered(
 
 async def test_letters_that_were_lost_make_no_room_for_others(chat_stores: RedisStores) -> None:
     """Nothing public was lost, and the numbers of the lost letters are given again."""
-    one, two = await chat_stores.node("one"), await chat_stores.node("two")
-    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
-    await one.sees(lambda it: len(it.roster) == 2, "both")
+    one, two, andy, betty = await two_with_guests(chat_stores)
     backup = Backup(chat_stores.server)
     andy.whisper("betty", "lost")
     await one.store.settle()
@@ -159,9 +153,7 @@ async def test_what_others_have_heard_is_not_said_to_them_again(
     chat_stores: RedisStores, loss: str
 ) -> None:
     """Who said it has not heard it, so it is committed again, for all who have not."""
-    one, two = await chat_stores.node("one"), await chat_stores.node("two")
-    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
-    await one.sees(lambda it: len(it.roster) == 2, "both")
+    one, two, andy, betty = await two_with_guests(chat_stores)
     backup = Backup(chat_stores.server)
     one.wire.stall("bus")
     one.wire.stall("reads")

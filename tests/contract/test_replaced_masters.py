@@ -1,7 +1,7 @@
 """A server that was frozen, and replaced as the master meanwhile: it does not know yet when it goes on."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -46,6 +46,16 @@ def frozen(shared_redis: RedisServer) -> Iterator[RedisServer]:
         shared_redis.thaw()
 
 
+@pytest.fixture
+async def pair(shared_redis: RedisServer) -> AsyncIterator[tuple[Telling, Link, Link]]:
+    """Give two links of one chat, to the server that Sentinels name."""
+    sentinels = Telling(shared_redis)
+    one, two = (Link(sentinels, "tertulia-test", TIMEOUT) for _ in range(2))
+    yield sentinels, one, two
+    one.disconnect()
+    two.disconnect()
+
+
 async def port_of(link: Link) -> int:
     """Return which server answers."""
     return int((await link.call("CONFIG", "GET", "port"))[1])
@@ -79,10 +89,9 @@ async def test_it_is_let_be_where_no_sentinel_can_tell(frozen: RedisServer) -> N
 
 
 async def test_an_answer_of_its_is_doubted_though_another_link_has_found_its_successor(
-    shared_redis: RedisServer, successor: RedisServer
+    pair: tuple[Telling, Link, Link], shared_redis: RedisServer, successor: RedisServer
 ) -> None:
-    sentinels = Telling(shared_redis)
-    one, two = (Link(sentinels, "tertulia-test", TIMEOUT) for _ in range(2))
+    sentinels, one, two = pair
     assert await port_of(one) == shared_redis.port
     sentinels.named = successor
     assert await port_of(two) == successor.port
@@ -90,15 +99,12 @@ async def test_an_answer_of_its_is_doubted_though_another_link_has_found_its_suc
         await one.confirm()
     assert await port_of(one) == successor.port
     await one.confirm()
-    one.disconnect()
-    two.disconnect()
 
 
 async def test_all_that_were_connected_to_it_leave_when_one_notices(
-    shared_redis: RedisServer, successor: RedisServer
+    pair: tuple[Telling, Link, Link], shared_redis: RedisServer, successor: RedisServer
 ) -> None:
-    sentinels = Telling(shared_redis)
-    one, two = (Link(sentinels, "tertulia-test", TIMEOUT) for _ in range(2))
+    sentinels, one, two = pair
     assert {await port_of(one), await port_of(two)} == {shared_redis.port}
     await one.confirm()
     sentinels.named = successor
@@ -107,5 +113,3 @@ async def test_all_that_were_connected_to_it_leave_when_one_notices(
     assert not one.is_connected
     assert not two.is_connected
     assert {await port_of(one), await port_of(two)} == {successor.port}
-    one.disconnect()
-    two.disconnect()

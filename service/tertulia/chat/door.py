@@ -12,6 +12,7 @@ class Door:
     def __init__(self, room: Room, voice: Voice) -> None:
         self._room = room
         self._voice = voice
+        # Asked for each line, so it is the room's own: a call in between is felt.
         self.command = room.command
         """Carries out what a client asks for."""
 

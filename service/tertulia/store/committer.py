@@ -36,7 +36,7 @@ _OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
 log = structlog.get_logger(__name__)
 
 
-class _Answered(NamedTuple):
+class _Committed(NamedTuple):
     """A committed batch, and what of it has to be delivered before it is settled."""
 
     number: int
@@ -78,7 +78,7 @@ class Committer:
         self._flight: tuple[int, list[Op]] | None = None
         # Batches that Redis had and lost, under their numbers, for some may have heard them.
         self._lost: deque[tuple[int, list[Op]]] = deque()
-        self._unsettled: deque[_Answered] = deque()
+        self._unsettled: deque[_Committed] = deque()
         self._work = asyncio.Event()
         self._submitted = 0
         self._settled = 0
@@ -380,7 +380,7 @@ class Committer:
             opened = (op for op in ops if isinstance(op, OpenChat))
             for op, note in zip(opened, notes.decode().split(",")[:-1], strict=True):
                 op.note = note
-        self._unsettled.append(_Answered(number, self.told.epoch, entry, letter, ops))
+        self._unsettled.append(_Committed(number, self.told.epoch, entry, letter, ops))
         self.followed()
 
     def _away(self, error: StoreAway) -> None:
