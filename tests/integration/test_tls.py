@@ -338,7 +338,8 @@ async def test_a_slow_reader_is_bounded_and_slows_nobody(
         clients[0].say(f"{i} {'x' * 3900}")
     await gone
     assert await node.disconnects("slow_reader") == 1
-    sleeper.abort()
+    sleeper.go_on_reading()
+    await sleeper.disconnected()
     await settle(clients)
     await assert_promises_kept([*clients, sleeper])
 
