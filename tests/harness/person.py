@@ -128,8 +128,8 @@ class Person:
         self._events += connection.events
         connection.events = []
         self.position = connection.position
-        # Of messages that were waiting for the welcome, none was sent on this connection.
-        self._outgoing = connection.outgoing + self._outgoing
+        # What still waits for a welcome was said before anything that this connection was given.
+        self._outgoing += connection.outgoing
         self._ids = next(connection.ids)
 
     def _take_up(self, connection: BrowserClient) -> None:

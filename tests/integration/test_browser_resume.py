@@ -450,6 +450,21 @@ async def test_who_comes_back_after_redis_lost_its_data_is_told_and_goes_on(
     assert {it.epoch for it in anna.connection.events} == {chat.witness.events[-1].epoch}
 
 
+async def test_what_waits_to_be_sent_again_is_sent_in_the_order_in_which_it_was_said(
+    chat: Chat,
+) -> None:
+    anna = await chat.person("anna", 1)
+    for _ in range(3):  # never let in between
+        anna.connection.abort()
+        anna.say()
+        anna.lose()
+        await anna.connect_again(chat.port(0))
+    await anna.is_back()
+    await chat.settled(anna)
+    chat.assert_said_once(anna)
+    assert anna.resent == 3
+
+
 # Closing
 
 
