@@ -6,10 +6,10 @@ up then, and the owner is looked up again, until there is one that takes everyth
 """
 
 import asyncio
+from binascii import crc_hqx
 from typing import Any
 
 from hiredis import HiredisError
-from redis.crc import key_slot
 
 from tertulia.metrics import RetryCause
 from tertulia.store.access import Access, Server
@@ -17,6 +17,14 @@ from tertulia.store.errors import Refused, StoreAway, translate
 from tertulia.store.servers import Servers
 
 _MOST_ASKED = 3
+_SLOTS = 16384
+
+
+def slot_of(key: bytes) -> int:
+    """Return the slot of a key. Source: the Redis Cluster specification, "Key distribution model"."""
+    _, _, behind = key.partition(b"{")
+    tag, closing, _ = behind.partition(b"}")
+    return crc_hqx(tag if tag and closing else key, 0) % _SLOTS
 
 
 class Cluster(Servers):
@@ -27,7 +35,7 @@ class Cluster(Servers):
     def __init__(self, access: Access, tag: str) -> None:
         """``tag``: any key of the chat."""
         super().__init__(access)
-        self._slot = key_slot(tag.encode())
+        self._slot = slot_of(tag.encode())
         self._seeds = [Server(*host) for host in access.url.hosts]
         self._known: list[Server] = []
         self._sent_to: Server | None = None

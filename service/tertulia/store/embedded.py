@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, RedisError
+from hiredis import HiredisError
 from structlog.typing import FilteringBoundLogger
 
+from tertulia.store.access import Access, Server
+from tertulia.store.connection import Connection
+from tertulia.store.errors import Refused
 from tertulia.store.server_program import DataDirUnusable as DataDirUnusable
 from tertulia.store.server_program import EmbeddedError as EmbeddedError
 from tertulia.store.server_program import NoServer as NoServer
@@ -36,6 +36,7 @@ STOP_SECONDS = 10.0
 """How long each way of stopping a server is given before a harsher one."""
 
 _POLL_SECONDS = 0.02
+_REPLY_SECONDS = 1.0
 _WATCH_SECONDS = 0.25
 _RESTART_SECONDS = 1.0
 _SOCKET_BYTES = 100  # sockaddr_un has 108 on Linux, 104 on BSD and macOS; one ends the string
@@ -253,12 +254,12 @@ class EmbeddedRedis:
             if (status := process.poll()) is not None:
                 return f"ended at once, status {status}"
             try:
-                async with _client(self._socket) as client:
-                    await client.ping()
+                await _ping(self._socket)
                 return None
-            except BusyLoadingError:
-                deadline = begin + LOAD_SECONDS
-            except (RedisError, OSError):
+            except Refused as refusal:
+                if refusal.word == "LOADING":
+                    deadline = begin + LOAD_SECONDS
+            except (HiredisError, OSError):
                 pass  # not yet there
             await asyncio.sleep(_POLL_SECONDS)
         return f"did not answer within {deadline - begin:.0f} s"
@@ -308,24 +309,33 @@ class EmbeddedRedis:
         return False
 
 
-def _client(socket: Path) -> "redis.asyncio.Redis":
-    return redis.asyncio.Redis(
-        unix_socket_path=str(socket),
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=1,
-        socket_connect_timeout=1,
-    )
+async def _connect(socket: Path) -> Connection:
+    access = Access.to(f"unix://{quote(str(socket))}")
+    return await access.connect(Server(str(socket)), "tertulia-embedded", _REPLY_SECONDS)
+
+
+async def _ping(socket: Path) -> None:
+    connection = await _connect(socket)
+    try:
+        await connection.ask(_REPLY_SECONDS, ("PING",))
+    finally:
+        connection.end()
 
 
 async def _ask_to_end(socket: Path) -> bool:
     try:
-        async with _client(socket) as client:
-            with contextlib.suppress(BusyLoadingError):
-                await client.ping()  # redis-py takes an unreachable server for one that obeyed
-            await client.shutdown()
-    except (RedisError, OSError):
+        connection = await _connect(socket)
+    except (Refused, HiredisError, OSError):
         return False
-    return True
+    try:
+        await connection.ask(_REPLY_SECONDS, ("SHUTDOWN",))
+    except ConnectionError:
+        return True  # who obeys does not answer
+    except (Refused, HiredisError, OSError):
+        return False
+    finally:
+        connection.end()
+    return False
 
 
 async def _within(seconds: float, ended: Callable[[], bool]) -> bool:
