@@ -6,7 +6,7 @@ import select
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -18,7 +18,6 @@ from tertulia.dialects.contract import Voice
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
 from tertulia.edge.binding import bind, explain
-from tertulia.edge.certificates import Certificate, CertificateError
 from tertulia.edge.crowd import RingCrowd
 from tertulia.edge.entrance import Gate
 from tertulia.edge.limits import ConnectionCounts
@@ -28,6 +27,9 @@ from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings, ListenerSettings, Settings
 from tertulia.start_errors import Misconfigured
+
+if TYPE_CHECKING:
+    from tertulia.edge.certificates import Certificate
 
 DEVICE: Final = "device"
 """The dialect of those who are not in the room."""
@@ -101,6 +103,9 @@ class Listeners:
         """Make what clients of a listener have to pass; None where there is nothing."""
         context = None
         if listener.certificate is not None:
+            # What reads certificates takes a sixth of a node's start: only who has one waits for it.
+            from tertulia.edge.certificates import Certificate, CertificateError
+
             try:
                 certificate = Certificate(
                     name_of(listener), listener.certificate, listener.key, self._loop, self._metrics
