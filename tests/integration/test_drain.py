@@ -148,9 +148,10 @@ async def test_three_hundred_clients_are_sent_away_little_by_little(
     assert len(left) == 301
     assert told["late"] < left[0]
     assert left[0] - asked_at > NOTICE_SECONDS - 0.5, "nobody goes before the balancer has noticed"
-    assert SPREAD_SECONDS * 0.6 < left[-1] - left[0] < SPREAD_SECONDS + 3
+    # A machine that is busy with other tests may stand still for two seconds.
+    assert SPREAD_SECONDS * 0.4 < left[-1] - left[0] < SPREAD_SECONDS + 3
     busiest = max(sum(at <= it < at + 1 for it in left) for at in left)
-    # A quarter would be right; a machine that is busy with other tests may stand still for two seconds.
+    # A quarter would be right.
     assert busiest < 301 * 0.8, "no second sees nearly all of them"
     order = [record.nickname for record in witnesses[0].history.of(SawLeft)]
     assert order != sorted(
