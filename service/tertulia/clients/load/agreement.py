@@ -2,11 +2,14 @@
 
 A reader is *in step* as long as all that it reads is as in the order. Otherwise it keeps its own account, and
 what it has read since. Who was first made the order, and may have been the one that missed something: so the
-order is that of the most readers without a fault, and whoever agrees with it is in step again. The others are
-compared with it, message by message.
+order is that of the most readers without a fault, message by message, and whoever agrees with it is in step
+again. The others are compared with it.
 """
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 from typing import Final
 
 from tertulia.clients.load.client import NOTHING_KNOWN, Client, Known, State
@@ -59,8 +62,8 @@ class Agreement:
             return
         faultless = [client for client in apart if self._is_faultless(client)]
         in_step = sum(client.in_step for client in self._clients)
-        if len(faultless) > in_step:
-            self._adopt(max(faultless, key=lambda client: client.fell_at + len(client.since)))
+        if right := self._right(faultless):
+            self._adopt(right)
         for client in faultless:
             if self._order.follows(client.fell_at, client.since):
                 client.at = client.fell_at + len(client.since)
@@ -111,6 +114,30 @@ class Agreement:
             if self._counts(client) and (client.in_step or self._is_faultless(client))
         ]
         return min(places, default=self._order.end)
+
+    def _right(self, faultless: Sequence[Client]) -> Client | None:
+        """Return who has read what most have, message by message; None where that is in the order."""
+        if not faultless:
+            return None
+        start = min(client.fell_at for client in faultless)
+        order = self._order.between(start, self._order.end)
+        sides = [(order[: it.fell_at - start] + it.since, it) for it in faultless]
+        ends = sorted(client.at for client in self._clients if client.in_step)
+        follows_order = True
+        for index in count():
+            votes = Counter(read[index] for read, _ in sides if index < len(read))
+            if not votes or (follows_order and index >= len(order)):
+                break
+            if follows_order:
+                votes[order[index]] += len(ends) - bisect_right(ends, start + index)
+            most = max(votes.values())
+            if follows_order and votes[order[index]] == most:
+                best = order[index]
+            else:
+                best = next(raw for raw, number in votes.items() if number == most)
+                follows_order = False
+            sides = [it for it in sides if index >= len(it[0]) or it[0][index] == best]
+        return None if follows_order else max(sides, key=lambda it: len(it[0]))[1]
 
     def _adopt(self, right: Client) -> None:
         """Take a reader's messages as the order, from where it differs."""

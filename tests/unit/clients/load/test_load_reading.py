@@ -458,3 +458,15 @@ def test_who_missed_something_and_was_first_does_not_make_the_order() -> None:
     tally = room.account(messages)
     assert faults(tally) == {"lost": 1, "out_of_order": 1}
     assert room.reading.order.end == 6
+
+
+def test_the_order_is_that_of_the_most_readers_whoever_else_differs() -> None:
+    room = Room(["chatte"] * 6, senders=2)
+    messages = numbered([0, 0, 1, 0, 0])
+    blobs = [rendered("chatte", sender, public(sender, number)) for sender, number in messages]
+    room.read(1, b"".join(blobs[:2] + blobs[3:]))  # it was first, and missed one
+    room.read(0, b"".join([*blobs[:2], blobs[3], blobs[2], blobs[4]]))
+    for client in range(2, 6):
+        room.read(client, b"".join(blobs))
+    assert faults(room.account(messages)) == {"lost": 1, "out_of_order": 1}
+    assert [client.in_step for client in room.clients] == [False, False, True, True, True, True]
