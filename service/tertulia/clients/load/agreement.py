@@ -130,11 +130,10 @@ class Agreement:
                 break
             if follows_order:
                 votes[order[index]] += len(ends) - bisect_right(ends, start + index)
-            most = max(votes.values())
+            best, most = votes.most_common(1)[0]
             if follows_order and votes[order[index]] == most:
-                best = order[index]
+                best = order[index]  # who is as many does not overturn it
             else:
-                best = next(raw for raw, number in votes.items() if number == most)
                 follows_order = False
             sides = [it for it in sides if index >= len(it[0]) or it[0][index] == best]
         return None if follows_order else max(sides, key=lambda it: len(it[0]))[1]
