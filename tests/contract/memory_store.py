@@ -272,6 +272,7 @@ class MemoryStore:
         self._queue: deque[Op] = deque()
         self._bus: deque[Entry | list[Delivery] | tuple[Op, ...]] = deque()
         self._unsettled = 0
+        self._is_told = True
         self._committing = False
 
     @property
@@ -311,6 +312,7 @@ class MemoryStore:
 
     async def stop(self) -> None:
         self._chat.forget(self)
+        self._flush()
         self._follower = None
         self._queue.clear()
         self._bus.clear()
@@ -343,21 +345,38 @@ class MemoryStore:
             self.wake()
 
     def _follow(self) -> None:
-        """Take what has come by now: all of it in one turn, as from a read."""
+        """Take what has come by now: all of it in one turn, as from a read.
+
+        Messages alone, which others said, gather: they are written later, whenever that is.
+        """
         if self._follower is None or not self._bus:
             return
+        gathers = True
         while self._bus:
             item = self._bus.popleft()
             if isinstance(item, Entry):
                 self._follower.entry(item)
+                gathers &= set(map(type, item.events)) == {Said} and not item.orders
             elif isinstance(item, tuple):
+                gathers = False
                 self._unsettled -= 1
                 self._follower.settled(item)
             else:
+                gathers = False
                 self._follower.deliveries(item)
-        self._follower.flush()
+        self._is_told = False
+        if gathers:
+            self._soon(self._flush)
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._follower is not None and not self._is_told:
+            self._is_told = True
+            self._follower.flush()
 
     def _start_over(self, follower: Follower) -> None:
+        self._flush()
         follower.fenced()
         self._queue.clear()
         self._unsettled = 0

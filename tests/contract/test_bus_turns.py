@@ -1,26 +1,137 @@
-"""What comes over the bus together is told together."""
+"""What comes over the bus together is told together, and what others say gathers for a moment."""
 
-from contract.chat_stores import RedisStores
+import pytest
+
+from contract.chat_stores import RedisNode, RedisStores
 from contract.node import WITHIN
 from harness.waiting import until
-from tertulia.domain.events import Said, encode
+from tertulia.domain.events import Joined, PublicEvent, Said, encode
+from tertulia.store import coalescing
+
+AGES = 3600.0
+
+
+@pytest.fixture
+def for_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what others say gather until something else has it written."""
+    monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
+    monkeypatch.setattr(coalescing, "MOST", AGES)
+
+
+def publish(chat_stores: RedisStores, *events: PublicEvent) -> None:
+    """Have another node, which is none, commit an entry for each event, in one go."""
+    control, keys = chat_stores.server.control, chat_stores.keys
+    epoch, offset = control.hmget(keys.meta, "epoch", "offset")
+    assert isinstance(epoch, str)
+    assert isinstance(offset, str)
+    with control.pipeline(transaction=True) as together:
+        for at, event in enumerate(events, int(offset) + 1):
+            written = encode(event).decode()
+            together.xadd(keys.log, {"p": "1", "b": f"other {at}", "e": written}, f"{at}-0")
+            together.publish(keys.room, f"1 r {epoch} {at} 1 other {at}\n{written}")
+        together.hset(keys.meta, "offset", int(offset) + len(events))
+        together.execute()
+
+
+def said(*texts: str) -> list[Said]:
+    return [Said("andy", "other:1", text) for text in texts]
+
+
+def calls(node: RedisNode) -> list[str]:
+    """Return what the follower was told, without what it was about."""
+    return [it for it in node.follower.calls if " " not in it]
+
+
+async def gathering(chat_stores: RedisStores, node: RedisNode) -> None:
+    """Have the node written to its clients just now, and keep what another said after that."""
+    await node.enter_one("betty")  # which is written at once, and begins the time
+    node.follower.calls.clear()
+    publish(chat_stores, *said("one"))
+    await until(lambda: node.follower.said == ["one"], WITHIN, "the first")
+    publish(chat_stores, *said("two"))
+    await until(lambda: node.follower.said == ["one", "two"], WITHIN, "the second")
+    assert "flush" not in node.follower.calls
 
 
 async def test_entries_of_one_read_are_flushed_once(chat_stores: RedisStores) -> None:
     node = await chat_stores.node()
-    control, keys = chat_stores.server.control, chat_stores.keys
-    epoch, offset = control.hget(keys.meta, "epoch"), control.hget(keys.meta, "offset")
-    assert isinstance(epoch, str)
-    assert isinstance(offset, str)
     node.follower.calls.clear()
-    with control.pipeline(transaction=True) as together:
-        for at in (1, 2, 3):
-            event = encode(Said("andy", "other:1", str(at))).decode()
-            head = f"1 r {epoch} {int(offset) + at} 1 other {at}"
-            together.publish(keys.room, f"{head}\n{event}")
-        together.execute()
+    publish(chat_stores, *said("1", "2", "3"))
     await until(lambda: len(node.follower.said) == 3, WITHIN, "three entries")
-    calls = [it for it in node.follower.calls if not it.startswith("event")]
-    first = calls.index("entry")
-    assert calls[first : first + 4] == ["entry", "entry", "entry", "flush"]
+    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
+    told = calls(node)
+    first = told.index("entry")
+    assert told[first : first + 4] == ["entry", "entry", "entry", "flush"]
     assert node.follower.said == ["1", "2", "3"]
+
+
+async def test_what_others_say_gathers_and_is_written_in_time(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
+    monkeypatch.setattr(coalescing, "MOST", 0.5)
+    node = await chat_stores.node()
+    await gathering(chat_stores, node)
+    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
+    assert calls(node) == ["entry", "entry", "flush"]
+
+
+@pytest.mark.usefixtures("for_ages")
+async def test_what_is_said_here_is_written_at_once_and_takes_along_what_gathered(
+    chat_stores: RedisStores,
+) -> None:
+    node = await chat_stores.node()
+    await gathering(chat_stores, node)
+    betty = node.guest("betty")
+    betty.session = node.follower.joins()[-1]
+    betty.say("three")
+    await node.store.settle()
+    assert node.follower.said == ["one", "two", "three"]
+    assert calls(node)[:5] == ["entry", "entry", "entry", "settled", "flush"]
+
+
+@pytest.mark.usefixtures("for_ages")
+async def test_a_private_message_is_written_at_once(chat_stores: RedisStores) -> None:
+    node, other = await chat_stores.node("node"), await chat_stores.node("other")
+    carol = await other.enter_one("carol")
+    await gathering(chat_stores, node)
+    carol.whisper("betty", "psst")
+    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
+    assert calls(node) == ["entry", "entry", "deliveries", "flush"]
+
+
+@pytest.mark.usefixtures("for_ages")
+async def test_who_comes_is_told_at_once(chat_stores: RedisStores) -> None:
+    node = await chat_stores.node()
+    await gathering(chat_stores, node)
+    publish(chat_stores, Joined("carol", "other:2", "chatte"))
+    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
+    assert calls(node) == ["entry", "entry", "entry", "flush"]
+
+
+@pytest.mark.usefixtures("for_ages")
+async def test_what_gathered_is_written_when_the_bus_is_lost(chat_stores: RedisStores) -> None:
+    node = await chat_stores.node()
+    await gathering(chat_stores, node)
+    node.wire.cut("bus")
+    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
+    assert calls(node)[:3] == ["entry", "entry", "flush"]
+
+
+@pytest.mark.usefixtures("for_ages")
+async def test_what_gathered_is_written_when_the_node_is_fenced(chat_stores: RedisStores) -> None:
+    node = await chat_stores.node()
+    await gathering(chat_stores, node)
+    chat_stores.server.control.zrem(chat_stores.keys.leases, node.store.node)
+    await until(lambda: node.follower.fencings, WITHIN, "the fencing")
+    assert calls(node)[:4] == ["entry", "entry", "flush", "fenced"]
+
+
+@pytest.mark.usefixtures("for_ages")
+async def test_what_gathered_is_written_when_the_node_stops(chat_stores: RedisStores) -> None:
+    node = await chat_stores.node()
+    await gathering(chat_stores, node)
+    chat_stores.leave_to_end(node)
+    await node.store.stop()
+    await node.wire.close()
+    assert calls(node)[:3] == ["entry", "entry", "flush"]

@@ -195,9 +195,10 @@ class Follower(Protocol):
         ...
 
     def flush(self) -> None:
-        """Write what was given to it: nothing more comes in this turn.
+        """Write what was given to it: nothing more comes for now.
 
-        It comes after ``entry`` and ``deliveries``, and what is settled in between is written with them.
+        It comes after ``entry`` and ``deliveries``, a moment later where others have said something, and
+        what is settled in between is written with them.
         """
         ...
 

@@ -9,10 +9,11 @@ import structlog
 
 from tertulia.chat.ports import Delivery, Follower, Member
 from tertulia.chat.position import Position, Verdict, is_behind, judge, missing
-from tertulia.domain.events import Closed
+from tertulia.domain.events import Closed, Said
 from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
 from tertulia.store.backoff import Backoff
+from tertulia.store.coalescing import Coalescing
 from tertulia.store.committer import Committer
 from tertulia.store.errors import NewEpoch, StoreAway
 from tertulia.store.keys import Keys
@@ -38,6 +39,8 @@ _MISSED_PROBES = 3
 _LATE = 1.5
 """Heartbeats of silence after which a server may have been replaced, and not have noticed."""
 _MESSAGES = (b"message", b"smessage")
+_GATHERS = {Said}
+"""Events that may be told with the next ones."""
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +85,10 @@ class Bus:
         self._heard_at: float | None = None  # None while there is no subscription
         self._is_told = True
         """Whether all that was delivered is written."""
+        self._is_urgent = False
+        """Whether some of what was delivered and is not written must not gather."""
+        self._coalescing = Coalescing()
+        self._gathering: asyncio.TimerHandle | None = None
         # When what the bus has brought and is not written was committed.
         self._committed_at: list[float] = []
 
@@ -97,31 +104,38 @@ class Bus:
     async def run(self) -> None:
         """Follow, over any number of connections. Raises NewEpoch."""
         backoff = Backoff()
+        try:
+            while True:
+                try:
+                    await self._subscribe()
+                    await self.catch_up()
+                    backoff.reset()
+                    await self._follow()
+                except StoreAway as error:
+                    if self._heard_at is not None:
+                        log.warning("bus lost", chat=self._keys.chat, cause=error.cause.value)
+                    self._heard_at = None
+                    self._metrics.bus_reconnects.inc()
+                    self._subscription.disconnect()
+                    await backoff.wait()
+        finally:
+            self._tell()
+
+    async def _follow(self) -> None:
+        """Take what the subscription brings. Raises StoreAway, NewEpoch."""
         silence, late = self._silence, _LATE * self._settings.heartbeat_seconds
         while True:
+            # Probes come every heartbeat, so silence means that the connection is dead, whatever the
+            # kernel believes of it.
+            messages = await self._subscription.receive(silence)
+            before, self._heard_at = self._heard_at, self._clock()
+            if self._heard_at - (before or 0.0) > late:
+                await self._subscription.confirm()
             try:
-                await self._subscribe()
-                await self.catch_up()
-                backoff.reset()
-                while True:
-                    # Probes come every heartbeat, so silence means that the connection is dead,
-                    # whatever the kernel believes of it.
-                    messages = await self._subscription.receive(silence)
-                    before, self._heard_at = self._heard_at, self._clock()
-                    if self._heard_at - (before or 0.0) > late:
-                        await self._subscription.confirm()
-                    try:
-                        for message in messages:
-                            await self._take(message)
-                    finally:
-                        self._tell()
-            except StoreAway as error:
-                if self._heard_at is not None:
-                    log.warning("bus lost", chat=self._keys.chat, cause=error.cause.value)
-                self._heard_at = None
-                self._metrics.bus_reconnects.inc()
-                self._subscription.disconnect()
-                await backoff.wait()
+                for message in messages:
+                    await self._take(message)
+            finally:
+                self._tell_soon()
 
     async def _subscribe(self) -> None:
         channels = (self._keys.room, self._keys.channel(self._member.node))
@@ -169,6 +183,7 @@ class Bus:
         member.position = message.entry.position
         if message.batch and message.node == member.node:  # a burial is no batch
             member.delivered_batch = message.batch
+            self._is_urgent = True
         if message.unknown:
             self._metrics.bus_unknown.inc(message.unknown)
         batch = (message.node, message.batch)
@@ -178,7 +193,10 @@ class Bus:
         has_something = message.entry.events or message.entry.orders
         if has_something and batch not in member.undone:
             self._follower.entry(message.entry)
-        if Closed in map(type, message.entry.events):
+        kinds = set(map(type, message.entry.events))
+        if kinds != _GATHERS or message.entry.orders:
+            self._is_urgent = True
+        if Closed in kinds:
             self._sweeper.chat_was_closed()
         if self._tracer is not None:
             entry = message.entry
@@ -195,19 +213,34 @@ class Bus:
 
     def _hand_over(self, fresh: list[Delivery]) -> None:
         if fresh:
-            self._is_told = False
+            self._is_told, self._is_urgent = False, True
             self._member.letters = fresh[-1].number
             if unknown := sum(delivery.event is None for delivery in fresh):
                 self._metrics.bus_unknown.inc(unknown)
             self._follower.deliveries(fresh)
 
-    def _tell(self) -> None:
-        """Have all that was delivered written, and answered: what came together is one write."""
+    def _tell_soon(self) -> None:
+        """Have it written, at once or with what others say in the next moment."""
         if self._is_told:
             return
-        self._is_told = True
+        left = 0.0 if self._is_urgent else self._coalescing.left(time.monotonic())
+        if not left:
+            self._tell()
+        elif self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(left, self._tell)
+
+    def _tell(self) -> None:
+        """Have all that was delivered written, and answered: what came together is one write."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        if self._is_told:
+            return
+        self._is_told, self._is_urgent = True, False
+        began = time.monotonic()
         self._committer.followed()
         self._follower.flush()
+        self._coalescing.written(began, time.monotonic())
         now = time.time()
         for at in self._committed_at:
             self._metrics.publish_to_delivery.observe(max(0.0, now - at))
