@@ -207,7 +207,7 @@ LATENCY: Final = Row(
         ),
         Panel(
             "From commit to the last client, by node (p99)",
-            "One node higher than the others: look at its event-loop lag.",
+            "One node more than 20 ms above the others: look at its event-loop lag.",
             (Query(recorded("publish_to_delivery_seconds"), "{{instance}}"),),
             unit="s",
         ),
