@@ -1,7 +1,8 @@
 """Group commit: one batch in flight, and while Redis works on it, the next gathers.
 
-Load makes batches larger, not slower, and an idle node commits a lone message at once. A batch whose
-reply is lost is sent again under its number, and the script does nothing twice.
+Load makes batches larger, not slower, and an idle node commits a lone message at once. What waits when a
+batch is through takes along what is said as soon as that has been read. A batch whose reply is lost is
+sent again under its number, and the script does nothing twice.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ _FIXED_KEYS = 9
 _LATE_SECONDS = 0.5
 _LATE_HEARTBEATS = 1.5
 """Without an answer: an idle node gets one about every heartbeat, and never waits for it longer."""
+_TURNS = 2
+"""Of the loop: in one the bus brings what was committed, in the next its readers are heard."""
 _OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
 
 log = structlog.get_logger(__name__)
@@ -207,6 +210,8 @@ class Committer:
                     await self._commit([])
                 while self._queue or self._lost or self._flight is not None:
                     await self._commit(None)
+                    for _ in range(_TURNS if self._queue else 0):
+                        await asyncio.sleep(0)
                 if now >= beat_at:
                     if now - self._answered_at >= self._settings.heartbeat_seconds / 2:
                         await self._commit([])
@@ -273,11 +278,9 @@ class Committer:
                 look_further = True
                 batch = self._write(ops, look_further)
                 continue
-            if self._tracer is not None:
-                self._trace(number, ops, batch, tries, started, status.decode())
+            self._trace(number, ops, batch, tries, started, status.decode())
             raise Fenced if status == b"fenced" else NewEpoch
-        if self._tracer is not None:
-            self._trace(number, ops, batch, tries, started, "committed")
+        self._trace(number, ops, batch, tries, started, "committed")
         self._answered(started, number, ops, reply)
 
     async def _run(self, keys: list[str], args: list[Argument]) -> list[Any]:
@@ -295,8 +298,7 @@ class Committer:
         epoch, offset = self._member.position.epoch, reply[1]
         if offset > self._shown_to:
             fixed = [self._keys.meta, self._keys.log]
-            shown = await self._link.run(SHOW, fixed, [epoch, offset, self._keys.room])
-            self._shown_to = shown
+            self._shown_to = await self._link.run(SHOW, fixed, [epoch, offset, self._keys.room])
         return reply
 
     def _trace(

@@ -1,7 +1,7 @@
 """What a node tells Redis, and when it doubts the answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from contract.follower import RecordingFollower
 from harness.waiting import elapse, until
-from tertulia.chat.ports import Leave
+from tertulia.chat.ports import Leave, Op
 from tertulia.metrics import Metrics
 from tertulia.settings import ClusterSettings
 from tertulia.store.committer import Committer
@@ -31,6 +31,8 @@ class Answering:
     def __init__(self) -> None:
         self.answers = 0
         self.confirmed = 0
+        self.batches: list[int] = []
+        """How many ops were in each batch that had some."""
         self.letters_done: list[tuple[int, bool]] = []
         """What was said of letters, and whether there were ops with it."""
         self.goes = asyncio.Event()
@@ -40,7 +42,10 @@ class Answering:
         await self.goes.wait()
         self.answers += 1
         self.letters_done.append((cast(int, args[5]), "L" in args))
-        return [b"ok", 0, 0, 0, b"d" * list(args).count("L"), b""]
+        ops = list(args).count("L")
+        if ops:
+            self.batches.append(ops)
+        return [b"ok", 0, 0, 0, b"d" * ops, b""]
 
     async def confirm(self) -> None:
         self.confirmed += 1
@@ -57,13 +62,20 @@ def follower() -> RecordingFollower:
 
 
 @pytest.fixture
-async def committer(link: Answering, follower: RecordingFollower) -> AsyncIterator[Committer]:
+def heartbeat() -> float:
+    return HEARTBEAT
+
+
+@pytest.fixture
+async def committer(
+    link: Answering, follower: RecordingFollower, heartbeat: float
+) -> AsyncIterator[Committer]:
     committer = Committer(
         Keys("c"),
         cast(Link, link),
         Membership("node"),
         follower,
-        ClusterSettings(heartbeat_seconds=HEARTBEAT),
+        ClusterSettings(heartbeat_seconds=heartbeat),
         Metrics(CollectorRegistry(), dialects=(), chats=("c",), version="x"),
     )
     running = asyncio.create_task(committer.run())
@@ -91,6 +103,36 @@ async def test_answers_that_come_in_time_are_believed(
         await committer.settle()
     assert link.answers >= 20
     assert link.confirmed < 10  # but for the first one, as long as this machine does not stop
+
+
+class Prompt(RecordingFollower):
+    """A client of which says something as soon as it reads its answer: in the next turn of the loop."""
+
+    def __init__(self) -> None:
+        super().__init__("node")
+        self.says: list[Callable[[], None]] = []
+
+    def settled(self, ops: Sequence[Op]) -> None:
+        super().settled(ops)
+        for say in self.says:
+            asyncio.get_running_loop().call_soon(say)
+        self.says.clear()
+
+
+@pytest.mark.parametrize(("follower", "heartbeat"), [(Prompt(), 2.0)])
+async def test_what_waits_takes_along_what_is_said_to_the_last_batch(
+    committer: Committer, link: Answering, follower: Prompt
+) -> None:
+    """Else those who wait for each other's answers are served in two batches, in turn, for ever."""
+    await until(lambda: link.answers, WITHIN, "the first heartbeat")
+    link.goes.clear()
+    committer.submit(Leave("node:1", "andy", "andy"))
+    await until(lambda: not committer, WITHIN, "a batch in flight")
+    committer.submit(Leave("node:2", "betty", "betty"))
+    follower.says.append(lambda: committer.submit(Leave("node:3", "carol", "carol")))
+    link.goes.set()
+    await until(lambda: sum(link.batches) == 3, WITHIN, "three ops")
+    assert link.batches == [1, 2]
 
 
 async def test_letters_are_confirmed_when_there_is_news_and_with_each_heartbeat(
