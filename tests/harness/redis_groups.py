@@ -177,7 +177,7 @@ class ClusterRedis:
     def owner(self, key: str) -> RedisServer:
         """Return the server that has a key, as the running ones see it."""
         slot = self.slot(key)
-        for asked in self.running():
+        for asked in self.answering():
             told = cast(list[Any], asked.do("CLUSTER SLOTS"))
             for first, last, master, *_ in _slots(told):
                 if first <= slot <= last:
@@ -186,7 +186,7 @@ class ClusterRedis:
 
     def slot(self, key: str) -> int:
         """Return a key's slot."""
-        return int(self.running()[0].do("CLUSTER KEYSLOT", key))
+        return int(self.answering()[0].do("CLUSTER KEYSLOT", key))
 
     def move(self, key: str, target: RedisServer) -> None:
         """Move a key's slot to another shard, while it is used."""
@@ -199,13 +199,13 @@ class ClusterRedis:
             if not names:
                 break
             source.do("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *names)
-        for server in (target, source, *self.running()):
+        for server in (target, source, *self.answering()):
             with contextlib.suppress(redis.ResponseError):  # replicas don't take it
                 server.do("CLUSTER SETSLOT", slot, "NODE", target_id)
 
-    def running(self) -> list[RedisServer]:
-        """Return those that run."""
-        return [server for server in self.servers if server.running]
+    def answering(self) -> list[RedisServer]:
+        """Return those that run, and are not frozen."""
+        return [server for server in self.servers if server.answers]
 
     def close(self) -> None:
         """End all."""

@@ -46,6 +46,7 @@ class RedisServer:
         self.options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._control: redis.Redis | None = None
+        self._is_frozen = False
 
     @property
     def url(self) -> str:
@@ -64,6 +65,11 @@ class RedisServer:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def answers(self) -> bool:
+        """Whether the process runs, and is not frozen."""
+        return self.running and not self._is_frozen
+
+    @property
     def control(self) -> redis.Redis:
         """A client for the test itself, told apart from the nodes' connections by its name."""
         if self._control is None:
@@ -77,6 +83,7 @@ class RedisServer:
     def start(self) -> Self:
         """Start the process and wait until it answers."""
         assert not self.running, "this Redis is running already"
+        self._is_frozen = False
         address = ["--port", str(self.port), "--bind", "127.0.0.1"]
         if self.socket:
             address = ["--port", "0", "--unixsocket", str(self.socket)]
@@ -117,11 +124,13 @@ class RedisServer:
         """Stop it in its tracks: connections stay open and nothing answers."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        self._is_frozen = True
 
     def thaw(self) -> None:
         """Let it go on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+        self._is_frozen = False
 
     def empty(self) -> None:
         """Throw away what is on disk. Only while it does not run."""

@@ -116,18 +116,22 @@ async def operators_reach_all(
             await client.expect_line(f"100 G hello {chat}")
 
 
+@pytest.mark.parametrize("how", ["killed", "frozen"])
 @pytest.mark.parametrize("cluster", [True], indirect=True)
-async def test_a_shard_loses_its_master(factory: NodeFactory, cluster: ClusterRedis) -> None:
+async def test_a_shard_loses_its_master(
+    factory: NodeFactory, cluster: ClusterRedis, how: str
+) -> None:
     nodes, clients = await chatting(factory, DURABILITY="replicated")
     victim = cluster.owner("{two}:meta")
 
     async def lose() -> None:
         await elapse(0.5)
-        victim.kill()
+        lost, back = (victim.kill, victim.start) if how == "killed" else (victim.freeze, victim.thaw)
+        lost()
         await until(
             lambda: cluster.owner("{two}:meta") is not victim, BACK_SECONDS, "another master"
         )
-        victim.start()
+        back()
 
     everybody = [clients[chat][0] for chat in CHATS] + clients["two"][1:]
     await under_load(everybody, lose(), per_second=30)
