@@ -123,15 +123,18 @@ async def test_a_shard_loses_its_master(
 ) -> None:
     nodes, clients = await chatting(factory, DURABILITY="replicated")
     victim = cluster.owner("{two}:meta")
+    strike, mend = {
+        "killed": (victim.kill, victim.start),
+        "frozen": (victim.freeze, victim.thaw),
+    }[how]
 
     async def lose() -> None:
         await elapse(0.5)
-        lost, back = (victim.kill, victim.start) if how == "killed" else (victim.freeze, victim.thaw)
-        lost()
+        strike()
         await until(
             lambda: cluster.owner("{two}:meta") is not victim, BACK_SECONDS, "another master"
         )
-        back()
+        mend()
 
     everybody = [clients[chat][0] for chat in CHATS] + clients["two"][1:]
     await under_load(everybody, lose(), per_second=30)
