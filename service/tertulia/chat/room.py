@@ -139,6 +139,8 @@ class Room:
         """Learn that a connection is gone, or has to go; its leave is announced."""
         if session.state is State.ENDED:
             return
+        if session.group is not None:
+            self._telling.tell_held()  # what it was there for, it reads where it still can
         if session.state in (State.JOINING, State.ACTIVE):
             self._store.submit(Leave(session.name, session.key, session.nickname))
         self._end(session, reason)

@@ -45,7 +45,7 @@ class Telling:
         self._held: list[Entry] = []
 
     def hold(self, entry: Entry) -> None:
-        """Tell the next entry, in which somebody only said something, with what comes in this turn."""
+        """Tell the next entry, in which somebody only said something, with what comes in a moment."""
         self._held.append(entry)
 
     def tell_held(self) -> None:

@@ -86,6 +86,12 @@ def test_who_comes_and_goes_does_so_in_its_place(andy: Client, room: Room) -> No
     ]  # fmt: skip
 
 
+def test_who_is_sent_away_reads_what_came_before(andy: Client, room: Room) -> None:
+    bring(room, 10, said("one"))
+    room.drain()
+    assert andy.outbox.read()[:1] == ["said betty one"]
+
+
 def test_a_letter_is_read_where_it_came(andy: Client, room: Room) -> None:
     """Acknowledgements are counted: what is read out of order would be taken for something else."""
     name = andy.session.name
