@@ -17,6 +17,7 @@ from tertulia.settings import ClusterSettings
 from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.keys import Keys
+from tertulia.tracing import Tracer
 
 QUICK = {
     "lease_seconds": 1.2,
@@ -56,6 +57,8 @@ class RedisStores:
         self.chat = f"c-{secrets.token_hex(6)}"
         self.keys = Keys(self.chat)
         self.nodes: list[RedisNode] = []
+        self.tracer: Tracer | None = None
+        """Of the nodes that are made from now on."""
 
     async def node(self, name: str = "node", **settings: Any) -> RedisNode:
         """Start a node; ``settings`` are those of the cluster that differ from the quick ones."""
@@ -69,7 +72,9 @@ class RedisStores:
         registry = CollectorRegistry()
         metrics = Metrics(registry, dialects=[DIALECT], chats=[self.chat], version="test")
         cluster = ClusterSettings.model_validate({**QUICK, **settings})
-        store = ChatStore(self.chat, Access.to(proxy.url), name, cluster, metrics)
+        store = ChatStore(
+            self.chat, Access.to(proxy.url), name, cluster, metrics, tracer=self.tracer
+        )
         node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
         self.nodes.append(node)
         return node

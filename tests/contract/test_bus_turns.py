@@ -1,5 +1,7 @@
 """What comes over the bus together is told together, and what others say gathers for a moment."""
 
+import asyncio
+
 import pytest
 
 from contract.chat_stores import RedisNode, RedisStores
@@ -7,6 +9,7 @@ from contract.node import WITHIN
 from harness.waiting import until
 from tertulia.domain.events import Joined, PublicEvent, Said, encode
 from tertulia.store import coalescing
+from tertulia.store.chat_store import ChatStore
 
 AGES = 3600.0
 
@@ -69,11 +72,61 @@ async def test_what_others_say_gathers_and_is_written_in_time(
     chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
-    monkeypatch.setattr(coalescing, "MOST", 0.5)
+    monkeypatch.setattr(coalescing, "MOST", 2.0)
     node = await chat_stores.node()
     await gathering(chat_stores, node)
     await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
     assert calls(node) == ["entry", "entry", "flush"]
+
+
+class Noting:
+    """A tracer that notes deliveries among what the follower was told."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def committed(self, *_: object, **__: object) -> None:
+        """Learn nothing of commits."""
+
+    def delivered(self, *_: object) -> None:
+        """Note it."""
+        self.calls.append("traced")
+
+    async def stop(self) -> None:
+        """There is nothing to export."""
+
+
+async def test_what_gathers_is_traced_when_it_is_written(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
+    monkeypatch.setattr(coalescing, "MOST", 2.0)
+    chat_stores.tracer = tracer = Noting()
+    node = await chat_stores.node()
+    tracer.calls = node.follower.calls
+    await gathering(chat_stores, node)
+    await until(lambda: node.follower.calls.count("traced") == 2, WITHIN, "the spans")
+    assert calls(node) == ["entry", "entry", "flush", "traced", "traced"]
+
+
+async def test_a_defect_in_a_late_write_ends_the_store(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that goes on would have lost for its clients what it could not write."""
+    monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
+    monkeypatch.setattr(coalescing, "MOST", 2.0)
+    node = await chat_stores.node()
+    await gathering(chat_stores, node)
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(node.follower, "flush", broken)
+    assert isinstance(node.store, ChatStore)
+    await asyncio.wait_for(node.store.failed(), WITHIN)
+    chat_stores.leave_to_end(node)
+    await node.store.stop()
+    await node.wire.close()
 
 
 @pytest.mark.usefixtures("for_ages")

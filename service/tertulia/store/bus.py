@@ -88,9 +88,10 @@ class Bus:
         self._is_urgent = False
         """Whether some of what was delivered and is not written must not gather."""
         self._coalescing = Coalescing()
-        self._gathering: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.Handle | None = None
         # When what the bus has brought and is not written was committed.
         self._committed_at: list[float] = []
+        self._traced: list[RoomMessage] = []
 
     @property
     def is_up(self) -> bool:
@@ -112,6 +113,7 @@ class Bus:
                     backoff.reset()
                     await self._follow()
                 except StoreAway as error:
+                    self._tell()
                     if self._heard_at is not None:
                         log.warning("bus lost", chat=self._keys.chat, cause=error.cause.value)
                     self._heard_at = None
@@ -128,6 +130,9 @@ class Bus:
             # Probes come every heartbeat, so silence means that the connection is dead, whatever the
             # kernel believes of it.
             messages = await self._subscription.receive(silence)
+            if not messages:  # what has gathered is due
+                self._tell()
+                continue
             before, self._heard_at = self._heard_at, self._clock()
             if self._heard_at - (before or 0.0) > late:
                 await self._subscription.confirm()
@@ -199,10 +204,7 @@ class Bus:
         if Closed in kinds:
             self._sweeper.chat_was_closed()
         if self._tracer is not None:
-            entry = message.entry
-            self._tracer.delivered(
-                self._keys.chat, message.node, message.batch, entry.place, len(entry.events)
-            )
+            self._traced.append(message)
 
     async def _take_letters(self, message: InboxMessage) -> None:
         if message.deliveries and message.deliveries[0].number > self._member.letters + 1:
@@ -227,7 +229,11 @@ class Bus:
         if not left:
             self._tell()
         elif self._gathering is None:
-            self._gathering = asyncio.get_running_loop().call_later(left, self._tell)
+            self._gathering = asyncio.get_running_loop().call_later(left, self._go_on)
+
+    def _go_on(self) -> None:
+        self._gathering = None
+        self._subscription.interrupt()
 
     def _tell(self) -> None:
         """Have all that was delivered written, and answered: what came together is one write."""
@@ -245,6 +251,12 @@ class Bus:
         for at in self._committed_at:
             self._metrics.publish_to_delivery.observe(max(0.0, now - at))
         self._committed_at.clear()
+        if self._tracer is not None:
+            for it in self._traced:
+                self._tracer.delivered(
+                    self._keys.chat, it.node, it.batch, it.entry.place, len(it.entry.events)
+                )
+            self._traced.clear()
 
     # --- Recovery --------------------------------------------------------------------------------
 

@@ -25,5 +25,5 @@ class Coalescing:
         return max(0.0, self._opens - now)
 
     def written(self, began: float, now: float) -> None:
-        """Learn that everybody has been written to, and since when."""
-        self._opens = now + min(MOST, PATIENCE * (now - began))
+        """Learn that something was written just now, and since when; it may not have been to everybody."""
+        self._opens = max(self._opens, now + min(MOST, PATIENCE * (now - began)))

@@ -49,10 +49,15 @@ class Connection(asyncio.Protocol):
         return self._take()
 
     async def receive(self, seconds: float) -> list[Any]:
-        """Wait for what comes, and return all that has come. Raises as ``ask``."""
+        """Wait for what comes, and return all that has come: nothing, if interrupted. Raises as ``ask``."""
         if not self._said:
             await self._wait(seconds, 1)
         return self._take()
+
+    def interrupt(self) -> None:
+        """Have whoever receives go on, with nothing. Nobody may be asking."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def end(self) -> None:
         """Close the connection; whoever waits for something on it learns that it is lost."""

@@ -88,13 +88,21 @@ class Link:
             confirmed += sum(it[0] in _CONFIRMED for it in await self.receive(seconds))
 
     async def receive(self, seconds: float) -> list[Any]:
-        """Wait so many seconds at the longest for what comes next; return all that has come."""
+        """Wait so many seconds at the longest for what comes next; return all that has come.
+
+        That is nothing where it was interrupted.
+        """
         if self._connection is None:
             raise self._failure(ConnectionError("the connection was given up"))
         try:
             return await self._connection.receive(seconds)
         except _FAILURES as error:
             raise self._failure(error) from error
+
+    def interrupt(self) -> None:
+        """Have whoever receives go on, with nothing."""
+        if self._connection is not None:
+            self._connection.interrupt()
 
     async def subscribers(self, channels: Sequence[str]) -> list[int]:
         """Return how many subscribe to each channel."""

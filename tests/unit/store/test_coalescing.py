@@ -29,6 +29,13 @@ def test_a_small_room_hardly_waits() -> None:
     assert coalescing.left(1000.00003) < 0.0005
 
 
+def test_a_lesser_write_does_not_end_it() -> None:
+    coalescing = Coalescing()
+    coalescing.written(1000.0, 1000.0 + WROTE)
+    coalescing.written(1000.0 + WROTE, 1000.0 + 1.5 * WROTE)
+    assert coalescing.left(1000.0 + 1.5 * WROTE) == WROTE * (PATIENCE - 0.5)
+
+
 @given(st.floats(0, 60), st.floats(0, 60))
 def test_nobody_waits_longer_than_a_person_notices(took: float, later: float) -> None:
     coalescing = Coalescing()

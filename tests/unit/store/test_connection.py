@@ -78,6 +78,16 @@ async def test_after_a_refusal_it_goes_on_with_the_next_question(
     assert await asking == [2]
 
 
+async def test_who_receives_goes_on_with_nothing_when_interrupted(connection: Connection) -> None:
+    receiving = asyncio.create_task(connection.receive(WITHIN))
+    await asyncio.sleep(0)
+    connection.interrupt()
+    assert await receiving == []
+    connection.interrupt()  # nobody waits
+    connection.data_received(b":1\r\n")
+    assert await connection.receive(WITHIN) == [1]
+
+
 async def test_who_receives_gets_all_that_has_come(connection: Connection) -> None:
     receiving = asyncio.create_task(connection.receive(WITHIN))
     await asyncio.sleep(0)
