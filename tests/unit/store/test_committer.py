@@ -37,6 +37,8 @@ class Answering:
         """What was said of letters, and whether there were ops with it."""
         self.goes = asyncio.Event()
         self.goes.set()
+        self.bus: Callable[[int], None] | None = None
+        """Brings the entry of a batch, a turn after its reply; None: batches have none."""
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         await self.goes.wait()
@@ -45,6 +47,9 @@ class Answering:
         ops = list(args).count("L")
         if ops:
             self.batches.append(ops)
+        if ops and self.bus is not None:
+            asyncio.get_running_loop().call_soon(self.bus, cast(int, args[1]))
+            return [b"ok", 1, 1, 0, b"d" * ops, b""]
         return [b"ok", 0, 0, 0, b"d" * ops, b""]
 
     async def confirm(self) -> None:
@@ -67,13 +72,18 @@ def heartbeat() -> float:
 
 
 @pytest.fixture
+def member() -> Membership:
+    return Membership("node")
+
+
+@pytest.fixture
 async def committer(
-    link: Answering, follower: RecordingFollower, heartbeat: float
+    link: Answering, member: Membership, follower: RecordingFollower, heartbeat: float
 ) -> AsyncIterator[Committer]:
     committer = Committer(
         Keys("c"),
         cast(Link, link),
-        Membership("node"),
+        member,
         follower,
         ClusterSettings(heartbeat_seconds=heartbeat),
         Metrics(CollectorRegistry(), dialects=(), chats=("c",), version="x"),
@@ -121,9 +131,15 @@ class Prompt(RecordingFollower):
 
 @pytest.mark.parametrize(("follower", "heartbeat"), [(Prompt(), 2.0)])
 async def test_what_waits_takes_along_what_is_said_to_the_last_batch(
-    committer: Committer, link: Answering, follower: Prompt
+    committer: Committer, member: Membership, link: Answering, follower: Prompt
 ) -> None:
     """Else those who wait for each other's answers are served in two batches, in turn, for ever."""
+
+    def bring(batch: int) -> None:
+        member.delivered_batch = batch
+        committer.followed()
+
+    link.bus = bring
     await until(lambda: link.answers, WITHIN, "the first heartbeat")
     link.goes.clear()
     committer.submit(Leave("node:1", "andy", "andy"))
