@@ -356,7 +356,7 @@ class MemoryStore:
             item = self._bus.popleft()
             if isinstance(item, Entry):
                 self._follower.entry(item)
-                gathers &= set(map(type, item.events)) == {Said} and not item.orders
+                gathers &= item.is_talk
             elif isinstance(item, tuple):
                 gathers = False
                 self._unsettled -= 1

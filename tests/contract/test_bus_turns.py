@@ -11,7 +11,16 @@ from tertulia.domain.events import Joined, PublicEvent, Said, encode
 from tertulia.store import coalescing
 from tertulia.store.chat_store import ChatStore
 
+WHILE = 2.0
+"""Seconds that are enough for what a test does meanwhile, and to wait for."""
 AGES = 3600.0
+
+
+@pytest.fixture
+def for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what others say gather for longer than it does in production."""
+    monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
+    monkeypatch.setattr(coalescing, "MOST", WHILE)
 
 
 @pytest.fixture
@@ -45,6 +54,12 @@ def calls(node: RedisNode) -> list[str]:
     return [it for it in node.follower.calls if " " not in it]
 
 
+async def written(node: RedisNode) -> list[str]:
+    """Wait until the node has written to its clients, and return what the follower was told."""
+    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
+    return calls(node)
+
+
 async def gathering(chat_stores: RedisStores, node: RedisNode) -> None:
     """Have the node written to its clients just now, and keep what another said after that."""
     await node.enter_one("betty")  # which is written at once, and begins the time
@@ -61,22 +76,17 @@ async def test_entries_of_one_read_are_flushed_once(chat_stores: RedisStores) ->
     node.follower.calls.clear()
     publish(chat_stores, *said("1", "2", "3"))
     await until(lambda: len(node.follower.said) == 3, WITHIN, "three entries")
-    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
-    told = calls(node)
+    told = await written(node)
     first = told.index("entry")
     assert told[first : first + 4] == ["entry", "entry", "entry", "flush"]
     assert node.follower.said == ["1", "2", "3"]
 
 
-async def test_what_others_say_gathers_and_is_written_in_time(
-    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
-    monkeypatch.setattr(coalescing, "MOST", 2.0)
+@pytest.mark.usefixtures("for_a_while")
+async def test_what_others_say_gathers_and_is_written_in_time(chat_stores: RedisStores) -> None:
     node = await chat_stores.node()
     await gathering(chat_stores, node)
-    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
-    assert calls(node) == ["entry", "entry", "flush"]
+    assert await written(node) == ["entry", "entry", "flush"]
 
 
 class Noting:
@@ -96,11 +106,8 @@ class Noting:
         """There is nothing to export."""
 
 
-async def test_what_gathers_is_traced_when_it_is_written(
-    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
-    monkeypatch.setattr(coalescing, "MOST", 2.0)
+@pytest.mark.usefixtures("for_a_while")
+async def test_what_gathers_is_traced_when_it_is_written(chat_stores: RedisStores) -> None:
     chat_stores.tracer = tracer = Noting()
     node = await chat_stores.node()
     tracer.calls = node.follower.calls
@@ -109,12 +116,11 @@ async def test_what_gathers_is_traced_when_it_is_written(
     assert calls(node) == ["entry", "entry", "flush", "traced", "traced"]
 
 
+@pytest.mark.usefixtures("for_a_while")
 async def test_a_defect_in_a_late_write_ends_the_store(
     chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node that goes on would have lost for its clients what it could not write."""
-    monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
-    monkeypatch.setattr(coalescing, "MOST", 2.0)
     node = await chat_stores.node()
     await gathering(chat_stores, node)
 
@@ -149,8 +155,7 @@ async def test_a_private_message_is_written_at_once(chat_stores: RedisStores) ->
     carol = await other.enter_one("carol")
     await gathering(chat_stores, node)
     carol.whisper("betty", "psst")
-    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
-    assert calls(node) == ["entry", "entry", "deliveries", "flush"]
+    assert await written(node) == ["entry", "entry", "deliveries", "flush"]
 
 
 @pytest.mark.usefixtures("for_ages")
@@ -158,8 +163,7 @@ async def test_who_comes_is_told_at_once(chat_stores: RedisStores) -> None:
     node = await chat_stores.node()
     await gathering(chat_stores, node)
     publish(chat_stores, Joined("carol", "other:2", "chatte"))
-    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
-    assert calls(node) == ["entry", "entry", "entry", "flush"]
+    assert await written(node) == ["entry", "entry", "entry", "flush"]
 
 
 @pytest.mark.usefixtures("for_ages")
@@ -167,8 +171,7 @@ async def test_what_gathered_is_written_when_the_bus_is_lost(chat_stores: RedisS
     node = await chat_stores.node()
     await gathering(chat_stores, node)
     node.wire.cut("bus")
-    await until(lambda: "flush" in node.follower.calls, WITHIN, "the write")
-    assert calls(node)[:3] == ["entry", "entry", "flush"]
+    assert (await written(node))[:3] == ["entry", "entry", "flush"]
 
 
 @pytest.mark.usefixtures("for_ages")

@@ -13,7 +13,7 @@ import msgspec
 from tertulia.chat.position import Position
 from tertulia.dialects.contract import Place
 from tertulia.domain.bans import Ban
-from tertulia.domain.events import PrivateEvent, PublicEvent, Summoned
+from tertulia.domain.events import PrivateEvent, PublicEvent, Said, Summoned
 from tertulia.domain.orders import Ordered
 from tertulia.metrics import Kind
 
@@ -135,6 +135,11 @@ class Entry(msgspec.Struct, frozen=True):
     def position(self) -> Position:
         """Its place without the time."""
         return Position(self.place.epoch, self.place.offset)
+
+    @property
+    def is_talk(self) -> bool:
+        """Whether nothing but public messages is in it: then it may be told with the next ones."""
+        return not self.orders and list(map(type, self.events)).count(Said) == len(self.events)
 
 
 @dataclass(frozen=True, slots=True)

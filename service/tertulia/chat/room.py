@@ -40,7 +40,7 @@ from tertulia.dialects.contract import Refusal, Voice, Welcome
 from tertulia.domain import commands, nicknames
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import Left, Present, PublicEvent, Said
+from tertulia.domain.events import Left, Present, PublicEvent
 from tertulia.metrics import Kind, Metrics
 
 _REACHED = (DONE, KEPT)
@@ -170,15 +170,14 @@ class Room:
 
     def entry(self, entry: Entry) -> None:
         self._outgoing.flush()  # a letter that came before is read before
-        events = entry.events
-        if not entry.orders and list(map(type, events)).count(Said) == len(events):
+        if entry.is_talk:
             self._telling.hold(entry)
             return
         self._telling.tell_held()
         self._telling.place = entry.place
         for order in entry.orders:
             self._dismissals.obey(order)
-        self._telling.tell(events)
+        self._telling.tell(entry.events)
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
         self._telling.tell_held()

@@ -9,7 +9,7 @@ import structlog
 
 from tertulia.chat.ports import Delivery, Follower, Member
 from tertulia.chat.position import Position, Verdict, is_behind, judge, missing
-from tertulia.domain.events import Closed, Said
+from tertulia.domain.events import Closed
 from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
 from tertulia.store.backoff import Backoff
@@ -39,8 +39,6 @@ _MISSED_PROBES = 3
 _LATE = 1.5
 """Heartbeats of silence after which a server may have been replaced, and not have noticed."""
 _MESSAGES = (b"message", b"smessage")
-_GATHERS = {Said}
-"""Events that may be told with the next ones."""
 
 log = structlog.get_logger(__name__)
 
@@ -198,11 +196,10 @@ class Bus:
         has_something = message.entry.events or message.entry.orders
         if has_something and batch not in member.undone:
             self._follower.entry(message.entry)
-        kinds = set(map(type, message.entry.events))
-        if kinds != _GATHERS or message.entry.orders:
+        if not message.entry.is_talk:
             self._is_urgent = True
-        if Closed in kinds:
-            self._sweeper.chat_was_closed()
+            if Closed in map(type, message.entry.events):
+                self._sweeper.chat_was_closed()
         if self._tracer is not None:
             self._traced.append(message)
 
@@ -229,9 +226,9 @@ class Bus:
         if not left:
             self._tell()
         elif self._gathering is None:
-            self._gathering = asyncio.get_running_loop().call_later(left, self._go_on)
+            self._gathering = asyncio.get_running_loop().call_later(left, self._wake)
 
-    def _go_on(self) -> None:
+    def _wake(self) -> None:
         self._gathering = None
         self._subscription.interrupt()
 
