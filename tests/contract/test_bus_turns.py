@@ -178,7 +178,7 @@ async def test_what_gathered_is_written_when_the_bus_is_lost(chat_stores: RedisS
 async def test_what_gathered_is_written_when_the_node_is_fenced(chat_stores: RedisStores) -> None:
     node = await chat_stores.node()
     await gathering(chat_stores, node)
-    chat_stores.server.control.zrem(chat_stores.keys.leases, node.store.node)
+    chat_stores.condemn(node.store.node)
     await until(lambda: node.follower.fencings, WITHIN, "the fencing")
     assert calls(node)[:4] == ["entry", "entry", "flush", "fenced"]
 

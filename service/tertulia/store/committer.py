@@ -376,6 +376,9 @@ class Committer:
         self._member.answered_batch = number
         self._metrics.commit_duration.observe(time.perf_counter() - started)
         self._metrics.batch_ops.observe(len(ops))
+        if len(outcomes) < len(ops):  # something was refused in between: the rest goes next
+            self._queue.extendleft(reversed(ops[len(outcomes) :]))
+            ops = ops[: len(outcomes)]
         for op, outcome in zip(ops, outcomes, strict=True):
             op.outcome = _OUTCOMES[outcome]
         if notes:

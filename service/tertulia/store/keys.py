@@ -1,6 +1,11 @@
 """The names of everything that a chat has in Redis. All share one hash tag: a chat is on one shard."""
 
 
+def unfinished(key: str) -> str:
+    """Return where what a script could not finish is kept, in the chat of a key."""
+    return key[: key.index("}") + 2] + "unfinished"
+
+
 class Keys:
     """The keys and channels of one chat."""
 

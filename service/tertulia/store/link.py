@@ -14,6 +14,7 @@ from tertulia.metrics import RetryCause
 from tertulia.store.access import Server
 from tertulia.store.connection import Argument, Connection
 from tertulia.store.errors import Refused, StoreAway, translate
+from tertulia.store.keys import unfinished
 from tertulia.store.scripts import Script
 from tertulia.store.servers import Servers, replaced
 
@@ -143,7 +144,7 @@ class Link:
         """Return a script's reply, and those of the commands after it."""
         connection = await self._connected()  # which says in which form the script is to be sent
         form = script.sharded if self.is_sharded else script.plain
-        given = (len(keys), *keys, *args)
+        given = (len(keys) + 1, *keys, unfinished(keys[0]), *args)
         try:
             return await connection.ask(self._timeout, ("EVALSHA", form.sha, *given), *after)
         except _FAILURES as error:

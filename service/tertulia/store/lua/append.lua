@@ -1,6 +1,6 @@
 -- Library, put in front of the scripts that append to a room's log. No KEYS of its own.
 --
--- append(keys, epoch, offset, node, batch, now, lines, room, max_age, max_bytes) -> offset
+-- append(keys, meta, node, batch, clock, lines, room, max_age, max_bytes) -> offset
 --   keys.meta  hash: epoch, base, before (the epoch before it), offset, shown, joins, sitting,
 --              bytes (so far), marked (milliseconds, when last), marked_bytes (so far, then)
 --   keys.log   stream: one entry a batch, its ID <offset>-0, fields
@@ -9,6 +9,7 @@
 --                e  the events, one JSON object a line
 --   keys.marks list: "<offset> <milliseconds> <bytes so far>", one a second or a mebibyte: where the log
 --              may be cut without looking into it
+--   meta       what keys.meta holds: see read_meta()
 --   room       channel of the room, told the same entry once; '': told later, by show.lua
 --
 -- The bus format, which stands in docs/architecture.md:
@@ -16,46 +17,66 @@
 --   1 i <epoch> LF letters, one a line: <number> <session> <ms> <JSON>
 --   1 p <epoch> <offset>, a node's probe of its own channel
 
+-- Returns {epoch, offset, sitting, bytes, marked, marked_bytes}, each as text, or false where it is not there.
+local function read_meta(key)
+  return redis.call('HMGET', key, 'epoch', 'offset', 'sitting', 'bytes', 'marked', 'marked_bytes')
+end
+
 local function trim(keys, now, total, max_age, max_bytes)
-  local floor = nil
-  for _ = 1, 8 do  -- bounded: what is left is cut at the next mark
-    local mark = redis.call('LINDEX', keys.marks, 0)
-    if not mark then break end
+  local floor, passed = nil, 0
+  while passed < 8 do  -- bounded: what is left is cut at the next mark
+    local mark = redis.pcall('LINDEX', keys.marks, passed)
+    if type(mark) ~= 'string' then break end  -- none is left; or that was refused, and can wait
     local offset, published, bytes = string.match(mark, '^(%d+) (%d+) (%d+)$')
     if now - tonumber(published) <= max_age and total - tonumber(bytes) <= max_bytes then break end
-    floor = offset
-    redis.call('LPOP', keys.marks)
+    floor, passed = offset, passed + 1
   end
-  if floor then redis.call('XTRIM', keys.log, 'MINID', floor .. '-0') end
+  if floor then
+    write('LTRIM', keys.marks, passed, -1)
+    write('XTRIM', keys.log, 'MINID', floor .. '-0')
+  end
 end
 
 -- Redis came back with an older state. Its log goes on under another name, so that nobody takes new
 -- entries for old ones; up to its base it is that of the epoch before.
 local function begin_epoch(meta, name, before, offset)
-  redis.call('HSET', meta, 'epoch', name, 'base', offset, 'before', before, 'offset', offset, 'shown', offset)
+  write('HSET', meta, 'epoch', name, 'base', offset, 'before', before, 'offset', offset, 'shown', offset)
 end
 
 local function room_message(epoch, offset, stamp, batch, events)
   return '1 r ' .. epoch .. ' ' .. offset .. ' ' .. stamp .. ' ' .. batch .. '\n' .. events
 end
 
-local function append(keys, epoch, offset, node, batch, clock, lines, room, max_age, max_bytes)
-  offset = offset + 1
-  local events, at = table.concat(lines, '\n'), string.format('%d', offset)
-  local by = node .. ' ' .. batch
-  local meta = redis.call('HMGET', keys.meta, 'bytes', 'marked', 'marked_bytes')
-  local bytes = tonumber(meta[1] or 0) + #events + 64
-  redis.call('XADD', keys.log, at .. '-0', 'p', clock.stamp, 'b', by, 'e', events)
-  if clock.now - tonumber(meta[2] or 0) >= 1000 or bytes - tonumber(meta[3] or 0) >= 1048576 then
-    local total = string.format('%d', bytes)
-    redis.call('HSET', keys.meta, 'offset', at, 'bytes', total, 'marked', clock.ms, 'marked_bytes', total)
-    redis.call('RPUSH', keys.marks, at .. ' ' .. clock.ms .. ' ' .. total)
+-- Add an entry to the log, and return its offset. That is not the one asked for where the log has come further
+-- than its meta says: that was lost, or a script of an earlier version was refused between the two.
+local function add_entry(log, offset, ...)
+  if not begun then write('ZADD', UNFINISHED, 'XX', 0, '') end
+  for step = 0, 52 do
+    local reply = rest or redis.pcall('XADD', log, string.format('%d-0', offset), ...)
+    if type(reply) == 'string' then return offset end
+    if not string.find(reply.err or '', 'equal or smaller', 1, true) then break end
+    local last = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+    local passed = last and tonumber(string.match(last[1], '^%d+')) or 0
+    offset = math.max(offset - 1, passed) + 2 ^ step
+  end
+  write('XADD', log, string.format('%d-0', offset), ...)
+  return offset
+end
+
+local function append(keys, meta, node, batch, clock, lines, room, max_age, max_bytes)
+  local events, by = table.concat(lines, '\n'), node .. ' ' .. batch
+  local offset = add_entry(keys.log, tonumber(meta[2] or 0) + 1, 'p', clock.stamp, 'b', by, 'e', events)
+  local at, bytes = string.format('%d', offset), tonumber(meta[4] or 0) + #events + 64
+  local total = string.format('%d', bytes)
+  if clock.now - tonumber(meta[5] or 0) >= 1000 or bytes - tonumber(meta[6] or 0) >= 1048576 then
+    write('HSET', keys.meta, 'offset', at, 'bytes', total, 'marked', clock.ms, 'marked_bytes', total)
+    write('RPUSH', keys.marks, at .. ' ' .. clock.ms .. ' ' .. total)
     trim(keys, clock.now, bytes, max_age, max_bytes)
   else
-    redis.call('HSET', keys.meta, 'offset', at, 'bytes', string.format('%d', bytes))
+    write('HSET', keys.meta, 'offset', at, 'bytes', total)
   end
   if room ~= '' then
-    redis.call('PUBLISH', room, room_message(epoch, at, clock.stamp, by, events))
+    write('PUBLISH', room, room_message(meta[1], at, clock.stamp, by, events))
   end
   return offset
 end

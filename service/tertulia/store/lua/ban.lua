@@ -13,24 +13,27 @@
 local answer = answered()
 if answer then return answer end
 -- Those that are over go here: bounded, and until then they cover nobody.
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', clock.now, 'LIMIT', 0, 500)) do
-  redis.call('HDEL', KEYS[7], name)
-  redis.call('ZREM', KEYS[8], name)
-end
-redis.call('HSET', KEYS[7], ARGV[4], ARGV[5])
-if ARGV[6] == '0' then
-  redis.call('ZREM', KEYS[8], ARGV[4])
-else
-  redis.call('ZADD', KEYS[8], ARGV[6], ARGV[4])
-end
-local count = 0
+local over = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', clock.now, 'LIMIT', 0, 500)
+local covered = {}
 for index = 10, #KEYS do
   local at = 7 + (index - 10) * 2
   local address = redis.call('HGET', KEYS[index], 'address')
-  if address and (ARGV[at + 1] == '' or ARGV[at + 1] == address) then
-    redis.call('DEL', KEYS[index])
-    redis.call('ZREM', KEYS[9], ARGV[at])
-    count = count + 1
-  end
+  if address and (ARGV[at + 1] == '' or ARGV[at + 1] == address) then covered[KEYS[index]] = ARGV[at] end
+end
+for _, name in ipairs(over) do
+  write('HDEL', KEYS[7], name)
+  write('ZREM', KEYS[8], name)
+end
+write('HSET', KEYS[7], ARGV[4], ARGV[5])
+if ARGV[6] == '0' then
+  write('ZREM', KEYS[8], ARGV[4])
+else
+  write('ZADD', KEYS[8], ARGV[6], ARGV[4])
+end
+local count = 0
+for device, nickname in pairs(covered) do
+  write('DEL', device)
+  write('ZREM', KEYS[9], nickname)
+  count = count + 1
 end
 return carried_out('done ' .. count, {})

@@ -10,26 +10,27 @@ local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local dead = ARGV[2]
 if redis.call('GET', KEYS[7]) ~= ARGV[1] then return -1 end
 if tonumber(redis.call('ZSCORE', KEYS[5], dead) or 1) ~= 0 then return -1 end
--- A write that Redis refuses when it is out of memory, before those that it does not refuse: nobody's
--- nickname is freed without a word.
-redis.call('SET', KEYS[7], ARGV[1], 'PX', ARGV[6])
 local clock = read_clock()
-local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting')
-local sitting = meta[3] or '0'
+local meta = read_meta(keys.meta)
+local held_by = {}
+for index = 8, #KEYS do
+  held_by[index] = redis.call('HMGET', KEYS[index], 'node', 'session', 'nickname', 'sitting')
+end
+write('SET', KEYS[7], ARGV[1], 'PX', ARGV[6])
 local events = {}
 for index = 8, #KEYS do
   local key = ARGV[index - 1]
-  local was = redis.call('HMGET', KEYS[index], 'node', 'session', 'nickname', 'sitting')
+  local was = held_by[index]
   if was[1] == dead then
-    redis.call('DEL', KEYS[index])
-    if was[4] == sitting then  -- else the chat was closed since, and everybody knows
-      redis.call('ZREM', KEYS[4], key)
+    write('DEL', KEYS[index])
+    if was[4] == (meta[3] or '0') then  -- else the chat was closed since, and everybody knows
+      write('ZREM', KEYS[4], key)
       table.insert(events, left_event(was[3], was[2]))
     end
   end
-  redis.call('SREM', KEYS[6], key)
+  write('SREM', KEYS[6], key)
 end
 if #events > 0 then
-  append(keys, meta[1], tonumber(meta[2]), ARGV[1], 0, clock, events, ARGV[5], tonumber(ARGV[3]), tonumber(ARGV[4]))
+  append(keys, meta, ARGV[1], 0, clock, events, ARGV[5], tonumber(ARGV[3]), tonumber(ARGV[4]))
 end
-return redis.call('SCARD', KEYS[6])
+return done(redis.call('SCARD', KEYS[6]))

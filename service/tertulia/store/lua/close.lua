@@ -9,6 +9,6 @@
 local answer = answered()
 if answer then return answer end
 local count = redis.call('ZCARD', KEYS[7])
-redis.call('UNLINK', KEYS[7])
-redis.call('HINCRBY', keys.meta, 'sitting', 1)
+write('UNLINK', KEYS[7])
+write('HINCRBY', keys.meta, 'sitting', 1)
 return carried_out('done ' .. count, { ARGV[4] })

@@ -1,4 +1,4 @@
--- Commit one batch of a node's ops: all of it, in order, exactly once, or nothing.
+-- Commit one batch of a node's ops: in order, exactly once, as a whole.
 --
 -- KEYS  1 meta     2 log     3 marks     4 order     5 leases     6 batches     7 inboxes
 --       8 the node's nicks   9 the node's inbox      10… nickname hashes and other nodes' inboxes,
@@ -27,6 +27,7 @@
 -- Returns one of
 --   {'ok', offset, offset of this batch's entry or 0, number of its last letter for the
 --    node itself or 0, outcomes: a character an op, notes: what c found, each with a comma}
+--    Fewer outcomes than ops: Redis refused a command for a while, and the rest is not done
 --   {'fenced'}                 the lease is gone or condemned; nothing done
 --   {'epoch', epoch, offset}   Redis lost data, or came back with an older state; nothing done
 --   {'away'}                   a recipient of W or w is not in the room: send V instead; nothing done
@@ -40,44 +41,36 @@ local nicks, inbox = KEYS[8], KEYS[9]
 local node, batch, epoch, seen = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local clock = read_clock()
 
-local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting', 'bytes')
-local sitting = meta[3] or '0'
-local offset = tonumber(meta[2] or 0)
+local meta = read_meta(keys.meta)
+local sitting, offset = meta[3] or '0', tonumber(meta[2] or 0)
 if meta[1] ~= epoch then return { 'epoch', meta[1] or '', offset } end
 if offset < seen then
   begin_epoch(keys.meta, ARGV[10], epoch, offset)
-  return { 'epoch', ARGV[10], offset }
+  return done({ 'epoch', ARGV[10], offset })
 end
 
-local lease = tonumber(redis.call('ZSCORE', leases, node) or 0)
-if lease == 0 then return { 'fenced' } end
+local lease = redis.call('ZSCORE', leases, node)
+local saved = redis.call('HGET', batches, node)
+-- A node that was buried has neither of them. One whose lease alone was lost may go on.
+if not lease and not saved or lease and tonumber(lease) == 0 then return { 'fenced' } end
 
 -- Others may have gone on writing before this node comes: then only what it knows of its own batches
 -- and letters tells that some are lost.
-local saved = redis.call('HGET', batches, node)
 local number = saved and string.match(saved, '^%d+')
-if tonumber(number or 0) < tonumber(ARGV[13])
-  or tonumber(redis.call('HGET', inboxes, node) or 0) < tonumber(ARGV[14]) then
+local last_letter = ARGV[14] ~= '0' and tonumber(redis.call('HGET', inboxes, node) or 0)
+if tonumber(number or 0) < tonumber(ARGV[13]) or last_letter and last_letter < tonumber(ARGV[14]) then
   begin_epoch(keys.meta, ARGV[10], epoch, offset)
-  return { 'epoch', ARGV[10], offset }
+  return done({ 'epoch', ARGV[10], offset })
 end
--- The first write, and one that Redis refuses when it is a replica, out of memory or cannot persist:
--- then nothing is done.
-redis.call('ZADD', leases, clock.now + tonumber(ARGV[5]), node)
-
-local confirmed = tonumber(ARGV[6])
-local head = confirmed > 0 and redis.call('LINDEX', inbox, 0)
-if head then
-  local first = tonumber(string.match(head, '^%d+'))
-  if first <= confirmed then redis.call('LTRIM', inbox, confirmed - first + 1, -1) end
-end
+local expiry = clock.now + tonumber(ARGV[5])
 
 if saved then
   -- Held up on a connection that its node has given up: what it asks for was done, or is no more.
   if tonumber(number) > tonumber(batch) then return { 'fenced' } end
   if number == batch then
     local entry, letter, outcomes, notes = string.match(saved, '^%d+ (%d+) (%d+) (%a*) ([%d,]*)$')
-    return { 'ok', offset, tonumber(entry), tonumber(letter), outcomes, notes }
+    write('ZADD', leases, expiry, node)
+    return done({ 'ok', offset, tonumber(entry), tonumber(letter), outcomes, notes })
   end
 end
 
@@ -105,7 +98,8 @@ local function seat(key)
   return it[1], it[2]
 end
 
--- Letters go to inboxes that have to be among KEYS: look for those first, and do nothing without them.
+-- Letters go to inboxes that have to be among KEYS: look for those first, and do nothing without them. And each
+-- command that reads is tried here: where it is refused, nothing is done.
 local unknown, strangers = {}, {}
 local function need(there)
   if there and not peers[there] and not strangers[there] then
@@ -129,6 +123,11 @@ while at <= #ARGV do
     need(redis.call('HGET', KEYS[tonumber(ARGV[at + 10])], 'node'))
   elseif op == 'j' then
     need(redis.call('HGET', KEYS[tonumber(ARGV[at + 6])], 'node'))
+  elseif op == 'C' then
+    redis.call('ZRANGE', order, 0, 0)
+  elseif op == 'x' or op == 'J' and ARGV[at + 12] == '1' then
+    redis.call('XRANGE', keys.log, '+', '+')
+    redis.call('XLEN', keys.log)
   end
   at = at + LENGTH[op]
 end
@@ -137,12 +136,20 @@ if #unknown > 0 then
   return unknown
 end
 
+local confirmed = tonumber(ARGV[6])
+local head = confirmed > 0 and redis.call('LINDEX', inbox, 0)
+write('ZADD', leases, expiry, node)
+if head then
+  local first = tonumber(string.match(head, '^%d+'))
+  if first <= confirmed then write('LTRIM', inbox, confirmed - first + 1, -1) end
+end
+
 -- What a client has in its hand when it lost its connection: who it was, and what of it was done.
 local TOKEN_MS = 3600000
 local function remember(index, ...)
   if index == '0' then return end
-  redis.call('HSET', KEYS[tonumber(index)], ...)
-  redis.call('PEXPIRE', KEYS[tonumber(index)], TOKEN_MS)
+  write('HSET', KEYS[tonumber(index)], ...)
+  write('PEXPIRE', KEYS[tonumber(index)], TOKEN_MS)
 end
 
 local events, outcomes = {}, {}
@@ -152,7 +159,7 @@ local notes = {}
 local function post(there, session, letter)
   local box = letters[there]
   if not box then
-    box = { last = tonumber(redis.call('HGET', inboxes, there) or 0) }
+    box = { last = there == node and last_letter or tonumber(redis.call('HGET', inboxes, there) or 0) }
     letters[there] = box
     table.insert(touched, there)
   end
@@ -162,7 +169,8 @@ local function post(there, session, letter)
 end
 
 at = first_op
-while at <= #ARGV do
+-- What comes after a command that was refused would not see what that one was to do.
+while at <= #ARGV and not rest do
   local op = ARGV[at]
   local key = KEYS[tonumber(ARGV[at + 1])]
   local outcome = 'd'
@@ -189,7 +197,7 @@ while at <= #ARGV do
     end
   elseif op == 'J' then
     local token = ARGV[at + 9]
-    local owner = seat(key)
+    local owner, there = seat(key)
     local is_account = redis.call('EXISTS', KEYS[tonumber(ARGV[at + 11])]) == 1
     local proven = ARGV[at + 12] == '1' and is_account
     local own = proven
@@ -197,41 +205,46 @@ while at <= #ARGV do
       local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session')
       own = own or (was[1] == ARGV[at + 2] and (not owner or was[2] == owner))
     end
-    if owner and own and owner ~= ARGV[at + 3] then
+    local is_own = owner == ARGV[at + 3]
+    -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
+    local is_free = own or owner and not is_own and not is_account and not redis.call('ZSCORE', leases, there)
+    local joins = redis.call('HGET', keys.meta, 'joins') or 0
+    local waiting = proven and redis.call('XRANGE', KEYS[tonumber(ARGV[at + 13])], '-', '+') or {}
+    if owner and is_free and not is_own then
       -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
       -- under way comes to nothing from here on.
       table.insert(events, left_event(redis.call('HGET', key, 'nickname'), owner))
-      redis.call('DEL', key)
+      write('DEL', key)
       owner = false
     end
-    if owner == ARGV[at + 3] then
+    if is_own then
       outcome = 'd'  -- written down after Redis lost its data
     elseif owner or (is_account and not own) then
       outcome = 't'
     else
-      local joins = redis.call('HINCRBY', keys.meta, 'joins', 1)
+      write('HINCRBY', keys.meta, 'joins', 1)
       -- What every message asks for stands first: a short hash is searched from its begin.
-      redis.call('HSET', key, 'session', ARGV[at + 3], 'node', node, 'sitting', sitting, 'nickname', ARGV[at + 4],
+      write('HSET', key, 'session', ARGV[at + 3], 'node', node, 'sitting', sitting, 'nickname', ARGV[at + 4],
         'dialect', ARGV[at + 5], 'address', ARGV[at + 6], 'port', ARGV[at + 7], 'since', clock.ms)
-      redis.call('ZADD', order, joins, ARGV[at + 2])
-      redis.call('SADD', nicks, ARGV[at + 2])
+      write('ZADD', order, joins + 1, ARGV[at + 2])
+      write('SADD', nicks, ARGV[at + 2])
       seats[key] = { ARGV[at + 3], node }
       remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3])
-      if token ~= '0' then redis.call('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
+      if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
       table.insert(events, ARGV[at + 8])
       if proven then
         local nickname = ARGV[at + 4]
-        hand_over(KEYS[tonumber(ARGV[at + 13])], KEYS[tonumber(ARGV[at + 14])],
-          function(sender, text)
-            post(node, ARGV[at + 3], whispered_event(sender, '', nickname, text))
-          end)
+        for _, entry in ipairs(waiting) do
+          post(node, ARGV[at + 3], whispered_event(entry[2][2], '', nickname, entry[2][4]))
+        end
+        handed_over(KEYS[tonumber(ARGV[at + 13])], KEYS[tonumber(ARGV[at + 14])], #waiting)
       end
     end
   elseif op == 'L' then
     if seat(key) == ARGV[at + 3] then
-      redis.call('DEL', key)
-      redis.call('ZREM', order, ARGV[at + 2])
-      redis.call('SREM', nicks, ARGV[at + 2])
+      write('DEL', key)
+      write('ZREM', order, ARGV[at + 2])
+      write('SREM', nicks, ARGV[at + 2])
       seats[key] = { false, false }
       table.insert(events, ARGV[at + 4])
     else
@@ -243,8 +256,9 @@ while at <= #ARGV do
     elseif redis.call('ZRANGE', order, 0, 0)[1] ~= ARGV[at + 2] then
       outcome = 'f'
     else
-      redis.call('UNLINK', order)
-      sitting = tostring(redis.call('HINCRBY', keys.meta, 'sitting', 1))
+      write('UNLINK', order)
+      write('HINCRBY', keys.meta, 'sitting', 1)
+      sitting = string.format('%d', sitting + 1)
       seats = {}
       table.insert(events, ARGV[at + 4])
     end
@@ -270,19 +284,19 @@ end
 
 local entry = 0
 if #events > 0 then
-  entry = append(keys, epoch, offset, node, batch, clock, events, ARGV[9], tonumber(ARGV[7]), tonumber(ARGV[8]))
+  entry = append(keys, meta, node, batch, clock, events, ARGV[9], tonumber(ARGV[7]), tonumber(ARGV[8]))
   offset = entry
 else
   trim(keys, clock.now, tonumber(meta[4] or 0), tonumber(ARGV[7]), tonumber(ARGV[8]))
 end
 for _, there in ipairs(touched) do
   local box, peer = letters[there], peers[there]
-  redis.call('HSET', inboxes, there, box.last)
+  write('HSET', inboxes, there, box.last)
   for from = 1, #box, 1000 do  -- unpack has a bound
-    redis.call('RPUSH', peer.inbox, unpack(box, from, math.min(from + 999, #box)))
+    write('RPUSH', peer.inbox, unpack(box, from, math.min(from + 999, #box)))
   end
-  redis.call('PUBLISH', peer.channel, '1 i ' .. epoch .. '\n' .. table.concat(box, '\n'))
+  write('PUBLISH', peer.channel, '1 i ' .. epoch .. '\n' .. table.concat(box, '\n'))
 end
 local result, noted = table.concat(outcomes), table.concat(notes)
-redis.call('HSET', batches, node, table.concat({ batch, entry, own_letter, result, noted }, ' '))
-return { 'ok', offset, entry, own_letter, result, noted }
+write('HSET', batches, node, table.concat({ batch, entry, own_letter, result, noted }, ' '))
+return done({ 'ok', offset, entry, own_letter, result, noted })

@@ -9,6 +9,7 @@
 
 local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not expiry or tonumber(expiry) ~= tonumber(ARGV[2]) then return 0 end
-if not redis.call('SET', KEYS[2], ARGV[3], 'NX', 'PX', ARGV[4]) then return 0 end
-redis.call('ZADD', KEYS[1], 0, ARGV[1])
-return 1
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+write('ZADD', KEYS[1], 0, ARGV[1])
+write('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+return done(1)

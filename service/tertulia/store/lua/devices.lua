@@ -25,42 +25,40 @@ local function keep(pending, counts, sender, sender_key, text, bounds)
   if tonumber(held[1] or 0) >= bounds.count or tonumber(held[2] or 0) + size > bounds.bytes then
     return false
   end
-  redis.call('XADD', pending, '*', 'f', sender, 'x', text)
-  redis.call('HINCRBY', counts, sender_key, 1)
-  redis.call('HINCRBY', counts, '', size)
-  redis.call('HINCRBY', KEYS[1], 'pending', 1)
+  write('XADD', pending, '*', 'f', sender, 'x', text)
+  write('HINCRBY', counts, sender_key, 1)
+  write('HINCRBY', counts, '', size)
+  write('HINCRBY', KEYS[1], 'pending', 1)
   return true
 end
 
--- Give everything that waits for an account to ``give(sender, text)``; nothing waits afterwards.
-local function hand_over(pending, counts, give)
-  local entries = redis.call('XRANGE', pending, '-', '+')
-  for _, entry in ipairs(entries) do give(entry[2][2], entry[2][4]) end
-  redis.call('DEL', pending, counts)
-  redis.call('HINCRBY', KEYS[1], 'pending', 0 - #entries)  -- the minus of -0 is no integer to Redis
+-- Forget what waited for an account, so many messages: it is given to him.
+local function handed_over(pending, counts, count)
+  write('DEL', pending, counts)
+  write('HINCRBY', KEYS[1], 'pending', 0 - count)  -- the minus of -0 is no integer to Redis
 end
 
 -- Whether a device is logged in at an address; its login is good for another day then.
 local function is_here(device, devices, key, address, now)
   if redis.call('HGET', device, 'address') ~= address then return false end
-  redis.call('PEXPIRE', device, DAY_MS)
-  redis.call('ZADD', devices, now + DAY_MS, key)
+  write('PEXPIRE', device, DAY_MS)
+  write('ZADD', devices, now + DAY_MS, key)
   return true
 end
 
 local function log_in(device, devices, key, nickname, address, port, now)
-  redis.call('DEL', device)
-  redis.call('HSET', device, 'nickname', nickname, 'address', address, 'port', port)
+  write('DEL', device)
+  write('HSET', device, 'nickname', nickname, 'address', address, 'port', port)
   is_here(device, devices, key, address, now)
 end
 
 local function stop_waiting(device)
-  redis.call('HDEL', device, 'onchat', 'node', 'session', 'summoned', 'dialled')
+  write('HDEL', device, 'onchat', 'node', 'session', 'summoned', 'dialled')
 end
 
 local function leave(device)
   stop_waiting(device)
-  redis.call('HDEL', device, 'live')
+  write('HDEL', device, 'live')
 end
 
 -- Whoever enters is in no live chat, or not any more. So if its port was given to him before, a device
@@ -74,9 +72,9 @@ end
 
 -- Note that a device is about to be dialled, and that the one who dials comes into its live chat.
 local function bring_together(device, dialled, me, now)
-  redis.call('HSETNX', dialled, 'dialled', now)
-  redis.call('HSETNX', dialled, 'live', now .. ' ' .. me)
-  redis.call('HSET', device, 'live', redis.call('HGET', dialled, 'live'))
+  write('HSETNX', dialled, 'dialled', now)
+  write('HSETNX', dialled, 'live', now .. ' ' .. me)
+  write('HSET', device, 'live', redis.call('HGET', dialled, 'live'))
 end
 
 -- A letter as domain/events.py has it, for texts that were kept as they are.
@@ -101,8 +99,8 @@ local function summon(device, me, port, post)
   local waiting = redis.call('HMGET', device, 'onchat', 'node', 'session')
   if waiting[1] == me and waiting[2] then
     post(waiting[2], waiting[3], '{"t":"summoned","p":' .. port .. '}')
-    redis.call('HDEL', device, 'node', 'session')
-    redis.call('HSET', device, 'summoned', waiting[2])  -- until it is told: that node may die first
+    write('HDEL', device, 'node', 'session')
+    write('HSET', device, 'summoned', waiting[2])  -- until it is told: that node may die first
     return true
   end
   return false
@@ -126,13 +124,13 @@ local function device_op(op, at, now, sitting, bounds, post)
     for id in string.gmatch(ARGV[at + 4], '%S+') do
       local entry = redis.call('XRANGE', pending, id, id)[1]
       if entry then
-        redis.call('XDEL', pending, id)
-        redis.call('HINCRBY', counts, sender, -1)
-        redis.call('HINCRBY', counts, '', -(#entry[2][2] + #entry[2][4]))
-        redis.call('HINCRBY', KEYS[1], 'pending', -1)
+        write('XDEL', pending, id)
+        write('HINCRBY', counts, sender, -1)
+        write('HINCRBY', counts, '', -(#entry[2][2] + #entry[2][4]))
+        write('HINCRBY', KEYS[1], 'pending', -1)
       end
     end
-    if redis.call('XLEN', pending) == 0 then redis.call('DEL', pending, counts) end
+    if redis.call('XLEN', pending) == 0 then write('DEL', pending, counts) end
     return 'd'
   end
 
@@ -140,7 +138,7 @@ local function device_op(op, at, now, sitting, bounds, post)
   if op == 'a' then
     local account = key(5)
     if redis.call('EXISTS', account) == 1 or held(key(4), sitting) then return 't' end
-    redis.call('HSET', account, 'nickname', ARGV[at + 6], 'hash', ARGV[at + 7], 'since', now)
+    write('HSET', account, 'nickname', ARGV[at + 6], 'hash', ARGV[at + 7], 'since', now)
     log_in(device, devices, me, ARGV[at + 6], ARGV[at + 8], ARGV[at + 9], now)
     return 'd'
   elseif op == 'i' then
@@ -156,22 +154,22 @@ local function device_op(op, at, now, sitting, bounds, post)
     return 'g', op == 'c' and '0' or nil
   end
   if op == 'o' then
-    redis.call('DEL', device)
-    redis.call('ZREM', devices, me)
+    write('DEL', device)
+    write('ZREM', devices, me)
     return 'd'
   elseif op == 'j' then
     stop_waiting(device)
-    redis.call('HSET', device, 'onchat', ARGV[at + 5])
+    write('HSET', device, 'onchat', ARGV[at + 5])
     if summon(key(6), me, redis.call('HGET', device, 'port'), post) then
-      redis.call('HSETNX', device, 'live', now .. ' ' .. me)
-      redis.call('HSET', key(6), 'live', redis.call('HGET', device, 'live'))
+      write('HSETNX', device, 'live', now .. ' ' .. me)
+      write('HSET', key(6), 'live', redis.call('HGET', device, 'live'))
     end
     return 'd'
   elseif op == 'l' then
     local session = ARGV[at + 6]
     if session == '' or redis.call('HGET', device, 'session') == session then
       leave(device)
-      redis.call('SREM', key(5), me)
+      write('SREM', key(5), me)
     end
     return 'd'
   elseif op == 'c' then
@@ -179,12 +177,12 @@ local function device_op(op, at, now, sitting, bounds, post)
     local is_there = held(key(8), sitting) or redis.call('EXISTS', key(9)) == 1
     if other == me or not is_there then return 'd', '0' end
     leave(device)
-    redis.call('HSET', device, 'onchat', other)
+    write('HSET', device, 'onchat', other)
     leave_if_stale(key(10), me, now)
     local peer = redis.call('HMGET', key(10), 'onchat', 'port')
     if peer[1] ~= me then
-      redis.call('HSET', device, 'node', ARGV[1], 'session', ARGV[at + 6])
-      redis.call('SADD', key(5), me)
+      write('HSET', device, 'node', ARGV[1], 'session', ARGV[at + 6])
+      write('SADD', key(5), me)
       return 'd', '1'
     end
     summon(key(10), me, redis.call('HGET', device, 'port'), post)

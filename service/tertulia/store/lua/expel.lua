@@ -10,18 +10,17 @@
 
 local answer = answered()
 if answer then return answer end
-local sitting = redis.call('HGET', keys.meta, 'sitting') or '0'
-local session, node = held(KEYS[8], sitting)
+local session, node = held(KEYS[8], meta[3] or '0')
 if (node or '') ~= ARGV[5] then return 'moved' end
 local is_logged_in = redis.call('EXISTS', KEYS[9])
 if not session and is_logged_in == 0 then return 'absent' end
 local events = {}
 if session then
   table.insert(events, left_event(redis.call('HGET', KEYS[8], 'nickname'), session))
-  redis.call('DEL', KEYS[8])
-  redis.call('ZREM', KEYS[7], ARGV[4])
-  redis.call('SREM', KEYS[11], ARGV[4])
+  write('DEL', KEYS[8])
+  write('ZREM', KEYS[7], ARGV[4])
+  write('SREM', KEYS[11], ARGV[4])
 end
-redis.call('DEL', KEYS[9])
-redis.call('ZREM', KEYS[10], ARGV[4])
+write('DEL', KEYS[9])
+write('ZREM', KEYS[10], ARGV[4])
 return carried_out('done ' .. (session and 1 or 0) .. ' ' .. is_logged_in, events)

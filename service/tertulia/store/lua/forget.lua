@@ -6,8 +6,8 @@
 -- Returns 1, or 0 where nicknames, private messages or waiting devices are left; then nothing is done
 
 if redis.call('EXISTS', KEYS[4], KEYS[5], KEYS[6]) > 0 then return 0 end
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1])
-redis.call('DEL', KEYS[7], KEYS[8])
-return 1
+write('ZREM', KEYS[1], ARGV[1])
+write('HDEL', KEYS[2], ARGV[1])
+write('HDEL', KEYS[3], ARGV[1])
+write('DEL', KEYS[7], KEYS[8])
+return done(1)

@@ -10,24 +10,24 @@
 local ANSWER_MS = 600000
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local clock = read_clock()
+local meta = read_meta(keys.meta)
 
 -- Return what there is to answer without doing anything: this order was carried out before, or there is no
 -- such chat. Else nil.
 local function answered()
   local before = redis.call('GET', KEYS[6])
   if before then return before end
-  if not redis.call('HGET', keys.meta, 'epoch') then return 'no-chat' end
+  if not meta[1] then return 'no-chat' end
   return nil
 end
 
 -- Tell everybody of the order and of the events that came of it, and write it down. The log is trimmed by
 -- nodes alone, who know how long it is to be.
 local function carried_out(answer, events)
-  local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset')
   local lines = { ARGV[1] }
   for _, event in ipairs(events) do table.insert(lines, event) end
-  append(keys, meta[1], tonumber(meta[2]), 'admin', 0, clock, lines, ARGV[2], math.huge, math.huge)
-  redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[1])
-  redis.call('SET', KEYS[6], answer, 'PX', ANSWER_MS)
-  return answer
+  append(keys, meta, 'admin', 0, clock, lines, ARGV[2], math.huge, math.huge)
+  write('XADD', KEYS[5], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[1])
+  write('SET', KEYS[6], answer, 'PX', ANSWER_MS)
+  return done(answer)
 end

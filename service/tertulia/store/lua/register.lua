@@ -20,7 +20,8 @@ end
 local before = meta[4] or ''
 if not epoch or (epoch == ARGV[4] and is_rewound()) then
   before, epoch, base = epoch or '', ARGV[3], offset
-  begin_epoch(KEYS[1], epoch, before, offset)
 end
-redis.call('ZADD', KEYS[2], clock.now + tonumber(ARGV[2]), ARGV[1])
-return { 'ok', epoch, base, offset, tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0), before }
+local letters = tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0)
+write('ZADD', KEYS[2], clock.now + tonumber(ARGV[2]), ARGV[1])
+if epoch ~= meta[1] then begin_epoch(KEYS[1], epoch, before, offset) end
+return done({ 'ok', epoch, base, offset, letters, before })

@@ -10,30 +10,35 @@
 
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local order, leases = KEYS[4], KEYS[5]
-local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting')
+local meta = read_meta(keys.meta)
 local sitting = meta[3] or '0'
 if meta[1] ~= ARGV[2] then return { 'epoch' } end
 local clock = read_clock()
+local joins = redis.call('HGET', keys.meta, 'joins') or 0
+local sessions = {}
+for index = 6, #KEYS, 2 do sessions[index] = held(KEYS[index], sitting) end
 local events = {}
 local at, index = 7, 6
 while at <= #ARGV do
   local key, session, node = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local hash, nicks = KEYS[index], KEYS[index + 1]
-  if not held(hash, sitting) then
-    redis.call('DEL', hash)
-    redis.call('ZADD', leases, 'NX', clock.now + tonumber(ARGV[3]), node)
-    local joins = redis.call('HINCRBY', keys.meta, 'joins', 1)
-    redis.call('HSET', hash, 'session', session, 'node', node, 'sitting', sitting, 'nickname', ARGV[at + 3],
+  if not sessions[index] then
+    sessions[index] = session
+    joins = joins + 1
+    write('ZADD', leases, 'NX', clock.now + tonumber(ARGV[3]), node)
+    write('HINCRBY', keys.meta, 'joins', 1)
+    write('DEL', hash)
+    write('HSET', hash, 'session', session, 'node', node, 'sitting', sitting, 'nickname', ARGV[at + 3],
       'dialect', ARGV[at + 4], 'since', clock.ms)
-    redis.call('ZADD', order, joins, key)
-    redis.call('SADD', nicks, key)
+    write('ZADD', order, joins, key)
+    write('SADD', nicks, key)
   end
-  if ARGV[at + 5] ~= '' and held(hash, sitting) == session then
+  if ARGV[at + 5] ~= '' and sessions[index] == session then
     table.insert(events, ARGV[at + 5])
   end
   at, index = at + 6, index + 2
 end
 if #events > 0 then
-  append(keys, ARGV[2], tonumber(meta[2]), ARGV[1], 0, clock, events, ARGV[6], tonumber(ARGV[4]), tonumber(ARGV[5]))
+  append(keys, meta, ARGV[1], 0, clock, events, ARGV[6], tonumber(ARGV[4]), tonumber(ARGV[5]))
 end
-return { 'ok' }
+return done({ 'ok' })

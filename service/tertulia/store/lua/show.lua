@@ -11,11 +11,12 @@ local meta = redis.call('HMGET', KEYS[1], 'epoch', 'shown')
 if meta[1] ~= ARGV[1] then return -1 end
 local shown, upto = tonumber(meta[2] or 0), tonumber(ARGV[2])
 if shown >= upto then return shown end
-redis.call('HSET', KEYS[1], 'shown', upto)
 -- Bounded: who misses some reads the log.
 local first = math.max(shown + 1, upto - 63)
-for _, found in ipairs(redis.call('XRANGE', KEYS[2], first .. '-0', upto .. '-0')) do
+local entries = redis.call('XRANGE', KEYS[2], first .. '-0', upto .. '-0')
+write('HSET', KEYS[1], 'shown', upto)
+for _, found in ipairs(entries) do
   local offset, fields = string.match(found[1], '^%d+'), found[2]
-  redis.call('PUBLISH', ARGV[3], room_message(meta[1], offset, fields[2], fields[4], fields[6]))
+  write('PUBLISH', ARGV[3], room_message(meta[1], offset, fields[2], fields[4], fields[6]))
 end
-return upto
+return done(upto)

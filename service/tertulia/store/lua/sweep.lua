@@ -9,9 +9,9 @@ local deleted = 0
 for index = 3, #KEYS do
   local was = redis.call('HMGET', KEYS[index], 'node', 'sitting')
   if was[1] == ARGV[1] and was[2] ~= sitting then
-    redis.call('DEL', KEYS[index])
+    write('DEL', KEYS[index])
     deleted = deleted + 1
   end
-  if was[1] ~= ARGV[1] or was[2] ~= sitting then redis.call('SREM', KEYS[2], ARGV[index - 1]) end
+  if was[1] ~= ARGV[1] or was[2] ~= sitting then write('SREM', KEYS[2], ARGV[index - 1]) end
 end
-return deleted
+return done(deleted)

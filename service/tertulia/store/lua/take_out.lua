@@ -7,10 +7,10 @@
 -- By number, as somebody else may have gone on with the same inbox, and taken out as much already.
 
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
 local head = redis.call('LINDEX', KEYS[1], 0)
+write('PEXPIRE', KEYS[2], ARGV[3])
 if head then
   local first, last = tonumber(string.match(head, '^%d+')), tonumber(ARGV[2])
-  if first <= last then redis.call('LTRIM', KEYS[1], last - first + 1, -1) end
+  if first <= last then write('LTRIM', KEYS[1], last - first + 1, -1) end
 end
-return 1
+return done(1)

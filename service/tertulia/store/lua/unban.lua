@@ -9,7 +9,8 @@
 local answer = answered()
 if answer then return answer end
 local ends = redis.call('ZSCORE', KEYS[8], ARGV[4])
-redis.call('ZREM', KEYS[8], ARGV[4])
-if redis.call('HDEL', KEYS[7], ARGV[4]) == 0 then return 'absent' end
-if ends and tonumber(ends) <= clock.now then return 'absent' end
+local was = redis.call('HGET', KEYS[7], ARGV[4])
+write('ZREM', KEYS[8], ARGV[4])
+write('HDEL', KEYS[7], ARGV[4])
+if not was or ends and tonumber(ends) <= clock.now then return done('absent') end
 return carried_out('done', {})

@@ -7,8 +7,8 @@
 for index = 2, #KEYS do
   local was = redis.call('HMGET', KEYS[index], 'node', 'summoned')
   if was[1] == ARGV[1] or was[2] == ARGV[1] then
-    redis.call('HDEL', KEYS[index], 'onchat', 'node', 'session', 'summoned', 'dialled')
+    write('HDEL', KEYS[index], 'onchat', 'node', 'session', 'summoned', 'dialled')
   end
-  redis.call('SREM', KEYS[1], ARGV[index])
+  write('SREM', KEYS[1], ARGV[index])
 end
-return redis.call('SCARD', KEYS[1])
+return done(redis.call('SCARD', KEYS[1]))
