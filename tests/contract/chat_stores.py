@@ -57,6 +57,8 @@ class RedisStores:
         self.chat = f"c-{secrets.token_hex(6)}"
         self.keys = Keys(self.chat)
         self.nodes: list[RedisNode] = []
+        self.user = ""
+        """Whom nodes log in as that are made from now on."""
         self.tracer: Tracer | None = None
         """Of the nodes that are made from now on."""
 
@@ -72,9 +74,8 @@ class RedisStores:
         registry = CollectorRegistry()
         metrics = Metrics(registry, dialects=[DIALECT], chats=[self.chat], version="test")
         cluster = ClusterSettings.model_validate({**QUICK, **settings})
-        store = ChatStore(
-            self.chat, Access.to(proxy.url), name, cluster, metrics, tracer=self.tracer
-        )
+        url = proxy.url.replace("//", f"//{self.user}:any@") if self.user else proxy.url
+        store = ChatStore(self.chat, Access.to(url), name, cluster, metrics, tracer=self.tracer)
         node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
         self.nodes.append(node)
         return node

@@ -12,7 +12,7 @@ from tertulia.domain.nicknames import fold, is_valid
 from tertulia.store.access import Access
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
-from tertulia.store.scripts import DELETE_ACCOUNT
+from tertulia.store.scripts import ADD_ACCOUNT, DELETE_ACCOUNT
 from tertulia.store.topology import servers_of
 
 
@@ -57,12 +57,15 @@ class AccountBook:
             raise AccountProblem(
                 f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
             )
-        account = self._keys.account(fold(nickname))
-        if not await self._link.call("HSETNX", account, "hash", _hashed(password)):
+        keys, key = self._keys, fold(nickname)
+        names = [keys.meta, keys.account(key), keys.nick(key)]
+        answer = await self._link.run(ADD_ACCOUNT, names, [nickname, _hashed(password)])
+        if answer == b"taken":
             raise AccountProblem(f"there is an account {nickname} already: use account passwd")
-        seconds, micros = await self._link.call("TIME")
-        since = int(seconds) * 1000 + int(micros) // 1000
-        await self._link.call("HSET", account, "nickname", nickname, "since", since)
+        if answer == b"held":
+            raise AccountProblem(
+                f"{nickname} is in the chat as a guest: wait until that one has left, or kick it first"
+            )
 
     async def set_password(self, nickname: str, password: str) -> None:
         """Give an account another password; who is logged in stays so."""

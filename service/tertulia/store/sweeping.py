@@ -3,6 +3,7 @@
 They are free from the moment of the closing; only their hashes are still there.
 """
 
+from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.membership import Membership
@@ -29,6 +30,13 @@ class Sweeper:
         if not self._due:
             return
         self._due = False
+        try:
+            await self._sweep()
+        except StoreAway:
+            self._due = True
+            raise
+
+    async def _sweep(self) -> None:
         keys, node = self._keys, self._member.node
         cursor = b"0"
         while True:

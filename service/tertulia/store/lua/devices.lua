@@ -73,8 +73,9 @@ end
 -- Note that a device is about to be dialled, and that the one who dials comes into its live chat.
 local function bring_together(device, dialled, me, now)
   write('HSETNX', dialled, 'dialled', now)
-  write('HSETNX', dialled, 'live', now .. ' ' .. me)
-  write('HSET', device, 'live', redis.call('HGET', dialled, 'live'))
+  local live = redis.call('HGET', dialled, 'live') or now .. ' ' .. me
+  write('HSET', dialled, 'live', live)
+  write('HSET', device, 'live', live)
 end
 
 -- A letter as domain/events.py has it, for texts that were kept as they are.
@@ -161,8 +162,9 @@ local function device_op(op, at, now, sitting, bounds, post)
     stop_waiting(device)
     write('HSET', device, 'onchat', ARGV[at + 5])
     if summon(key(6), me, redis.call('HGET', device, 'port'), post) then
-      write('HSETNX', device, 'live', now .. ' ' .. me)
-      write('HSET', key(6), 'live', redis.call('HGET', device, 'live'))
+      local live = redis.call('HGET', device, 'live') or now .. ' ' .. me
+      write('HSET', device, 'live', live)
+      write('HSET', key(6), 'live', live)
     end
     return 'd'
   elseif op == 'l' then

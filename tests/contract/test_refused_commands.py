@@ -1,0 +1,421 @@
+"""Redis refuses a command in the middle of a script: it is as if the script had only taken longer."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+import redis
+
+from contract.chat_stores import RedisNode, RedisStores
+from contract.node import WITHIN, Guest
+from harness.redis_server import ONCE, RedisServer
+from harness.waiting import until
+from tertulia.chat.device_ops import (
+    Deliver,
+    DeviceOp,
+    Disengage,
+    Forget,
+    JoinUp,
+    LogIn,
+    LogOut,
+    OpenChat,
+    SignUp,
+)
+from tertulia.chat.ports import Join, Op
+from tertulia.metrics import RetryCause
+from tertulia.store import scripts
+from tertulia.store.burials import forget_keys
+from tertulia.store.keys import Keys
+from tertulia.store.scripts import Script
+
+KEYS = Keys("c")
+NODE = "one~000000"
+DEAD = "two~000000"
+ORDER = '{"t":"order","id":"1"}'
+_COMMANDS = re.compile(r"(?:redis\.p?call|write)\('(\w+)'")
+
+Call = tuple[Script, Sequence[str], Sequence[Any]]
+"""A script, its keys and its arguments."""
+
+
+def nick(name: str) -> str:
+    return KEYS.nick(name)
+
+
+def commands_of(script: Script) -> list[str]:
+    """Return the commands that a script names, those that it only tries included."""
+    return sorted(set(_COMMANDS.findall(script.plain.text)))
+
+
+# --- What is there before each script ---------------------------------------------------------------------
+
+
+def fill(control: redis.Redis) -> None:
+    """Write down a chat with two nodes, one of them dead, and something of everything."""
+    control.hset(
+        KEYS.meta, mapping={"epoch": "e", "offset": 2, "base": 0, "joins": 3, "pending": 1}
+    )
+    for offset in (1, 2):
+        fields = {"p": "1700000000000000", "b": f"{NODE} {offset}", "e": "{}"}
+        control.xadd(KEYS.log, cast(Any, fields), id=f"{offset}-0")
+    control.zadd(KEYS.leases, {NODE: 9e15, DEAD: 5})
+    control.hset(KEYS.batches, mapping={NODE: "2 2 0 d ", DEAD: "1 1 0 d "})
+    control.hset(KEYS.inboxes, mapping={NODE: 0, DEAD: 2})
+    for joined, (name, node) in enumerate((("ann", NODE), ("ben", DEAD), ("cid", DEAD)), 1):
+        seat: dict[Any, Any] = {"session": f"{node}:{joined}", "node": node, "sitting": "0", "nickname": name}
+        control.hset(nick(name), mapping=seat)
+        control.zadd(KEYS.order, {name: joined})
+        control.sadd(KEYS.nicks(node), name)
+    control.rpush(KEYS.inbox(DEAD), f"1 {DEAD}:2 5 {{}}", f"2 {DEAD}:3 5 {{}}")
+    for name in ("dan", "eve"):
+        control.hset(KEYS.account(name), mapping={"nickname": name, "hash": "x", "since": 5})
+        login: dict[Any, Any] = {"nickname": name, "address": "192.0.2.1", "port": 4000, "onchat": "ann"}
+        control.hset(KEYS.device(name), mapping={**login, "node": DEAD, "session": f"{DEAD}:9"})
+        control.zadd(KEYS.devices, {name: 9e15})
+    control.sadd(KEYS.waiting(DEAD), "dan", "eve")
+    control.xadd(KEYS.pending("dan"), {"f": "ann", "x": "hello"}, id="5-0")
+    control.hset(KEYS.counts("dan"), mapping={"ann": 1, "": 8})
+    control.hset(KEYS.bans, mapping={"account:old": "{}", "account:eve": "{}"})
+    control.zadd(KEYS.ban_ends, {"account:old": 5, "account:eve": 9e15})
+
+
+def empty(control: redis.Redis) -> None:
+    """Nothing is there."""
+
+
+def condemned(control: redis.Redis) -> None:
+    fill(control)
+    control.zadd(KEYS.leases, {DEAD: 0})
+    control.set(KEYS.burial(DEAD), NODE)
+
+
+def emptied(control: redis.Redis) -> None:
+    condemned(control)
+    control.delete(KEYS.nicks(DEAD), KEYS.inbox(DEAD), KEYS.waiting(DEAD))
+
+
+def closed(control: redis.Redis) -> None:
+    fill(control)
+    control.hset(KEYS.meta, "sitting", 1)
+
+
+def lost(control: redis.Redis) -> None:
+    fill(control)
+    control.delete(nick("ben"), nick("cid"), KEYS.order)
+
+
+def order(script: Script, *more: str, args: Sequence[str | int] = ()) -> Call:
+    head = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.leases, KEYS.audit, KEYS.an_order("1")]
+    return script, [*head, *more], [ORDER, KEYS.room, 100, *args]
+
+
+ROOM = (KEYS.meta, KEYS.log, KEYS.marks, KEYS.order, KEYS.leases)
+CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
+    "REGISTER": (
+        empty,
+        (
+            scripts.REGISTER,
+            [KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log],
+            [NODE, 10_000, "e", "", 0, ""],
+        ),
+    ),
+    "SEAT": (
+        lost,
+        (
+            scripts.SEAT,
+            [*ROOM, nick("ben"), KEYS.nicks(DEAD), nick("eve"), KEYS.nicks(NODE)],
+            # Who is its own it says anew each time that it is asked, so nobody here is.
+            [
+                *(NODE, "e", 10_000, 3_600_000, 1_000_000, KEYS.room),
+                *("ben", f"{DEAD}:2", DEAD, "ben", "chatte", ""),
+                *("eve", f"{NODE}:9", NODE, "eve", "chatte", ""),
+            ],
+        ),
+    ),
+    "SHOW": (fill, (scripts.SHOW, [KEYS.meta, KEYS.log], ["e", 2, KEYS.room])),
+    "CONDEMN": (
+        fill,
+        (scripts.CONDEMN, [KEYS.leases, KEYS.burial(DEAD)], [DEAD, "5", NODE, 5_000]),
+    ),
+    "BURY": (
+        condemned,
+        (
+            scripts.BURY,
+            [*ROOM, KEYS.nicks(DEAD), KEYS.burial(DEAD), nick("ben"), nick("cid")],
+            [NODE, DEAD, 3_600_000, 1_000_000, KEYS.room, 5_000, "ben", "cid"],
+        ),
+    ),
+    "TAKE_OUT": (
+        condemned,
+        (scripts.TAKE_OUT, [KEYS.inbox(DEAD), KEYS.burial(DEAD)], [NODE, 1, 5_000]),
+    ),
+    "UNWAIT": (
+        condemned,
+        (
+            scripts.UNWAIT,
+            [KEYS.waiting(DEAD), KEYS.device("dan"), KEYS.device("eve")],
+            [DEAD, "dan", "eve"],
+        ),
+    ),
+    "FORGET": (
+        emptied,
+        (
+            scripts.FORGET,
+            forget_keys(KEYS, DEAD),
+            [DEAD],
+        ),
+    ),
+    "SWEEP": (
+        closed,
+        (
+            scripts.SWEEP,
+            [KEYS.meta, KEYS.nicks(DEAD), nick("ben"), nick("cid")],
+            [DEAD, "ben", "cid"],
+        ),
+    ),
+    "DELETE_ACCOUNT": (
+        fill,
+        (
+            scripts.DELETE_ACCOUNT,
+            [
+                *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
+                *(KEYS.pending("dan"), KEYS.counts("dan")),
+            ],
+            ["dan"],
+        ),
+    ),
+    "ADD_ACCOUNT": (
+        fill,
+        (
+            scripts.ADD_ACCOUNT,
+            [KEYS.meta, KEYS.account("fay"), nick("fay")],
+            ["Fay", "x"],
+        ),
+    ),
+    "ANNOUNCE": (fill, order(scripts.ANNOUNCE, args=[1, '{"t":"said"}'])),
+    "EXPEL": (
+        fill,
+        order(
+            scripts.EXPEL,
+            *(KEYS.order, nick("ann"), KEYS.device("ann"), KEYS.devices, KEYS.nicks(NODE)),
+            args=["ann", NODE],
+        ),
+    ),
+    "BAN": (
+        fill,
+        order(
+            scripts.BAN,
+            *(KEYS.bans, KEYS.ban_ends, KEYS.devices, KEYS.device("dan"), KEYS.device("eve")),
+            args=["account:dan", "{}", 0, "dan", "", "eve", "192.0.2.1"],
+        ),
+    ),
+    "UNBAN": (fill, order(scripts.UNBAN, KEYS.bans, KEYS.ban_ends, args=["account:eve"])),
+    "CLOSE": (fill, order(scripts.CLOSE, KEYS.order, args=['{"t":"closed"}'])),
+}
+TRIED = [(name, it) for name, (_, (script, *_)) in CASES.items() for it in commands_of(script)]
+
+
+# --- What came of it --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that anybody can see of a chat, without times."""
+
+    keys: dict[str, str]
+    published: list[tuple[str, str]]
+
+
+class Judge:
+    """Watches one Redis: its keys, and what it publishes."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.control = server.control
+        self.control.acl_setuser(
+            "node", enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all"]
+        )
+        self.node = redis.Redis(
+            port=server.port, username="node", password="any", decode_responses=True, retry=ONCE
+        )
+        self._heard = self.control.pubsub()  # type: ignore[no-untyped-call]
+        self._heard.psubscribe("{*")
+        self._heard.get_message(timeout=5)
+
+    def close(self) -> None:
+        self._heard.close()
+        self.node.close()
+        self.control.acl_deluser("node")
+
+    def refuse(self, command: str) -> None:
+        self.control.acl_setuser("node", enabled=True, commands=[f"-{command.lower()}"])
+
+    def allow(self) -> None:
+        self.control.acl_setuser("node", enabled=True, commands=["+@all"])
+
+    def seen(self, *, names: Sequence[tuple[str, str]] = ()) -> Seen:
+        """Return what is there, and what was published since the last time; ``names`` are replaced."""
+
+        def plain(told: object) -> str:
+            text = re.sub(r"\d{12,}(\.0)?", "TIME", str(told))
+            for name, by in names:
+                text = text.replace(name, by)
+            return text
+
+        self.control.publish("{end}", "end")
+        published = []
+        while (message := self._heard.get_message(timeout=5)) is not None:
+            if message["channel"] == "{end}":
+                break
+            published.append((plain(message["channel"]), plain(message["data"])))
+        keys = cast(list[str], self.control.keys("*"))
+        found = {plain(key): plain(self._value(key)) for key in sorted(keys)}
+        return Seen(found, published)
+
+    def _value(self, key: str) -> object:
+        control = self.control
+        read: dict[str, Callable[[], Any]] = {
+            "string": lambda: control.get(key),
+            "hash": lambda: sorted(cast(dict[str, str], control.hgetall(key)).items()),
+            "zset": lambda: control.zrange(key, 0, -1, withscores=True),
+            "set": lambda: sorted(cast(set[str], control.smembers(key))),
+            "list": lambda: control.lrange(key, 0, -1),
+            "stream": lambda: control.xrange(key),
+        }
+        return read[str(control.type(key))](), control.pttl(key) > 0
+
+
+@pytest.fixture
+def judge(shared_redis: RedisServer) -> Iterator[Judge]:
+    judge = Judge(shared_redis)
+    shared_redis.control.flushall()
+    yield judge
+    judge.close()
+
+
+def run(client: redis.Redis, call: Call) -> None:
+    script, keys, args = call
+    unfinished = "{c}:unfinished"
+    client.eval(script.plain.text, len(keys) + 1, *keys, unfinished, *args)
+
+
+@pytest.mark.parametrize(("name", "command"), TRIED)
+def test_a_script_is_carried_out_as_a_whole(judge: Judge, name: str, command: str) -> None:
+    prepare, call = CASES[name]
+    prepare(judge.control)
+    judge.seen()
+    run(judge.node, call)
+    expected = judge.seen()
+
+    judge.control.flushdb()
+    prepare(judge.control)
+    judge.seen()
+    judge.refuse(command)
+    for _ in range(3):  # it is asked again and again
+        try:
+            run(judge.node, call)
+        except redis.ResponseError as error:
+            assert "run this command" in str(error)
+    judge.allow()
+    run(judge.node, call)
+    assert judge.seen() == expected
+
+
+# --- The commit script, as a node runs it -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a batch came to: for who asked, for who listens, and what is kept of it."""
+
+    outcomes: list[str]
+    events: list[str]
+    letters: list[str]
+    keys: dict[str, str]
+
+
+async def do_everything(stores: RedisStores, judge: Judge, refused: str | None) -> Told:
+    """Have a node commit each kind of op in one batch, while Redis refuses a command at first."""
+    judge.control.flushall()
+    stores.user = "node"
+    node = await stores.node("one")
+    guests = await node.enter("andy", "betty", "carl")
+    if refused:
+        judge.refuse(refused)
+    ops = submit_everything(guests, node.guest("dora"), node.guest("carl"))
+    if refused:
+        await until(
+            lambda: all(op.outcome for op in ops) or retries(node) >= 3, WITHIN, "it to be refused"
+        )
+        judge.allow()
+    await node.store.settle()
+    nicks = stores.keys.nicks(node.store.node)
+    await until(lambda: not judge.control.exists(nicks), WITHIN, "the closed chat to be swept")
+    names = [(guests[0].session.partition(":")[0], "NODE"), (stores.chat, "CHAT")]
+    kept = judge.seen(names=names).keys
+    passing = re.compile(r".*:(meta|log|marks|leases|batches|inboxes|facts|inbox)$")
+    told = Told(
+        [f"{type(op).__name__} {op.outcome} {getattr(op, 'note', '')}" for op in ops],
+        [it.replace(names[0][0], "NODE") for it in node.follower.calls if it.startswith("event")],
+        [it.replace(names[0][0], "NODE") for it in node.follower.calls if it.startswith("letter")],
+        {name: value for name, value in kept.items() if not passing.fullmatch(name)},
+    )
+    await stores.end()
+    stores.leave_to_end(node)
+    assert not node.follower.broken
+    return told
+
+
+def submitted(guest: Guest, op: Op) -> Op:
+    guest.node.store.submit(op)
+    return op
+
+
+def retries(node: RedisNode) -> float:
+    return sum(node.counted("commit_retries_total", cause=cause.value) for cause in RetryCause)
+
+
+def submit_everything(guests: Sequence[Guest], newcomer: Guest, other: Guest) -> list[Op]:
+    """Submit one of each op, and return them."""
+    andy, betty, carl = guests
+    where, token = "192.0.2.7", "0" * 32
+    devices: list[DeviceOp] = [
+        SignUp("", "ada", nickname="Ada", password_hash="hash", address=where, port=5001),
+        SignUp("", "bob", nickname="Bob", password_hash="hash", address=where, port=5002),
+        LogIn("", "ada", nickname="Ada", address=where, port=5003),
+        OpenChat(f"{andy.session}9", "ada", address=where, other="Bob"),
+        Deliver("", "ada", address=where, other="Bob", text="hello"),
+        Deliver("", "ada", address=where, other="betty", text="hello"),
+        OpenChat(f"{andy.session}8", "bob", address=where, other="Ada"),
+        JoinUp("", "ada", address=where, other="Bob"),
+        Disengage("", "bob", address=where),
+        Forget("", "bob", sender="ada", entries=("1-0",)),
+        LogOut("", "bob", address=where),
+    ]
+    for op in devices:
+        andy.node.store.submit(op)
+    return [
+        *devices,
+        newcomer.join(token),
+        newcomer.say("tagged", 1, token),
+        andy.say("hello"),
+        andy.whisper("betty", "psst", 2, "1" * 32),
+        betty.whisper("andy", "psst"),
+        andy.whisper("Ada", "for later"),
+        betty.report_to(andy, "lost"),
+        other.join(),
+        submitted(andy, Join(f"{andy.session}7", "ada", "Ada", "chatte", where, 5, proven=True)),
+        betty.leave(),
+        carl.say("bye"),
+        carl.close_chat(),
+        andy.close_chat(),
+    ]
+
+
+@pytest.mark.slow
+async def test_a_batch_is_committed_as_a_whole(chat_stores: RedisStores, judge: Judge) -> None:
+    expected = await do_everything(chat_stores, judge, None)
+    assert "Say Outcome.DONE " in expected.outcomes
+    for command in commands_of(scripts.COMMIT):
+        assert await do_everything(chat_stores, judge, command) == expected, command
