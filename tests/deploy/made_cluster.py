@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -11,6 +10,7 @@ import psutil
 
 from deploy.tools import ROOT, packaged
 from harness import processes
+from harness.engines import needs_one_on_path
 from harness.waiting import until, until_sync
 
 START_SECONDS = 60.0
@@ -22,8 +22,7 @@ def needs_programs() -> None:
     """Leave the test out where a part's program is missing."""
     for name in ("haproxy", "prometheus"):
         packaged(name)
-    if shutil.which("valkey-server") is None:
-        packaged("redis-server")
+    needs_one_on_path()
 
 
 class MadeCluster:

