@@ -15,13 +15,15 @@ PYTEST := PYTHONHASHSEED=0 $(BIN)/pytest -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test test-unit bench bench-quick lint format lock clean
+.PHONY: help run cluster test test-unit test-engines bench bench-quick lint format lock clean
 
 help:
 	@echo 'make run        run a node with a Redis of its own, data in ./var'
 	@echo 'make cluster    run Redis, three nodes, HAProxy and Prometheus, in ./var/cluster'
 	@echo 'make test       run all tests'
-	@echo 'make test-unit  run the tests that take no real time'
+	@echo 'make test-unit  run the tests that need no server and take no real time'
+	@echo 'make test-engines  run the tests that have to do with Redis on each server of TEST_ENGINES:'
+	@echo '                   embedded, system, or any program of Redis or Valkey'
 	@echo 'make bench      measure speed, with the peers that are installed, into docs/benchmarks (15 minutes)'
 	@echo 'make bench-quick  the same in short, into build/bench; or some of it: make bench CASES="private-*"'
 	@echo 'make lint       check style, types and imports'
@@ -59,7 +61,10 @@ test: $(TESTABLE)
 	$(PYTEST)
 
 test-unit: $(TESTABLE)
-	$(PYTEST) -m 'not slow' tests/unit tests/contract
+	$(PYTEST) -m 'not slow and not server' tests/unit tests/contract
+
+test-engines: $(TESTABLE)
+	cd tests && ../$(BIN)/python -m harness.matrix env $(PYTEST) tests/contract tests/integration tests/deploy
 
 # Some cases, or all in short, are to look at: the results in docs/ are of whole runs.
 bench: $(TESTABLE)

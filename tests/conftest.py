@@ -8,6 +8,7 @@ import pytest
 
 from harness.node import NodeFactory
 from harness.redis_server import RedisServer, running_redis
+from harness.requirements import to_run_the_rest
 
 
 @pytest.fixture
@@ -38,3 +39,17 @@ def pytest_runtest_makereport(
             if isinstance(value, NodeFactory):
                 report.sections.extend(value.report())
     return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """End with what to install to run what was left out."""
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    count, commands = to_run_the_rest(
+        it.longrepr[2] for it in skipped if isinstance(it.longrepr, tuple)
+    )
+    if count:
+        terminalreporter.section(f"{count} tests were left out; to run them as well")
+        for command in commands:
+            terminalreporter.line(command)

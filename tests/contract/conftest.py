@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,14 @@ from contract.follower import RecordingFollower
 from contract.memory_store import MemoryChat
 from contract.node import WITHIN, Node, StoreFactory, stop
 from harness.redis_server import RedisServer, running_redis
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs on a Redis: of all here, what is not for both implementations."""
+    for item in items:
+        is_here = item.path.parent == Path(__file__).parent
+        if is_here and "store_factory" not in getattr(item, "fixturenames", ()):
+            item.add_marker("server")
 
 
 class MemoryStores:
@@ -57,7 +66,7 @@ async def chat_stores(shared_redis: RedisServer) -> AsyncIterator[RedisStores]:
     assert not stores.broken(), stores.broken()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.server)])
 async def store_factory(request: pytest.FixtureRequest) -> AsyncIterator[StoreFactory]:
     """Make nodes on either implementation."""
     stores: MemoryStores | RedisStores = MemoryStores()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.authority import Authority, Certificate
+from harness.engines import needs_tls
 from harness.redis_server import RedisServer, free_port, running_redis
 from tertulia.metrics import RetryCause
 from tertulia.store.access import Access
@@ -45,13 +46,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def client(authority: Authority) -> Certificate:
-    return authority.sign("client", "DNS:client")
+    return authority.sign("client")
 
 
 @pytest.fixture(scope="module")
 def tls_port(authority: Authority) -> Iterator[int]:
     """Run a Redis that is also there over TLS, and wants to see certificates; its name is localhost."""
-    server, port = authority.sign("server", "DNS:localhost"), free_port()
+    needs_tls()
+    server, port = authority.sign("localhost"), free_port()
     options = (
         *("--tls-port", str(port), "--tls-ca-cert-file", str(authority.file)),
         *("--tls-cert-file", str(server.file), "--tls-key-file", str(server.key)),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from deploy.balancer import haproxy
 from deploy.tools import ROOT, packaged
 from harness import processes
+from harness.engines import needs_one_on_path
 from harness.waiting import until, until_sync
 
 START_SECONDS = 60.0
@@ -18,12 +18,18 @@ STOP_SECONDS = 40.0
 CTL = ROOT / "deploy" / "cluster" / "ctl"
 
 
+def needs_programs() -> None:
+    """Leave the test out where a part's program is missing."""
+    for name in ("haproxy", "prometheus"):
+        packaged(name)
+    needs_one_on_path()
+
+
 class MadeCluster:
     """Runs until ``end``."""
 
     def __init__(self, folder: Path) -> None:
-        haproxy()
-        packaged("prometheus")
+        needs_programs()
         self.folder = folder
         self.environment = {
             **os.environ,

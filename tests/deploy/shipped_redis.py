@@ -76,6 +76,7 @@ class ShippedRedis:
             decode_responses=True,
             socket_timeout=5,
             retry=ONCE,
+            driver_info=None,
         )
 
     def log(self) -> str:
@@ -112,7 +113,9 @@ class ShippedSentinel(ShippedRedis):
 
     def client(self, user: str) -> redis.Redis:
         """Return a client; a Sentinel asks for no password."""
-        return redis.Redis(port=self.port, decode_responses=True, socket_timeout=5, retry=ONCE)
+        return redis.Redis(
+            port=self.port, decode_responses=True, socket_timeout=5, retry=ONCE, driver_info=None
+        )
 
     def master_port(self) -> int:
         """Return where the master is, by what it knows."""

@@ -16,7 +16,7 @@ import psutil
 import pytest
 import redis
 
-from deploy.made_cluster import CTL, MadeCluster
+from deploy.made_cluster import CTL, MadeCluster, needs_programs
 from deploy.tools import ROOT
 from harness.browser_client import BrowserClient
 from harness.chatte_client import ChatteClient
@@ -52,7 +52,9 @@ class House:
 
     def __init__(self, cluster: MadeCluster) -> None:
         self._cluster = cluster
-        self._redis = redis.Redis.from_url(cluster.redis_url, decode_responses=True, retry=ONCE)
+        self._redis = redis.Redis.from_url(
+            cluster.redis_url, decode_responses=True, retry=ONCE, driver_info=None
+        )
         self.everybody: list[ChatteClient] = []
 
     async def enter(self, dialect: str, name: str) -> ChatteClient:
@@ -250,6 +252,7 @@ def test_nothing_outlives_a_cluster_that_is_killed(cluster: MadeCluster) -> None
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    needs_programs()
     ports = {name: free_port() for name in printed_ports().values()}
     environment = {
         **os.environ,
@@ -268,19 +271,17 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_programs_are_named_with_their_packages(tmp_path: Path) -> None:
-    """Only what lies in the system's own folders can't be hidden; so a made-up PATH has to hide enough."""
-    hidden = [name for name in ("prometheus", "redis-server") if "/usr/bin" in where(name)]
-    if not hidden:
-        pytest.skip("nothing of it is in /usr/bin here")
+    """Only where the system's own folder has a program is it found whatever PATH is."""
+    programs = ("redis-server", "haproxy", "prometheus")
+    hidden = [
+        name for name in programs if shutil.which(name, path="/usr/sbin:/usr/local/sbin") is None
+    ]
+    assert hidden
     for needed in ("sh", "dirname", "env"):
-        (tmp_path / needed).symlink_to(where(needed))
+        (tmp_path / needed).symlink_to(shutil.which(needed) or "")
     told = refused({"PATH": str(tmp_path), "CLUSTER_FOLDER": str(tmp_path / "cluster")})
     assert re.fullmatch(r"cluster: .* not found: apt-get install .*\n", told)
     assert all(name in told.partition("apt-get install")[2] for name in hidden)
-
-
-def where(program: str) -> str:
-    return shutil.which(program) or ""
 
 
 def refused(environment: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from deploy.tools import DEPLOY, ROOT, installed, run
+from deploy.tools import DEPLOY, ROOT, installed, packaged, run
 from tertulia.setting_sources import leaves, variable
 from tertulia.settings import Settings
 
@@ -103,7 +103,7 @@ def test_a_node_is_given_the_time_to_drain() -> None:
 def test_no_secret_is_in_a_file() -> None:
     for secret in compose()["secrets"].values():
         assert Path(secret["file"]).parent == DOCKER / "secrets"
-    told = run(["git", "check-ignore", DOCKER / "secrets" / "tertulia"])
+    told = run([packaged("git"), "check-ignore", DOCKER / "secrets" / "tertulia"])
     assert told.strip().endswith("secrets/tertulia")
 
 

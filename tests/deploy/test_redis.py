@@ -150,7 +150,7 @@ def test_a_node_can_do_nothing_else(shipped: ShippedRedis) -> None:
         with pytest.raises(redis.ResponseError, match=r"permission|can't access"):
             node.execute_command(*forbidden)  # type: ignore[no-untyped-call]
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=shipped.port, retry=ONCE).set("{main}:meta", 1)
+        redis.Redis(port=shipped.port, retry=ONCE, driver_info=None).set("{main}:meta", 1)
     for idle in ("replica", "sentinel"):
         with pytest.raises(NoPermissionError):
             shipped.client(idle).hset("{main}:meta", "offset", 1)

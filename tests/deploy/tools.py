@@ -1,12 +1,11 @@
 """Programs that these tests run and that a developer's machine need not have."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pytest
+from harness.requirements import program
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -14,30 +13,14 @@ INSTALLED = ROOT / "build" / "tools" / "bin"
 """Where ``tests/deploy/install-tools`` puts what is not in the system's packages."""
 
 
-def tool(name: str, how: str) -> str:
-    """Return the path of a program; without it the test is skipped, or in CI fails.
-
-    ``how`` says what to do to have it.
-    """
-    # /usr/sbin is not in everybody's PATH.
-    path = os.pathsep.join([str(INSTALLED), os.environ.get("PATH", ""), "/usr/sbin"])
-    found = shutil.which(name, path=path)
-    if found is None:
-        missing = f"{name} is not installed: {how}"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
-
-
 def installed(name: str) -> str:
-    """Return the path of one of the programs that tests/deploy/install-tools installs."""
-    return tool(name, "run tests/deploy/install-tools")
+    """Return the path of one of the programs that tests/deploy/install-tools installs, or skip the test."""
+    return program(name, how="tests/deploy/install-tools", first=str(INSTALLED))
 
 
-def packaged(name: str, package: str | None = None) -> str:
-    """Return the path of a program that a system package brings."""
-    return tool(name, f"apt-get install {package or name}")
+def packaged(name: str, package: str = "") -> str:
+    """Return the path of a program that a system package brings, or skip the test."""
+    return program(name, package)
 
 
 def run(

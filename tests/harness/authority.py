@@ -1,8 +1,13 @@
 """Certificates of a test's own authority."""
 
-import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,25 +24,48 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self.file = folder / "ca.pem"
+        self._name = _named("test authority")
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        own = self._write("ca", self._key, self._name, x509.BasicConstraints(True, None))
+        self.file = own.file
         """The authority's own certificate, for those who trust it."""
-        self._key = folder / "ca.key"
-        _openssl(
-            *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-subj", "/CN=test authority", "-days", "2", "-keyout", self._key, "-out", self.file),
-        )
 
-    def sign(self, name: str, *places: str) -> Certificate:
-        """Make a certificate for places like ``DNS:localhost`` or ``IP:127.0.0.1``."""
+    def sign(self, name: str) -> Certificate:
+        """Make a certificate for whoever has a name, like ``localhost``."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        places = x509.SubjectAlternativeName([x509.DNSName(name)])
+        return self._write(name, key, _named(name), places)
+
+    def _write(
+        self,
+        name: str,
+        key: ec.EllipticCurvePrivateKey,
+        subject: x509.Name,
+        extension: x509.ExtensionType,
+    ) -> Certificate:
+        now = datetime.now(UTC)
+        signed = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=2))
+            .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+            .sign(self._key, hashes.SHA256())
+        )
         made = Certificate(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        extension = f"subjectAltName={','.join(places)}"
-        _openssl(
-            *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-subj", f"/CN={name}", "-days", "2", "-addext", extension),
-            *("-CA", self.file, "-CAkey", self._key, "-keyout", made.key, "-out", made.file),
+        made.file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        made.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
         )
         return made
 
 
-def _openssl(*words: str | Path) -> None:
-    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=20)
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

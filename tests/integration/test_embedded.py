@@ -316,10 +316,10 @@ async def test_an_older_server_does_not_start_with_nothing_on_newer_data(
 
 
 async def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
-    manifest = tmp_path / "redis/appendonlydir/appendonly.aof.manifest"
-    manifest.parent.mkdir(parents=True)
-    manifest.write_text("file nonsense\n")
-    with pytest.raises(ServerFailed, match=r"(?s)ended at once.*redis\.log:.*manifest"):
+    data = tmp_path / "redis/appendonly.aof"
+    data.parent.mkdir()
+    data.write_text("nonsense\n")
+    with pytest.raises(ServerFailed, match=r"(?s)ended at once.*redis\.log:.*Bad file format"):
         await embed(tmp_path).__aenter__()
 
 

@@ -1,6 +1,7 @@
 """The tests' own tools: a Redis that can be ended in every way, a client that records, a poller."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import psutil
 import pytest
 import redis
 
+from harness import engines, requirements
 from harness.chatte_client import GREETING, RECEIVED, ChatteClient
 from harness.load import promised_between, under_load
 from harness.redis_server import ONCE, RedisServer, running_redis
+from harness.requirements import to_run_the_rest
 from harness.waiting import DeadlineError, elapse, until, until_sync
 from history.record import (
     Acked,
@@ -61,7 +64,9 @@ def test_redis_on_a_unix_socket_without_a_port() -> None:
 
 
 def test_a_frozen_redis_answers_nothing_until_it_is_thawed(redis_server: RedisServer) -> None:
-    with redis.Redis(port=redis_server.port, socket_timeout=0.2, retry=ONCE) as client:
+    with redis.Redis(
+        port=redis_server.port, socket_timeout=0.2, retry=ONCE, driver_info=None
+    ) as client:
         redis_server.freeze()
         with pytest.raises(redis.TimeoutError):
             client.ping()
@@ -71,7 +76,9 @@ def test_a_frozen_redis_answers_nothing_until_it_is_thawed(redis_server: RedisSe
 
 def test_connections_are_told_apart_and_cut_one_by_one(redis_server: RedisServer) -> None:
     with (
-        redis.Redis(port=redis_server.port, client_name="commands", retry=ONCE) as commands,
+        redis.Redis(
+            port=redis_server.port, client_name="commands", retry=ONCE, driver_info=None
+        ) as commands,
         redis.Redis(port=redis_server.port, client_name="bus") as subscriber,
     ):
         commands.ping()
@@ -85,6 +92,56 @@ def test_connections_are_told_apart_and_cut_one_by_one(redis_server: RedisServer
         redis_server.cut(found["commands"])  # gone already: no error
         assert "commands" not in {it.name for it in redis_server.connections()}
         bus.close()
+
+
+def test_who_lacks_something_is_told_what_to_install(tmp_path: Path) -> None:
+    """Run in parallel, as ``make test`` is; what the system's own folders have can't be hidden."""
+    ours = ("CI", engines.MATRIX)
+    environment = {name: it for name, it in os.environ.items() if name not in ours}
+    which = ("web/test_modules.py", "deploy/test_shell.py", "contract/test_access.py")
+    told = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider"]
+        + [f"tests/{it}" for it in which],
+        cwd=Path(__file__).parents[2],
+        env=environment | {"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    *_, title, command, outcome = told.stdout.splitlines()
+    assert "5 tests were left out; to run them as well" in title
+    assert command == "apt-get install nodejs redis-server shellcheck"
+    assert "5 skipped" in outcome
+
+
+@pytest.mark.parametrize("lack", ["no TLS", "no gcc here", "here: apt-get install gcc"])
+def test_a_lack_says_what_is_missing_and_what_brings_it(lack: str) -> None:
+    with pytest.raises(AssertionError):
+        requirements.leave_out(lack)
+
+
+def test_in_ci_a_lack_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no such-thing here: apt-get install things"):
+        requirements.program("such-thing", "things")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no such-thing here: do this"):
+        requirements.program("such-thing", how="do this")
+
+
+def test_what_brings_all_that_was_missing_is_short() -> None:
+    told = to_run_the_rest(
+        [
+            "Skipped: no haproxy here: apt-get install haproxy",
+            "Skipped: no gcc here: apt-get install gcc libc6-dev",
+            "Skipped: no helm here: tests/deploy/install-tools",
+            "Skipped: no haproxy here: apt-get install haproxy",
+            "Skipped: this machine lets a process open more files",
+        ]
+    )
+    assert told == (4, ["apt-get install gcc haproxy libc6-dev", "tests/deploy/install-tools"])
+    assert to_run_the_rest(["Skipped: unsuitable"]) == (0, [])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux' kernel ends a process's children")

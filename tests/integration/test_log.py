@@ -46,23 +46,31 @@ def test_every_line_of_a_node_is_as_documented(tmp_path: Path, redis_server: Red
     )
     assert node.stdout is not None
     lines = []
+    # On a busy machine Redis may seem to be away, and to answer again, more often than it is stopped.
+    is_away, step = False, "begun"
     with node.stdout:
         for raw in node.stdout:
             line = json.loads(raw)
             lines.append(line)
-            told = [it["event"] for it in lines]
             match line["event"]:
                 case "ready":
                     os.kill(node.pid, signal.SIGHUP)
                 case "certificate taken":
                     made.both.write_bytes(b"")
                     os.kill(node.pid, signal.SIGHUP)
-                case "certificate not taken" if told.count(line["event"]) == 1:
+                case "certificate not taken" if step == "begun":
                     redis_server.stop()
+                    step = "stopped"
                 case "redis is away":
-                    redis_server.start()
-                case "redis answers" if "redis is away" in told:
-                    os.kill(node.pid, signal.SIGTERM)
+                    is_away = True
+                case "redis answers":
+                    is_away = False
+            if step == "stopped" and is_away:
+                redis_server.start()
+                step = "restarted"
+            elif step == "restarted" and not is_away:
+                os.kill(node.pid, signal.SIGTERM)
+                step = "ended"
     assert node.wait(10) == 0
     assert [problem for line in lines for problem in log_schema.problems(line)] == []
     assert {line["node"] for line in lines} == {"eu-1"}

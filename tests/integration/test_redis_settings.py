@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from harness import engines
+from harness.admin import Admin
+from harness.engines import Engine
 from harness.node import Node, NodeFactory
 from harness.redis_groups import MASTER, Sentinel
+from harness.redis_refusals import Refusals
 from harness.redis_server import RedisServer, free_port, running_redis
 from harness.waiting import until
 
@@ -124,7 +128,7 @@ async def test_a_redis_that_is_loading_or_busy_is_waited_for(
     """It is there, and will answer: readiness is red until then, and the node can be stopped."""
     busy = "while true do end"
     script = asyncio.create_task(asyncio.to_thread(_run, redis_server, busy))
-    redis_server.control.config_set("busy-reply-threshold", 50)
+    redis_server.control.config_set("lua-time-limit", 50)
     nodes = [node_factory.launch() for _ in range(2)]
     for node in nodes:
         await until(
@@ -138,6 +142,39 @@ async def test_a_redis_that_is_loading_or_busy_is_waited_for(
     redis_server.control.script_kill()
     await script
     await nodes[1].ready()
+
+
+@pytest.mark.parametrize("engine", engines.at_hand(), ids=str)
+async def test_a_redis_that_takes_no_writes_for_a_moment_is_waited_for(
+    tmp_path: Path, engine: Engine
+) -> None:
+    """Whatever it says within a script: nodes wait, and operators' commands as well."""
+    with running_redis(program=engine.program) as server:
+        factory, admin = NodeFactory(tmp_path, server.url), Admin(server.url)
+        serving = await factory.start()
+        ways = Refusals(server)
+        try:
+            for name, word in (
+                ("out_of_memory", "OOM"),
+                ("no_replicas", "NOREPLICAS"),
+                ("misconfigured", "MISCONF"),
+            ):
+                begin, end = getattr(ways, name), getattr(ways, f"{name}_ends")
+                if (beginning := begin()) is not None:
+                    await beginning
+                node = factory.launch()
+                saying = asyncio.create_task(admin("say", word))
+                await until(lambda node=node: "waiting" in node.tail(), 15, node.tail)  # type: ignore[misc]
+                waits = json.loads(node.lines[-1])
+                assert (waits["event"], waits["error"].split()[0]) == ("waiting for redis", word)
+                assert not (await node.readyz()).json()["ready"]
+                if (ending := end()) is not None:
+                    await ending
+                await node.ready()
+                assert (await saying).status == 0
+            assert serving.running
+        finally:
+            factory.end()
 
 
 def _run(server: RedisServer, script: str) -> None:

@@ -3,7 +3,6 @@
 Knows the document so that tests need not. It works against any service that serves the page.
 """
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, cast
 
 from playwright.async_api import Browser, Page, async_playwright
 
+from harness.requirements import program
 from harness.waiting import until
 
 WITHIN = 10.0
@@ -64,11 +64,6 @@ _WATCH_TASKS = """
   window.taskWatch.observe({ type: "longtask" });
 }
 """
-
-
-def chromium() -> str | None:
-    """Return the path of the browser, or None if there is none."""
-    return shutil.which("chromium")
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +290,9 @@ class ChatPage:
 @asynccontextmanager
 async def running_browser() -> AsyncIterator[Browser]:
     """Run a headless Chromium with a profile of its own."""
+    path = program("chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
             yield browser
         finally:

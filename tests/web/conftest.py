@@ -3,19 +3,16 @@
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from web.chat_page import ChatPage, chromium, running_browser, window
+from web.chat_page import ChatPage, running_browser, window
 from web.fake_service import FakeService, running_service
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Run a browser for all tests; each opens windows of its own."""
-    if chromium() is None:
-        pytest.skip("no Chromium: install the package chromium")
     async with running_browser() as it:
         yield it
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.requirements import lack, program
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 OLDEST = 20
@@ -14,19 +16,17 @@ OLDEST = 20
 
 def node() -> str:
     """Return the path of node, or skip the test."""
-    path = shutil.which("node")
-    if path is None:
-        pytest.skip(f"no node: install nodejs, {OLDEST} or newer")
+    path = program("node", "nodejs")
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
     major = re.match(r"v(\d+)", version)
     if major is None or int(major[1]) < OLDEST:
-        pytest.skip(f"node is {version.strip()}: {OLDEST} or newer is needed")
+        lack(f"node {OLDEST} or newer", f"install Node.js {OLDEST} or newer")
     return path
 
 
 @pytest.mark.parametrize("file", sorted(HERE.glob("*.test.mjs")), ids=lambda file: file.stem)
 def test_module(file: Path, tmp_path: Path) -> None:
-    program = node()
+    binary = node()
     # The page's modules end in .js: node takes that for a module only where a package says so.
     (tmp_path / "package.json").write_text('{"type": "module"}')
     shutil.copytree(ROOT / "service/tertulia/web", tmp_path / "service/tertulia/web")
@@ -34,7 +34,7 @@ def test_module(file: Path, tmp_path: Path) -> None:
     tests.mkdir(parents=True)
     test = shutil.copy(file, tests)
     done = subprocess.run(
-        [program, "--test", "--test-reporter=spec", test],
+        [binary, "--test", "--test-reporter=spec", test],
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,7 +1,6 @@
 """The page on two real nodes behind one address: what people see when a node is killed."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from harness.chatte_client import ChatteClient
 from harness.dialects import launch, listener
 from harness.node import Node, NodeFactory
 from harness.redis_server import free_port
+from harness.requirements import program
 from harness.waiting import until
 from web.chat_page import ChatPage, window
 
@@ -49,14 +49,11 @@ async def nodes(node_factory: NodeFactory) -> list[Node]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def address(nodes: list[Node], tmp_path: Path) -> AsyncIterator[str]:
     """Run a balancer in front of both, and give the page's address there."""
-    program = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
-    if program is None:
-        pytest.skip("no HAProxy: install the package haproxy")
-    port = free_port()
+    haproxy, port = program("haproxy"), free_port()
     configuration = tmp_path / "haproxy.cfg"
     one, two = (node.port("browser") for node in nodes)
     configuration.write_text(BALANCER.format(port=port, one=one, two=two))
-    balancer = await asyncio.create_subprocess_exec(program, "-db", "-f", str(configuration))
+    balancer = await asyncio.create_subprocess_exec(haproxy, "-db", "-f", str(configuration))
 
     async def answers() -> bool:
         try:

@@ -5,6 +5,8 @@ Fenced      this node's lease is gone: start over under another name
 NewEpoch    Redis lost data: write down again what is known
 """
 
+import re
+
 from tertulia.metrics import RetryCause
 
 
@@ -27,15 +29,18 @@ class StoreAway(Exception):
 
 
 class Refused(Exception):
-    """An error reply, in Redis' words."""
+    """An error reply, in Redis' words; one from within a script as 7.0 and newer put it."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text.removeprefix("ERR "))
+        super().__init__(
+            _WRAPPED.sub(r"\3 script: \1, on @user_script:\2.", text).removeprefix("ERR ")
+        )
 
     @property
     def word(self) -> str:
-        """Its first word, which says what it is about."""
-        return str(self).partition(" ")[0]
+        """The word that says what it is about: its first, or what Redis leaves out within scripts."""
+        text = str(self)
+        return next((it for it, words in _LEFT_OUT if words in text), text.partition(" ")[0])
 
 
 class Fenced(Exception):
@@ -46,6 +51,18 @@ class NewEpoch(Exception):
     """The log is of another epoch than this node follows."""
 
 
+# Redis 6.2, of what went wrong within a script.
+_WRAPPED = re.compile(
+    r"^ERR Error running script \(call to f_(\w+)\): @user_script:(\d+): "
+    r"(?:@user_script: \d+: -?)?(.*)",
+    re.DOTALL,
+)
+_LEFT_OUT = (
+    ("NOPERM", "The user executing the script can't"),  # until 7.0
+    ("NOPERM", "ACL failure in script"),  # from 7.2 on
+    ("CLUSTERDOWN", "while the cluster is down"),
+    ("BUSY", "Script killed by user"),  # which has written nothing: Redis kills no other
+)
 _BY_WORD = {
     "BUSY": RetryCause.BUSY,
     "LOADING": RetryCause.LOADING,
@@ -69,7 +86,6 @@ _ADVICE = {
     "invalid username-password pair": "set the user in redis_url and the password there or in "
     "redis_password_file",
     "NOPERM": "grant what deploy/redis/users.acl grants",
-    "no permissions": "grant what deploy/redis/users.acl grants",
     "Protocol error": "what answers there is no Redis, or wants TLS (rediss://)",
     "Name or service not known": "there is no such host",
     "Connection refused": "nothing listens there",
@@ -81,7 +97,9 @@ def translate(error: Exception) -> StoreAway:
     if isinstance(error, StoreAway):
         return error
     text = str(error) or type(error).__name__
+    told = text
     if isinstance(error, Refused):
+        told = f"{error.word} {text}"
         cause = _BY_WORD.get(error.word, RetryCause.OTHER)
     elif isinstance(error, TimeoutError):
         cause = RetryCause.TIMEOUT
@@ -89,5 +107,5 @@ def translate(error: Exception) -> StoreAway:
         cause = RetryCause.CONNECTION
     else:
         cause = RetryCause.OTHER
-    advice = next((it for words, it in _ADVICE.items() if words.lower() in text.lower()), "")
+    advice = next((it for words, it in _ADVICE.items() if words.lower() in told.lower()), "")
     return StoreAway(cause, f"{text} ({advice})" if advice else text)
