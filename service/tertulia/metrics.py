@@ -48,6 +48,8 @@ class RetryCause(StrEnum):
     """Redis is held up by somebody's script."""
     CLUSTER = "cluster"
     """The slot moved, or the cluster is down."""
+    NO_PERMISSION = "no_permission"
+    """Redis does not let this user do it."""
     OTHER = "other"
     """Another error, to be found in the log."""
 

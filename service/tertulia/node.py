@@ -331,6 +331,10 @@ class Node:
             reasons.append("draining")
         for chat, store in self._stores.items():
             health = store.health()
+            if store.refused:
+                reasons.append(
+                    f"redis refuses {store.user} {', '.join(store.refused)} (chat {chat})"
+                )
             if not health.get("replica", True):
                 reasons.append(f"no replica of redis has what was written last (chat {chat})")
             elif not health["redis"]:

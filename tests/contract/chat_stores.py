@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -40,6 +41,12 @@ class RedisNode(Node):
         """What is between the node and Redis."""
         assert self.proxy is not None
         return self.proxy
+
+    @property
+    def refused(self) -> Sequence[str]:
+        """The commands that Redis refuses it."""
+        assert isinstance(self.store, ChatStore)
+        return self.store.refused
 
     def counted(self, metric: str, **labels: str) -> float:
         """Return a metric's value."""

@@ -64,14 +64,24 @@ def fill(control: redis.Redis) -> None:
     control.hset(KEYS.batches, mapping={NODE: "2 2 0 d ", DEAD: "1 1 0 d "})
     control.hset(KEYS.inboxes, mapping={NODE: 0, DEAD: 2})
     for joined, (name, node) in enumerate((("ann", NODE), ("ben", DEAD), ("cid", DEAD)), 1):
-        seat: dict[Any, Any] = {"session": f"{node}:{joined}", "node": node, "sitting": "0", "nickname": name}
+        seat: dict[Any, Any] = {
+            "session": f"{node}:{joined}",
+            "node": node,
+            "sitting": "0",
+            "nickname": name,
+        }
         control.hset(nick(name), mapping=seat)
         control.zadd(KEYS.order, {name: joined})
         control.sadd(KEYS.nicks(node), name)
     control.rpush(KEYS.inbox(DEAD), f"1 {DEAD}:2 5 {{}}", f"2 {DEAD}:3 5 {{}}")
     for name in ("dan", "eve"):
         control.hset(KEYS.account(name), mapping={"nickname": name, "hash": "x", "since": 5})
-        login: dict[Any, Any] = {"nickname": name, "address": "192.0.2.1", "port": 4000, "onchat": "ann"}
+        login: dict[Any, Any] = {
+            "nickname": name,
+            "address": "192.0.2.1",
+            "port": 4000,
+            "onchat": "ann",
+        }
         control.hset(KEYS.device(name), mapping={**login, "node": DEAD, "session": f"{DEAD}:9"})
         control.zadd(KEYS.devices, {name: 9e15})
     control.sadd(KEYS.waiting(DEAD), "dan", "eve")

@@ -93,7 +93,7 @@ async def test_every_refusal_is_waited_out(
         ("no_replicas", "no_replicas"),
         ("busy", "busy"),
         ("misconfigured", "misconfigured"),
-        ("other", "no_permission"),
+        ("no_permission", "no_permission"),
         ("other", "wrong_password"),
         ("loading", "loading"),
     ):

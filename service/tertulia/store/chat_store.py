@@ -16,7 +16,7 @@ from tertulia.chat.ports import Follower, Op, Remembered, Replay
 from tertulia.chat.position import Position
 from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
-from tertulia.store import server_settings
+from tertulia.store import permissions, server_settings
 from tertulia.store.access import Access
 from tertulia.store.accounts import StoredAccounts
 from tertulia.store.backoff import Backoff
@@ -48,6 +48,11 @@ _START_SECONDS = 4.5
 log = structlog.get_logger(__name__)
 _STOP_SECONDS = 2.0
 """How long deregistering may take."""
+
+
+def _named(error: StoreAway) -> list[str]:
+    """Return which command an error says to be refused."""
+    return re.findall(r"permissions to run the '([\w|]+)' command", str(error))
 
 
 class StoreFailed(Exception):
@@ -99,10 +104,14 @@ class ChatStore:
         """What there is to read of accounts."""
         self.advice: Sequence[str] = ()
         """What the server's own settings should be, where they are otherwise. Known once started."""
+        self.refused: Sequence[str] = ()
+        """The commands that Redis refuses to this node's user."""
         self._waits_for: RetryCause | None = None
         self._is_written_down = True  # else Redis lost its data and has not got it back from here
         self._life: asyncio.Task[None] | None = None
         self._where = access.shown
+        self.user = access.url.user or "default"
+        """Whom it logs in to Redis as."""
 
     @property
     def node(self) -> str:
@@ -131,6 +140,7 @@ class ChatStore:
     def health(self) -> Mapping[str, bool]:
         started = self._started.is_set()
         health = {
+            "permitted": not self.refused,
             "redis": started and self._committer.healthy_since is not None,
             "bus": started and self._bus.is_up,
         }
@@ -242,6 +252,8 @@ class ChatStore:
         while True:
             try:
                 known = self._member.position
+                if known == NOWHERE:
+                    await self._require_permissions()
                 told, base, before = await self._registration.register()
                 self._committer.told = told
                 if known == NOWHERE:
@@ -296,6 +308,15 @@ class ChatStore:
             self._waits_for = error.cause
             log.warning("waiting for redis", chat=self._keys.chat, error=str(error))
 
+    async def _require_permissions(self) -> None:
+        """Raise StoreAway where Redis refuses what this node needs."""
+        if refused := await permissions.refused(self._keys, self._links["reads"]):
+            raise StoreAway(
+                RetryCause.NO_PERMISSION,
+                f"it refuses the user {self.user} {', '.join(refused)} "
+                "(grant what deploy/redis/users.acl grants)",
+            )
+
     # --- Care ------------------------------------------------------------------------------------
 
     async def _care(self) -> None:
@@ -304,6 +325,7 @@ class ChatStore:
         told: Mapping[str, Argument] = {}
         while True:
             try:
+                await self._look_at_permissions()
                 if rounds % 2 == 0:
                     channel = self._keys.channel(self._member.node)
                     here = probe(self._committer.told)
@@ -320,6 +342,24 @@ class ChatStore:
             except StoreAway:
                 pass  # the committer sees to it
             await asyncio.sleep(self._settings.heartbeat_seconds / 2)
+
+    async def _look_at_permissions(self) -> None:
+        """Where Redis has refused something, find out what all it refuses, until that is nothing."""
+        links = self._links.values()
+        if not self.refused and not any(link.was_refused for link in links):
+            return
+        for link in links:
+            link.was_refused = False
+        try:
+            refused = await permissions.refused(self._keys, self._links["care"])
+        except StoreAway as error:
+            refused = _named(error) or list(self.refused)
+        if refused and refused != self.refused:
+            commands = ", ".join(refused)
+            log.error(
+                "redis refuses commands", chat=self._keys.chat, user=self.user, commands=commands
+            )
+        self.refused = refused
 
     async def _count_pending(self) -> None:
         """Tell how many messages wait; Redis keeps count, so every node tells the same."""

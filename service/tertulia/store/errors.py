@@ -20,7 +20,7 @@ class StoreAway(Exception):
     @property
     def is_final(self) -> bool:
         """Whether waiting can't help: it answers, and does not let us in."""
-        return self.cause is RetryCause.OTHER
+        return self.cause in (RetryCause.NO_PERMISSION, RetryCause.OTHER)
 
     @property
     def is_elsewhere(self) -> bool:
@@ -71,6 +71,7 @@ _BY_WORD = {
     "OOM": RetryCause.OUT_OF_MEMORY,
     "MISCONF": RetryCause.MISCONFIGURED,
     "NOREPLICAS": RetryCause.NO_REPLICAS,
+    "NOPERM": RetryCause.NO_PERMISSION,
     "CLUSTERDOWN": RetryCause.CLUSTER,
     "TRYAGAIN": RetryCause.CLUSTER,
     "MOVED": RetryCause.CLUSTER,

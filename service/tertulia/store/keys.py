@@ -25,6 +25,8 @@ class Keys:
         self.audit = self._tag + "audit"
         self.room = self._tag + "room"
         """A channel: every entry of the log."""
+        self.nobodys = self._tag + "nobodys"
+        """Nothing: what may be done is tried on it."""
 
     def nick(self, key: str) -> str:
         """Return the hash of a nickname, given folded."""

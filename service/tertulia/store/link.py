@@ -34,6 +34,8 @@ class Link:
         self._name = name
         self._timeout = timeout
         self._connection: Connection | None = None
+        self.was_refused = False
+        """Whether Redis has said, since this was last set to false, that something is not permitted."""
         self.is_sharded = False
         """Whether its server keeps what is published to a channel's own shard."""
         servers.add(self)
@@ -199,7 +201,9 @@ class Link:
         self.disconnect()
         if moved := _MOVED.match(str(error)):
             self._servers.sent_to(Server(moved[1], int(moved[2])))
-        return translate(error)
+        away = translate(error)
+        self.was_refused = self.was_refused or away.cause is RetryCause.NO_PERMISSION
+        return away
 
 
 def _fields(info: bytes) -> dict[bytes, bytes]:

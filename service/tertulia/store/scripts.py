@@ -18,9 +18,10 @@ class Form:
 class Script:
     """A script, in the form for each way of publishing."""
 
-    def __init__(self, *files: str) -> None:
-        """Put together libraries and, last, the script."""
-        text = "".join((_LUA / f"{name}.lua").read_text() for name in ("whole", "append", *files))
+    def __init__(self, *files: str, changes: bool = True) -> None:
+        """Put together libraries and, last, the script. ``changes``: it writes, and is done as a whole."""
+        libraries = ("whole", "append") if changes else ()
+        text = "".join((_LUA / f"{name}.lua").read_text() for name in (*libraries, *files))
         self.plain = _form(text)
         # What is published to a shard does not go round the whole cluster.
         self.sharded = _form(text.replace("'PUBLISH'", "'SPUBLISH'"))
@@ -30,6 +31,7 @@ def _form(text: str) -> Form:
     return Form(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
+PERMITTED = Script("permitted", changes=False)
 COMMIT = Script("devices", "commit")
 REGISTER = Script("register")
 SEAT = Script("seat")

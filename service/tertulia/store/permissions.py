@@ -1,0 +1,74 @@
+"""What a node needs Redis to let it do, and what of it Redis refuses."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tertulia.store.keys import Keys
+from tertulia.store.link import Link
+from tertulia.store.scripts import PERMITTED
+
+
+async def refused(keys: Keys, link: Link) -> list[str]:
+    """Return the commands that Redis refuses, as an ACL names them. Raises StoreAway.
+
+    Redis 6.2 can be asked only for those that scripts may use.
+    """
+    await link.connect()
+    needed = needed_by_a_node(keys, sharded=link.is_sharded)
+    names: list[bytes] = await link.run(PERMITTED, [keys.nobodys], [msgspec.json.encode(needed)])
+    return [name.decode() for name in names]
+
+
+def needed_by_a_node(keys: Keys, *, sharded: bool) -> list[Sequence[str | int]]:
+    """Return each command that a node uses, with arguments with which it does nothing.
+
+    What it is tried on is a string: commands of other types fail there, after their permission was checked.
+    """
+    key = keys.nobodys
+    on_strings: list[Sequence[str | int]] = [
+        ("set", key, "", "PX", 1000),
+        ("exists", key),
+        ("get", key),
+        ("incr", key),
+        ("pexpire", key, 1000),
+        ("unlink", f"{key}-either"),
+    ]
+    on_other_types: list[Sequence[str | int]] = [
+        ("hdel", key, "x"),
+        ("hget", key, "x"),
+        ("hgetall", key),
+        ("hincrby", key, "x", 1),
+        ("hmget", key, "x"),
+        ("hset", key, "x", "x"),
+        ("hsetnx", key, "x", "x"),
+        ("lindex", key, 0),
+        ("lrange", key, 0, 0),
+        ("ltrim", key, 0, 0),
+        ("rpush", key, "x"),
+        ("sadd", key, "x"),
+        ("scard", key),
+        ("srandmember", key, 1),
+        ("srem", key, "x"),
+        ("sscan", key, 0),
+        ("xadd", key, "*", "x", "x"),
+        ("xdel", key, "1-0"),
+        ("xlen", key),
+        ("xrange", key, "-", "+"),
+        ("xrevrange", key, "+", "-"),
+        ("xtrim", key, "MAXLEN", 0),
+        ("zadd", key, 0, "x"),
+        ("zcard", key),
+        ("zrange", key, 0, 0),
+        ("zrangebyscore", key, 0, 0),
+        ("zrem", key, "x"),
+        ("zremrangebyscore", key, 0, 0),
+        ("zscore", key, "x"),
+    ]
+    on_channels: list[Sequence[str | int]] = [
+        ("spublish" if sharded else "publish", key, ""),
+        ("ssubscribe" if sharded else "subscribe", keys.room),
+        ("pubsub", "shardnumsub" if sharded else "numsub", keys.room),
+    ]
+    others: list[Sequence[str | int]] = [("time",), ("role",), ("info",), ("wait", 0, 0)]
+    return [*on_strings, *on_other_types, *on_channels, *others, ("del", key)]

@@ -1,0 +1,110 @@
+"""Redis refuses nodes each command that scripts use, for a while and under load."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from contract.test_refused_commands import commands_of
+from harness.chatte_client import ChatteClient
+from harness.load import assert_promises_kept, connect_many, settle, under_load
+from harness.node import Listener, Node, NodeFactory
+from harness.redis_server import RedisServer
+from harness.waiting import elapse, until
+from history.record import Acked, Disconnected
+from tertulia.store import scripts
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+REFUSED_SECONDS = 3.0
+BACK_SECONDS = 10.0
+WORLDS = 3
+COMMANDS = sorted({command for it in vars(scripts).values() if isinstance(it, scripts.Script)
+                   for command in commands_of(it)})  # fmt: skip
+
+
+@dataclass
+class World:
+    """A chat with two nodes that log in to Redis as a user of its own."""
+
+    name: str
+    server: RedisServer
+    nodes: list[Node]
+    clients: list[ChatteClient] = field(default_factory=list)
+
+    async def refuse_each(self, commands: Sequence[str]) -> None:
+        """Refuse one command after the other, while people talk, come and go."""
+        for command in commands:
+            self._permit(f"-{command.lower()}")
+            visitors = asyncio.create_task(self._come_and_go(command.lower()))
+            await elapse(REFUSED_SECONDS)
+            self._permit("+@all")
+            await self._go_on(command)
+            self.clients += await visitors
+
+    def _permit(self, rule: str) -> None:
+        self.server.control.acl_setuser(self.name, enabled=True, commands=[rule])
+
+    async def _come_and_go(self, name: str) -> list[ChatteClient]:
+        """Let somebody enter each node, say something and leave again, however long that takes."""
+        visitors = await connect_many([it.port(chat=self.name) for it in self.nodes], 2, f"visitor-{name}")
+        for visitor in visitors:
+            visitor.say()
+            await until(
+                lambda it=visitor: not it.unanswered,  # type: ignore[misc]
+                BACK_SECONDS,
+                lambda: f"{name}: an answer",
+            )
+            visitor.close()
+        return visitors
+
+    async def _go_on(self, command: str) -> None:
+        before = {client: len(list(client.history.of(Acked))) for client in self.talkers}
+        await until(
+            lambda: all(len(list(c.history.of(Acked))) > n for c, n in before.items()),
+            BACK_SECONDS,
+            lambda: f"{command}: to go on: {[it.describe() for it in before]}",
+        )
+
+    @property
+    def talkers(self) -> list[ChatteClient]:
+        return self.clients[:4]
+
+
+async def test_each_command_refused_for_a_while_breaks_no_promise(
+    redis_server: RedisServer, node_factory: NodeFactory
+) -> None:
+    worlds = []
+    for number in range(WORLDS):
+        name = f"chat{number}"
+        redis_server.control.acl_setuser(
+            name, enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all"]
+        )
+        url = redis_server.url.replace("//", f"//{name}:any@")
+        listeners = (Listener(chat=name),)
+        nodes = [node_factory.launch(listeners=listeners, redis_url=url) for _ in range(2)]
+        worlds.append(World(name, redis_server, nodes))
+    for world in worlds:
+        for node in world.nodes:
+            await node.ready()
+        ports = [node.port(chat=world.name) for node in world.nodes]
+        world.clients = await connect_many(ports, 4, world.name)
+    await asyncio.gather(
+        *(
+            under_load(
+                world.talkers,
+                world.refuse_each(COMMANDS[number::WORLDS]),
+                per_second=4,
+                whisper_to=[it.nickname for it in world.talkers],
+            )
+            for number, world in enumerate(worlds)
+        )
+    )
+    for world in worlds:
+        await settle(world.talkers)
+        for client in world.talkers:
+            assert client.connected, client.describe()
+            assert not any(client.history.of(Disconnected))
+        await assert_promises_kept(world.clients)
+        assert not redis_server.control.exists(f"{{{world.name}}}:unfinished")
