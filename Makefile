@@ -35,10 +35,15 @@ $(CREATED):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo '$(PYTHON) is older than Python 3.11: run make PYTHON=python3.11, or newer' >&2; \
 	    exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	@if $(PYTHON) -c 'import ensurepip, venv' 2> /dev/null; then \
+	    $(PYTHON) -m venv $(VENV); \
+	elif $(PYTHON) -c 'import pip, venv' 2> /dev/null; then \
+	    $(PYTHON) -m venv --without-pip $(VENV) && \
+	    $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
+	else \
 	    echo '$(PYTHON) cannot make environments: apt-get install python3-venv' >&2; \
-	    exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	    exit 1; \
+	fi
 	@touch $@
 
 $(RUNNABLE): $(CREATED) pyproject.toml requirements.lock

@@ -8,7 +8,6 @@ from prometheus_client import CollectorRegistry
 
 from contract.follower import RecordingFollower
 from contract.node import DIALECT, WITHIN, Node, stop
-from harness import engines
 from harness.engines import needs_redis_7
 from harness.redis_groups import ClusterRedis
 from tertulia.metrics import Metrics
@@ -51,7 +50,7 @@ async def test_nodes_hear_each_other(
     andy.say("hello")
     andy.whisper("betty", "psst")
     await two.sees(lambda it: it.said == ["hello"] and it.letter_texts == ["psst"], "both")
-    if engines.at_hand()[0].version >= (7,):
+    if cluster.servers[0].engine.version >= (7,):
         sharded_channels = [it.do("PUBSUB SHARDCHANNELS") for it in cluster.servers]
         assert any(sharded_channels) == sharded
     assert one.store.health() == two.store.health() == {"redis": True, "bus": True}

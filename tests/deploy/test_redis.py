@@ -174,7 +174,9 @@ def test_the_settings_that_matter_are_in_force(shipped: ShippedRedis) -> None:
 def test_sentinel_moves_the_master_with_the_users_as_shipped(tmp_path: Path) -> None:
     login = ("--masteruser", "replica", "--masterauth", PASSWORDS["replica"])
     master = ShippedRedis(tmp_path / "master", *login)
-    replica = ShippedRedis(tmp_path / "replica", *login, "--replicaof", f"127.0.0.1 {master.port}")
+    replica = ShippedRedis(
+        tmp_path / "replica", *login, "--replicaof", "127.0.0.1", str(master.port)
+    )
     sentinel = ShippedSentinel(tmp_path / "sentinel", master)
     try:
         for server in (master, replica):

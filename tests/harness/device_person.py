@@ -56,7 +56,8 @@ class Person:
             stdout=inner,
             stderr=inner,
             cwd=folder,
-            env={**os.environ, "TERM": "xterm", "TZ": "UTC"},
+            # Buffered, as it is on a person's terminal.
+            env={**os.environ, "TERM": "xterm", "TZ": "UTC", "PYTHONUNBUFFERED": ""},
             start_new_session=True,
             preexec_fn=_take_terminal,
         )

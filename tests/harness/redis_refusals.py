@@ -117,6 +117,7 @@ class Refusals:
         self._server.options = (
             *("--user", "andy", "on", ">second", "allkeys", "allchannels", "+@all"),
             *("--key-load-delay", "200"),
-            *("--loading-process-events-interval-bytes", "1024"),
         )
+        if self._server.engine.version >= (7,):  # which looks after clients by bytes as well
+            self._server.options += ("--loading-process-events-interval-bytes", "1024")
         await asyncio.to_thread(self._server.start)

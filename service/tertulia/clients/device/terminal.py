@@ -221,7 +221,8 @@ class Terminal:
         try:
             self._sink.write(text)
             self._sink.flush()
-        except OSError:  # nobody reads any more
+        except OSError:  # nobody reads any more; what is left would fail the interpreter's end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._sink.fileno())
             self.end()
 
 
