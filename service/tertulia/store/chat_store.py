@@ -50,9 +50,9 @@ _STOP_SECONDS = 2.0
 """How long deregistering may take."""
 
 
-def _named(error: StoreAway) -> list[str]:
-    """Return which command an error says to be refused."""
-    return re.findall(r"permissions to run the '([\w|]+)' command", str(error))
+def _named(refusal: str) -> list[str]:
+    """Return which command Redis says that it refuses, where it does."""
+    return re.findall(r"permissions to run the '([\w|]+)' command", refusal)
 
 
 class StoreFailed(Exception):
@@ -346,14 +346,20 @@ class ChatStore:
     async def _look_at_permissions(self) -> None:
         """Where Redis has refused something, find out what all it refuses, until that is nothing."""
         links = self._links.values()
-        if not self.refused and not any(link.was_refused for link in links):
+        if not self.refused and not any(link.refusal for link in links):
             return
+        # Redis 6.2 can't be asked whether it lets us subscribe: it did not, and that has not changed.
+        may_not_subscribe = self._links["bus"].refusal or (
+            "subscribe" in self.refused and not self._bus.is_up
+        )
         for link in links:
-            link.was_refused = False
+            link.refusal = ""
         try:
             refused = await permissions.refused(self._keys, self._links["care"])
         except StoreAway as error:
-            refused = _named(error) or list(self.refused)
+            refused = _named(str(error)) or list(self.refused)
+        if may_not_subscribe and not {"subscribe", "ssubscribe"} & set(refused):
+            refused.append("subscribe")
         if refused and refused != self.refused:
             commands = ", ".join(refused)
             log.error(

@@ -34,8 +34,8 @@ class Link:
         self._name = name
         self._timeout = timeout
         self._connection: Connection | None = None
-        self.was_refused = False
-        """Whether Redis has said, since this was last set to false, that something is not permitted."""
+        self.refusal = ""
+        """What Redis said last to be not permitted, since this was emptied."""
         self.is_sharded = False
         """Whether its server keeps what is published to a channel's own shard."""
         servers.add(self)
@@ -202,7 +202,8 @@ class Link:
         if moved := _MOVED.match(str(error)):
             self._servers.sent_to(Server(moved[1], int(moved[2])))
         away = translate(error)
-        self.was_refused = self.was_refused or away.cause is RetryCause.NO_PERMISSION
+        if away.cause is RetryCause.NO_PERMISSION:
+            self.refusal = str(away)
         return away
 
 
