@@ -30,13 +30,13 @@ def _form(text: str) -> Form:
     return Form(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-COMMIT = Script("devices", "commit")
-REGISTER = Script("register")
+COMMIT = Script("lease", "devices", "commit")
+REGISTER = Script("lease", "register")
 SEAT = Script("seat")
 SHOW = Script("show")
-CONDEMN = Script("condemn")
-BURY = Script("bury")
-TAKE_OUT = Script("take_out")
+CONDEMN = Script("claim", "condemn")
+BURY = Script("claim", "bury")
+TAKE_OUT = Script("claim", "take_out")
 UNWAIT = Script("unwait")
 FORGET = Script("forget")
 SWEEP = Script("sweep")

@@ -8,28 +8,30 @@
 
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local dead = ARGV[2]
-if redis.call('GET', KEYS[7]) ~= ARGV[1] then return -1 end
+local clock, ms = read_clock(), tonumber(ARGV[6])
+if claimant(KEYS[7], clock.now, ms) ~= ARGV[1] then return -1 end
 if tonumber(redis.call('ZSCORE', KEYS[5], dead) or 1) ~= 0 then return -1 end
 -- A write that Redis refuses when it is out of memory, before those that it does not refuse: nobody's
 -- nickname is freed without a word.
-redis.call('SET', KEYS[7], ARGV[1], 'PX', ARGV[6])
-local clock = read_clock()
+claim(KEYS[7], ARGV[1], clock.now, ms)
 local meta = redis.call('HMGET', keys.meta, 'epoch', 'offset', 'sitting')
 local sitting = meta[3] or '0'
-local events = {}
+local events, gone = {}, {}
 for index = 8, #KEYS do
-  local key = ARGV[index - 1]
   local was = redis.call('HMGET', KEYS[index], 'node', 'session', 'nickname', 'sitting')
   if was[1] == dead then
-    redis.call('DEL', KEYS[index])
-    if was[4] == sitting then  -- else the chat was closed since, and everybody knows
-      redis.call('ZREM', KEYS[4], key)
-      table.insert(events, left_event(was[3], was[2]))
-    end
+    table.insert(gone, index)
+    -- Else the chat was closed since, and everybody knows.
+    if was[4] == sitting then table.insert(events, left_event(was[3], was[2])) end
   end
-  redis.call('SREM', KEYS[6], key)
 end
+-- First told, then done: where Redis refuses a command in between, it is told again.
 if #events > 0 then
   append(keys, meta[1], tonumber(meta[2]), ARGV[1], 0, clock, events, ARGV[5], tonumber(ARGV[3]), tonumber(ARGV[4]))
 end
+for _, index in ipairs(gone) do
+  redis.call('ZREM', KEYS[4], ARGV[index - 1])
+  redis.call('DEL', KEYS[index])
+end
+for index = 8, #KEYS do redis.call('SREM', KEYS[6], ARGV[index - 1]) end
 return redis.call('SCARD', KEYS[6])

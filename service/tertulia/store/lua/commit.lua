@@ -63,7 +63,7 @@ if tonumber(number or 0) < tonumber(ARGV[13])
 end
 -- The first write, and one that Redis refuses when it is a replica, out of memory or cannot persist:
 -- then nothing is done.
-redis.call('ZADD', leases, clock.now + tonumber(ARGV[5]), node)
+redis.call('ZADD', leases, renewed(lease, clock.now, tonumber(ARGV[5])), node)
 
 local confirmed = tonumber(ARGV[6])
 local head = confirmed > 0 and redis.call('LINDEX', inbox, 0)

@@ -9,6 +9,8 @@
 
 local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not expiry or tonumber(expiry) ~= tonumber(ARGV[2]) then return 0 end
-if not redis.call('SET', KEYS[2], ARGV[3], 'NX', 'PX', ARGV[4]) then return 0 end
+local now, ms = read_clock().now, tonumber(ARGV[4])
+if claimant(KEYS[2], now, ms) then return 0 end
+claim(KEYS[2], ARGV[3], now, ms)
 redis.call('ZADD', KEYS[1], 0, ARGV[1])
 return 1

@@ -22,5 +22,5 @@ if not epoch or (epoch == ARGV[4] and is_rewound()) then
   before, epoch, base = epoch or '', ARGV[3], offset
   begin_epoch(KEYS[1], epoch, before, offset)
 end
-redis.call('ZADD', KEYS[2], clock.now + tonumber(ARGV[2]), ARGV[1])
+redis.call('ZADD', KEYS[2], renewed(tonumber(lease or 0), clock.now, tonumber(ARGV[2])), ARGV[1])
 return { 'ok', epoch, base, offset, tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0), before }
