@@ -71,15 +71,15 @@ async def test_a_node_is_not_ready_while_it_is_refused_a_command(
     control = chat_stores.server.control
     node = await chat_stores.node("one")
     (andy,) = await node.enter("andy")
-    assert node.store.health()["permitted"]
+    assert not node.refused
     control.acl_setuser(user, enabled=True, commands=[f"-{command}"])
     assert node.wire.cut("bus")
     said = andy.say("hello")
     andy.leave()
-    await until(lambda: not node.store.health()["permitted"], WITHIN, "it to be not permitted")
+    await until(lambda: node.refused, WITHIN, "it to be not permitted")
     assert any(command in it for it in node.refused), node.refused
     control.acl_setuser(user, enabled=True, commands=["+@all"])
-    await until(lambda: node.store.health()["permitted"], WITHIN, "it to be permitted again")
+    await until(lambda: not node.refused, WITHIN, "it to be permitted again")
     await node.store.settle()
     assert said.outcome is not None
     assert not control.exists(chat_stores.keys.nick("andy"))

@@ -135,13 +135,16 @@ async def test_a_port_whose_answer_was_lost_can_be_asked_for_again(here: Chat) -
         await device.close()
 
 
-async def test_a_device_that_went_without_a_word_is_offchat_for_who_comes_back(here: Chat) -> None:
+@pytest.mark.parametrize("ago", [DIALLED_MS + 1, -3_600_000], ids=["long ago", "clock set back"])
+async def test_a_device_that_went_without_a_word_is_offchat_for_who_comes_back(
+    here: Chat, ago: int
+) -> None:
     """Its partner is told 1, and its messages are kept."""
     await here.users("anna", "bruno")
     await meet(here)
     key = here.key("device:anna")
     dialled = int(here.device("anna")["dialled"])
-    here.redis.control.hset(key, "dialled", str(dialled - DIALLED_MS - 1))
+    here.redis.control.hset(key, "dialled", str(dialled - ago))
     bruno, answer = await chat(here.ports[0], "bruno", "anna")
     assert answer == 1
     assert "onchat" not in here.device("anna")

@@ -48,7 +48,9 @@ class World:
 
     async def _come_and_go(self, name: str) -> list[ChatteClient]:
         """Let somebody enter each node, say something and leave again, however long that takes."""
-        visitors = await connect_many([it.port(chat=self.name) for it in self.nodes], 2, f"visitor-{name}")
+        visitors = await connect_many(
+            [it.port(chat=self.name) for it in self.nodes], 2, f"visitor-{name}"
+        )
         for visitor in visitors:
             visitor.say()
             await until(

@@ -4,8 +4,8 @@ Any node may bury another. Every step is one bounded script, and whoever buries 
 somebody else goes on where it stopped.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+import asyncio
+import re
 
 import structlog
 
@@ -16,6 +16,7 @@ from tertulia.metrics import Metrics
 from tertulia.settings import ClusterSettings
 from tertulia.store.committer import Committer
 from tertulia.store.connection import Argument
+from tertulia.store.failure_detector import FailureDetector, Lease
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.membership import Membership
@@ -29,30 +30,6 @@ _CLAIM_MS = 5_000
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A node's lease, in milliseconds by Redis' clock; expiry 0 when it was condemned."""
-
-    node: str
-    expiry: float
-
-
-def suspects(
-    leases: Iterable[Lease], now: float, lease: float, silence: float
-) -> tuple[list[Lease], list[Lease]]:
-    """Sort out the leases that are over, and those not renewed for so long that the node may be dead.
-
-    All times are milliseconds; ``lease`` is how long one lasts.
-    """
-    over, silent = [], []
-    for each in leases:
-        if each.expiry <= now:
-            over.append(each)
-        elif now - (each.expiry - lease) >= silence:
-            silent.append(each)
-    return over, silent
-
-
 class Burials:
     """Watches the leases of a chat's nodes."""
 
@@ -64,11 +41,14 @@ class Burials:
         committer: Committer,
         settings: ClusterSettings,
         metrics: Metrics,
-        may_bury: Callable[[], Awaitable[bool]],
         *,
         room: str,
+        alone: bool,
     ) -> None:
-        """``room``: the channel to publish entries on; none, where the next commit does it."""
+        """``room``: the channel to publish entries on; none, where the next commit does it.
+
+        ``alone``: nobody else can reach this Redis, so others are dead.
+        """
         self._room = room
         self._keys = keys
         self._link = link
@@ -76,30 +56,40 @@ class Burials:
         self._committer = committer
         self._settings = settings
         self._metrics = metrics
-        self._may_bury = may_bury
+        self._alone = alone
+        self._clock = asyncio.get_running_loop().time
+        self._detector = FailureDetector(
+            settings.lease_seconds, settings.silence_seconds, settings.heartbeat_seconds
+        )
 
     async def round(self) -> None:
         """Look at the leases once, and bury who is dead."""
-        (seconds, micros), found = await self._link.call_many(
-            [("TIME",), ("ZRANGE", self._keys.leases, 0, -1, "WITHSCORES")]
-        )
-        now = int(seconds) * 1000 + int(micros) / 1000
+        found = await self._link.call("ZRANGE", self._keys.leases, 0, -1, "WITHSCORES")
+        at, healthy_since = self._clock(), self._committer.healthy_since
         leases = [
             Lease(node.decode(), float(expiry))
             for node, expiry in zip(found[::2], found[1::2], strict=True)
             if node.decode() != self._member.node
         ]
         self._committer.peers = {lease.node for lease in leases}
-        over, silent = suspects(
-            leases,
-            now,
-            self._settings.lease_seconds * 1000,
-            self._settings.silence_seconds * 1000,
-        )
-        if not (over or silent) or not await self._may_bury():
+        if healthy_since is None:
             return
-        for lease in over + await self._deserted(silent):
+        if self._alone:
+            dead = leases
+        else:
+            redis_now = None if self._detector.has_looked else await self._time_before()
+            suspects = self._detector.look(leases, at, healthy_since, redis_now)
+            dead = suspects.over + await self._deserted(suspects.silent)
+        for lease in dead:
             await self._bury(lease)
+
+    async def _time_before(self) -> float | None:
+        """Return Redis' clock, in milliseconds, if it was up for longer than a lease: else None."""
+        server, (seconds, micros) = await self._link.call_many([("INFO", "server"), ("TIME",)])
+        uptime = re.search(rb"uptime_in_seconds:(\d+)", server)
+        if uptime is None or int(uptime[1]) <= self._settings.lease_seconds:
+            return None
+        return int(seconds) * 1000 + int(micros) / 1000
 
     async def _deserted(self, silent: list[Lease]) -> list[Lease]:
         """Return those whose channel nobody subscribes to: their process is gone."""

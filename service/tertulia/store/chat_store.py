@@ -140,7 +140,6 @@ class ChatStore:
     def health(self) -> Mapping[str, bool]:
         started = self._started.is_set()
         health = {
-            "permitted": not self.refused,
             "redis": started and self._committer.healthy_since is not None,
             "bus": started and self._bus.is_up,
         }
@@ -164,7 +163,7 @@ class ChatStore:
         )  # fmt: skip
         self._burials = Burials(
             self._keys, links["care"], member, self._committer, settings, self._metrics,
-            self._may_bury, room=self._room,
+            room=self._room, alone=self._alone,
         )  # fmt: skip
         self._registration = Registration(self._keys, links["reads"], member, settings, self._room)
         self._life = asyncio.create_task(self._live(), name=f"store of {self._keys.chat}")
@@ -385,20 +384,3 @@ class ChatStore:
         name = self._keys.facts(self._member.node)
         pairs = [part for fact in facts.items() for part in fact]
         await self._links["care"].call_many([("HSET", name, *pairs), ("PEXPIRE", name, _FACTS_MS)])
-
-    async def _may_bury(self) -> bool:
-        """Only who has had a healthy Redis for a whole lease: nobody is buried right after an outage.
-
-        A node that has just started and met no outage takes Redis' own word for the time before.
-        """
-        since = self._committer.healthy_since
-        if since is None:
-            return False
-        healthy = asyncio.get_running_loop().time() - since
-        if self._alone or healthy >= self._settings.lease_seconds:
-            return True
-        if self._committer.outages or healthy < self._settings.silence_seconds:
-            return False
-        server = await self._links["care"].call("INFO", "server")
-        uptime = re.search(rb"uptime_in_seconds:(\d+)", server)
-        return uptime is not None and int(uptime[1]) > self._settings.lease_seconds

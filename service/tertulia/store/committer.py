@@ -102,8 +102,6 @@ class Committer:
         self._shown_to = 0
         self._confirmed = self._to_confirm = 0  # letters: that Redis knows of, and with this batch
         self._trouble: RetryCause | None = None
-        self.outages = 0
-        """How often Redis went away since this node was registered for the first time."""
 
     # --- The chat's side -------------------------------------------------------------------------
 
@@ -391,8 +389,6 @@ class Committer:
     def _away(self, error: StoreAway) -> None:
         self._metrics.commit_retries(error.cause).inc()
         before, self._trouble = self._trouble, error.cause
-        if self.healthy_since is not None:
-            self.outages += 1
         if self.healthy_since is not None or before is not error.cause:
             self.healthy_since = None
             log.warning(

@@ -32,13 +32,13 @@ def _form(text: str) -> Form:
 
 
 PERMITTED = Script("permitted", changes=False)
-COMMIT = Script("devices", "commit")
-REGISTER = Script("register")
+COMMIT = Script("lease", "devices", "commit")
+REGISTER = Script("lease", "register")
 SEAT = Script("seat")
 SHOW = Script("show")
-CONDEMN = Script("condemn")
-BURY = Script("bury")
-TAKE_OUT = Script("take_out")
+CONDEMN = Script("claim", "condemn")
+BURY = Script("claim", "bury")
+TAKE_OUT = Script("claim", "take_out")
 UNWAIT = Script("unwait")
 FORGET = Script("forget")
 SWEEP = Script("sweep")

@@ -34,7 +34,7 @@ from tertulia.store.errors import Refused, StoreAway, translate
         (Refused("WRONGPASS invalid username"), RetryCause.OTHER),
         (Refused("WRONGTYPE Operation against a key"), RetryCause.OTHER),
         (Refused("ERR unknown command"), RetryCause.OTHER),
-        (Refused("NOPERM this user has no permissions"), RetryCause.OTHER),
+        (Refused("NOPERM this user has no permissions"), RetryCause.NO_PERMISSION),
         (ProtocolError("Protocol error, got 'H'"), RetryCause.OTHER),
     ],
 )
@@ -83,7 +83,7 @@ NEW = f" script: {SCRIPT}, on @user_script:35."
             "@user_script: 35: The user executing the script can't run this command or subcommand",
             "ERR The user executing the script can't run this command or subcommand",
             "NOPERM",
-            RetryCause.OTHER,
+            RetryCause.NO_PERMISSION,
         ),
         (
             "@user_script: 35: Lua script attempted to execute a command while the cluster is down",
@@ -147,5 +147,7 @@ def test_a_word_that_redis_leaves_out_within_scripts_is_known(text: str, word: s
 def test_only_what_waiting_cannot_help_is_final() -> None:
     assert StoreAway(RetryCause.OTHER, "WRONGPASS").is_final
     assert not any(
-        StoreAway(cause, "").is_final for cause in RetryCause if cause is not RetryCause.OTHER
+        StoreAway(cause, "").is_final
+        for cause in RetryCause
+        if cause not in (RetryCause.NO_PERMISSION, RetryCause.OTHER)
     )

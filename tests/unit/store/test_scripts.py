@@ -10,7 +10,7 @@ from tertulia.store import scripts
 from tertulia.store.scripts import Script
 
 SCRIPTS = {name: it for name, it in vars(scripts).items() if isinstance(it, Script)}
-LIBRARIES = {"append", "devices", "order"}
+LIBRARIES = {"append", "claim", "devices", "lease", "order", "whole"}
 
 
 def own_text(name: str) -> str:
@@ -56,11 +56,20 @@ def test_a_script_uses_no_key_or_argument_by_a_number_that_it_does_not_explain(n
         assert used <= named, array
 
 
+@pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
+def test_a_script_that_writes_ends_as_a_whole(name: str) -> None:
+    """By done(), which keeps what Redis refused half-way, or by what calls it."""
+    text = own_text(name)
+    if "write(" in text or "append(" in text:
+        assert re.search(r"\nreturn (done|carried_out)\(.*\)\n$", text)
+    assert not re.search(r"redis\.call\('(?:[HLSXZ]?(?:SET|ADD|DEL|REM|PUSH|TRIM)|PUBLISH)", text)
+
+
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_a_script_makes_no_name_of_a_key_by_itself(script: Script) -> None:
     """Redis Cluster has to be told every key beforehand; names are made in one place, and not here."""
-    calls = re.findall(r"redis\.call\('(\w+)',\s*([^,)]+)", script.plain.text)
-    assert calls
+    calls = re.findall(r"(?:redis\.p?call|write)\('(\w+)',\s*([^,)]+)", script.plain.text)
+    assert calls or script is scripts.PERMITTED
     for command, key in calls:
         if command not in ("TIME", "PUBLISH"):
             assert not key.startswith(("'", '"')), (command, key)

@@ -8,29 +8,26 @@
 
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local dead = ARGV[2]
-if redis.call('GET', KEYS[7]) ~= ARGV[1] then return -1 end
+local clock, ms = read_clock(), tonumber(ARGV[6])
+if claimant(KEYS[7], clock.now, ms) ~= ARGV[1] then return -1 end
 if tonumber(redis.call('ZSCORE', KEYS[5], dead) or 1) ~= 0 then return -1 end
-local clock = read_clock()
 local meta = read_meta(keys.meta)
-local held_by = {}
+local events, gone = {}, {}
 for index = 8, #KEYS do
-  held_by[index] = redis.call('HMGET', KEYS[index], 'node', 'session', 'nickname', 'sitting')
-end
-write('SET', KEYS[7], ARGV[1], 'PX', ARGV[6])
-local events = {}
-for index = 8, #KEYS do
-  local key = ARGV[index - 1]
-  local was = held_by[index]
+  local was = redis.call('HMGET', KEYS[index], 'node', 'session', 'nickname', 'sitting')
   if was[1] == dead then
-    write('DEL', KEYS[index])
-    if was[4] == (meta[3] or '0') then  -- else the chat was closed since, and everybody knows
-      write('ZREM', KEYS[4], key)
-      table.insert(events, left_event(was[3], was[2]))
-    end
+    table.insert(gone, index)
+    -- Else the chat was closed since, and everybody knows.
+    if was[4] == (meta[3] or '0') then table.insert(events, left_event(was[3], was[2])) end
   end
-  write('SREM', KEYS[6], key)
 end
+claim(KEYS[7], ARGV[1], clock.now, ms)
 if #events > 0 then
   append(keys, meta, ARGV[1], 0, clock, events, ARGV[5], tonumber(ARGV[3]), tonumber(ARGV[4]))
 end
+for _, index in ipairs(gone) do
+  write('ZREM', KEYS[4], ARGV[index - 1])
+  write('DEL', KEYS[index])
+end
+for index = 8, #KEYS do write('SREM', KEYS[6], ARGV[index - 1]) end
 return done(redis.call('SCARD', KEYS[6]))

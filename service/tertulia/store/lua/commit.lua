@@ -62,7 +62,7 @@ if tonumber(number or 0) < tonumber(ARGV[13]) or last_letter and last_letter < t
   begin_epoch(keys.meta, ARGV[10], epoch, offset)
   return done({ 'epoch', ARGV[10], offset })
 end
-local expiry = clock.now + tonumber(ARGV[5])
+local expiry = renewed(tonumber(lease or 0), clock.now, tonumber(ARGV[5]))
 
 if saved then
   -- Held up on a connection that its node has given up: what it asks for was done, or is no more.

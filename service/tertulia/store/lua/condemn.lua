@@ -9,7 +9,8 @@
 
 local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not expiry or tonumber(expiry) ~= tonumber(ARGV[2]) then return 0 end
-if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+local now, ms = read_clock().now, tonumber(ARGV[4])
+if (claimant(KEYS[2], now, ms) or ARGV[3]) ~= ARGV[3] then return 0 end
 write('ZADD', KEYS[1], 0, ARGV[1])
-write('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+claim(KEYS[2], ARGV[3], now, ms)
 return done(1)

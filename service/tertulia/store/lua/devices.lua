@@ -65,7 +65,8 @@ end
 -- that is still onchat with him, and does not wait, is one that went without a word.
 local function leave_if_stale(device, me, now)
   local was = redis.call('HMGET', device, 'onchat', 'node', 'dialled')
-  if was[1] == me and not was[2] and was[3] and now - tonumber(was[3]) > DIALLED_MS then
+  if was[1] == me and not was[2] and was[3]
+    and math.abs(now - tonumber(was[3])) > DIALLED_MS then  -- the clock may have been set back
     leave(device)
   end
 end

@@ -22,6 +22,6 @@ if not epoch or (epoch == ARGV[4] and is_rewound()) then
   before, epoch, base = epoch or '', ARGV[3], offset
 end
 local letters = tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0)
-write('ZADD', KEYS[2], clock.now + tonumber(ARGV[2]), ARGV[1])
+write('ZADD', KEYS[2], renewed(tonumber(lease or 0), clock.now, tonumber(ARGV[2])), ARGV[1])
 if epoch ~= meta[1] then begin_epoch(KEYS[1], epoch, before, offset) end
 return done({ 'ok', epoch, base, offset, letters, before })

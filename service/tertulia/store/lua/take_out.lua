@@ -6,9 +6,10 @@
 --
 -- By number, as somebody else may have gone on with the same inbox, and taken out as much already.
 
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+local now, ms = read_clock().now, tonumber(ARGV[3])
+if claimant(KEYS[2], now, ms) ~= ARGV[1] then return 0 end
 local head = redis.call('LINDEX', KEYS[1], 0)
-write('PEXPIRE', KEYS[2], ARGV[3])
+claim(KEYS[2], ARGV[1], now, ms)
 if head then
   local first, last = tonumber(string.match(head, '^%d+')), tonumber(ARGV[2])
   if first <= last then write('LTRIM', KEYS[1], last - first + 1, -1) end
