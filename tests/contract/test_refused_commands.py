@@ -127,7 +127,7 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         empty,
         (
             scripts.REGISTER,
-            [KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log],
+            [KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log, KEYS.order],
             [NODE, 10_000, "e", "", 0, ""],
         ),
     ),

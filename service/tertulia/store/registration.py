@@ -39,7 +39,7 @@ class Registration:
         keys, member = self._keys, self._member
         reply = await self._link.run(
             REGISTER,
-            [keys.meta, keys.leases, keys.inboxes, keys.log],
+            [keys.meta, keys.leases, keys.inboxes, keys.log, keys.order],
             [
                 member.node,
                 round(self._settings.lease_seconds * 1000),

@@ -1,6 +1,6 @@
 -- Make a node known, with a lease, and tell it where the log is. A chat that Redis does not know begins.
 --
--- KEYS  1 meta   2 leases   3 inboxes   4 log
+-- KEYS  1 meta   2 leases   3 inboxes   4 log   5 order
 -- ARGV  1 node   2 lease, ms   3 name for a new epoch   4 epoch known before, or ''   5 offset seen in it
 --       6 the time in microseconds of the entry there, or ''
 -- Returns {'ok', epoch, base, offset, last number of its inbox, the epoch before or ''}, or {'fenced'} where
@@ -8,20 +8,30 @@
 
 local clock = read_clock()
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'base', 'offset', 'before')
-local epoch, base, offset = meta[1], tonumber(meta[2] or 0), tonumber(meta[3] or 0)
+local epoch, base, offset, before = meta[1], tonumber(meta[2] or 0), tonumber(meta[3] or 0), meta[4] or ''
 local lease = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if lease and tonumber(lease) == 0 then return { 'fenced' } end
--- Its last entry may be another one by now: the log was rewound, and others have gone on in it since.
-local function is_rewound()
-  if offset < tonumber(ARGV[5]) then return true end
-  local found = ARGV[6] ~= '' and redis.call('XRANGE', KEYS[4], ARGV[5] .. '-0', ARGV[5] .. '-0')[1]
-  return found and found[2][2] ~= ARGV[6]
-end
-local before = meta[4] or ''
-if not epoch or (epoch == ARGV[4] and is_rewound()) then
-  before, epoch, base = epoch or '', ARGV[3], offset
-end
 local letters = tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0)
+local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)[1]
+local heard = ARGV[6] ~= '' and redis.call('XRANGE', KEYS[4], ARGV[5] .. '-0', ARGV[5] .. '-0')[1]
+local joined = redis.call('ZRANGE', KEYS[5], -1, -1, 'WITHSCORES')[2]
+-- Its meta alone may be lost, or behind: a script of an earlier version was refused between the two.
+local logged = last and tonumber(string.match(last[1], '^%d+')) or 0
+local is_behind = logged > offset
+offset = math.max(offset, logged)
+-- Its last entry may be another one by now: the log was rewound, and others have gone on in it since.
+local is_rewound = epoch == ARGV[4] and (offset < tonumber(ARGV[5]) or heard and heard[2][2] ~= ARGV[6])
+
 write('ZADD', KEYS[2], renewed(tonumber(lease or 0), clock.now, tonumber(ARGV[2])), ARGV[1])
-if epoch ~= meta[1] then begin_epoch(KEYS[1], epoch, before, offset) end
+if epoch and not is_rewound then
+  if is_behind then write('HSET', KEYS[1], 'offset', offset) end
+else
+  if not epoch then
+    if joined then write('HSET', KEYS[1], 'joins', joined) end
+  end
+  -- Where the log is still what the node has followed, it is that of the epoch that the node knows.
+  before = epoch or heard and heard[2][2] == ARGV[6] and ARGV[4] or ''
+  epoch, base = ARGV[3], offset
+  begin_epoch(KEYS[1], epoch, before, offset)
+end
 return done({ 'ok', epoch, base, offset, letters, before })
