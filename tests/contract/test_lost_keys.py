@@ -71,7 +71,7 @@ def test_every_key_is_in_the_table_once() -> None:
 
 @pytest.mark.parametrize("kind", sorted(HARMLESS | SOMEBODYS))
 async def test_a_chat_goes_on_without_a_key(chat_stores: RedisStores, kind: str) -> None:
-    control, keys = chat_stores.server.control, chat_stores.keys
+    control = chat_stores.server.control
     one, two = await chat_stores.node("one"), await chat_stores.node("two")
     (andy,) = await one.enter("andy")
     (betty,) = await two.enter("betty")
