@@ -1,18 +1,18 @@
 -- Library of the commit script: accounts, devices, and messages that wait for them.
 --
 --   {chat}:account:NICK  hash: nickname as shown, hash (argon2id), since
---   {chat}:device:NICK   hash: nickname, address, port, onchat (a nickname, folded), and, while a
---                        connection waits for that one: node, session. summoned: a node that has yet to
---                        tell it that he came. dialled: since when he may have dialled it. live: a name
---                        that all have who were brought into one live chat. Expires a day after the last use
+--   {chat}:device:NICK   hash: nickname, address, port, onchat (a nickname, folded). Who that is may dial
+--                        it while a connection waits for him (node, session), and once when it has asked
+--                        him in (asks). live: a name that all have who were brought into one live chat.
+--                        Expires a day after the last use
 --   {chat}:devices       zset: who is logged in → until when, milliseconds
 --   {chat}:pending:NICK  stream: messages that wait; f sender as shown, x text
---   {chat}:counts:NICK   hash: sender, folded → how many of them; and '' → bytes in all
+--   {chat}:counts:NICK   hash: sender, folded → how many of them; '' → bytes in all; and ':' before the
+--                        name of an entry → how many bytes of it were shown
 --   {chat}:meta          hash, KEYS[1]: pending, how many messages wait in all
 --   {chat}:node:ID:waiting  set: the devices that wait on a connection to a node
 
 local DAY_MS = 86400000
-local DIALLED_MS = 15000  -- for as long, who was given a port may ask again: the answer may be lost
 
 local function json_text(text)
   return cjson.encode(text)
@@ -34,8 +34,11 @@ end
 
 -- Give everything that waits for an account to ``give(sender, text)``; nothing waits afterwards.
 local function hand_over(pending, counts, give)
-  local entries = redis.call('XRANGE', pending, '-', '+')
-  for _, entry in ipairs(entries) do give(entry[2][2], entry[2][4]) end
+  local entries, shown, held = redis.call('XRANGE', pending, '-', '+'), {}, redis.call('HGETALL', counts)
+  for at = 1, #held, 2 do shown[held[at]] = tonumber(held[at + 1]) end
+  for _, entry in ipairs(entries) do
+    give(entry[2][2], string.sub(entry[2][4], (shown[':' .. entry[1]] or 0) + 1))
+  end
   redis.call('DEL', pending, counts)
   redis.call('HINCRBY', KEYS[1], 'pending', 0 - #entries)  -- the minus of -0 is no integer to Redis
 end
@@ -54,29 +57,14 @@ local function log_in(device, devices, key, nickname, address, port, now)
   is_here(device, devices, key, address, now)
 end
 
-local function stop_waiting(device)
-  redis.call('HDEL', device, 'onchat', 'node', 'session', 'summoned', 'dialled')
-end
-
 local function leave(device)
-  stop_waiting(device)
-  redis.call('HDEL', device, 'live')
+  redis.call('HDEL', device, 'onchat', 'node', 'session', 'asks', 'live')
 end
 
--- Whoever enters is in no live chat, or not any more. So if its port was given to him before, a device
--- that is still onchat with him, and does not wait, is one that went without a word.
-local function leave_if_stale(device, me, now)
-  local was = redis.call('HMGET', device, 'onchat', 'node', 'dialled')
-  if was[1] == me and not was[2] and was[3] and now - tonumber(was[3]) > DIALLED_MS then
-    leave(device)
-  end
-end
-
--- Note that a device is about to be dialled, and that the one who dials comes into its live chat.
-local function bring_together(device, dialled, me, now)
-  redis.call('HSETNX', dialled, 'dialled', now)
-  redis.call('HSETNX', dialled, 'live', now .. ' ' .. me)
-  redis.call('HSET', device, 'live', redis.call('HGET', dialled, 'live'))
+-- Note that one device comes into the live chat of another.
+local function bring_together(device, other, me, now)
+  redis.call('HSETNX', other, 'live', now .. ' ' .. me)
+  redis.call('HSET', device, 'live', redis.call('HGET', other, 'live'))
 end
 
 -- A letter as domain/events.py has it, for texts that were kept as they are.
@@ -96,16 +84,14 @@ local function keep_for_absent(at, whoever, bounds)
   return is_logged_in and 'd' or 'k'
 end
 
--- Tell a device that waits for ``me`` that he has come, and dials from ``port``; false if none does.
+-- Tell a device that waits for ``me`` that he has come, and dials from ``port``; false if none does. It
+-- waits no more: a place is good for one meeting, so that never both are told to dial.
 local function summon(device, me, port, post)
   local waiting = redis.call('HMGET', device, 'onchat', 'node', 'session')
-  if waiting[1] == me and waiting[2] then
-    post(waiting[2], waiting[3], '{"t":"summoned","p":' .. port .. '}')
-    redis.call('HDEL', device, 'node', 'session')
-    redis.call('HSET', device, 'summoned', waiting[2])  -- until it is told: that node may die first
-    return true
-  end
-  return false
+  if waiting[1] ~= me or not waiting[2] then return false end
+  post(waiting[2], waiting[3], '{"t":"summoned","p":' .. port .. '}')
+  redis.call('HDEL', device, 'node', 'session')
+  return true
 end
 
 -- The ops of devices. Each begins: device-index devices-index key. Returns the outcome, and a note.
@@ -118,15 +104,20 @@ end
 --   l … address waiting-index session-or-''                               leave the chat
 --   p … address other-nick-index other-account-index other-device-index pending-index counts-index
 --       other text                                                        deliver a message, or keep it
---   x pending-index counts-index sender entries                           forget what was shown
+--   x pending-index counts-index sender entries                           forget what was shown; an entry
+--       with ':' and a number behind it, of which so many bytes were: not the rest
 local function device_op(op, at, now, sitting, bounds, post)
   local function key(offset) return KEYS[tonumber(ARGV[at + offset])] end
   if op == 'x' then
     local pending, counts, sender = key(1), key(2), ARGV[at + 3]
-    for id in string.gmatch(ARGV[at + 4], '%S+') do
-      local entry = redis.call('XRANGE', pending, id, id)[1]
-      if entry then
+    for id, shown in string.gmatch(ARGV[at + 4], '([%d-]+):?(%d*)') do
+      local entry, part = redis.call('XRANGE', pending, id, id)[1], ':' .. id
+      if entry and shown ~= '' then
+        local before = redis.call('HGET', counts, part)
+        redis.call('HSET', counts, part, math.max(tonumber(shown), tonumber(before or 0)))
+      elseif entry then
         redis.call('XDEL', pending, id)
+        redis.call('HDEL', counts, part)
         redis.call('HINCRBY', counts, sender, -1)
         redis.call('HINCRBY', counts, '', -(#entry[2][2] + #entry[2][4]))
         redis.call('HINCRBY', KEYS[1], 'pending', -1)
@@ -160,19 +151,17 @@ local function device_op(op, at, now, sitting, bounds, post)
     redis.call('ZREM', devices, me)
     return 'd'
   elseif op == 'j' then
-    stop_waiting(device)
-    redis.call('HSET', device, 'onchat', ARGV[at + 5])
+    redis.call('HDEL', device, 'node', 'session')
+    redis.call('HSET', device, 'onchat', ARGV[at + 5], 'asks', '1')
     if summon(key(6), me, redis.call('HGET', device, 'port'), post) then
-      redis.call('HSETNX', device, 'live', now .. ' ' .. me)
-      redis.call('HSET', key(6), 'live', redis.call('HGET', device, 'live'))
+      bring_together(key(6), device, me, now)
     end
     return 'd'
   elseif op == 'l' then
     local session = ARGV[at + 6]
-    if session == '' or redis.call('HGET', device, 'session') == session then
-      leave(device)
-      redis.call('SREM', key(5), me)
-    end
+    if session ~= '' and redis.call('HGET', device, 'session') ~= session then return 'u' end
+    leave(device)
+    redis.call('SREM', key(5), me)
     return 'd'
   elseif op == 'c' then
     local other = ARGV[at + 7]
@@ -180,14 +169,14 @@ local function device_op(op, at, now, sitting, bounds, post)
     if other == me or not is_there then return 'd', '0' end
     leave(device)
     redis.call('HSET', device, 'onchat', other)
-    leave_if_stale(key(10), me, now)
-    local peer = redis.call('HMGET', key(10), 'onchat', 'port')
-    if peer[1] ~= me then
+    local peer = redis.call('HMGET', key(10), 'onchat', 'port', 'asks')
+    local waited = summon(key(10), me, redis.call('HGET', device, 'port'), post)
+    if not waited and not (peer[1] == me and peer[3]) then
       redis.call('HSET', device, 'node', ARGV[1], 'session', ARGV[at + 6])
       redis.call('SADD', key(5), me)
       return 'd', '1'
     end
-    summon(key(10), me, redis.call('HGET', device, 'port'), post)
+    redis.call('HDEL', key(10), 'asks')
     bring_together(device, key(10), me, now)
     return 'd', peer[2]
   end
