@@ -6,7 +6,7 @@ from tertulia.domain.disconnects import Disconnect
 
 
 class RecordingOutbox:
-    """What ``Outbox`` and ``DeviceOutbox`` ask for. The kernel takes everything at once unless told not to."""
+    """What rooms and devices ask of a connection. The kernel takes everything at once unless told not to."""
 
     def __init__(self) -> None:
         self._unread = bytearray()
@@ -19,6 +19,7 @@ class RecordingOutbox:
         self.closed: Disconnect | None = None
         self.is_cut = False
         """Whether both halves are closed."""
+        self.unheard = False
         self.parted = False
         """Whether our half is closed and the client is still heard."""
         self.written_after_close = b""
@@ -63,6 +64,10 @@ class RecordingOutbox:
 
     def read(self) -> list[str]:
         """Return the lines that were written since the last look."""
-        lines = self._unread.decode().splitlines()
+        return self.take().decode().splitlines()
+
+    def take(self) -> bytes:
+        """Return the bytes that were written since the last look."""
+        taken = bytes(self._unread)
         self._unread.clear()
-        return lines
+        return taken

@@ -14,6 +14,9 @@ Shown = tuple[str, str, tuple[str, ...]]
 class DeviceOutbox(Outbox, Protocol):
     """The way back to a device, which may say what nobody answers."""
 
+    unheard: bool
+    """Whether something that it said may not be taken: where the connection is aborted, it is reset."""
+
     def cut(self, reason: Disconnect) -> None:
         """Do as ``close`` does, with both halves: what the device says from here on is refused."""
         ...

@@ -97,7 +97,7 @@ class Devices:
             return
         if reason is Disconnect.DRAINED and (session.waiting_as or session.is_parting):
             if not session.is_parting:
-                session.is_parting = True
+                session.is_parting = session.outbox.unheard = True
                 self._tasks.start(self._take_leave(session))
             return
         if session.waiting_as:
@@ -188,6 +188,7 @@ class Devices:
         for session in list(self._sessions.values()):
             if session.asking is not None:
                 session.asking.cancel()
+                session.outbox.unheard = session.leaves_messages
             self._end(session, Disconnect.FENCED)
 
     def dismiss(self, key: str, reason: Disconnect) -> None:

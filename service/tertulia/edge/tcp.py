@@ -62,6 +62,7 @@ class Connection(asyncio.Protocol):
         "_timer",
         "_transport",
         "crowd",
+        "unheard",
         "write",
     )
 
@@ -93,6 +94,8 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._gone = False
         self.crowd: RingCrowd | None = None
+        self.unheard = False
+        """Whether an abort is to be a reset: of what the client said, something may not be taken."""
 
     # --- What the socket tells -------------------------------------------------------------------
 
@@ -270,7 +273,7 @@ class Connection(asyncio.Protocol):
         if self._gone or self._closing:
             return
         self._closing = True
-        if self._parted:
+        if self.unheard:
             self.abort()
         else:
             self._transport.close()
@@ -312,8 +315,8 @@ class Connection(asyncio.Protocol):
             self.close(Disconnect.DRAINED)
 
     def abort(self) -> None:
-        """Close at once, whatever was not sent. Whoever was not heard to its end is reset."""
-        if self._parted:
+        """Close at once, whatever was not sent."""
+        if self.unheard:
             sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
