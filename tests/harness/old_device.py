@@ -5,6 +5,7 @@ keeps the connection of operation 10 for as long as a live chat lasts.
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from harness.device_client import (
     sign_up,
 )
 from harness.redis_server import reserved_port
+from harness.waiting import until
 
 ANSWER_ROOM = 199
 """Bytes of an answer of 100, 200 or 20 for which it has room."""
@@ -160,13 +162,16 @@ class OldDevice:
         return Listening(server, came)
 
     async def dials(self, port: int) -> Peer:
-        """Connect to another device, which may not listen yet."""
-        async with asyncio.timeout(WITHIN):
-            while True:
-                try:
-                    return Peer(*await asyncio.open_connection("127.0.0.1", port))
-                except ConnectionRefusedError:
-                    await asyncio.sleep(0.02)  # it tries again and again, as the program does
+        """Connect to another device, which may not listen yet: it tries again and again."""
+        made: list[Peer] = []
+
+        async def connected() -> bool:
+            with contextlib.suppress(ConnectionRefusedError):
+                made.append(Peer(*await asyncio.open_connection("127.0.0.1", port)))
+            return bool(made)
+
+        await until(connected, WITHIN, f"somebody to listen on {port}")
+        return made[0]
 
     def ends(self) -> None:
         self._reserved.close()

@@ -1,6 +1,5 @@
 """Operation 200 after operation 10, and answers for those who have little room, on two nodes."""
 
-import json
 import time
 from collections.abc import Iterator
 
@@ -19,11 +18,13 @@ from harness.device_client import (
     sign_up,
     take,
 )
-from harness.node import Node, NodeFactory
+from harness.dialects import launch
+from harness.node import NodeFactory
 from harness.old_device import OldDevice, live
 from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 
+LISTENER: dict[str, object] = {"dialect": "device", "host": "127.0.0.1", "port": 0}
 PARTING_SECONDS = 3.0
 CLOSING_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
@@ -118,7 +119,7 @@ async def test_what_an_old_device_was_shown_goes_when_it_closes_however_long_it_
     node_factory: NodeFactory, ending: str
 ) -> None:
     """It keeps the connection for as long as the live chat lasts; so do both of the two."""
-    nodes = [node_factory.launch(settings=listening()) for _ in range(2)]
+    nodes = [launch(node_factory, [LISTENER]) for _ in range(2)]
     for node in nodes:
         await node.ready()
     ports = [node.port("device") for node in nodes]
@@ -154,17 +155,13 @@ async def test_what_an_old_device_was_shown_goes_when_it_closes_however_long_it_
 # Little room
 
 
-def listening(**settings: object) -> dict[str, str]:
-    return {"LISTENERS": json.dumps([{"dialect": "device", "port": 0, **settings}])}
-
-
-async def classic_and_plain(factory: NodeFactory) -> tuple[Node, int, int]:
+async def classic_and_plain(factory: NodeFactory) -> tuple[int, int]:
     """Start a node for old devices, and one for others; give their ports."""
-    classic = factory.launch(settings=listening(wording="classic"))
-    plain = factory.launch(settings=listening())
+    classic = launch(factory, [LISTENER | {"wording": "classic"}])
+    plain = launch(factory, [LISTENER])
     for node in (classic, plain):
         await node.ready()
-    return classic, classic.port("device"), plain.port("device")
+    return classic.port("device"), plain.port("device")
 
 
 async def shown(port: int, framing: Framing, me: str, sender: str) -> bytes:
@@ -180,7 +177,7 @@ async def shown(port: int, framing: Framing, me: str, sender: str) -> bytes:
 async def test_an_answer_of_messages_ends_before_the_bound_and_goes_on_the_next_time(
     node_factory: NodeFactory, framing: Framing
 ) -> None:
-    _, classic, plain = await classic_and_plain(node_factory)
+    classic, plain = await classic_and_plain(node_factory)
     for name in ("anna", "bruno"):
         await sign_up(plain, name)
     texts = ["x" * 98, "y" * 99, "", "z" * 197, "è" * 99]
@@ -199,7 +196,7 @@ async def test_a_message_longer_than_any_answer_comes_in_pieces_and_in_its_place
     node_factory: NodeFactory, redis_server: RedisServer, framing: Framing
 ) -> None:
     """It holds nothing up; a piece that was not taken is shown again, and whoever has room gets the rest."""
-    _, classic, plain = await classic_and_plain(node_factory)
+    classic, plain = await classic_and_plain(node_factory)
     for name in ("anna", "bruno", "carla"):
         await sign_up(plain, name)
     long = "".join(chr(ord("a") + i % 26) for i in range(197)) + "è" + "0123456789" * 30

@@ -10,7 +10,7 @@ from harness.device_chat import both_framings
 from harness.device_client import DeviceClient, Framing, chat, sign_up, take
 from harness.node import Listener, Node, NodeFactory
 from harness.redis_server import RedisServer
-from harness.waiting import until
+from harness.waiting import elapse, until
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ class Writer:
             self.device.send(str(self.sent))
             self.sent += 1
             await self.device.sent()
-            await asyncio.sleep(0.002)
+            await elapse(0.002)
 
 
 @both_framings

@@ -20,8 +20,11 @@ from tertulia.metrics import Metrics
 
 PARTING_SECONDS: Final = 3.0
 """For a device that was told a port to run operation 200, and then to close: it may do neither."""
-_ASKING_SECONDS: Final = 0.05
-"""For one that was answered 1 to run operation 200: till then it would take a port for the answer."""
+_ASKING_SECONDS: Final = (0.05, 1.0)
+"""For one that was answered 1 to run operation 200: till then it would take a port for the answer.
+
+As long as it took up to the 1, which is several ways there and back; at least, and at most.
+"""
 _LETTER_SECONDS: Final = 1.0
 """For a letter that is in the inbox to come over the bus."""
 
@@ -83,8 +86,8 @@ class Devices:
                 session.patience.cancel()
             loop = asyncio.get_running_loop()
             session.patience = loop.call_later(PARTING_SECONDS, self._part_from, session)
-        # As long as it took up to here, and its way is no shorter now.
-        session.tellable_at = now + max(_ASKING_SECONDS, now - session.since)
+        least, most = _ASKING_SECONDS
+        session.tellable_at = now + min(most, max(least, now - session.since))
         self._summon_if_due(session)
 
     def _part_from(self, session: DeviceSession) -> None:

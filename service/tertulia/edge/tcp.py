@@ -22,6 +22,8 @@ _DRAINING_SECONDS: Final = 1.0
 """For how long a client may keep a connection that a node closes which shuts down."""
 _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 """Acknowledgements are so frequent that they are charged for by the thousands."""
+_NOTICING_SECONDS: Final = 2.0
+"""For a client to close, too, that says what no answer tells it was taken."""
 _RESET: Final = struct.pack("ii", 1, 0)
 """To linger for no time at all: the other side reads a reset."""
 _READS_UNTIL_REST: Final = 16
@@ -285,7 +287,7 @@ class Connection(asyncio.Protocol):
         self._parted = True
         if self._transport.can_write_eof():  # TLS has no halves: there it ends with the moment
             self._transport.write_eof()
-        self._replace_timer(_DRAINING_SECONDS, self.abort)
+        self._replace_timer(_NOTICING_SECONDS, self.abort)
         self.proceed()
 
     # --- Draining --------------------------------------------------------------------------------
