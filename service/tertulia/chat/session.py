@@ -165,6 +165,11 @@ class Session:
         """Whether the client has to do something soon: choose a nickname."""
         return self.state is CONNECTED
 
+    @property
+    def awaits_end(self) -> bool:
+        """Never: nothing depends on it."""
+        return False
+
     def received(self) -> int:
         """Return how many messages were written to it: what a client acknowledges."""
         if self.group is None or not self.voice.acknowledges_all:

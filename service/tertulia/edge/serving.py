@@ -81,6 +81,11 @@ class Served(Protocol):
         """Whether the client has to do something within the listener's patience."""
         ...
 
+    @property
+    def awaits_end(self) -> bool:
+        """Whether the client's end, after the service's, is to be waited for however long it takes."""
+        ...
+
 
 class OpenConnection(Protocol):
     """A client's connection, as a node that drains needs it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
@@ -21,6 +22,10 @@ _DRAINING_SECONDS: Final = 1.0
 """For how long a client may keep a connection that a node closes which shuts down."""
 _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 """Acknowledgements are so frequent that they are charged for by the thousands."""
+_NOTICING_SECONDS: Final = 2.0
+"""For a client to close, too, that says what no answer tells it was taken."""
+_RESET: Final = struct.pack("ii", 1, 0)
+"""To linger for no time at all: the other side reads a reset."""
 _READS_UNTIL_REST: Final = 16
 """Reads that brought nothing but acknowledgements, before a client is read less often."""
 SILENT_SECONDS: Final = 1.0
@@ -47,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_lagging",
         "_listener",
         "_long_lines",
+        "_parted",
         "_plain",
         "_port",
         "_reading",
@@ -58,6 +64,7 @@ class Connection(asyncio.Protocol):
         "_timer",
         "_transport",
         "crowd",
+        "unheard",
         "write",
     )
 
@@ -85,9 +92,12 @@ class Connection(asyncio.Protocol):
         self._ended = False  # the client will send no more
         self._delivered: bool | None = None  # whether it had everything when it closed, if known
         self._draining = False
+        self._parted = False  # our half is closed, and the client has a moment to notice
         self._closing = False
         self._gone = False
         self.crowd: RingCrowd | None = None
+        self.unheard = False
+        """Whether an abort is to be a reset: of what the client said, something may not be taken."""
 
     # --- What the socket tells -------------------------------------------------------------------
 
@@ -128,7 +138,7 @@ class Connection(asyncio.Protocol):
                     self._rest()
                 return
         self._reads_until_rest = _READS_UNTIL_REST
-        if self._listener.patience.of_silence and self._timer is not None:
+        if self._listener.patience.of_silence and self._timer is not None and not self._parted:
             self._timer.cancel()
             self._timer = None
         session.reader.feed(data)
@@ -158,6 +168,8 @@ class Connection(asyncio.Protocol):
             self._delivered = look_delivered(self._transport) is True
         if self._closing:
             return session is not None and self._listener.host.ended(session) and has_halves
+        if self._parted and self._timer is not None:
+            self._timer.cancel()  # all is here that it said, and will be carried out
         self.proceed()
         if not has_halves and session is not None:
             self._listener.host.lost(session, Disconnect.GONE)
@@ -234,6 +246,7 @@ class Connection(asyncio.Protocol):
         return not self._gone and await wait_delivered(self._transport, CLOSING_SECONDS)
 
     def close(self, reason: Disconnect) -> None:
+        session = self._session
         if self._gone:
             return
         if self._closing:
@@ -252,8 +265,30 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
             if self._end_rest() or not self._reading:
                 self._transport.resume_reading()
+            if reason is Disconnect.OPERATION_OVER and session is not None and session.awaits_end:
+                self._stop_timer()  # however long: old devices keep it as long as they chat
+                return
         seconds = _DRAINING_SECONDS if reason is Disconnect.DRAINED else CLOSING_SECONDS
         self._replace_timer(seconds, self._transport.abort)
+
+    def cut(self, reason: Disconnect) -> None:
+        if self._gone or self._closing:
+            return
+        self._closing = True
+        if self.unheard:
+            self.abort()
+        else:
+            self._transport.close()
+            self._replace_timer(CLOSING_SECONDS, self._transport.abort)
+
+    def part(self) -> None:
+        if self._gone or self._closing:
+            return
+        self._parted = True
+        if self._transport.can_write_eof():  # TLS has no halves: there it ends with the moment
+            self._transport.write_eof()
+        self._replace_timer(_NOTICING_SECONDS, self.abort)
+        self.proceed()
 
     # --- Draining --------------------------------------------------------------------------------
 
@@ -274,13 +309,18 @@ class Connection(asyncio.Protocol):
 
     def close_unless_closing(self) -> None:
         """Close a connection that has no session in the chat."""
-        if self._session is not None:
+        if self._closing:
+            self._replace_timer(_DRAINING_SECONDS, self._transport.abort)
+        elif self._session is not None:
             self._listener.host.lost(self._session, Disconnect.DRAINED)
         else:
             self.close(Disconnect.DRAINED)
 
     def abort(self) -> None:
         """Close at once, whatever was not sent."""
+        if self.unheard:
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
 
     # --- Its beginning ---------------------------------------------------------------------------
@@ -361,7 +401,7 @@ class Connection(asyncio.Protocol):
         if session is None or self._closing or self._gone or self._ended:
             return
         reading = (
-            not self._draining
+            (self._parted or not self._draining)
             and self._throttle is None
             and not (self._lagging and self._is_behind)
             and session.takes_commands
@@ -413,12 +453,10 @@ class Connection(asyncio.Protocol):
         return True
 
     def _set_timer(self, session: Served) -> None:
-        if self._closing:
+        if self._closing or self._parted:
             return
         if not session.is_in_hurry:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._stop_timer()
         elif self._timer is None:
             self._replace_timer(self._listener.patience.seconds, self._out_of_patience)
 
@@ -429,9 +467,13 @@ class Connection(asyncio.Protocol):
         elif self._session.is_in_hurry:
             self._listener.host.lost(self._session, self._listener.patience.reason)
 
-    def _replace_timer(self, seconds: float, callback: Callable[[], None]) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _replace_timer(self, seconds: float, callback: Callable[[], None]) -> None:
+        self._stop_timer()
         self._timer = self._listener.loop.call_later(seconds, callback)
 
 

@@ -52,6 +52,7 @@ class Session:
     awaiting = 0
     is_active = True
     is_in_hurry = False
+    awaits_end = False
 
     def __init__(self, outbox: tcp.Connection) -> None:
         self.outbox = outbox
