@@ -2,12 +2,14 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import redis
+from redis.maint_notifications import MaintNotificationsConfig
 
 from deploy.tools import DEPLOY, run
 from harness import processes
@@ -62,14 +64,23 @@ class ShippedRedis:
         self.directory = directory
         self.program = program or redis_binary()
         self.users = users_with_passwords(directory)
+        self._file = str(shutil.copy(REDIS / "redis.conf", directory))  # Sentinel has it rewritten
+        self._command: list[str] = []
+        self.only(options)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def only(self, options: Sequence[str]) -> None:
+        """Start it with these options from now on, instead of those that it was given."""
         self._command = [
-            self.program,
-            shutil.copy(REDIS / "redis.conf", directory),  # Sentinel has it rewritten
-            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(directory)),
+            *(self.program, self._file),
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
             *("--aclfile", str(self.users)),
             *options,
         ]
-        self._process: subprocess.Popen[bytes] | None = None
+
+    def as_rewritten(self) -> None:
+        """Start it with nothing but its file from now on, which it has itself written anew."""
+        self._command = [self.program, self._file]
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -100,7 +111,9 @@ class ShippedRedis:
             decode_responses=True,
             socket_timeout=5,
             retry=ONCE,
-            driver_info=None,  # which is said by a command that hardly any user here may give
+            # What it says of itself on connecting hardly any user here may say.
+            driver_info=None,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
 
     def log(self) -> str:
@@ -124,7 +137,7 @@ class ShippedSentinel(ShippedRedis):
         super().__init__(directory, program=master.program)
         told = (REDIS / "sentinel.conf").read_text()
         for shipped, here in (
-            ("port 26379", f"port {self.port}"),
+            ("port 26379", f"port {self.port}\nbind 127.0.0.1"),
             ("monitor tertulia redis-1 6379 2", f"monitor tertulia 127.0.0.1 {master.port} 1"),
             ("down-after-milliseconds tertulia 5000", "down-after-milliseconds tertulia 1000"),
         ):
@@ -138,6 +151,11 @@ class ShippedSentinel(ShippedRedis):
     def client(self, user: str) -> redis.Redis:
         """Return a client; a Sentinel asks for no password."""
         return redis.Redis(port=self.port, decode_responses=True, socket_timeout=5, retry=ONCE)
+
+    def knows(self, replicas: int) -> bool:
+        """Say whether it has found so many replicas."""
+        state = cast(dict[str, Any], self.client("").sentinel_master("tertulia"))
+        return int(state["num-slaves"]) == replicas
 
     def master_port(self) -> int:
         """Return where the master is, by what it knows."""
