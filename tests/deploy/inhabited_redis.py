@@ -19,6 +19,9 @@ from harness.node import Listener, Node
 
 TRANSIENT = {"{main}:node:ID:burial"}
 """Keys that are gone after seconds."""
+BOTH = "redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[2], 2)"
+"""A script as those of the nodes: what it writes is a transaction in the append-only file."""
+NEW = ("{main}:new", "{main}:newer")
 _EXPIRY_MS = 1000
 """By how much a key's end may differ: it is computed from a clock that a test reads."""
 
@@ -114,6 +117,13 @@ def assert_kept(server: ShippedRedis, before: Mapping[str, Kept]) -> None:
     told = changes(before, contents(client), now_ms(client))
     told = [f"{it[:300]}…" for it in told]
     assert not told, f"{len(told)} of {len(before)} keys:\n" + "\n".join(told)
+
+
+def is_rewritten(admin: redis.Redis) -> bool:
+    """Say whether the append-only file is as it was last told to be written anew."""
+    told = admin.info("persistence")
+    running = told["aof_rewrite_in_progress"] or told["aof_rewrite_scheduled"]
+    return not running and told["aof_last_bgrewrite_status"] == "ok"
 
 
 def kinds() -> set[str]:

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from deploy.inhabited_redis import Kept, assert_kept, contents, inhabit, missing_kinds
+from deploy.inhabited_redis import (
+    BOTH,
+    NEW,
+    Kept,
+    assert_kept,
+    contents,
+    inhabit,
+    is_rewritten,
+    missing_kinds,
+)
 from deploy.shipped_redis import PASSWORDS, ShippedRedis, ShippedSentinel, engines
 from harness.waiting import until_sync
 
@@ -20,9 +29,6 @@ LOGIN = (
     *("--repl-diskless-sync-delay", "0"),
 )
 """What a replica is given, and a master that may become one."""
-BOTH = "redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[2], 2)"
-"""A script as those of the nodes: what it writes is a transaction in the append-only file."""
-NEW = ("{main}:new", "{main}:newer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +202,6 @@ def test_a_newer_engine_takes_the_data_over(inhabited: Inhabited, tmp_path: Path
             again.kill()
     finally:
         again.kill()
-
-
-def is_rewritten(admin: redis.Redis) -> bool:
-    told = admin.info("persistence")
-    running = told["aof_rewrite_in_progress"] or told["aof_rewrite_scheduled"]
-    return not running and told["aof_last_bgrewrite_status"] == "ok"
 
 
 def append_only_file(server: ShippedRedis) -> Path:
