@@ -106,13 +106,15 @@ class ListenerSettings(_Section):
         description="The chat that its clients enter, so that one node may serve several.",
     )
     encoding: Literal["utf-8", "latin-1"] = Field(
-        default="utf-8", description="How text is written, as old clients cannot read UTF-8."
+        default="utf-8",
+        description="How text is written, as old clients cannot read UTF-8; in `latin-1` is "
+        "transliterated what that has no sign for.",
     )
 
     wording: Literal["page", "classic"] = Field(
         default="page",
-        description="`protocollo` only: the words of its page, or exactly what the old desktop client "
-        "parses, in Latin-1.",
+        description="`chatte` and `protocollo` only: the words of its page, or what the author's old "
+        "client wants beyond them; of `protocollo`, exactly what that parses, in Latin-1.",
     )
     prompt: str = Field(
         default="",

@@ -87,6 +87,11 @@ class DeviceSession:
         """Never: a device enters no room."""
         return False
 
+    @property
+    def is_held(self) -> bool:
+        """Never: a device reads everything at once."""
+        return False
+
 
 class Devices:
     """Answers devices, from the store."""

@@ -77,6 +77,11 @@ class Served(Protocol):
         ...
 
     @property
+    def is_held(self) -> bool:
+        """Whether what the client is to read waits for a moment."""
+        ...
+
+    @property
     def is_in_hurry(self) -> bool:
         """Whether the client has to do something within the listener's patience."""
         ...

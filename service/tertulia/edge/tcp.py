@@ -266,11 +266,10 @@ class Connection(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Whether nothing that was read waits to be carried out or answered."""
         session = self._session
-        return (
-            session is None
-            or self._closing
-            or (session.awaiting == 0 and (session.takes_commands or not session.is_active))
-        )
+        if session is None or self._closing:
+            return True
+        is_answered = session.awaiting == 0 and not session.is_held
+        return is_answered and (session.takes_commands or not session.is_active)
 
     def close_unless_closing(self) -> None:
         """Close a connection that has no session in the chat."""

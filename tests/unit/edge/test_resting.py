@@ -51,6 +51,7 @@ class Session:
     takes_commands = True
     awaiting = 0
     is_active = True
+    is_held = False
     is_in_hurry = False
 
     def __init__(self, outbox: tcp.Connection) -> None:
