@@ -35,7 +35,7 @@ from tertulia.chat.ports import (
 from tertulia.chat.position import Position
 from tertulia.chat.resuming import Resumption, token_key
 from tertulia.chat.roster import Roster
-from tertulia.chat.session import CONNECTED, LEAVING, Clock, Outbox, Session, State
+from tertulia.chat.session import ACTIVE, CONNECTED, LEAVING, Clock, Outbox, Session, State
 from tertulia.chat.telling import Telling
 from tertulia.dialects.contract import Refusal, Voice, Welcome
 from tertulia.domain import commands, nicknames
@@ -125,11 +125,8 @@ class Room:
         elif isinstance(command, commands.Faulty):
             self._metrics.faults(command.fault).inc()
             session.answer(session.voice.fault(command))
-        elif session.state is CONNECTED:
-            if isinstance(command, commands.Enter):
-                self._entering.enter(session, command)
-            else:
-                self._end(session, Disconnect.LEFT)
+        elif session.state is not ACTIVE:
+            self._outside(session, command)
         elif isinstance(command, commands.Say):
             self._say(session, command)
         elif isinstance(command, commands.Whisper):
@@ -143,6 +140,16 @@ class Room:
             self._submit(session, Close(session.name, session.key, session.nickname))
         else:
             session.answer(session.voice.refusal(Refusal.FORBIDDEN))
+
+    def _outside(self, session: Session, command: commands.Command) -> None:
+        """Carry out what a client asks for that is not in the room: it comes, or has just ended."""
+        if session.state is not CONNECTED:
+            if isinstance(command, commands.Ready):
+                self._hears(session)
+        elif isinstance(command, commands.Enter):
+            self._entering.enter(session, command)
+        else:
+            self._end(session, Disconnect.LEFT)
 
     def lost(self, session: Session, reason: Disconnect, words: str = "") -> None:
         """Learn that a connection is gone, or has to go; its leave is announced.
@@ -306,11 +313,12 @@ class Room:
         """Let a client that was deaf for a moment read what was held for it."""
         if not session.is_held or session.resuming:
             return
+        reason, session.ending = session.ending, None
         if session.state is not State.ENDED:
             session.release()
-        elif session.ending is not None:
+        elif reason is not None:
             session.release()
-            self._close(session, session.ending)
+            self._close(session, reason)
 
     # --- Sending ---------------------------------------------------------------------------------
 
@@ -376,7 +384,10 @@ class Room:
                 session.write(farewell)
         self._metrics.disconnects(reason).inc()
         if session.is_held and not session.resuming and reason not in _OUT_OF_REACH:
-            session.ending = reason  # it reads what is held first
+            session.end_later(
+                reason
+            )  # it reads what is held first, and what it says then is looked at
+            self._clock.call_soon(session.outbox.proceed)
         else:
             self._close(session, reason)
 

@@ -85,6 +85,10 @@ class State(Enum):
 CONNECTED, ACTIVE, LEAVING = State.CONNECTED, State.ACTIVE, State.LEAVING
 
 
+def _nowhere(text: bytes) -> None:
+    """Write to who is not to read it."""
+
+
 class Held:
     """What a client is to read later, in order."""
 
@@ -179,7 +183,7 @@ class Session:
         """Whether a further command makes sense: not while it is on its way in."""
         if self.state is ACTIVE:
             return not self.resuming
-        return self.state is CONNECTED
+        return self.state is CONNECTED or self.ending is not None
 
     @property
     def is_active(self) -> bool:
@@ -220,6 +224,11 @@ class Session:
             self.group.release(self)
         for letter in self.letters or ():
             letter.is_written()  # the kernel may have taken it just now
+
+    def end_later(self, reason: Disconnect) -> None:
+        """Note why it ended while something was held: it reads nothing that comes after that."""
+        self.ending = reason
+        self.write = _nowhere
 
     def received(self) -> int:
         """Return how many messages were written to it: what a client acknowledges."""

@@ -34,8 +34,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_acknowledgement",
-        "_acknowledges",
         "_acknowledgements_free",
+        "_acknowledges",
         "_address",
         "_admitted",
         "_bytes",

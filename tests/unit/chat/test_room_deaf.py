@@ -199,6 +199,29 @@ def test_a_chat_that_is_closed_is_closed_for_who_is_deaf_then(enter: Enter) -> N
     assert betty.closed is Disconnect.CHAT_CLOSED
 
 
+def test_who_can_read_before_its_time_is_up_reads_its_last_words_then(enter: Enter) -> None:
+    """What else it says is not heard any more, nor does it read anything behind its last words."""
+    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    betty.leave()
+    andy.read()
+    assert betty.read() == []
+    assert betty.session.takes_commands
+    assert betty.outbox.proceeds > 0
+    for command in (
+        *(commands.Say("more"), commands.Whisper("andy", "more"), commands.CloseChat()),
+        *(commands.Faulty(Fault.MALFORMED), commands.Enter("carl"), commands.Leave()),
+    ):
+        betty.do(command)
+    assert andy.read() == []
+    assert betty.read() == []
+    hears(betty)
+    assert betty.read() == ["farewell"]
+    assert betty.closed is Disconnect.LEFT
+    two_seconds_pass(betty)
+    betty.room.lost(betty.session, Disconnect.GONE)
+    assert betty.read() == []
+
+
 def test_whose_connection_breaks_before_it_could_read_its_last_words_is_gone(enter: Enter) -> None:
     andy, betty = enter("andy"), enter("betty", DeafVoice())
     andy.whisper("betty", "psst")
