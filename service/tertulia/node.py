@@ -50,7 +50,7 @@ from tertulia.store.server_program import DataDirUnusable, EmbeddedError, NoServ
 _log = structlog.get_logger("tertulia.node")
 
 VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
-    "chatte": lambda listener: ChatteVoice(listener.encoding),
+    "chatte": lambda listener: ChatteVoice(listener.encoding, listener.wording),
     "protocollo": lambda listener: ProtocolloVoice(
         listener.wording, listener.encoding, listener.prompt
     ),

@@ -118,13 +118,16 @@ class ListenerSettings(_Section):
         description="The chat that its clients enter, so that one node may serve several.",
     )
     encoding: Literal["utf-8", "latin-1"] = Field(
-        default="utf-8", description="How text is written, as old clients cannot read UTF-8."
+        default="utf-8",
+        description="How text is written, as old clients cannot read UTF-8; in `latin-1` is "
+        "transliterated what that has no sign for.",
     )
 
     wording: Literal["page", "classic"] = Field(
         default="page",
-        description="`protocollo`: the words of its page, or exactly what the old desktop client parses, in "
-        "Latin-1. `device`: `classic` for the old program, which has room for short answers only.",
+        description="`chatte` and `protocollo`: the words of its page, or what the author's old client wants "
+        "beyond them; of `protocollo`, exactly what that parses, in Latin-1. `device`: `classic` for the old "
+        "program, which has room for short answers only.",
     )
     answer_bytes: int = Field(
         default_factory=lambda data: CLASSIC_ANSWER_BYTES if _is_classic_device(data) else 0,

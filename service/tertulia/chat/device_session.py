@@ -107,6 +107,11 @@ class DeviceSession:
         return False
 
     @property
+    def is_held(self) -> bool:
+        """Never: a device reads everything at once."""
+        return False
+
+    @property
     def awaits_end(self) -> bool:
         """Whether the device's end is worth waiting for: what was shown goes with it."""
         return bool(self.shown)

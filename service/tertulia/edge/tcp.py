@@ -16,7 +16,7 @@ from tertulia.edge.crowd import RingCrowd
 from tertulia.edge.delivered import look_delivered, wait_delivered
 from tertulia.edge.entrance import Entrance, Gate
 from tertulia.edge.limits import TokenBucket
-from tertulia.edge.serving import CLOSING_SECONDS, Client, Listener, Served, peer_of
+from tertulia.edge.serving import CLOSING_SECONDS, HEAD, Client, Listener, Served, peer_of
 
 _DRAINING_SECONDS: Final = 1.0
 """For how long a client may keep a connection that a node closes which shuts down."""
@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_acknowledgement",
         "_acknowledgements_free",
+        "_acknowledges",
         "_address",
         "_admitted",
         "_bytes",
@@ -52,6 +53,7 @@ class Connection(asyncio.Protocol):
         "_lagging",
         "_listener",
         "_long_lines",
+        "_part",
         "_parted",
         "_plain",
         "_port",
@@ -73,7 +75,10 @@ class Connection(asyncio.Protocol):
     def __init__(self, listener: Listener, client: Client | None = None) -> None:
         """Serve whom the socket says, or ``client``, whom an entrance has found out and counted."""
         self._listener = listener
+        # A client ends its lines in one way, mostly: what it did last is compared with first.
+        self._acknowledges = listener.acknowledgements[0] if listener.acknowledgements else None
         self._acknowledgement = listener.acknowledgement
+        self._part = b""  # of an acknowledgement, that a read ended in
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
         self._address, self._port = client or ("", 0)
         self._admitted = client is not None
@@ -130,8 +135,8 @@ class Connection(asyncio.Protocol):
             return
         if session is None or self._closing:
             return
-        if self._plain and self._acknowledgement and data.startswith(self._acknowledgement):
-            data = self._take_acknowledgements(session, self._acknowledgement, data)
+        if self._part or (self._plain and self._listener.head.startswith(data[:HEAD])):
+            data = self._take_acknowledgements(session, data)
             if not data:
                 self._reads_until_rest -= 1
                 if self._reads_until_rest <= 0:
@@ -145,14 +150,31 @@ class Connection(asyncio.Protocol):
         self._charge_bytes(len(data))
         self.proceed()
 
-    def _take_acknowledgements(self, session: Served, each: bytes, data: bytes) -> bytes:
-        """Take those that data begins with, which need not be read as lines; return the rest."""
-        unit = end = len(each)
-        if len(data) % unit == 0 and self._listener.acknowledgements.startswith(data):
-            end = len(data)  # nothing else, however many
-        while data.startswith(each, end):
-            end += unit
-        count = end // unit
+    def _take_acknowledgements(self, session: Served, data: bytes) -> bytes:
+        """Take those that data begins with, which need not be read as lines; return the rest.
+
+        Nothing is returned where that may be the beginning of another one: it is kept.
+        """
+        if self._part:
+            data, self._part = self._part + data, b""
+            self._plain = True  # as it was before that
+        each = self._acknowledges
+        assert each is not None
+        count = end = 0
+        if len(data) % each.length == 0 and each.many.startswith(data):
+            count, end = len(data) // each.length, len(data)  # nothing else, however many
+        else:
+            lf, crlf = self._listener.acknowledgements
+            other = crlf if each is lf else lf
+            while True:
+                if data.startswith(other.line, end):
+                    each, other = other, each
+                elif not data.startswith(each.line, end):
+                    break
+                count, end = count + 1, end + each.length
+            self._acknowledges, self._acknowledgement = each, each.line
+            if 0 < len(data) - end < crlf.length and crlf.line.startswith(data[end:]):
+                self._part, self._plain, data = data[end:], False, data[:end]
         session.acknowledged += count
         self._acknowledgements_free -= count
         if self._acknowledgements_free < 0:
@@ -301,11 +323,10 @@ class Connection(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Whether nothing that was read waits to be carried out or answered."""
         session = self._session
-        return (
-            session is None
-            or self._closing
-            or (session.awaiting == 0 and (session.takes_commands or not session.is_active))
-        )
+        if session is None or self._closing:
+            return True
+        is_answered = session.awaiting == 0 and not session.is_held
+        return is_answered and (session.takes_commands or not session.is_active)
 
     def close_unless_closing(self) -> None:
         """Close a connection that has no session in the chat."""
@@ -345,7 +366,7 @@ class Connection(asyncio.Protocol):
                 return
             command = reader.next_command()
             if command is None:
-                self._plain = session.is_active and reader.buffered == 0
+                self._plain = session.is_active and not (reader.buffered or self._part)
                 if self._ended and session.awaiting == 0:
                     host.lost(session, Disconnect.GONE)
                 return
@@ -384,7 +405,8 @@ class Connection(asyncio.Protocol):
     def _charge_acknowledgements(self) -> None:
         count = _ACKNOWLEDGEMENTS_CHARGED - self._acknowledgements_free
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
-        self._charge_bytes(count * self._listener.acknowledgement_length)
+        assert self._acknowledges is not None
+        self._charge_bytes(count * self._acknowledges.length)
         self._set_reading()
 
     def _wait(self, seconds: float) -> None:
@@ -426,16 +448,15 @@ class Connection(asyncio.Protocol):
             return
         self._resting_fd = self._transport.get_extra_info("socket").fileno()
         self._transport.pause_reading()
-        unit = self._listener.acknowledgement_length
-        resting.add(self._resting_fd, self._heard_at_rest, unit)
+        assert self._acknowledges is not None, "it has acknowledged"
+        resting.add(self._resting_fd, self._heard_at_rest, self._acknowledges.length)
 
     def _heard_at_rest(self, data: bytes) -> None:
         """Take what came to a client at rest."""
-        session, each = self._session, self._acknowledgement
+        session = self._session
         assert session is not None, "it rests in a session"
-        assert each is not None, "and acknowledges"
-        if data.startswith(each):
-            data = self._take_acknowledgements(session, each, data)
+        if data:
+            data = self._take_acknowledgements(session, data)
             if not data:
                 return
         if self._end_rest():  # else it has acknowledged too much, and is not read for a while
