@@ -105,6 +105,10 @@ class Metrics:
 
         # Sessions and what they do.
         self.connections = gauge("connections", "Open client connections, entered or not.")
+        self.connections_limit = gauge(
+            "connections_limit",
+            "Client connections that the node takes: limits.connections, or what open files allow.",
+        )
         self.passwords_waiting = gauge(
             "passwords_waiting", "Passwords that wait to be verified, longest first."
         )
@@ -239,6 +243,9 @@ class Metrics:
         )
         self.event_loop_lag_last = gauge(
             "event_loop_lag_last_seconds", "How late the most recent timer came."
+        )
+        self.ops_evictions = counter(
+            "ops_evictions_total", "Idle connections of the operator's HTTP closed for newcomers."
         )
         Info("tertulia_build", "What runs here.", registry=registry).info(
             {"version": version, "python": platform.python_version()}

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import resource
 import socket
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from tertulia import logs, tracing
+from tertulia import logs, open_files, tracing
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.devices import Devices
 from tertulia.chat.hashing import Hashing
@@ -31,6 +30,7 @@ from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.chatte import ChatteVoice
 from tertulia.dialects.contract import Voice
 from tertulia.dialects.protocollo import ProtocolloVoice
+from tertulia.domain.addresses import host_port
 from tertulia.edge import ops
 from tertulia.edge.binding import explain
 from tertulia.edge.draining import AT_ONCE, Spread, send_away
@@ -67,18 +67,16 @@ def run(settings: Settings) -> int:
     logs.configure(settings.log, node=settings.node_id)
     # A second series for each counter, which no query here uses. (The library left it untyped.)
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    _raise_file_limit()
+    if (files := open_files.allow_all()) < open_files.LEAST:
+        raise Misconfigured(
+            f"a process may have {files} open files here, and a node needs {open_files.LEAST} and one for "
+            "each client: allow it more (ulimit -n, LimitNOFILE)"
+        )
     # Connections come and go by counting references. Looking for cycles among all of them again and
     # again costs about a tenth of the CPU time of a busy room.
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
     return uvloop.run(_serve(settings))
-
-
-def _raise_file_limit() -> None:
-    """Allow as many open files as the system lets this process have: each client is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(settings: Settings) -> int:
@@ -177,7 +175,9 @@ class Node:
                 _log.warning("redis should be set otherwise", advice=advice)
         self._observe()
         stack.callback(self._lag.stop)
-        await self._listeners.open(self._rooms)
+        links = sum(store.most_connections for store in self._stores.values())
+        others = open_files.Others(links, ops.MOST_CONNECTIONS)
+        await self._listeners.open(self._rooms, others)
         self._starting = False
         self._notifier.ready(self._status())
         stack.callback(Pulse(self._notifier, self._loop, self._status).stop)
@@ -247,16 +247,18 @@ class Node:
 
     async def _serve_ops(self, stack: AsyncExitStack) -> None:
         host, port = self._settings.ops.host, self._settings.ops.port
+        most = open_files.set_aside(ops.MOST_CONNECTIONS, open_files.allowed())
         try:
-            server = await ops.serve(
-                host, port, registry=self._metrics.registry, not_ready=self._not_ready
-            )
+            servers = await ops.serve(
+                host, port, registry=self._metrics.registry, not_ready=self._not_ready,
+                most_connections=most, evicting=self._metrics.ops_evictions.inc,
+            )  # fmt: skip
         except OSError as error:
             raise Misconfigured(explain(error, "ops", host, port, "ops")) from error
-        stack.callback(server.close)
-        port = server.sockets[0].getsockname()[1]
-        url = f"http://{host}:{port}"
-        self._ops_address = f"{host}:{port}"
+        stack.callback(servers.close)
+        port = servers.sockets[0].getsockname()[1]
+        self._ops_address = host_port(host, port)
+        url = f"http://{self._ops_address}"
         _log.info("listening", dialect="ops", host=host, port=port, chat=None, tls=False, url=url)
 
     async def _open(self, chat: str, access: Access, alone: bool) -> None:

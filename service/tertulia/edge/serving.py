@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+import structlog
+
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.limits import ConnectionCounts, Seldom
 from tertulia.edge.resting import Resting
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings
@@ -15,6 +17,10 @@ CLOSING_SECONDS: Final = 5.0
 """For how long a client may keep a connection that the service has closed."""
 _IPV4_CLOTHES: Final = "::ffff:"
 _ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
+COMPLAINT_SECONDS: Final = 60.0
+"""Between two log lines about what may happen with every connection."""
+
+_log = structlog.get_logger(__name__)
 
 Client = tuple[str, int]
 """The address and port that a client comes from."""
@@ -200,8 +206,20 @@ class Listener:
     acknowledgements: bytes = field(init=False)
     """Many, and nothing else: what a client that received many messages sends in one go."""
     acknowledgement_length: int = field(init=False)
+    _refusals: dict[Disconnect, Seldom] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         acknowledgement = self.acknowledgement or b""
         self.acknowledgements = acknowledgement * _ACKNOWLEDGEMENTS_AT_ONCE
         self.acknowledgement_length = len(acknowledgement)
+
+    def turn_away(self, transport: asyncio.Transport, reason: Disconnect) -> None:
+        """Close a connection that can't be had. At once: to wait for its client is to hold it."""
+        self.metrics.disconnects(reason).inc()
+        seldom = self._refusals.setdefault(reason, Seldom(COMPLAINT_SECONDS))
+        if count := seldom.due(self.loop.time()):
+            _log.warning(
+                "clients are turned away",
+                dialect=self.dialect, reason=reason.label, count=count, connections=self.counts.open,
+            )  # fmt: skip
+        transport.close()

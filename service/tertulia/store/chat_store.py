@@ -105,6 +105,11 @@ class ChatStore:
         self._where = access.shown
 
     @property
+    def most_connections(self) -> int:
+        """How many it may have to make at once, when Redis comes back."""
+        return len(self._links) * (1 + self._servers.asked_at_once)
+
+    @property
     def node(self) -> str:
         return self._member.node
 

@@ -9,6 +9,7 @@ from tertulia.clients.admin.asking import Answer, asking
 from tertulia.clients.admin.desk import Desk
 from tertulia.clients.admin.spans import ago, iso, local
 from tertulia.clients.admin.tables import printable, table
+from tertulia.domain.addresses import host_port
 from tertulia.domain.bans import Ban
 from tertulia.domain.nicknames import fold
 from tertulia.domain.orders import Action
@@ -83,7 +84,7 @@ async def who(desk: Desk, chat: str | None) -> Answer:
 def _place(address: str | None, port: int | None) -> str | None:
     if not address:
         return None
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return address if port is None else host_port(address, port)
 
 
 async def list_bans(desk: Desk, chat: str | None) -> Answer:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from tertulia.clients.load import dialects
+from tertulia.domain.addresses import host_port
 
 CLIENTS_PER_SOURCE: Final = 20_000
 """Clients of one source address. A source has some 28,000 ports for one service, and some are taken."""
@@ -32,8 +33,12 @@ class Target(msgspec.Struct, frozen=True):
     port: int
 
     def __str__(self) -> str:
-        host = f"[{self.name}]" if ":" in self.name else self.name
-        return f"{self.dialect} {host}:{self.port}"
+        return f"{self.dialect} {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Host and port, as given."""
+        return host_port(self.name, self.port)
 
     @property
     def family(self) -> socket.AddressFamily:
