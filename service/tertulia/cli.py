@@ -1,5 +1,6 @@
 """The command ``tertulia``: parses and calls."""
 
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -26,6 +27,22 @@ _WRONG = options.FAILED
 @click.version_option(package_name="tertulia", message="%(package)s %(version)s")
 def main() -> None:
     """One chat behind several old protocols, on several nodes over one Redis."""
+    _open_standard_files()
+
+
+def _open_standard_files() -> None:
+    """Have those that were closed lead nowhere.
+
+    A number that is free goes to the next file or socket, and to that would go what is told there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(
+                os.open(os.devnull, os.O_RDWR), True
+            )  # the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _address(

@@ -85,6 +85,7 @@ class Metrics:
         chats: Iterable[str],
         version: str,
         certificates: Iterable[str] = (),
+        dropped_lines: Tally | None = None,
     ) -> None:
         self.registry = registry
         dialects = tuple(dialects)
@@ -246,6 +247,13 @@ class Metrics:
         )
         self.ops_evictions = counter(
             "ops_evictions_total", "Idle connections of the operator's HTTP closed for newcomers."
+        )
+        Tallies(
+            "tertulia_log_lines_dropped",
+            "Lines of the log that were not written: too many waited, or nobody reads it.",
+            (),
+            [((), dropped_lines or Tally())],
+            registry,
         )
         Info("tertulia_build", "What runs here.", registry=registry).info(
             {"version": version, "python": platform.python_version()}

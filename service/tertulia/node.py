@@ -36,6 +36,7 @@ from tertulia.edge.binding import explain
 from tertulia.edge.draining import AT_ONCE, Spread, send_away
 from tertulia.edge.lag import LagTimer
 from tertulia.listeners import DEVICE, Listeners, name_of
+from tertulia.log_writer import LogWriter
 from tertulia.metrics import Metrics
 from tertulia.sd_notify import Notifier, Pulse
 from tertulia.settings import ListenerSettings, Settings, default_node_id
@@ -46,6 +47,7 @@ from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore, StoreFailed
 from tertulia.store.embedded import EmbeddedRedis
 from tertulia.store.server_program import DataDirUnusable, EmbeddedError, NoServer
+from tertulia.tallies import Tally
 
 _log = structlog.get_logger("tertulia.node")
 
@@ -59,12 +61,15 @@ VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
 """Every dialect of a room: how a listener's settings make its voice."""
 _HURRY_SECONDS = 1.0
 """What is left for leaving in order after a second signal."""
+_LAST_WORDS_SECONDS = 1.0
+"""For the last lines of the log to be written, where nobody reads it."""
 
 
 def run(settings: Settings) -> int:
     """Run a node until it is told to stop; return the process' exit status. Raises StartError."""
-    settings = settings.model_copy(update={"node_id": settings.node_id or default_node_id()})
-    logs.configure(settings.log, node=settings.node_id)
+    node_id = settings.node_id or default_node_id()
+    settings = settings.model_copy(update={"node_id": node_id})
+    log = logs.begin(settings.log, node=node_id)
     # A second series for each counter, which no query here uses. (The library left it untyped.)
     disable_created_metrics()  # type: ignore[no-untyped-call]
     if (files := open_files.allow_all()) < open_files.LEAST:
@@ -76,16 +81,25 @@ def run(settings: Settings) -> int:
     # again costs about a tenth of the CPU time of a busy room.
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
-    return uvloop.run(_serve(settings))
+    try:
+        return uvloop.run(_serve(settings, log))
+    except StartError:
+        raise
+    except Exception:
+        # In its place behind all other lines; Python itself would wait for whoever reads it.
+        _log.exception("the node failed")
+        return StartError.status
+    finally:
+        log.flush(_LAST_WORDS_SECONDS)
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, log: LogWriter) -> int:
     stop = Stop()
-    heed_signals(stop)
+    heed_signals(stop, partial(log.flush, _LAST_WORDS_SECONDS))
     notifier = Notifier.from_environment()
     async with AsyncExitStack() as stack:
         try:
-            node = Node(settings, stop, notifier)
+            node = Node(settings, stop, notifier, log.dropped)
             heed_hangup(stop, node.reload)
             if not await _started(node, stack, stop):
                 return 0
@@ -119,7 +133,9 @@ async def _started(node: "Node", stack: AsyncExitStack, stop: Stop) -> bool:
 class Node:
     """The parts of a node, and the order in which they come and go."""
 
-    def __init__(self, settings: Settings, stop: Stop, notifier: Notifier) -> None:
+    def __init__(
+        self, settings: Settings, stop: Stop, notifier: Notifier, dropped_lines: Tally
+    ) -> None:
         self._settings = settings
         self._stop = stop
         self._notifier = notifier
@@ -140,6 +156,7 @@ class Node:
             chats={listener.chat for listener in settings.listeners},
             version=self._version,
             certificates=(name_of(it) for it in settings.listeners if it.certificate),
+            dropped_lines=dropped_lines,
         )
         self._listeners = Listeners(settings, VOICES, self._metrics, self._loop)
         self._connections = self._listeners.connections

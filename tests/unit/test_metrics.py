@@ -99,6 +99,7 @@ def test_every_metric_is_there(metrics: Metrics, registry: CollectorRegistry) ->
         ("fencings", "counter"),
         ("joins", "counter"),
         ("leaves", "counter"),
+        ("log_lines_dropped", "counter"),
         ("messages", "counter"),
         ("ops_evictions", "counter"),
         ("passwords_waiting", "gauge"),
