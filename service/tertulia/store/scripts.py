@@ -20,7 +20,7 @@ class Script:
 
     def __init__(self, *files: str) -> None:
         """Put together libraries and, last, the script."""
-        text = "".join((_LUA / f"{name}.lua").read_text() for name in ("append", *files))
+        text = "".join((_LUA / f"{name}.lua").read_text("utf-8") for name in ("append", *files))
         self.plain = _form(text)
         # What is published to a shard does not go round the whole cluster.
         self.sharded = _form(text.replace("redis.call('PUBLISH'", "redis.call('SPUBLISH'"))
