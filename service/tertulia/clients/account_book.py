@@ -8,7 +8,7 @@ from typing import Self
 from argon2 import PasswordHasher
 
 from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
-from tertulia.domain.nicknames import fold, is_valid
+from tertulia.domain.nicknames import fold, is_valid, is_well_formed
 from tertulia.store.access import Access
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
@@ -105,7 +105,9 @@ class AccountBook:
         return Account((nickname or key.encode()).decode(), moment, bool(login), int(pending))
 
     async def _require(self, nickname: str) -> None:
-        if not await self._link.call("EXISTS", self._keys.account(fold(nickname))):
+        if not is_well_formed(nickname) or not await self._link.call(
+            "EXISTS", self._keys.account(fold(nickname))
+        ):
             raise AccountProblem(f"there is no account {nickname!r}: account list shows all")
 
 
