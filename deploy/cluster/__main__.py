@@ -2,9 +2,9 @@
 
     make cluster                        Redis, three nodes, HAProxy, Prometheus; until Ctrl-C
     deploy/cluster/ctl status           what runs
-    deploy/cluster/ctl kill node2       as a crash
+    deploy/cluster/ctl kill node2       as a crash; or redis, haproxy, prometheus
     deploy/cluster/ctl drain node2      as a rolling upgrade: SIGTERM, and wait for its end
-    deploy/cluster/ctl start node2      again, or one more (node4)
+    deploy/cluster/ctl start node2      again, whatever was killed; or one node more (node4)
     deploy/cluster/ctl restart redis
     deploy/cluster/ctl stop
 

@@ -115,7 +115,7 @@ def node(layout: Layout, name: str) -> Part:
 
 
 def balancer(layout: Layout, program: str) -> Part:
-    """Return HAProxy with the configuration of the deployment; it is well when it has seen the nodes."""
+    """Return HAProxy with the configuration of the deployment; it is well when it has seen who is ready."""
     environment = {f"BIND_{it.upper()}": layout.address(it) for it in DIALECTS}
     environment["BIND_STATS"] = layout.address("balancer")
     for name in NODES:
@@ -127,7 +127,14 @@ def balancer(layout: Layout, program: str) -> Part:
     return Part(
         "haproxy",
         command,
-        lambda: _has_checked_all(layout) and all(takes_newcomers(layout, it) for it in FIRST_NODES),
+        lambda: (
+            _has_checked_all(layout)
+            and all(
+                takes_newcomers(layout, it)
+                for it in NODES
+                if answers(layout, f"{it}.ops", "/readyz")
+            )
+        ),
         environment,
     )
 

@@ -18,6 +18,13 @@ _STOP_SECONDS: Final = 15.0
 _WATCH_SECONDS: Final = 0.2
 _DRAIN_SECONDS: Final = 60.0
 
+_KILLED: Final = {
+    "redis": "the nodes wait for it",
+    "haproxy": "who came in through it is disconnected, and nobody comes in",
+    "prometheus": "nothing is measured",
+}
+"""What that means; a node is buried by the others."""
+
 Say = Callable[[str], None]
 
 
@@ -143,15 +150,14 @@ class Supervisor:
         elif what == "restart":
             await self._restart(whom, say)
         elif what == "start":
-            await self._start_node(whom, say)
-        else:
+            await self._start_again(whom, say)
+        elif what == "kill":
             child = self._running(whom)
-            if what == "kill":
-                child.send(signal.SIGKILL)
-                await child.ended(5)
-                say(f"{whom} is killed; the others bury it.")
-            else:
-                await self._drain(whom, child, say)
+            child.send(signal.SIGKILL)
+            await child.ended(5)
+            say(f"{whom} is killed; {_KILLED.get(whom, 'the others bury it')}.")
+        else:
+            await self._drain(whom, say)
 
     def _tell_status(self, say: Say) -> None:
         for name, child in sorted(self._children.items()):
@@ -167,7 +173,10 @@ class Supervisor:
             raise ClusterError(f"{name} does not run; these do: {running}")
         return child
 
-    async def _drain(self, name: str, child: Child, say: Say) -> None:
+    async def _drain(self, name: str, say: Say) -> None:
+        child = self._running(name)
+        if name not in NODES:
+            raise ClusterError(f"only nodes drain: deploy/cluster/ctl restart {name}")
         began = time.monotonic()
         child.send(signal.SIGTERM)
         await wait(
@@ -180,15 +189,26 @@ class Supervisor:
             raise ClusterError(f"{name} has not ended after {_DRAIN_SECONDS:g} s")
         say(f"{name} has ended with {child.status} after {time.monotonic() - began:.0f} s.")
 
-    async def _start_node(self, name: str, say: Say) -> None:
-        if name not in NODES:
-            raise ClusterError(f"there is no {name}: the nodes are {', '.join(NODES)}")
+    async def _start_again(self, name: str, say: Say) -> None:
         known = self._children.get(name)
         if known is not None and known.is_running:
             raise ClusterError(f"{name} runs already")
+        if name in NODES:
+            await self._start_node(name, say)
+        elif known is not None:
+            await self._start(known.part).well()
+            say(f"{name} runs again.")
+        else:
+            names = ", ".join(sorted({*NODES, *self._children}))
+            raise ClusterError(f"there is no {name}: there are {names}")
+
+    async def _start_node(self, name: str, say: Say) -> None:
         child = self._start(parts.node(self._layout, name))
         await child.well()
         parts.watch(self._layout, [it for it in NODES if it in self._children])
+        if not self._children["haproxy"].is_running:
+            say(f"{name} is ready, but the balancer does not run: deploy/cluster/ctl start haproxy")
+            return
         await wait(
             lambda: parts.takes_newcomers(self._layout, name), 15, f"the balancer does not see {name}"
         )  # fmt: skip
