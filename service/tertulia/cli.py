@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
@@ -22,7 +23,26 @@ _T = TypeVar("_T")
 _WRONG = options.FAILED
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Also those with many options of their own, which are only read where they are asked for."""
+
+    _ELSEWHERE: ClassVar = {
+        "admin": ("tertulia.clients.admin.command", "admin"),
+        "load": ("tertulia.clients.load.command", "command"),
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self._ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, name = self._ELSEWHERE[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tertulia", message="%(package)s %(version)s")
 def main() -> None:
     """One chat behind several old protocols, on several nodes over one Redis."""
@@ -195,26 +215,6 @@ def device(port: int, server: dict[str, str], host: str | None, folder: Path | N
     except StartError as error:
         click.echo(f"tertulia: {error}", err=True)
         sys.exit(_WRONG)
-
-
-@main.command("load", add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def load_service(arguments: tuple[str, ...]) -> None:
-    """Put load on a service and check what it delivers."""
-    # Only here: its many options are its own affair.
-    from tertulia.clients.load.command import command
-
-    command.main(list(arguments), prog_name="tertulia load")
-
-
-@main.command("admin", add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def administer(arguments: tuple[str, ...]) -> None:
-    """Look after the whole deployment: nodes, people, bans, the log."""
-    # Only here: its many commands are their own affair.
-    from tertulia.clients.admin.command import admin
-
-    admin.main(list(arguments), prog_name="tertulia admin")
 
 
 @main.group()
