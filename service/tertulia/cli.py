@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, TypeVar
 
 import click
 
@@ -219,7 +219,7 @@ def device(port: int, server: dict[str, str], host: str | None, folder: Path | N
 
 @main.group()
 def account() -> None:
-    """Make, change, delete and list accounts.
+    """Make, change, delete, list and copy accounts.
 
     They work on the Redis of the settings; without one, on that of the node that runs on the data
     folder. A password is asked for, or read from standard input: never an option, which others see.
@@ -269,6 +269,53 @@ def list_accounts(chat: str, **given: Any) -> None:
     for each in accounts:
         here = "in" if each.is_logged_in else "-"
         click.echo(f"{each.nickname:32}  {each.since:%Y-%m-%d %H:%M}  {here:6}  {each.pending}")
+
+
+@account.command("export")
+@_for_account
+def export_accounts(chat: str, **given: Any) -> None:
+    """Print all accounts, one a line in JSON, for import.
+
+    There are the passwords' hashes in it: whoever reads it can try passwords.
+    """
+    import msgspec
+
+    for each in _with_accounts(given, chat, lambda book: book.copies()):
+        click.echo(msgspec.json.encode(each))
+
+
+@account.command("import")
+@click.argument("file", type=click.File("rb"))
+@_for_account
+def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
+    """Make the accounts of a FILE that export printed; - is standard input.
+
+    One that there is already is left as it is. Exit status 1 where any was not made; which, and why,
+    stands on standard error.
+    """
+    import msgspec
+
+    from tertulia.clients.account_book import AccountBook, AccountProblem, Copied
+
+    try:
+        copied = msgspec.json.Decoder(Copied).decode_lines(file.read())
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"this is not what account export prints: {error}") from None
+
+    async def put(book: AccountBook) -> int:
+        made = 0
+        for each in copied:
+            try:
+                await book.put(each)
+                made += 1
+            except AccountProblem as error:
+                click.echo(f"tertulia: {error}", err=True)
+        return made
+
+    made = _with_accounts(given, chat, put)
+    click.echo(f"made {made} of {len(copied)} accounts")
+    if made < len(copied):
+        sys.exit(_WRONG)
 
 
 def _asked_for_password() -> str:
