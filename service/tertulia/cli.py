@@ -199,7 +199,15 @@ def settings() -> None:
     help="Where histories and downloads are kept.  [default: $XDG_DATA_HOME/tertulia-device or "
     "~/.local/share/tertulia-device]",
 )
-def device(port: int, server: dict[str, str], host: str | None, folder: Path | None) -> None:
+@click.option(
+    "--classic",
+    is_flag=True,
+    help="Those whom you chat with have the old program: split what you say into pieces that it has room "
+    "for, of 119 bytes.",
+)
+def device(
+    port: int, server: dict[str, str], host: str | None, folder: Path | None, classic: bool
+) -> None:
     """Chat from this terminal, as a device that listens on PORT for others.
 
     Type help for what you can type.
@@ -211,7 +219,7 @@ def device(port: int, server: dict[str, str], host: str | None, folder: Path | N
         raise click.BadParameter(f"{server['port']} is no port.", param_hint="--server")
     folder = folder or default_folder()
     try:
-        run(Options(port, server["host"], int(server["port"]), host, folder))
+        run(Options(port, server["host"], int(server["port"]), host, folder, classic))
     except StartError as error:
         click.echo(f"tertulia: {error}", err=True)
         sys.exit(_WRONG)

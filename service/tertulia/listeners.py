@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from tertulia.chat.door import Door
+from tertulia.chat.door import DeviceDoor, Door
 from tertulia.chat.fanout import Crowd, OneByOne
 from tertulia.chat.room import Room
 from tertulia.dialects.browser import BrowserVoice
@@ -152,7 +152,7 @@ class Listeners:
         limits = self._settings.limits
         host: Host
         if settings.dialect == DEVICE:
-            host, acknowledgement = room.devices, None
+            host, acknowledgement = DeviceDoor(room.devices, settings.answer_bytes), None
             patience = Patience(limits.operation_seconds, True, Disconnect.OPERATION_TIMEOUT)
         else:
             voice = self._voices[settings.dialect](settings)

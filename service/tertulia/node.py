@@ -50,7 +50,7 @@ from tertulia.store.server_program import DataDirUnusable, EmbeddedError, NoServ
 _log = structlog.get_logger("tertulia.node")
 
 VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
-    "chatte": lambda listener: ChatteVoice(listener.encoding),
+    "chatte": lambda listener: ChatteVoice(listener.encoding, listener.wording),
     "protocollo": lambda listener: ProtocolloVoice(
         listener.wording, listener.encoding, listener.prompt
     ),
@@ -233,6 +233,7 @@ class Node:
             for room in self._rooms.values():
                 room.drain()
             if stop.hurried.is_set():
+                await self._abort_connections()
                 return
         finally:
             if hurrying is not None:
@@ -317,9 +318,12 @@ class Node:
             async with asyncio.timeout_at(deadline):
                 await self._connections.wait_for_none()
         except TimeoutError:
-            for connection in self._connections:
-                connection.abort()
-            await asyncio.sleep(0)
+            await self._abort_connections()
+
+    async def _abort_connections(self) -> None:
+        for connection in self._connections:
+            connection.abort()
+        await asyncio.sleep(0)
 
     # --- What operators see ----------------------------------------------------------------------
 

@@ -87,6 +87,18 @@ def _in_order(section: BaseModel, *names: str) -> None:
         )
 
 
+CLASSIC_ANSWER_BYTES = 199
+"""What the old device program has room for, in an array of 200."""
+MIN_ANSWER_BYTES = 100
+"""So that a line of operation 100 fits, whoever it is about."""
+MAX_ANSWER_BYTES = 65_535
+"""What a string of ``device`` holds."""
+
+
+def _is_classic_device(data: Mapping[str, object]) -> bool:
+    return (data.get("dialect"), data.get("wording")) == ("device", "classic")
+
+
 class ListenerSettings(_Section):
     """One address on which clients of one dialect are accepted."""
 
@@ -106,13 +118,24 @@ class ListenerSettings(_Section):
         description="The chat that its clients enter, so that one node may serve several.",
     )
     encoding: Literal["utf-8", "latin-1"] = Field(
-        default="utf-8", description="How text is written, as old clients cannot read UTF-8."
+        default="utf-8",
+        description="How text is written, as old clients cannot read UTF-8; in `latin-1` is "
+        "transliterated what that has no sign for.",
     )
 
     wording: Literal["page", "classic"] = Field(
         default="page",
-        description="`protocollo` only: the words of its page, or exactly what the old desktop client "
-        "parses, in Latin-1.",
+        description="`chatte` and `protocollo`: the words of its page, or what the author's old client wants "
+        "beyond them; of `protocollo`, exactly what that parses, in Latin-1. `device`: `classic` for the old "
+        "program, which has room for short answers only.",
+    )
+    answer_bytes: int = Field(
+        default_factory=lambda data: CLASSIC_ANSWER_BYTES if _is_classic_device(data) else 0,
+        ge=0,
+        le=MAX_ANSWER_BYTES,
+        description="`device` only: bytes that an answer of 100, 200 or 20 may have, as old programs have "
+        "room for no more; what does not fit is shown the next time. At least 100; 0: no bound.",
+        json_schema_extra={"shown": "0; 199 where `wording` is `classic`"},
     )
     prompt: str = Field(
         default="",
@@ -137,6 +160,17 @@ class ListenerSettings(_Section):
         description="The PEM file with the certificate's private key, without a password.",
         json_schema_extra={"shown": "in the certificate's file"},
     )
+
+    @field_validator("answer_bytes")
+    @classmethod
+    def _holds_a_line(cls, value: int) -> int:
+        if 0 < value < MIN_ANSWER_BYTES:
+            raise PydanticCustomError(
+                "refused",
+                "{value} is too little for a line: it should be 0, for no bound, or at least {least}",
+                {"value": value, "least": MIN_ANSWER_BYTES},
+            )
+        return value
 
     @field_validator("certificate", "key")
     @classmethod

@@ -45,6 +45,8 @@ class RecordingFollower:
         self.roster = Roster()
         self.fencings = 0
         self.renumberings = 0
+        self.gaps: list[Position] = []
+        """Up to where something was lost."""
         self.done_with: int | None = None
         """The number of the last letter that is done with; None: all that came."""
         self.trimmed = False
@@ -121,6 +123,11 @@ class RecordingFollower:
         self._enter("seated")
         self.seatings.append(list(members))
         self.roster.replace(self.seatings[-1])
+        self._inside = False
+
+    def missed(self, position: Position) -> None:
+        self._enter("missed")
+        self.gaps.append(position)
         self._inside = False
 
     def banned(self, bans: Iterable[Ban]) -> None:

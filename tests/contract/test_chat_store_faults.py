@@ -357,6 +357,11 @@ async def test_entries_lost_for_good_are_counted_and_the_room_is_seated_anew(
     first, last = (two.follower.entries[i].position.offset for i in (0, -1))
     assert lost == last - first + 1 - len(two.follower.entries)
     assert lost > 0
+    # Whoever followed is told, once, where it goes on.
+    (gap,) = two.follower.gaps
+    assert gap.offset + 1 in [it.position.offset for it in two.follower.entries]
+    assert two.follower.calls.index("missed") > two.follower.calls.index("seated")
+    assert one.follower.gaps == []
     assert two.follower.said == [*flood[-len(two.follower.said) + 1 :], "are you there?"]
     assert [m.nickname for m in two.follower.seatings[-1]] == ["andy", "carl", "dora"]
     assert two.follower.nicknames == ["andy", "carl", "dora"]

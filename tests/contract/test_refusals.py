@@ -8,6 +8,7 @@ import pytest
 
 from harness import engines
 from harness.engines import Engine
+from harness.redis_groups import shard
 from harness.redis_refusals import Refusals
 from harness.redis_server import RedisServer, running_redis
 from harness.waiting import until
@@ -111,15 +112,15 @@ async def test_a_script_that_an_operator_ends_may_be_sent_again(
 
 async def test_a_cluster_that_is_down_may_be_asked_again() -> None:
     """Where it serves reads then, scripts begin, and are refused when they write."""
-    options = ("--cluster-enabled", "yes", "--cluster-allow-reads-when-down", "yes")
     for engine in engines.at_hand():
-        with running_redis(fsync="no", program=engine.program, options=options) as server:
-            server.do("CLUSTER ADDSLOTS", server.do("CLUSTER KEYSLOT", "{k}"))
+        server = shard("--cluster-allow-reads-when-down", "yes", program=engine.program)
+        try:
+            server.start().do("CLUSTER ADDSLOTS", server.do("CLUSTER KEYSLOT", "{k}"))
             connection = await connected(server)
-            try:
-                error = await refused(connection, *WRITE)
-            finally:
-                connection.end()
+            error = await refused(connection, *WRITE)
+            connection.end()
+        finally:
+            server.close()
         assert translate(error).cause is RetryCause.CLUSTER, (engine, error)
 
 

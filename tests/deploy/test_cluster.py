@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from deploy.made_cluster import CTL, MadeCluster, needs_programs
-from deploy.tools import ROOT
+from deploy.tools import ROOT, packaged
 from harness.browser_client import BrowserClient
 from harness.chatte_client import ChatteClient
 from harness.load import assert_promises_kept, lost, settle, under_load
@@ -158,6 +158,8 @@ async def test_three_hundred_people_while_nodes_and_redis_come_and_go(cluster: M
 
 def test_the_tour_is_as_printed(cluster: MadeCluster) -> None:
     """Each command of the tour, in one shell; ``…`` stands for whatever it may be."""
+    packaged("nc", "netcat-openbsd")
+    packaged("curl")
     before, blocks = tour()
     assert before[0] == "make cluster"
     assert re.fullmatch(pattern(before[1:], cluster), cluster.output, re.DOTALL), cluster.output

@@ -83,7 +83,7 @@ class House:
         """Nodes that were told to drain."""
         self._metrics = Metrics(
             self.registry,
-            dialects=["plain", "silent", "patient", "framed", "chatte"],
+            dialects=["plain", "silent", "patient", "framed", "deaf", "chatte"],
             chats=["main"],
             version="test",
         )

@@ -6,7 +6,7 @@ from tertulia.domain.disconnects import Disconnect
 
 
 class RecordingOutbox:
-    """What ``chat.session.Outbox`` asks for. The kernel takes everything at once unless told not to."""
+    """What rooms and devices ask of a connection. The kernel takes everything at once unless told not to."""
 
     def __init__(self) -> None:
         self._unread = bytearray()
@@ -17,6 +17,11 @@ class RecordingOutbox:
         self.unsent = 0
         """Bytes that the kernel has not taken."""
         self.closed: Disconnect | None = None
+        self.is_cut = False
+        """Whether both halves are closed."""
+        self.unheard = False
+        self.parted = False
+        """Whether our half is closed and the client is still heard."""
         self.written_after_close = b""
         self.proceeds = 0
         """How often it was asked for further commands."""
@@ -46,11 +51,23 @@ class RecordingOutbox:
         assert self.closed is None, f"closed twice: {self.closed}, {reason}"
         self.closed = reason
 
+    def cut(self, reason: Disconnect) -> None:
+        self.close(reason)
+        self.is_cut = True
+
+    def part(self) -> None:
+        assert self.closed is None and not self.parted
+        self.parted = True
+
     def proceed(self) -> None:
         self.proceeds += 1
 
     def read(self) -> list[str]:
         """Return the lines that were written since the last look."""
-        lines = self._unread.decode().splitlines()
+        return self.take().decode().splitlines()
+
+    def take(self) -> bytes:
+        """Return the bytes that were written since the last look."""
+        taken = bytes(self._unread)
         self._unread.clear()
-        return lines
+        return taken

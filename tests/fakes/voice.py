@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from tertulia.dialects.contract import Place, Refusal, Welcome
 from tertulia.domain.commands import Command, Faulty
+from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -52,6 +53,8 @@ class PlainVoice:
     keeps: ClassVar[bool] = False
     acknowledges_all: ClassVar[bool] = True
     acknowledgement: ClassVar[bytes | None] = None
+
+    deaf_seconds: ClassVar[float] = 0.0
 
     def reader(self) -> PlainReader:
         return PlainReader()
@@ -103,11 +106,13 @@ class PlainVoice:
             return _line("whispered", event.sender, event.text)
         return _line("undelivered", event.recipient, event.text)
 
-    def farewell(self) -> bytes:
-        return _line("farewell")
+    def missed(self, place: Place) -> bytes:
+        return _line("missed", str(place.offset))
 
-    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
-        return _line("banned" if is_ban else "kicked", reason)
+    def farewell(self, reason: Disconnect, words: str = "") -> bytes:
+        if reason in _WORDLESS:
+            return b""
+        return _line("farewell" if reason is Disconnect.LEFT else reason.label, words)
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,14 @@ class PatientVoice(PlainVoice):
 
 
 @dataclass(frozen=True)
+class DeafVoice(PlainVoice):
+    """Its clients can read nothing for a moment after the welcome."""
+
+    name: ClassVar[str] = "deaf"
+    deaf_seconds: ClassVar[float] = 2.0
+
+
+@dataclass(frozen=True)
 class FramedVoice(PlainVoice):
     """A session can be resumed; what belongs to one entry is in brackets, with its place."""
 
@@ -137,6 +150,9 @@ class FramedVoice(PlainVoice):
     def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
         inner = b", ".join(piece.strip() for piece in pieces)
         return b"%d [%s]\n" % (place.offset, inner) if inner else b""
+
+
+_WORDLESS = (Disconnect.GONE, Disconnect.BROKEN, Disconnect.SLOW_READER)
 
 
 def _line(*words: str) -> bytes:

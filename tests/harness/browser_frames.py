@@ -92,6 +92,11 @@ class ForbiddenFrame(_Strict, frozen=True, tag="forbidden"):
     pass
 
 
+class MissedFrame(_Strict, frozen=True, tag="missed"):
+    epoch: Epoch
+    offset: Offset
+
+
 class KickedFrame(_Strict, frozen=True, tag="kicked"):
     reason: str
 
@@ -114,6 +119,7 @@ Frame = (
     | KeptFrame
     | FailedFrame
     | ForbiddenFrame
+    | MissedFrame
     | KickedFrame
     | BannedFrame
     | ErrorFrame

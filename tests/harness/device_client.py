@@ -176,6 +176,16 @@ class DeviceClient:
                     rest += data
         return rest
 
+    @property
+    def has_end(self) -> bool:
+        """Whether the service has closed its half, and nothing that it said is unread."""
+        return self._reader.at_eof()
+
+    async def ends_in_order(self, within: float = WITHIN) -> bytes:
+        """Do as ``rest`` does. Raises ConnectionError where the service ends it by a reset."""
+        async with asyncio.timeout(within):
+            return await self._reader.read()
+
     async def _line(self, within: float) -> str:
         async with asyncio.timeout(within):
             line = await self._reader.readline()

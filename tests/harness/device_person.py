@@ -34,8 +34,9 @@ class Person:
         *,
         host: str | None = None,
         columns: int = 100,
+        classic: bool = False,
     ) -> None:
-        """Start it in a folder; ``host`` is the address to listen on."""
+        """Start it in a folder; ``host`` is the address to listen on, ``classic`` for old partners."""
         self._reserved = reserved_port()
         self.port: int = self._reserved.getsockname()[1]
         self.folder = folder
@@ -51,6 +52,7 @@ class Person:
                 *(sys.executable, "-c", command, "device", str(self.port)),
                 *("--server", server, "--dir", str(folder / "kept")),
                 *(("--host", host) if host else ()),
+                *(("--classic",) if classic else ()),
             ],
             stdin=inner,
             stdout=inner,

@@ -31,6 +31,8 @@ ADMINISTRATOR = "G> Ora sei amministratore"
 FORBIDDEN = "G> permesso negato"
 UNKNOWN = "G> destinatario sconosciuto: "
 TOO_LONG = "G> riga troppo lunga"
+RESTARTS = "G> il server si riavvia: rientrate tra poco"
+MISSED = "G> qui mancano dei messaggi"
 _UNDELIVERED = "G> messaggio non recapitato a "
 
 _PUBLIC = re.compile(r"([A-Za-z0-9._+-]+)\.@[gG]> (.*)", re.DOTALL)
@@ -225,11 +227,16 @@ class ProtocolloClient(ChatteClient):
                     self._whispers.remove(sent)
                     self.history.add(RefusedPrivate(now, sent.recipient, sent.text))
                     break
-        elif line not in (FORBIDDEN, TOO_LONG):
+        elif line not in (FORBIDDEN, TOO_LONG, RESTARTS, MISSED):
             self._unexpected(line)
 
 
 class ClassicClient(ProtocolloClient):
-    """The old desktop client: its words, in Latin-1."""
+    """The old desktop client: its words, in Latin-1. It can read once it has sent its first line."""
 
     wording: ClassVar[Wording] = CLASSIC
+
+    def _entering(self, line: str) -> None:
+        super()._entering(line)
+        if self.welcomed:
+            self.write("null", "")

@@ -143,23 +143,26 @@ class WatchedRedis:
         )
 
 
+def shard(*options: str, program: str = "") -> RedisServer:
+    """Prepare a server that is, or will be, part of a cluster."""
+    server = RedisServer(options=("--cluster-enabled", "yes", *options), program=program)
+    # Its bus is 10,000 further on, and should be below what the system takes for itself as well.
+    while server.port >= 22_700:
+        server.port = free_port()
+    return server
+
+
 class ClusterRedis:
     """Three shards, each a master, and its replica where that is wanted."""
 
     def __init__(self, *, replicas: bool = False, options: tuple[str, ...] = ()) -> None:
         self.servers = [
-            RedisServer(
-                options=(
-                    *("--cluster-enabled", "yes", "--cluster-node-timeout", "1500"),
-                    *("--cluster-replica-validity-factor", "0", *shipped_user(), *options),
-                )
+            shard(
+                *("--cluster-node-timeout", "1500"),
+                *("--cluster-replica-validity-factor", "0", *shipped_user(), *options),
             )
             for _ in range(2 * _MASTERS if replicas else _MASTERS)
         ]
-        for server in self.servers:
-            # Its bus is 10,000 further on, and should be below what the system takes for itself as well.
-            while server.port >= 22_700:
-                server.port = free_port()
 
     @property
     def url(self) -> str:

@@ -12,8 +12,6 @@ from harness.device_client import BINARY, DeviceClient, Framing, chat, log_in, s
 
 RACES = 1000
 PAIRS = 10
-DIALLED_MS = 15_000
-"""For which who was given a port may ask for it again."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +56,7 @@ async def enter(port: int, me: str, dest: str) -> tuple[int, int]:
             assert await reader.readexactly(8) == BINARY.write(1, 1)
             answer = int.from_bytes(await reader.readexactly(4), "big")
             told = int.from_bytes(await reader.readexactly(4), "big") if answer == 1 else 0
+            writer.write_eof()
             assert await reader.read() == b""
         return answer, told
     finally:
@@ -68,7 +67,7 @@ async def enter(port: int, me: str, dest: str) -> tuple[int, int]:
 async def test_of_two_who_enter_each_others_chat_at_once_one_dials_and_one_listens(
     here: Chat,
 ) -> None:
-    """A thousand times, on two nodes."""
+    """A thousand times, on two nodes, and nobody ever says that it left."""
     pairs = [(f"a{i}", f"b{i}") for i in range(PAIRS)]
     for i, (a, b) in enumerate(pairs):
         await sign_up(here.ports[0], a, 5000 + i)
@@ -85,8 +84,6 @@ async def test_of_two_who_enter_each_others_chat_at_once_one_dials_and_one_liste
             else:
                 assert outcome == {(5000 + i, 0), (1, 6000 + i)}, (turn, a, first, second)
                 dialled["b"] += 1
-            for name in (a, b):
-                await hold(here.ports[0], BINARY, converse((30, 1), (name, None)))
 
     await asyncio.gather(*(races(i, a, b) for i, (a, b) in enumerate(pairs)))
     assert sum(dialled.values()) == RACES
@@ -126,48 +123,61 @@ async def meet(here: Chat) -> None:
     await bruno.close()
 
 
-async def test_a_port_whose_answer_was_lost_can_be_asked_for_again(here: Chat) -> None:
-    await here.users("anna", "bruno")
-    await meet(here)
-    for _ in range(3):
-        device, answer = await chat(here.ports[0], "bruno", "anna")
-        assert answer == 5001
-        await device.close()
-
-
-@pytest.mark.parametrize("ago", [DIALLED_MS + 1, -3_600_000], ids=["long ago", "clock set back"])
-async def test_a_device_that_went_without_a_word_is_offchat_for_who_comes_back(
-    here: Chat, ago: int
+@both_framings
+async def test_whoever_enters_after_a_live_chat_waits_and_the_other_gets_a_port(
+    here: Chat, framing: Framing
 ) -> None:
-    """Its partner is told 1, and its messages are kept."""
+    """Also right after it, as one does whose answer was lost: the first answer is not given again."""
     await here.users("anna", "bruno")
+    ports = {"anna": 5001, "bruno": 5002}
+    for first, second in (("anna", "bruno"), ("bruno", "anna"), ("bruno", "anna")):
+        await meet(here)
+        for _ in range(2):
+            waits, answer = await chat(here.ports[0], first, second, framing=framing)
+            assert answer == 1
+            comes, answer = await chat(here.ports[1], second, first, framing=framing)
+            assert answer == ports[first]
+            await waits.exactly(framing.write(ports[second]))
+            assert await waits.close() == b""
+            assert await comes.close() == b""
+
+
+@both_framings
+async def test_whoever_was_asked_in_gets_the_port_once(here: Chat, framing: Framing) -> None:
+    """Then it is as for anybody; whom it finds when it comes again is another matter."""
+    await here.users("anna", "bruno", "carla")
     await meet(here)
-    key = here.key("device:anna")
-    dialled = int(here.device("anna")["dialled"])
-    here.redis.control.hset(key, "dialled", str(dialled - ago))
-    bruno, answer = await chat(here.ports[0], "bruno", "anna")
-    assert answer == 1
-    assert "onchat" not in here.device("anna")
-    bruno.send("ci sei?", "\\q")
+    for _ in range(2):
+        asks_in = converse((20, "anna,bruno,carla,"), ("carla", 5003), ("bruno", None))
+        await hold(here.ports[1], framing, asks_in)
+        for answer in (5002, 1):
+            carla, got = await chat(here.ports[0], "carla", "bruno", framing=framing)
+            assert got == answer
+            await told_where(here, "carla", "bruno", "127.0.0.1")
+            await carla.close()
+        await here.quiet()
+    bruno, answer = await chat(here.ports[0], "bruno", "carla", framing=framing)
+    assert answer == 1, "both would dial"
     await bruno.close()
-    assert await take(here.ports[1], "anna", "bruno") == ["ci sei?"]
 
 
-async def test_who_waits_again_or_asks_in_again_is_not_taken_for_gone(here: Chat) -> None:
-    await here.users("anna", "bruno")
+@both_framings
+async def test_whoever_waits_for_the_one_who_asks_it_in_is_told_and_may_come_as_well(
+    here: Chat, framing: Framing
+) -> None:
+    """Told on its connection it listens, as does who asked it in: so it may dial, too, once."""
+    await here.users("anna", "bruno", "carla")
     await meet(here)
-    key = here.key("device:anna")
-    here.redis.control.hset(key, "dialled", "1")
-    # In the list of who is online, in alphabetical order: anna asks bruno in.
-    asks_in = converse((20, "anna,bruno,"), ("bruno", 5002), ("anna", None))
-    await hold(here.ports[1], BINARY, asks_in)
-    device, answer = await chat(here.ports[0], "bruno", "anna")
-    assert answer == 5001
-    await device.close()
-    here.redis.control.hset(key, "dialled", "1")
-    anna, answer = await chat(here.ports[1], "anna", "bruno")
+    carla, answer = await chat(here.ports[0], "carla", "bruno", framing=framing)
+    assert answer == 1
+    asks_in = converse((20, "anna,bruno,carla,"), ("carla", 5003), ("bruno", None))
+    await hold(here.ports[1], framing, asks_in)
+    await carla.exactly(framing.write(5002))
+    assert await carla.close() == b""
+    carla, answer = await chat(here.ports[1], "carla", "bruno", framing=framing)
     assert answer == 5002
-    await anna.close()
+    await carla.close()
+    await here.quiet()
 
 
 async def told_where(here: Chat, me: str, user: str, host: str) -> None:

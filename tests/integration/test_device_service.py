@@ -135,7 +135,8 @@ async def test_10_chat_onchat_tells_both(here: Chat, framing: Framing) -> None:
     anna, answer = await chat(here.ports[0], "anna", "bruno", framing=framing)
     assert answer == 1
     assert here.device("anna")["onchat"] == "bruno"
-    await hold(here.ports[1], framing, converse((10, 1), ("bruno", 1), ("anna", 5001)))
+    comes = converse((10, 1), ("bruno", 1), ("anna", 5001))
+    await hold(here.ports[1], framing, comes, closes=framing is TEXT)
     await anna.exactly(framing.write(5002))
     assert await anna.close() == b""
     assert here.device("anna")["onchat"] == "bruno"
@@ -202,7 +203,8 @@ async def test_20_add_lists_who_is_online_and_puts_me_onchat(here: Chat, framing
     assert "onchat" not in here.device("anna")
     await hold(here.ports[1], framing, converse((20, online), ("bruno", 5003), ("anna", None)))
     assert here.device("anna")["onchat"] == "bruno"
-    await hold(here.ports[0], framing, converse((10, 1), ("Bruno", 1), ("anna", 5002)))
+    comes = converse((10, 1), ("Bruno", 1), ("anna", 5002))
+    await hold(here.ports[0], framing, comes, closes=framing is TEXT)
 
 
 @both_framings

@@ -198,17 +198,34 @@ def test_a_killed_peer_ends_the_chat_and_is_not_waited_for(people: People) -> No
     anna.asked("anna> ")
     anna.types("hanging")
     anna.expects("-- Nothing is waiting for you")
-    # The service thinks at first that bob is still there, then that he went without a word.
-    for _ in range(5):
-        anna.types("chat bob")
-        told = anna.expects("-- bob's device does not answer|-- bob is not in this chat", within=20)
-        if "not in this chat" in told:
-            break
-        anna.asked("anna> ")
-    else:
-        pytest.fail("bob counts as onchat for ever")
+    anna.types("chat bob")
+    anna.expects("-- bob is not in this chat")
     anna.types("quando torni, leggi")
     anna.expects(r" \* anna: quando torni, leggi")
+
+
+def test_two_meet_again_in_either_order(people: People) -> None:
+    anna, bob = people.signs_up("anna", "bob")
+    pairs = ((anna, "anna"), (bob, "bob"))
+    for meeting in range(4):
+        (waits, waiting), (comes, coming) = pairs if meeting % 3 else pairs[::-1]
+        are_live(waits, waiting, comes, coming)
+        waits.types(f"ciao {meeting}")
+        comes.expects(f"   {waiting}: ciao {meeting}")
+        comes.types(r"\quit" if meeting % 2 else r"\q")
+        comes.asked(f"{coming}> ")
+        waits.expects("-- Nobody is left: the chat is over")
+        waits.asked(f"{waiting}> ")
+
+
+def test_whoever_is_named_behind_u_is_added_at_once(people: People) -> None:
+    anna, bob, carol = people.signs_up("anna", "bob", "carol")
+    are_live(anna, "anna", bob, "bob")
+    anna.types(r"\u carol")
+    anna.expects("-- carol comes in by typing: chat anna")
+    bob.expects("-- anna is adding somebody")
+    carol.types("chat anna")
+    carol.expects("-- bob is in the chat")
 
 
 def test_a_killed_member_leaves_the_others_talking(people: People) -> None:

@@ -1,31 +1,46 @@
-"""Devices over TLS, which has no halves: what was shown goes when the device closes, and only then."""
+"""Devices over TLS, which has no halves, so that an end is the end of both."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from harness.certificates import make, trusting
-from harness.device_client import DeviceClient, hanging, leave_messages, show, sign_up
+from harness.device_client import DeviceClient, hanging, leave_messages, show, sign_up, take
 from harness.dialects import launch
-from harness.node import NodeFactory
+from harness.node import Node, NodeFactory
 from harness.waiting import until
 
 
-async def test_what_was_shown_goes_when_the_device_closes_and_stays_when_it_breaks(
-    node_factory: NodeFactory, tmp_path: Path
-) -> None:
-    made = make(tmp_path)
+async def over_tls_and_clear(
+    factory: NodeFactory, folder: Path
+) -> tuple[Node, int, Callable[[], Awaitable[DeviceClient]]]:
+    """Start a node that speaks TLS, and one that does not; sign two up.
+
+    Gives the first, the other's port, and what connects to the first.
+    """
+    made = make(folder)
     listener: dict[str, object] = {"dialect": "device", "host": "127.0.0.1", "port": 0}
     private = {"certificate": str(made.certificate), "key": str(made.key)}
-    over_tls = launch(node_factory, [listener | private])
-    clear = launch(node_factory, [listener])
+    over_tls = launch(factory, [listener | private])
+    clear = launch(factory, [listener])
     for node in (over_tls, clear):
         await node.ready()
     port = clear.port("device")
     for name in ("anna", "bruno"):
         await sign_up(port, name)
-    await leave_messages(port, "bruno", "anna", "uno")
 
     async def connect() -> DeviceClient:
         return await DeviceClient.connect(over_tls.port("device"), tls=trusting(made))
+
+    return over_tls, port, connect
+
+
+async def test_what_was_shown_goes_when_the_device_closes_and_stays_when_it_breaks(
+    node_factory: NodeFactory, tmp_path: Path
+) -> None:
+    over_tls, port, connect = await over_tls_and_clear(node_factory, tmp_path)
+    await leave_messages(port, "bruno", "anna", "uno")
 
     async def nobody() -> bool:
         pages = await over_tls.metrics()
@@ -51,3 +66,21 @@ async def test_what_was_shown_goes_when_the_device_closes_and_stays_when_it_brea
     device.close_at_once()
     await until(nobody, 10, "the connection to be gone")
     assert await hanging(port, "anna") == []
+
+
+@pytest.mark.slow
+async def test_who_waits_is_heard_for_a_moment_when_the_node_drains_and_then_reset(
+    node_factory: NodeFactory, tmp_path: Path
+) -> None:
+    over_tls, port, connect = await over_tls_and_clear(node_factory, tmp_path)
+    bruno = await connect()
+    bruno.send(10, "bruno", "anna")
+    assert [await bruno.integer() for _ in range(3)] == [1, 1, 1]
+    bruno.send("uno")
+    over_tls.terminate()
+    await over_tls.becomes_unready(3)
+    bruno.send("due")
+    with pytest.raises(ConnectionError):
+        await bruno.ends_in_order()
+    assert await over_tls.exit_status(5) == 0
+    assert await take(port, "anna", "bruno") in (["uno", "due"], ["uno"])  # if it came too late

@@ -61,6 +61,24 @@ async def test_all_addresses_together_have_so_many_connections(node_factory: Nod
     await settle(clients)
 
 
+@pytest.mark.parametrize("split", ["whole", "by byte"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+async def test_acknowledgements_are_no_commands_however_they_end(
+    node_factory: NodeFactory, end: bytes, split: str
+) -> None:
+    """At a command in a thousand seconds: nothing of it is left for them."""
+    node = await node_factory.start(LIMITS__COMMANDS_PER_SECOND="0.001", LIMITS__COMMANDS_BURST="2")
+    client = await ChatteClient.connect(node.port(), acknowledges=False)
+    assert await client.enter("client")  # which was a command
+    sent = (b"101 Message received." + end) * 300 + b"100 and this" + end
+    for part in (sent,) if split == "whole" else (sent[i : i + 1] for i in range(len(sent))):
+        client.send(part)
+        if split == "by byte":
+            await asyncio.sleep(0)  # so that it is read in many pieces
+    await client.expect_line("100 client and this")
+    await client.expect_line("101 Message sent.")
+
+
 @pytest.mark.slow
 async def test_a_flood_is_slowed_and_not_dropped(node_factory: NodeFactory) -> None:
     nodes = await node_factory.start_many(

@@ -201,6 +201,9 @@ def test_a_wrong_variable_is_named(
         ({"dialect": "chatte", "porrt": 1}, "[1].porrt", r"did you mean port\?"),
         ({"dialect": "chatte", "chat": "Big"}, "[1].chat", r"\[a-z0-9-\]\{1,32\}"),
         ({"dialect": "chatte", "encoding": "x"}, "[1].encoding", "'utf-8' or 'latin-1'"),
+        ({"dialect": "device", "answer_bytes": 99}, "[1].answer_bytes", "0, .* or at least 100$"),
+        ({"dialect": "device", "answer_bytes": 65_536}, "[1].answer_bytes", "65536 is wrong"),
+        ({"dialect": "device", "answer_bytes": -1}, "[1].answer_bytes", "-1 is wrong"),
         (7, "[1]", "7 is wrong: it should be a table"),
     ],
 )
@@ -211,6 +214,23 @@ def test_a_wrong_listener_is_counted_out(
     (problem,) = problems()
     assert problem.startswith(f"TERTULIA_LISTENERS{place}: "), problem
     assert re.search(expected, problem), problem
+
+
+@pytest.mark.parametrize(
+    ("listener", "answer_bytes"),
+    [
+        ({"dialect": "device"}, 0),
+        ({"dialect": "device", "wording": "classic"}, 199),
+        ({"dialect": "device", "wording": "classic", "answer_bytes": 0}, 0),
+        ({"dialect": "device", "answer_bytes": 100}, 100),
+        ({"dialect": "protocollo", "wording": "classic"}, 0),
+    ],
+)
+def test_answers_to_classic_devices_have_a_bound(
+    listener: dict[str, object], answer_bytes: int
+) -> None:
+    (made,) = load(None, {"listeners": [listener]}).listeners
+    assert made.answer_bytes == answer_bytes
 
 
 def test_every_mistake_in_a_file_is_named_with_its_key(toml: Toml) -> None:

@@ -365,6 +365,56 @@ test("a connection that breaks before what was missed goes on from the old place
   assert.equal(play.done().at(-1).resume.offset, 11);
 });
 
+test("where the service itself missed something, the place is marked", () => {
+  const play = new Play();
+  play.enters();
+  play.writes("mine");
+  play.hears(events(11, said("bruno", "one")), { type: "missed", epoch: "e", offset: 40 });
+  play.hears({ type: "sent", id: 1 });
+  play.hears(events(11, left("bruno")), events(41, said("dora", "two")));
+  assert.deepEqual(play.lines.slice(-4).map((it) => it.text ?? it.key), [
+    "one",
+    "notice.gap",
+    "mine",
+    "two",
+  ]);
+  assert.equal(play.lines.at(-3).grave, true);
+  play.done();
+  play.reopens();
+  assert.equal(play.done().at(-1).resume.offset, 41);
+});
+
+test("what is missing is not asked for again", () => {
+  const play = new Play();
+  play.enters();
+  play.hears({ type: "missed", epoch: "e", offset: 40 });
+  play.done();
+  play.reopens();
+  assert.equal(play.done().at(-1).resume.offset, 40);
+});
+
+test("whose node shuts down is told that it restarts, until something else happens", () => {
+  const play = new Play();
+  play.enters();
+  assert.equal(play.session.status, "inside");
+  play.do((it, now) => it.closed(4000, "drained", now));
+  assert.deepEqual([play.session.state, play.session.status], ["waiting", "restarting"]);
+  play.passes(play.session.deadline - play.now);
+  assert.equal(play.session.status, "opening");
+  play.do((it, now) => it.closed(1006, "", now));
+  assert.equal(play.session.status, "waiting");
+  play.passes(play.session.deadline - play.now);
+  play.do((it, now) => it.opened(now));
+  play.hears(welcome());
+  play.do((it, now) => it.closed(4000, "drained", now));
+  play.passes(play.session.deadline - play.now);
+  play.do((it, now) => it.opened(now));
+  play.hears(welcome());
+  play.writes("x");
+  play.passes(20_000); // nothing comes: the connection is given up
+  assert.deepEqual([play.session.state, play.session.status], ["waiting", "waiting"]);
+});
+
 test("a missing part is told, before what follows", () => {
   const play = new Play();
   play.enters();

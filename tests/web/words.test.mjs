@@ -54,7 +54,16 @@ test("text is one line without controls", () => {
   assert.equal(cleaned("a\r\nb\nc\rd\u2028e"), "a b c d e");
   assert.equal(cleaned("a\tb\u0000\u001b[31mc\u007f\u0085\u009f"), "a\tb[31mc");
   assert.equal(cleaned("👍 \udc4d x"), "👍 \ufffd x");
+  assert.equal(cleaned("a\u202eb\u2066c\u2069d"), "abcd");
   assert.equal(weight("à👍"), 6);
+});
+
+test("a letter keeps a few combining marks, as at the service", () => {
+  const acute = "\u0301";
+  assert.equal(cleaned(`e${acute.repeat(9)}e${acute.repeat(6)}`), `e${acute.repeat(6)}`.repeat(2));
+  assert.equal(cleaned(`e${`${acute}\u200b`.repeat(8)}`), `e${`${acute}\u200b`.repeat(6)}\u200b\u200b`);
+  assert.equal(cleaned("\u05e9\u05bc\u05c1\u05b8\u0591"), "\u05e9\u05bc\u05c1\u05b8\u0591");
+  assert.equal(cleaned("👩‍👩‍👧❤️".repeat(4)), "👩‍👩‍👧❤️".repeat(4));
 });
 
 test("whatever text fits, its frame fits", () => {

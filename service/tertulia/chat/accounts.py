@@ -39,6 +39,8 @@ class Pending:
     text: str
     at: datetime
     """Local time."""
+    shown: int = 0
+    """Bytes of it that were shown already, before those of ``text``."""
 
 
 class Accounts(Protocol):

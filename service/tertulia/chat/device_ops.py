@@ -45,8 +45,8 @@ class LogOut(DeviceOp, eq=False):
 class OpenChat(DeviceOp, eq=False):
     """Put a device onchat with somebody; the note is his port, 1 (offchat) or 0 (nobody).
 
-    With 1 the connection waits: when the other comes onchat, it gets a Summoned. With a port, the
-    other, if he waits, has got one.
+    With 1 the connection waits: when the other comes onchat, it gets a Summoned, and waits no more. With
+    a port, the other has got one if he waits, and whoever of the two enters next is the first again.
     """
 
     address: str
@@ -61,7 +61,7 @@ class JoinUp(DeviceOp, eq=False):
 
 
 class Disengage(DeviceOp, eq=False):
-    """Put a device offchat; with ``only_waiting``, only if this very connection waits."""
+    """Put a device offchat; with ``only_waiting``, only if this very connection waits, else UNKNOWN."""
 
     address: str
     only_waiting: bool = False

@@ -22,9 +22,9 @@ class Dismissals:
         roster: Roster,
         devices: Devices,
         ban_on: Callable[[Session], Ban | None],
-        lost: Callable[[Session, Disconnect], None],
+        lost: Callable[[Session, Disconnect, str], None],
     ) -> None:
-        """``ban_on`` says which ban covers a session; ``lost`` lets one go, and announces it."""
+        """``ban_on`` says which ban covers a session; ``lost`` lets one go, with an operator's words."""
         self._orders = orders
         self._sessions = sessions
         self._roster = roster
@@ -59,7 +59,4 @@ class Dismissals:
     def _dismiss(self, session: Session, why: Disconnect, reason: str) -> None:
         if session.state is State.JOINING:
             session.write(session.voice.refusal(Refusal.BANNED, session.nickname))
-        else:
-            is_ban = why is Disconnect.BANNED
-            session.write(session.voice.dismissal(reason, is_ban=is_ban))
-        self._lost(session, why)
+        self._lost(session, why, reason)

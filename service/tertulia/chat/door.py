@@ -1,5 +1,7 @@
-"""A way into a room: sessions of one voice."""
+"""What listeners open on: a room, for sessions of one voice, or the devices' side of it."""
 
+from tertulia.chat.device_session import DeviceOutbox, DeviceSession
+from tertulia.chat.devices import Devices
 from tertulia.chat.room import Room
 from tertulia.chat.session import Outbox, Session
 from tertulia.dialects.contract import Voice
@@ -7,7 +9,7 @@ from tertulia.domain.disconnects import Disconnect
 
 
 class Door:
-    """What a listener opens on."""
+    """The way into a room."""
 
     def __init__(self, room: Room, voice: Voice) -> None:
         self._room = room
@@ -35,3 +37,17 @@ class Door:
     def caught_up(self, session: Session) -> None:
         """Learn that a client has taken its backlog."""
         self._room.caught_up(session)
+
+
+class DeviceDoor:
+    """The way to the devices' side of a chat, for those who have room for so many bytes of an answer."""
+
+    def __init__(self, devices: Devices, answer_bytes: int) -> None:
+        self._devices = devices
+        self._answer_bytes = answer_bytes
+        self.command, self.lost, self.ended = devices.command, devices.lost, devices.ended
+        self.lags, self.caught_up = devices.lags, devices.caught_up
+
+    def connect(self, outbox: DeviceOutbox, address: str, port: int) -> DeviceSession:
+        """Take in a connection."""
+        return self._devices.connect(outbox, address, port, self._answer_bytes)

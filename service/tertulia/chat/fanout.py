@@ -92,7 +92,7 @@ class Cut:
 class Group:
     """The sessions that listen to one voice."""
 
-    __slots__ = ("_crowd", "_held", "_kept", "lagging", "said", "sessions", "voice")
+    __slots__ = ("_crowd", "_kept", "held", "lagging", "said", "sessions", "voice")
 
     def __init__(self, voice: Voice, crowd: Crowd, lagging: "set[Session]") -> None:
         """``lagging``: those of all groups."""
@@ -102,28 +102,29 @@ class Group:
         self.said = 0
         """How many public messages were written to this group in all."""
         self._crowd = crowd
-        self._held: set[Session] = set()
+        self.held: set[Session] = set()
+        """Those to whom nothing is written for now."""
         self._kept: list[bytes] = []
 
     def add(self, session: "Session") -> None:
-        """Take in a session; one that still reads the past keeps for itself what is written to it."""
+        """Take in a session; one that is held keeps for itself what is written to it."""
         self.sessions.add(session)
-        if session.resuming:
-            self._held.add(session)
+        if session.is_held:
+            self.held.add(session)
         else:
             self._crowd.add(session.outbox)
 
     def release(self, session: "Session") -> None:
-        """Write to a session as to the others: it has read the past."""
-        if session in self._held:
-            self._held.remove(session)
+        """Write to a session as to the others: it is not held any more."""
+        if session in self.held:
+            self.held.remove(session)
             self._crowd.add(session.outbox)
 
     def remove(self, session: "Session") -> None:
         """Let go of a session, if it is there."""
         if session in self.sessions:
             self.sessions.remove(session)
-            self._held.discard(session)
+            self.held.discard(session)
             self.lagging.discard(session)
             self._crowd.discard(session.outbox)
 
@@ -153,6 +154,11 @@ class Group:
             if own:
                 session.write(own)
 
+    def announce(self, text: bytes) -> None:
+        """Write a text to every session."""
+        self._write_kept()
+        self._write(text, ())
+
     def _write_kept(self) -> None:
         if self._kept:
             kept, self._kept = self._kept, []
@@ -162,8 +168,8 @@ class Group:
         if not data:
             return
         self._crowd.write(data, [session.outbox for session in but] if but else ())
-        if self._held:
-            for session in self._held.difference(but):
+        if self.held:
+            for session in self.held.difference(but):
                 session.write(data)
 
 
@@ -176,7 +182,7 @@ class Audience:
         self._crowd = crowd
         self._groups: dict[Voice, Group] = {}
         self.lagging: set[Session] = set()
-        """Sessions with a backlog: the only ones looked at one by one."""
+        """Sessions of which the kernel has not taken everything."""
 
     def add(self, session: "Session") -> None:
         """Take in a session, which reads what is told from now on."""
@@ -191,6 +197,16 @@ class Audience:
         """Let go of a session, if it is there."""
         if session.group is not None:
             session.group.remove(session)
+
+    def with_backlog(self) -> "list[Session]":
+        """Return for whom something may wait: the only ones looked at one by one."""
+        held = (session for group in self._groups.values() for session in group.held)
+        return [*self.lagging, *held]
+
+    def announce(self, render: Callable[[Voice], bytes]) -> None:
+        """Write to everybody what is no event, as it reads in each voice."""
+        for group in self._groups.values():
+            group.announce(render(group.voice))
 
     def tell(
         self,

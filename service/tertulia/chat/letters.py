@@ -27,7 +27,7 @@ class Letter:
     def is_written(self) -> bool:
         """Say whether the kernel has taken it. Once true, it stays true."""
         if not self._written:
-            self._written = self.session.outbox.is_flushed()
+            self._written = self.session.is_flushed()
         return self._written
 
     def is_done(self, now: float, patience: float) -> bool:

@@ -227,6 +227,13 @@ class Follower(Protocol):
         """
         ...
 
+    def missed(self, position: Position) -> None:
+        """Learn that what came before a place in the log is lost, and was not given to it.
+
+        It was flushed before, and seated anew; the next entry comes after that place.
+        """
+        ...
+
     def banned(self, bans: Iterable[Ban]) -> None:
         """Take all bans, at the store's position or later, in place of what was known."""
         ...

@@ -43,14 +43,13 @@ class Resumption:
         self._store = store
         self._place = place
         self._others = others
-        self._held: list[bytes] = []
 
     def begin(self) -> None:
-        """Hold back what comes, and ask for what it missed."""
+        """Hold what comes, and ask for what it missed."""
         resume = self._session.resume
         assert resume is not None
         self._session.resuming = True
-        self._session.write = self._held.append
+        self._session.hold()
         before = Position(self._place.epoch, self._place.offset)
         after = Position(resume.epoch, resume.offset)
         key = token_key(self._session.token)
@@ -76,10 +75,6 @@ class Resumption:
         )
         for entry in replay.entries:
             write(voice.batch([voice.public(event) for event in entry.events], entry.place))
-        for text in self._held:
-            write(text)
         session.resuming = False
-        session.write = write
-        if session.group is not None:
-            session.group.release(session)
+        session.release()
         session.outbox.proceed()

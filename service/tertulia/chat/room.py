@@ -32,9 +32,10 @@ from tertulia.chat.ports import (
     Store,
     Whisper,
 )
+from tertulia.chat.position import Position
 from tertulia.chat.resuming import Resumption, token_key
 from tertulia.chat.roster import Roster
-from tertulia.chat.session import CONNECTED, LEAVING, Clock, Outbox, Session, State
+from tertulia.chat.session import ACTIVE, CONNECTED, LEAVING, Clock, Outbox, Session, State
 from tertulia.chat.telling import Telling
 from tertulia.dialects.contract import Refusal, Voice, Welcome
 from tertulia.domain import commands, nicknames
@@ -44,6 +45,12 @@ from tertulia.domain.events import Left, Present, PublicEvent
 from tertulia.metrics import Kind, Metrics
 
 _REACHED = (DONE, KEPT)
+_SAID = (Disconnect.LEFT, Disconnect.CHAT_CLOSED)
+"""What a session has read of by an answer, or an event."""
+_OUT_OF_REACH = (
+    Disconnect.GONE, Disconnect.BROKEN, Disconnect.SILENT, Disconnect.SLOW_READER,
+)  # fmt: skip
+"""Who goes for one of these reads nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +125,14 @@ class Room:
         elif isinstance(command, commands.Faulty):
             self._metrics.faults(command.fault).inc()
             session.answer(session.voice.fault(command))
-        elif session.state is CONNECTED:
-            if isinstance(command, commands.Enter):
-                self._entering.enter(session, command)
-            else:
-                self._end(session, Disconnect.LEFT)
+        elif session.state is not ACTIVE:
+            self._outside(session, command)
         elif isinstance(command, commands.Say):
             self._say(session, command)
         elif isinstance(command, commands.Whisper):
             self._whisper(session, command)
+        elif isinstance(command, commands.Ready):
+            self._hears(session)
         elif isinstance(command, commands.Leave):
             session.state = State.LEAVING
             self._submit(session, Leave(session.name, session.key, session.nickname))
@@ -135,15 +141,31 @@ class Room:
         else:
             session.answer(session.voice.refusal(Refusal.FORBIDDEN))
 
-    def lost(self, session: Session, reason: Disconnect) -> None:
-        """Learn that a connection is gone, or has to go; its leave is announced."""
+    def _outside(self, session: Session, command: commands.Command) -> None:
+        """Carry out what a client asks for that is not in the room: it comes, or has just ended."""
+        if session.state is not CONNECTED:
+            if isinstance(command, commands.Ready):
+                self._hears(session)
+        elif isinstance(command, commands.Enter):
+            self._entering.enter(session, command)
+        else:
+            self._end(session, Disconnect.LEFT)
+
+    def lost(self, session: Session, reason: Disconnect, words: str = "") -> None:
+        """Learn that a connection is gone, or has to go; its leave is announced.
+
+        ``words``: those of an operator who wants it.
+        """
         if session.state is State.ENDED:
+            if session.ending is not None and reason in _OUT_OF_REACH:
+                session.ending = None
+                self._close(session, reason)
             return
         if session.group is not None:
             self._telling.tell_held()  # what it was there for, it reads where it still can
         if session.state in (State.JOINING, State.ACTIVE):
             self._store.submit(Leave(session.name, session.key, session.nickname))
-        self._end(session, reason)
+        self._end(session, reason, words)
 
     def lags(self, session: Session) -> None:
         """Learn that a client has a backlog: it is watched from now on."""
@@ -214,6 +236,10 @@ class Room:
     def flush(self) -> None:
         self._telling.tell_held()
         self._outgoing.flush()
+        self._telling.end_slow_readers()  # also where only letters came
+
+    def missed(self, position: Position) -> None:
+        self._telling.missed(position)
 
     def confirmed(self) -> int:
         return self._mailbox.confirmed()
@@ -268,16 +294,31 @@ class Room:
             # What comes after it in its entry is still to be read, so its place is before that entry.
             place = structs.replace(here, offset=here.offset - 1)
             cut.start = len(news) + 1
-            cut.prefix = session.voice.welcome(
-                Welcome(
-                    session.nickname, others, place, session.token, missed_some=session.forgotten
-                )
+            welcome = Welcome(
+                session.nickname, others, place, session.token, missed_some=session.forgotten
             )
+            cut.prefix = session.voice.welcome(welcome)
+            if session.voice.deaf_seconds:
+                session.write(cut.prefix)
+                cut.prefix = b""
+                session.hold()
+                self._clock.call_later(session.voice.deaf_seconds, lambda: self._hears(session))
         else:
             # It reads the whole entry, for it did not choose where in it its join came to stand.
             Resumption(session, self._store, here, list(others)).begin()
         self._audience.add(session)
         return cut
+
+    def _hears(self, session: Session) -> None:
+        """Let a client that was deaf for a moment read what was held for it."""
+        if not session.is_held or session.resuming:
+            return
+        reason, session.ending = session.ending, None
+        if session.state is not State.ENDED:
+            session.release()
+        elif reason is not None:
+            session.release()
+            self._close(session, reason)
 
     # --- Sending ---------------------------------------------------------------------------------
 
@@ -323,14 +364,14 @@ class Room:
                 self._entering.refuse(session, Refusal.NICKNAME_TAKEN)
             return trailer
         if isinstance(op, Leave):
-            return voice.farewell()
+            return voice.farewell(Disconnect.LEFT)
         if op.outcome is GONE:
             return b""  # the log says how it went: it left, or the chat was closed
         return answer_to(op, voice) + trailer
 
     # --- Going -----------------------------------------------------------------------------------
 
-    def _end(self, session: Session, reason: Disconnect) -> None:
+    def _end(self, session: Session, reason: Disconnect, words: str = "") -> None:
         if session.state is State.ENDED:
             return
         session.state = State.ENDED
@@ -339,6 +380,17 @@ class Room:
             self._audience.remove(session)
             self._metrics.leaves(reason).inc()
             self._metrics.sessions(self.chat, session.voice.name).dec()
-        self._mailbox.return_unread(session)
+            if reason not in _SAID and (farewell := session.voice.farewell(reason, words)):
+                session.write(farewell)
         self._metrics.disconnects(reason).inc()
+        if session.is_held and not session.resuming and reason not in _OUT_OF_REACH:
+            session.end_later(
+                reason
+            )  # it reads what is held first, and what it says then is looked at
+            self._clock.call_soon(session.outbox.proceed)
+        else:
+            self._close(session, reason)
+
+    def _close(self, session: Session, reason: Disconnect) -> None:
+        self._mailbox.return_unread(session)
         session.outbox.close(reason)

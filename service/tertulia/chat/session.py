@@ -85,6 +85,30 @@ class State(Enum):
 CONNECTED, ACTIVE, LEAVING = State.CONNECTED, State.ACTIVE, State.LEAVING
 
 
+def _nowhere(text: bytes) -> None:
+    """Write to who is not to read it."""
+
+
+class Held:
+    """What a client is to read later, in order."""
+
+    __slots__ = ("_texts", "size")
+
+    def __init__(self) -> None:
+        self._texts: list[bytes] = []
+        self.size = 0
+        """Bytes."""
+
+    def add(self, text: bytes) -> None:
+        """Hold a text."""
+        self._texts.append(text)
+        self.size += len(text)
+
+    def taken(self) -> bytes:
+        """Return all of it."""
+        return b"".join(self._texts)
+
+
 class Session:
     """A client's state in the chat. Only the room changes it."""
 
@@ -92,8 +116,10 @@ class Session:
         "acknowledged",
         "address",
         "awaiting",
+        "ending",
         "forgotten",
         "group",
+        "held",
         "is_account",
         "key",
         "last_op",
@@ -119,7 +145,9 @@ class Session:
         self.voice = voice
         self.outbox = outbox
         self.write: Callable[[bytes], None] = outbox.write
-        """Where everything for the client goes: its socket, or, while it is held, a list."""
+        """Where everything for the client goes: its socket, or, while it is held, what is held."""
+        self.held: Held | None = None
+        """What it is to read later; None where it reads everything at once."""
         self.reader: Reader = voice.reader()
         self.address = address
         self.port = port
@@ -136,7 +164,9 @@ class Session:
         self.forgotten = False
         """Whether it wanted to resume what nobody remembers."""
         self.resuming = False
-        """Whether what it missed is being read, and everything for it is held back."""
+        """Whether what it missed is being read, and everything for it is held."""
+        self.ending: Disconnect | None = None
+        """Why it ended while something was held that it is to read first."""
         self.group: Group | None = None
         self.awaiting = 0
         """How many of its ops are not settled."""
@@ -153,7 +183,7 @@ class Session:
         """Whether a further command makes sense: not while it is on its way in."""
         if self.state is ACTIVE:
             return not self.resuming
-        return self.state is CONNECTED
+        return self.state is CONNECTED or self.ending is not None
 
     @property
     def is_active(self) -> bool:
@@ -164,6 +194,46 @@ class Session:
     def is_in_hurry(self) -> bool:
         """Whether the client has to do something soon: choose a nickname."""
         return self.state is CONNECTED
+
+    @property
+    def awaits_end(self) -> bool:
+        """Never: nothing depends on it."""
+        return False
+
+    @property
+    def is_held(self) -> bool:
+        """Whether what it is to read is held."""
+        return self.held is not None
+
+    def is_flushed(self) -> bool:
+        """Say whether the kernel has taken everything for the client: what is held is not even written."""
+        return self.held is None and self.outbox.is_flushed()
+
+    def backlog(self) -> int:
+        """Return how many bytes wait for the client."""
+        return self.outbox.backlog() + (self.held.size if self.held is not None else 0)
+
+    def hold(self) -> None:
+        """Hold what it is to read from now on."""
+        self.held = Held()
+        self.write = self.held.add
+
+    def release(self) -> None:
+        """Write what was held, and from now on everything at once."""
+        assert self.held is not None
+        held, self.held = self.held, None
+        self.write = self.outbox.write
+        if held.size:
+            self.write(held.taken())
+        if self.group is not None:
+            self.group.release(self)
+        for letter in self.letters or ():
+            letter.is_written()  # the kernel may have taken it just now
+
+    def end_later(self, reason: Disconnect) -> None:
+        """Note why it ended while something was held: it reads nothing that comes after that."""
+        self.ending = reason
+        self.write = _nowhere
 
     def received(self) -> int:
         """Return how many messages were written to it: what a client acknowledges."""

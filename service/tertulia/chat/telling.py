@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.ports import Entry, Member
+from tertulia.chat.position import Position
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import Clock, Session, State
 from tertulia.dialects.contract import Place
@@ -109,14 +110,23 @@ class Telling:
             session.begins_after(news[: cuts[session].start])
         if arrived:
             self._clock.call_soon(lambda: self._told_arrivals(started))
-        for session in tuple(self._audience.lagging):
-            if session.outbox.backlog() > self._outbox_bytes:
-                self._lost(session, Disconnect.SLOW_READER)
+        self.end_slow_readers()
         for session, reason in gone:
             if session.state is State.LEAVING:
                 self._audience.remove(session)  # its farewell comes with the answer
             else:
                 self._end(session, reason)
+
+    def missed(self, position: Position) -> None:
+        """Tell everybody that a part of the log is lost, up to a place at which all go on."""
+        self.place = Place(position.epoch, position.offset, self.place.at)
+        self._audience.announce(lambda voice: voice.missed(self.place))
+
+    def end_slow_readers(self) -> None:
+        """Let those go for whom too much waits."""
+        for session in self._audience.with_backlog():
+            if session.backlog() > self._outbox_bytes:
+                self._lost(session, Disconnect.SLOW_READER)
 
     def _promote(self, cuts: dict[Session, Cut], index: int) -> None:
         """Tell the session that is administrator now, right after the event that made it so."""

@@ -18,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from tertulia.dialects.contract import Place, Refusal, Welcome
 from tertulia.domain import commands
 from tertulia.domain.commands import Command, Fault, Faulty
+from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -163,6 +164,8 @@ class BrowserVoice:
     acknowledges_all: ClassVar[bool] = False
     acknowledgement: ClassVar[bytes | None] = None
 
+    deaf_seconds: ClassVar[float] = 0.0
+
     def reader(self) -> BrowserReader:
         return BrowserReader()
 
@@ -229,11 +232,14 @@ class BrowserVoice:
             )
         return _frame(type="undelivered", to=event.recipient, text=event.text)
 
-    def farewell(self) -> bytes:
-        return b""
+    def missed(self, place: Place) -> bytes:
+        return _frame(type="missed", epoch=place.epoch, offset=place.offset)
 
-    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
-        return _frame(type="banned" if is_ban else "kicked", reason=reason)
+    def farewell(self, reason: Disconnect, words: str = "") -> bytes:
+        # The close that follows says the reason; only an operator's words have to go before it.
+        if reason in (Disconnect.KICKED, Disconnect.BANNED):
+            return _frame(type=reason.label, reason=words)
+        return b""
 
 
 def _frame(**fields: object) -> bytes:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tertulia.dialects.contract import Place, Refusal, Welcome
+from tertulia.dialects.contract import Place, Refusal, Welcome, Wording
 from tertulia.dialects.lines import Lines, TooLong
 from tertulia.domain import nicknames
 from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty, Say, Whisper
+from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -22,9 +23,11 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
-from tertulia.domain.text import decode
+from tertulia.domain.text import decode, encode
 
 _SENT = b"101 Message sent.\n"
+_WELCOME = b"200 Welcome to the chatte.\n"
+_INVALID = b"666 Invalid command. Ignoring.\n"
 _MALFORMED = Faulty(Fault.MALFORMED)
 _NO_NICKNAME = Enter("")
 
@@ -83,7 +86,7 @@ _VERBS: dict[bytes, Callable[[bytes], Command]] = {b"100 ": _say, b"102 ": _whis
 
 @dataclass(frozen=True, slots=True)
 class ChatteVoice:
-    """The words of ``chatte``, in UTF-8 or, by setting, in Latin-1."""
+    """The words of ``chatte``: the page's, or with what the author's own program does beyond them."""
 
     name: ClassVar[str] = "chatte"
     default_port: ClassVar[int] = 1234
@@ -94,7 +97,10 @@ class ChatteVoice:
     acknowledges_all: ClassVar[bool] = True
     acknowledgement: ClassVar[bytes | None] = b"101 Message received.\n"
 
+    deaf_seconds: ClassVar[float] = 0.0
+
     encoding: str = "utf-8"
+    wording: Wording = "page"
 
     def reader(self) -> ChatteReader:
         return ChatteReader()
@@ -103,13 +109,18 @@ class ChatteVoice:
         return b"0 Hello, nickname please.\n"
 
     def welcome(self, welcome: Welcome) -> bytes:
-        return b"200 Welcome to the chatte.\n"
+        if self.wording == "page":
+            return _WELCOME
+        # "sends 150 to the newcomer as well, and its client shows nothing for 200"
+        return _WELCOME + self._came(welcome.nickname)
 
     def refusal(self, refusal: Refusal, subject: str = "", tag: int = 0) -> bytes:
         return _REFUSALS[refusal]
 
     def fault(self, faulty: Faulty) -> bytes:
-        return b"666 Invalid command. Ignoring.\n"
+        if self.wording == "classic" and faulty.fault is Fault.TOO_LONG:
+            return _INVALID + self._notice("Your line was too long.")  # that client shows no 666
+        return _INVALID
 
     def sent(self, tag: int) -> bytes:
         return _SENT
@@ -122,7 +133,7 @@ class ChatteVoice:
             case Said(nickname=nickname, text=text):
                 return self._line(f"100 {nickname} {text}")
             case Joined(nickname=nickname) | Present(nickname=nickname):
-                return self._line(f"150 {nickname} just join to the chat")
+                return self._came(nickname)
             case Left(nickname=nickname):
                 return self._line(f"151 {nickname} just left the chat")
             case Closed():
@@ -139,20 +150,35 @@ class ChatteVoice:
     def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
         return b"".join(pieces)
 
-    def farewell(self) -> bytes:
-        return b""
+    def missed(self, place: Place) -> bytes:
+        return self._notice("Some of what was said is missing here.")
 
-    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
-        what = "You are banned from the chat" if is_ban else "You were removed from the chat"
-        return self._notice(f"{what}: {reason}" if reason else f"{what}.")
+    def farewell(self, reason: Disconnect, words: str = "") -> bytes:
+        what = _FAREWELLS.get(reason)
+        if what is None:
+            return b""
+        return self._notice(f"{what}: {words}" if words else f"{what}.")
+
+    def _came(self, nickname: str) -> bytes:
+        return self._line(f"150 {nickname} just join to the chat")
 
     def _notice(self, text: str) -> bytes:
         return self._line(f"102 {nicknames.SERVER} {text}")
 
     def _line(self, text: str) -> bytes:
-        return text.encode(self.encoding, "replace") + b"\n"
+        return encode(text, self.encoding) + b"\n"
 
 
+_RESTARTS = "The server restarts. Please come back in a moment"
+_FAREWELLS = {
+    Disconnect.DRAINED: _RESTARTS,
+    Disconnect.FENCED: _RESTARTS,
+    Disconnect.INTERNAL: "The server met an error. Please come back in a moment",
+    Disconnect.DISPLACED: "Your nickname went to another connection",
+    Disconnect.LONG_LINES: "Too many of your lines were too long",
+    Disconnect.KICKED: "You were removed from the chat",
+    Disconnect.BANNED: "You are banned from the chat",
+}
 _REFUSALS = {
     Refusal.INVALID_NICKNAME: b"201 Invalid nickname. Please try again. Bye.\n",
     Refusal.BANNED: b"201 Invalid nickname. Please try again. Bye.\n",

@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
 from tertulia.domain.commands import Command, Faulty
+from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import PrivateEvent, PublicEvent
+
+Wording = Literal["page", "classic"]
+"""What a listener writes: the words of its dialect's page, or what the author's old client wants."""
 
 
 class Refusal(StrEnum):
@@ -107,6 +111,11 @@ class Voice(Protocol):
     acknowledgement: ClassVar[bytes | None]
     """The line that clients send most, recognised by comparing bytes; None where there is none."""
 
+    @property
+    def deaf_seconds(self) -> float:
+        """For how long, at most, a client can read nothing after the welcome, until it says ``Ready``."""
+        ...
+
     def reader(self) -> Reader:
         """Make the reader of a new connection."""
         ...
@@ -154,10 +163,13 @@ class Voice(Protocol):
         """
         ...
 
-    def farewell(self) -> bytes:
-        """The last thing that a session reads when it leaves by its own command."""
+    def missed(self, place: Place) -> bytes:
+        """What sessions read where a part of the log was lost before their node had it, up to a place."""
         ...
 
-    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
-        """The last thing that a session reads when an operator removes it; the reason may be empty."""
+    def farewell(self, reason: Disconnect, words: str = "") -> bytes:
+        """The last thing that a session reads; empty where the dialect has nothing to say.
+
+        ``words`` are an operator's; they may be empty. The closing of the chat is an event.
+        """
         ...

@@ -33,10 +33,21 @@ class Need(Enum):
 
     INTEGER = auto()
     STRING = auto()
+    FIRST_MESSAGE = auto()
+    """A message; but first of all a device asks, in binary framing, for operation 200."""
     MESSAGE = auto()
     """A string; or, in binary framing, the integer of operation 200."""
+    SHOW = auto()
+    """In binary framing, the integer of operation 200; the device may as well close."""
+    PARTING = auto()
+    """Nothing: the device may close, and else the service does."""
     END = auto()
     """Nothing: the device is to close the connection."""
+    ROOM = auto()
+    """No word of the device: how many bytes an answer may have that consists of lines or names."""
+
+
+_MESSAGES: Final = (Need.FIRST_MESSAGE, Need.MESSAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +127,15 @@ def _chat() -> Dialogue:
     if answer is None:
         return
     yield Tell(answer)
+    if answer >= MIN_PORT and (yield Need.SHOW) == _SHOW and (yield from _show()):
+        yield Need.PARTING
     if answer != 1:
         return
     # Offchat: what follows is kept for the other, until \q or until the other comes.
+    need = Need.FIRST_MESSAGE
     while True:
-        message = yield Need.MESSAGE
+        message = yield need
+        need = Need.MESSAGE
         if message == _SHOW:
             if not (yield from _show()):
                 return
@@ -138,7 +153,8 @@ def _chat() -> Dialogue:
 def _add() -> Dialogue:
     names = yield requests.Online()
     parts = [f"{name}," for name in names]
-    yield Tell("".join(parts[: fitting(parts)]) or NOBODY_ONLINE)
+    room = yield Need.ROOM
+    yield Tell("".join(parts[: fitting(parts, room)]) or NOBODY_ONLINE)
     other = yield Need.STRING
     port = yield requests.PortOf(other)
     yield Tell(port)
@@ -160,7 +176,8 @@ def _hanging() -> Dialogue:
     if waiting is None:
         return
     lines = [f"{sender}: {count} messaggi, {_date(last)}" for sender, count, last in waiting]
-    yield Tell(lines[: fitting(lines, 1)])
+    room = yield Need.ROOM
+    yield Tell(lines[: fitting(lines, room, 1)])
 
 
 def _show() -> Generator[Step, Any, bool]:
@@ -171,7 +188,7 @@ def _show() -> Generator[Step, Any, bool]:
     texts = yield requests.Show(me, sender)
     if texts is None:
         return False
-    yield Tell(texts[: fitting(texts, 1)] or NOTHING)
+    yield Tell(texts[: fitting(texts, MAX_STRING, 1)] or NOTHING)
     return True
 
 
@@ -203,10 +220,15 @@ OPERATIONS: Final[dict[int, Callable[[], Dialogue]]] = {
 }
 
 
-def fitting(parts: Sequence[str], more: int = 0) -> int:
-    """Return how many of these, from the first on, fit into one string; each takes some bytes more."""
+def fitting(parts: Sequence[str], room: int, more: int = 0) -> int:
+    """Return how many of these, from the first on, fit into so many bytes; each takes some bytes more."""
     sizes = accumulate(len(part.encode()) + more for part in parts)
-    return sum(1 for size in sizes if size <= MAX_STRING)
+    return sum(1 for size in sizes if size <= room)
+
+
+def beginning(text: str, room: int) -> str:
+    """Return as much of a text as fits into so many bytes, at least one character."""
+    return text.encode()[:room].decode(errors="ignore") or text[:1]
 
 
 def _lines(texts: Sequence[str]) -> str:
@@ -246,10 +268,11 @@ class _Binary:
         head = self._buffer[:4]
         if len(head) < 4:
             return None
-        if need is Need.INTEGER or (need is Need.MESSAGE and head == _SHOW.to_bytes(4, "big")):
+        may_show = need in (*_MESSAGES, Need.SHOW)
+        if need is Need.INTEGER or (may_show and head == _SHOW.to_bytes(4, "big")):
             self._buffer = self._buffer[4:]
             return int.from_bytes(head, "big")
-        if head[2:] != b"\0\0":
+        if need is Need.SHOW or head[2:] != b"\0\0":
             raise _Malformed
         end = 4 + int.from_bytes(head[:2], "big")
         if len(self._buffer) < end:
@@ -268,6 +291,8 @@ class _Text(Lines):
     """Integers and strings as lines, for people and scripts."""
 
     def read(self, need: Need) -> int | str | None:
+        if need is Need.SHOW:
+            raise _Malformed  # there is no such step in text
         try:
             line = self.next_line()
         except TooLong:
@@ -290,9 +315,11 @@ class _Text(Lines):
 class DeviceReader:
     """One connection: fed bytes, and asked what to tell the device and what to ask the service."""
 
-    __slots__ = ("_asked", "_dialogue", "_ended", "_framing", "_step")
+    __slots__ = ("_asked", "_dialogue", "_ended", "_framing", "_room", "_step")
 
-    def __init__(self) -> None:
+    def __init__(self, answer_bytes: int = 0) -> None:
+        """``answer_bytes``: the most that an answer of lines or names may have; 0: what a string holds."""
+        self._room = answer_bytes or MAX_STRING
         self._framing: _Binary | _Text | None = None
         self._dialogue: Dialogue = self._begin()
         self._step: Step | None = next(self._dialogue)
@@ -306,12 +333,22 @@ class DeviceReader:
     @property
     def is_waiting(self) -> bool:
         """Whether the device may be silent for as long as it likes: offchat, between messages."""
-        return self._step is Need.MESSAGE and not self.buffered
+        return self._step in _MESSAGES and not self.buffered
 
     @property
-    def is_telling(self) -> bool:
-        """Whether there is something to be told before anything else."""
-        return isinstance(self._step, Tell)
+    def is_parting(self) -> bool:
+        """Whether the device may close, and is waited for a little only."""
+        return self._step in (Need.SHOW, Need.PARTING)
+
+    @property
+    def may_be_told(self) -> bool:
+        """Whether the device is in no exchange, within which it would take a port for the answer."""
+        return self._step not in (Need.INTEGER, Need.STRING) and not isinstance(self._step, Tell)
+
+    @property
+    def is_about_to_ask(self) -> bool:
+        """Whether the device goes on with operation 200, unless it is a person or a script."""
+        return self._step is Need.FIRST_MESSAGE and isinstance(self._framing, _Binary)
 
     def feed(self, data: bytes) -> None:
         """Take bytes in any split. The first one says which framing the device speaks."""
@@ -330,6 +367,9 @@ class DeviceReader:
                 assert self._framing is not None
                 self._advance(None)
                 return Reply(self._framing.write(step.value))
+            if step is Need.ROOM:
+                self._advance(self._room)
+                continue
             if not isinstance(step, Need):
                 self._asked = True
                 return step
@@ -368,7 +408,7 @@ class DeviceReader:
     def _read(self, need: Need) -> int | str | None:
         if self._framing is None:
             return None
-        if need is Need.END:
+        if need in (Need.END, Need.PARTING):
             if self._framing.buffered:
                 raise _Malformed
             return None

@@ -8,9 +8,9 @@ entering ──name accepted──▶ recipient ──recipient line──▶ te
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import ClassVar, Literal
+from typing import ClassVar, Final
 
-from tertulia.dialects.contract import Place, Refusal, Welcome
+from tertulia.dialects.contract import Place, Refusal, Welcome, Wording
 from tertulia.dialects.lines import Lines, TooLong
 from tertulia.domain import nicknames
 from tertulia.domain.commands import (
@@ -20,9 +20,11 @@ from tertulia.domain.commands import (
     Fault,
     Faulty,
     Leave,
+    Ready,
     Say,
     Whisper,
 )
+from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -33,10 +35,10 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
-from tertulia.domain.text import decode
+from tertulia.domain.text import decode, encode
 
-Wording = Literal["page", "classic"]
-
+_DEAF_SECONDS: Final = 2.0
+_WENT: Final = " ha abbandonato il gruppo"
 _NO_NICKNAME = Enter("")
 
 
@@ -111,7 +113,7 @@ def _message(recipient: bytes, line: bytes) -> Command | None:
     if recipient == nicknames.SERVER.encode():
         return Say(text)
     if recipient == b"null" and not text:
-        return None  # what the old client sends right after entering
+        return Ready()  # what the old client sends right after entering
     return Whisper(recipient.decode("latin-1"), text)
 
 
@@ -131,6 +133,10 @@ class ProtocolloVoice:
     wording: Wording = "page"
     encoding: str = "utf-8"
     prompt: str = ""
+
+    @property
+    def deaf_seconds(self) -> float:
+        return _DEAF_SECONDS if self.wording == "classic" else 0.0
 
     def reader(self) -> ProtocolloReader:
         return ProtocolloReader()
@@ -182,10 +188,10 @@ class ProtocolloVoice:
                 return self._line(f"G.@g> {nickname} si è unito")
             case Left(nickname=nickname):
                 if classic:
-                    return self._line(f"G.@G> {nickname} ha abbandonato il gruppo\n")
+                    return f"G.@G> {nickname}{_WENT}\n\n".encode()
                 return self._line(f"G.@g> {nickname} si è disconnesso")
             case Closed():
-                return self.farewell()
+                return _CLOSE
 
     def private(self, event: PrivateEvent, at: float) -> bytes:
         if isinstance(event, Whispered):
@@ -198,16 +204,38 @@ class ProtocolloVoice:
     def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
         return b"".join(pieces)
 
-    def farewell(self) -> bytes:
-        return b"close\n"
+    def missed(self, place: Place) -> bytes:
+        return self._notice("qui mancano dei messaggi")
 
-    def dismissal(self, reason: str, *, is_ban: bool) -> bytes:
-        what = "sei escluso dalla chat" if is_ban else "sei stato allontanato dalla chat"
-        return self._notice(f"{what}: {reason}" if reason else what) + self.farewell()
+    def farewell(self, reason: Disconnect, words: str = "") -> bytes:
+        if reason is Disconnect.LEFT:
+            return _CLOSE
+        if reason in _RESTARTS:
+            # "When a node goes": the old client ends in order on that line.
+            classic = self.wording == "classic"
+            return _CLOSE if classic else self._notice("il server si riavvia: rientrate tra poco")
+        what = _FAREWELLS.get(reason)
+        if what is None:
+            return b""
+        return self._notice(f"{what}: {words}" if words else what) + _CLOSE
 
     def _notice(self, text: str) -> bytes:
         return self._line(f"{nicknames.SERVER}> {text}")
 
     def _line(self, text: str) -> bytes:
-        encoding = "latin-1" if self.wording == "classic" else self.encoding
-        return text.encode(encoding, "replace") + b"\n"
+        if self.wording == "page":
+            return encode(text, self.encoding) + b"\n"
+        line = encode(text, "latin-1")
+        # "A text that ends in `ha abbandonato il gruppo` kills its reader": it gets a full stop.
+        return line + (b".\n" if line.endswith(_WENT.encode()) else b"\n")
+
+
+_CLOSE = b"close\n"
+_RESTARTS = (Disconnect.DRAINED, Disconnect.FENCED)
+_FAREWELLS = {
+    Disconnect.INTERNAL: "il server ha avuto un errore: rientrate tra poco",
+    Disconnect.DISPLACED: "il tuo nome è passato a un'altra connessione",
+    Disconnect.LONG_LINES: "troppe righe troppo lunghe",
+    Disconnect.KICKED: "sei stato allontanato dalla chat",
+    Disconnect.BANNED: "sei escluso dalla chat",
+}

@@ -54,6 +54,10 @@ class Acknowledge(msgspec.Struct, frozen=True):
     count: int
 
 
+class Ready(msgspec.Struct, frozen=True):
+    """Say that the client can read from now on: old ones are deaf for a moment after the welcome."""
+
+
 class Leave(msgspec.Struct, frozen=True):
     """Go, in order."""
 
@@ -70,4 +74,4 @@ class Faulty(msgspec.Struct, frozen=True):
     """What was wrong, for the client, in dialects that say so; nothing that it sent."""
 
 
-Command = Enter | Say | Whisper | Acknowledge | Leave | CloseChat | Faulty
+Command = Enter | Say | Whisper | Acknowledge | Ready | Leave | CloseChat | Faulty

@@ -1,13 +1,29 @@
-"""Text as it comes from clients: decoded whatever it is, and harmless afterwards.
+"""Text as it comes from clients: decoded whatever it is, and harmless afterwards; and as it goes to them.
 
 Source: the protocols' README, "Text".
 """
 
 import codecs
+import re
+import unicodedata
+from typing import Final
 
+from anyascii import anyascii
+
+_LINE_ENDS = range(0x2028, 0x202A)
+_BIDI = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_SURROGATES = range(0xD800, 0xE000)
 _CONTROLS = dict.fromkeys(
-    [*range(0x09), *range(0x0A, 0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)]
+    [*range(0x09), *range(0x0A, 0x20), *range(0x7F, 0xA0), *_LINE_ENDS, *_BIDI, *_SURROGATES]
 )
+_MOST_MARKS: Final = 6
+"""Combining marks on one letter: no language's spelling has more."""
+_MARKS: Final = ("Mn", "Me")
+# Marks, invisible signs between them, and little else: what marks are among has to be looked at.
+_SIGNS = re.compile(r"[^\w\s\x00-\xac\xae-\u02ff]" f"{{{_MOST_MARKS + 1},}}")
+_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
+_OWN_SPELLINGS: Final = {"\u2260": "!="}
+"""Where the library says the opposite."""
 
 
 def _undefined_as_control(error: UnicodeError) -> tuple[str, int]:
@@ -16,7 +32,14 @@ def _undefined_as_control(error: UnicodeError) -> tuple[str, int]:
     return error.object[error.start : error.end].decode("latin-1"), error.end
 
 
+def _transliterated(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    signs = unicodedata.normalize("NFKC", error.object[error.start : error.end])
+    return "".join(map(_spelled, signs)), error.end
+
+
 codecs.register_error("tertulia.undefined_as_control", _undefined_as_control)
+codecs.register_error("tertulia.transliterated", _transliterated)
 
 
 def decode(raw: bytes) -> str:
@@ -29,5 +52,43 @@ def decode(raw: bytes) -> str:
 
 
 def clean(text: str) -> str:
-    """Remove controls other than TAB, and halves of surrogate pairs, which no encoding can hold."""
-    return text if text.isprintable() else text.translate(_CONTROLS)
+    """Remove what is not to be seen by anything else.
+
+    Controls other than TAB, line ends and bidi controls beyond ASCII, halves of surrogate pairs, which no
+    encoding can hold, and more than a few combining marks on one letter.
+    """
+    if not text.isprintable():
+        text = text.translate(_CONTROLS)
+    return text if text.isascii() else _SIGNS.sub(_with_few_marks, text)
+
+
+def encode(text: str, encoding: str) -> bytes:
+    """Encode a text; what the encoding has no sign for is transliterated, or else a question mark."""
+    if encoding != "utf-8":
+        text = unicodedata.normalize("NFC", text)  # so that an accent stays on its letter
+    return text.encode(encoding, "tertulia.transliterated")
+
+
+def _with_few_marks(signs: re.Match[str]) -> str:
+    kept, marks = [], 0
+    for sign in signs[0]:
+        category = unicodedata.category(sign)
+        if category in _MARKS:
+            marks += 1
+        elif category != "Cf":  # what is not seen parts no marks
+            marks = 0
+        if marks <= _MOST_MARKS or category == "Cf":
+            kept.append(sign)
+    return "".join(kept)
+
+
+def _spelled(sign: str) -> str:
+    if sign <= "\xff":
+        return sign
+    if unicodedata.category(sign) in (*_MARKS, "Cf"):
+        return ""
+    # Beyond the BMP are mostly emoji, and Han is read differently in each of its languages.
+    if sign > "\uffff" or _HAN.match(sign):
+        return "?"
+    spelled = _OWN_SPELLINGS.get(sign) or anyascii(sign)
+    return "?" if not spelled or spelled.startswith(":") else spelled  # ":relaxed:"

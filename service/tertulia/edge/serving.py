@@ -15,6 +15,8 @@ CLOSING_SECONDS: Final = 5.0
 """For how long a client may keep a connection that the service has closed."""
 _IPV4_CLOTHES: Final = "::ffff:"
 _ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
+HEAD: Final = 4
+"""Bytes that tell an acknowledgement from most other lines."""
 
 Client = tuple[str, int]
 """The address and port that a client comes from."""
@@ -77,8 +79,18 @@ class Served(Protocol):
         ...
 
     @property
+    def is_held(self) -> bool:
+        """Whether what the client is to read waits for a moment."""
+        ...
+
+    @property
     def is_in_hurry(self) -> bool:
         """Whether the client has to do something within the listener's patience."""
+        ...
+
+    @property
+    def awaits_end(self) -> bool:
+        """Whether the client's end, after the service's, is to be waited for however long it takes."""
         ...
 
 
@@ -179,6 +191,18 @@ class Connections:
         await self._none.wait()
 
 
+class Acknowledgement:
+    """The line that clients send most, as some of them end it."""
+
+    __slots__ = ("length", "line", "many")
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.length = len(line)
+        self.many = line * _ACKNOWLEDGEMENTS_AT_ONCE
+        """Many, and nothing else: what a client that received many messages sends in one go."""
+
+
 @dataclass(slots=True)
 class Listener:
     """What all connections to one address share."""
@@ -186,7 +210,7 @@ class Listener:
     host: Host
     dialect: str
     acknowledgement: bytes | None
-    """The line that clients send most."""
+    """The line that clients send most, ending in LF."""
     patience: Patience
     limits: LimitSettings
     counts: ConnectionCounts
@@ -197,11 +221,13 @@ class Listener:
     """Where clients rest that only acknowledge, if the system can do that."""
     has_ring: bool
     """Whether those who read the same are sent to with a ring."""
-    acknowledgements: bytes = field(init=False)
-    """Many, and nothing else: what a client that received many messages sends in one go."""
-    acknowledgement_length: int = field(init=False)
+    acknowledgements: tuple[Acknowledgement, ...] = field(init=False)
+    """That line ending in LF, and in CRLF; empty where there is none."""
+    head: bytes = field(init=False)
+    """What such a line begins with; empty where there is none."""
 
     def __post_init__(self) -> None:
-        acknowledgement = self.acknowledgement or b""
-        self.acknowledgements = acknowledgement * _ACKNOWLEDGEMENTS_AT_ONCE
-        self.acknowledgement_length = len(acknowledgement)
+        line = self.acknowledgement
+        ends = () if line is None else (line, line[:-1] + b"\r\n")
+        self.acknowledgements = tuple(map(Acknowledgement, ends))
+        self.head = (line or b"")[:HEAD]

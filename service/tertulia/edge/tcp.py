@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
@@ -15,12 +16,16 @@ from tertulia.edge.crowd import RingCrowd
 from tertulia.edge.delivered import look_delivered, wait_delivered
 from tertulia.edge.entrance import Entrance, Gate
 from tertulia.edge.limits import TokenBucket
-from tertulia.edge.serving import CLOSING_SECONDS, Client, Listener, Served, peer_of
+from tertulia.edge.serving import CLOSING_SECONDS, HEAD, Client, Listener, Served, peer_of
 
 _DRAINING_SECONDS: Final = 1.0
 """For how long a client may keep a connection that a node closes which shuts down."""
 _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 """Acknowledgements are so frequent that they are charged for by the thousands."""
+_NOTICING_SECONDS: Final = 2.0
+"""For a client to close, too, that says what no answer tells it was taken."""
+_RESET: Final = struct.pack("ii", 1, 0)
+"""To linger for no time at all: the other side reads a reset."""
 _READS_UNTIL_REST: Final = 16
 """Reads that brought nothing but acknowledgements, before a client is read less often."""
 SILENT_SECONDS: Final = 1.0
@@ -35,6 +40,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_acknowledgement",
         "_acknowledgements_free",
+        "_acknowledges",
         "_address",
         "_admitted",
         "_bytes",
@@ -47,6 +53,8 @@ class Connection(asyncio.Protocol):
         "_lagging",
         "_listener",
         "_long_lines",
+        "_part",
+        "_parted",
         "_plain",
         "_port",
         "_reading",
@@ -58,6 +66,7 @@ class Connection(asyncio.Protocol):
         "_timer",
         "_transport",
         "crowd",
+        "unheard",
         "write",
     )
 
@@ -66,7 +75,10 @@ class Connection(asyncio.Protocol):
     def __init__(self, listener: Listener, client: Client | None = None) -> None:
         """Serve whom the socket says, or ``client``, whom an entrance has found out and counted."""
         self._listener = listener
+        # A client ends its lines in one way, mostly: what it did last is compared with first.
+        self._acknowledges = listener.acknowledgements[0] if listener.acknowledgements else None
         self._acknowledgement = listener.acknowledgement
+        self._part = b""  # of an acknowledgement, that a read ended in
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
         self._address, self._port = client or ("", 0)
         self._admitted = client is not None
@@ -85,9 +97,12 @@ class Connection(asyncio.Protocol):
         self._ended = False  # the client will send no more
         self._delivered: bool | None = None  # whether it had everything when it closed, if known
         self._draining = False
+        self._parted = False  # our half is closed, and the client has a moment to notice
         self._closing = False
         self._gone = False
         self.crowd: RingCrowd | None = None
+        self.unheard = False
+        """Whether an abort is to be a reset: of what the client said, something may not be taken."""
 
     # --- What the socket tells -------------------------------------------------------------------
 
@@ -120,29 +135,46 @@ class Connection(asyncio.Protocol):
             return
         if session is None or self._closing:
             return
-        if self._plain and self._acknowledgement and data.startswith(self._acknowledgement):
-            data = self._take_acknowledgements(session, self._acknowledgement, data)
+        if self._part or (self._plain and self._listener.head.startswith(data[:HEAD])):
+            data = self._take_acknowledgements(session, data)
             if not data:
                 self._reads_until_rest -= 1
                 if self._reads_until_rest <= 0:
                     self._rest()
                 return
         self._reads_until_rest = _READS_UNTIL_REST
-        if self._listener.patience.of_silence and self._timer is not None:
+        if self._listener.patience.of_silence and self._timer is not None and not self._parted:
             self._timer.cancel()
             self._timer = None
         session.reader.feed(data)
         self._charge_bytes(len(data))
         self.proceed()
 
-    def _take_acknowledgements(self, session: Served, each: bytes, data: bytes) -> bytes:
-        """Take those that data begins with, which need not be read as lines; return the rest."""
-        unit = end = len(each)
-        if len(data) % unit == 0 and self._listener.acknowledgements.startswith(data):
-            end = len(data)  # nothing else, however many
-        while data.startswith(each, end):
-            end += unit
-        count = end // unit
+    def _take_acknowledgements(self, session: Served, data: bytes) -> bytes:
+        """Take those that data begins with, which need not be read as lines; return the rest.
+
+        Nothing is returned where that may be the beginning of another one: it is kept.
+        """
+        if self._part:
+            data, self._part = self._part + data, b""
+            self._plain = True  # as it was before that
+        each = self._acknowledges
+        assert each is not None
+        count = end = 0
+        if len(data) % each.length == 0 and each.many.startswith(data):
+            count, end = len(data) // each.length, len(data)  # nothing else, however many
+        else:
+            lf, crlf = self._listener.acknowledgements
+            other = crlf if each is lf else lf
+            while True:
+                if data.startswith(other.line, end):
+                    each, other = other, each
+                elif not data.startswith(each.line, end):
+                    break
+                count, end = count + 1, end + each.length
+            self._acknowledges, self._acknowledgement = each, each.line
+            if 0 < len(data) - end < crlf.length and crlf.line.startswith(data[end:]):
+                self._part, self._plain, data = data[end:], False, data[:end]
         session.acknowledged += count
         self._acknowledgements_free -= count
         if self._acknowledgements_free < 0:
@@ -158,6 +190,8 @@ class Connection(asyncio.Protocol):
             self._delivered = look_delivered(self._transport) is True
         if self._closing:
             return session is not None and self._listener.host.ended(session) and has_halves
+        if self._parted and self._timer is not None:
+            self._timer.cancel()  # all is here that it said, and will be carried out
         self.proceed()
         if not has_halves and session is not None:
             self._listener.host.lost(session, Disconnect.GONE)
@@ -234,6 +268,7 @@ class Connection(asyncio.Protocol):
         return not self._gone and await wait_delivered(self._transport, CLOSING_SECONDS)
 
     def close(self, reason: Disconnect) -> None:
+        session = self._session
         if self._gone:
             return
         if self._closing:
@@ -252,8 +287,30 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
             if self._end_rest() or not self._reading:
                 self._transport.resume_reading()
+            if reason is Disconnect.OPERATION_OVER and session is not None and session.awaits_end:
+                self._stop_timer()  # however long: old devices keep it as long as they chat
+                return
         seconds = _DRAINING_SECONDS if reason is Disconnect.DRAINED else CLOSING_SECONDS
         self._replace_timer(seconds, self._transport.abort)
+
+    def cut(self, reason: Disconnect) -> None:
+        if self._gone or self._closing:
+            return
+        self._closing = True
+        if self.unheard:
+            self.abort()
+        else:
+            self._transport.close()
+            self._replace_timer(CLOSING_SECONDS, self._transport.abort)
+
+    def part(self) -> None:
+        if self._gone or self._closing:
+            return
+        self._parted = True
+        if self._transport.can_write_eof():  # TLS has no halves: there it ends with the moment
+            self._transport.write_eof()
+        self._replace_timer(_NOTICING_SECONDS, self.abort)
+        self.proceed()
 
     # --- Draining --------------------------------------------------------------------------------
 
@@ -266,21 +323,25 @@ class Connection(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Whether nothing that was read waits to be carried out or answered."""
         session = self._session
-        return (
-            session is None
-            or self._closing
-            or (session.awaiting == 0 and (session.takes_commands or not session.is_active))
-        )
+        if session is None or self._closing:
+            return True
+        is_answered = session.awaiting == 0 and not session.is_held
+        return is_answered and (session.takes_commands or not session.is_active)
 
     def close_unless_closing(self) -> None:
         """Close a connection that has no session in the chat."""
-        if self._session is not None:
+        if self._closing:
+            self._replace_timer(_DRAINING_SECONDS, self._transport.abort)
+        elif self._session is not None:
             self._listener.host.lost(self._session, Disconnect.DRAINED)
         else:
             self.close(Disconnect.DRAINED)
 
     def abort(self) -> None:
         """Close at once, whatever was not sent."""
+        if self.unheard:
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
 
     # --- Its beginning ---------------------------------------------------------------------------
@@ -305,7 +366,7 @@ class Connection(asyncio.Protocol):
                 return
             command = reader.next_command()
             if command is None:
-                self._plain = session.is_active and reader.buffered == 0
+                self._plain = session.is_active and not (reader.buffered or self._part)
                 if self._ended and session.awaiting == 0:
                     host.lost(session, Disconnect.GONE)
                 return
@@ -344,7 +405,8 @@ class Connection(asyncio.Protocol):
     def _charge_acknowledgements(self) -> None:
         count = _ACKNOWLEDGEMENTS_CHARGED - self._acknowledgements_free
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
-        self._charge_bytes(count * self._listener.acknowledgement_length)
+        assert self._acknowledges is not None
+        self._charge_bytes(count * self._acknowledges.length)
         self._set_reading()
 
     def _wait(self, seconds: float) -> None:
@@ -361,7 +423,7 @@ class Connection(asyncio.Protocol):
         if session is None or self._closing or self._gone or self._ended:
             return
         reading = (
-            not self._draining
+            (self._parted or not self._draining)
             and self._throttle is None
             and not (self._lagging and self._is_behind)
             and session.takes_commands
@@ -386,16 +448,15 @@ class Connection(asyncio.Protocol):
             return
         self._resting_fd = self._transport.get_extra_info("socket").fileno()
         self._transport.pause_reading()
-        unit = self._listener.acknowledgement_length
-        resting.add(self._resting_fd, self._heard_at_rest, unit)
+        assert self._acknowledges is not None, "it has acknowledged"
+        resting.add(self._resting_fd, self._heard_at_rest, self._acknowledges.length)
 
     def _heard_at_rest(self, data: bytes) -> None:
         """Take what came to a client at rest."""
-        session, each = self._session, self._acknowledgement
+        session = self._session
         assert session is not None, "it rests in a session"
-        assert each is not None, "and acknowledges"
-        if data.startswith(each):
-            data = self._take_acknowledgements(session, each, data)
+        if data:
+            data = self._take_acknowledgements(session, data)
             if not data:
                 return
         if self._end_rest():  # else it has acknowledged too much, and is not read for a while
@@ -413,12 +474,10 @@ class Connection(asyncio.Protocol):
         return True
 
     def _set_timer(self, session: Served) -> None:
-        if self._closing:
+        if self._closing or self._parted:
             return
         if not session.is_in_hurry:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._stop_timer()
         elif self._timer is None:
             self._replace_timer(self._listener.patience.seconds, self._out_of_patience)
 
@@ -429,9 +488,13 @@ class Connection(asyncio.Protocol):
         elif self._session.is_in_hurry:
             self._listener.host.lost(self._session, self._listener.patience.reason)
 
-    def _replace_timer(self, seconds: float, callback: Callable[[], None]) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _replace_timer(self, seconds: float, callback: Callable[[], None]) -> None:
+        self._stop_timer()
         self._timer = self._listener.loop.call_later(seconds, callback)
 
 

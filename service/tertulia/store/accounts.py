@@ -53,8 +53,14 @@ class StoredAccounts:
         return sorted(name.decode() for name in names if name is not None)
 
     async def pending(self, key: str) -> Sequence[Pending]:
-        (entries,) = await self._ask(("XRANGE", self._keys.pending(key), "-", "+"))
-        return [_pending(entry.decode(), fields) for entry, fields in entries]
+        entries, held = await self._ask(
+            ("XRANGE", self._keys.pending(key), "-", "+"), ("HGETALL", self._keys.counts(key))
+        )
+        counts = dict(zip(held[::2], held[1::2], strict=True))
+        return [
+            _pending(entry.decode(), fields, int(counts.get(b":" + entry, 0)))
+            for entry, fields in entries
+        ]
 
     async def is_in_room(self, key: str) -> bool:
         sitting, held = await self._ask(
@@ -84,8 +90,8 @@ def _now() -> int:
     return round(time.time() * 1000)
 
 
-def _pending(entry: str, fields: Sequence[bytes]) -> Pending:
+def _pending(entry: str, fields: Sequence[bytes], shown: int) -> Pending:
     milliseconds = int(entry.partition("-")[0])
     # The page's date is the service's own, without a zone.
     at = datetime.fromtimestamp(milliseconds / 1000)  # noqa: DTZ006 (local time is what is shown)
-    return Pending(entry, fields[1].decode(), fields[3].decode(), at)
+    return Pending(entry, fields[1].decode(), fields[3][shown:].decode(), at, shown)

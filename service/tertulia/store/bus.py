@@ -333,6 +333,7 @@ class Bus:
                 self._note_lost(lost)
                 member = self._member
                 member.position = member.unread = Position(member.position.epoch, have + lost)
+                self._follower.missed(member.position)
                 self._committer.followed()
                 continue
             for name, fields in page:

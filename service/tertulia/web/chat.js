@@ -93,6 +93,13 @@ export class Chat {
     this.#seen = this.position;
   }
 
+  /** Take a `missed` frame: the service lost a part, up to a place, and goes on from there. */
+  missed({ epoch, offset }, now) {
+    this.#notice("notice.gap", now, {}, true);
+    this.position = { epoch, offset };
+    this.#seen = this.position;
+  }
+
   #take({ type, nickname, text }, at, isPast) {
     const own = nickname !== undefined && this.#isOwn(nickname);
     switch (type) {

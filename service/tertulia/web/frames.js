@@ -2,6 +2,13 @@
 
 /** Bytes of UTF-8 in a text. */
 export const MAX_TEXT = 4096;
+/** Combining marks on one letter. */
+const MAX_MARKS = 6;
+
+const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+const MARK = /[\p{Mn}\p{Me}]/u;
+/** Marks, and what is not seen between them. */
+const MARKS = /[\p{Mn}\p{Me}\p{Cf}]{7,}/gu;
 
 const encoder = new TextEncoder();
 
@@ -24,12 +31,13 @@ export function read(text) {
 /**
  * Make of what was typed or pasted the text that the service will keep.
  *
- * The service removes control characters. Doing the same here, with a space for a line's end, keeps a
- * pasted paragraph readable, and lets the page recognise its own message when it comes back.
+ * The service removes control characters, and more than a few marks on one letter. Doing the same here,
+ * with a space for a line's end, keeps a pasted paragraph readable, and lets the page recognise its own
+ * message when it comes back.
  */
 export function cleaned(text) {
   const line = text.replace(/\r\n|[\n\r\u2028\u2029]/g, " ");
-  return wellFormed(line.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, ""));
+  return wellFormed(line.replace(CONTROLS, "").replace(MARKS, withFewMarks));
 }
 
 /** Return how many bytes of UTF-8 a text takes. */
@@ -40,6 +48,11 @@ export function weight(text) {
 /** Return the form under which nicknames are compared: without case. Beyond ASCII none is valid. */
 export function fold(nickname) {
   return nickname.toLowerCase();
+}
+
+function withFewMarks(signs) {
+  let marks = 0;
+  return [...signs].filter((sign) => !MARK.test(sign) || ++marks <= MAX_MARKS).join("");
 }
 
 function wellFormed(text) {

@@ -179,10 +179,11 @@ function showHead() {
   const { state } = session;
   const isConnected = state === "inside" || state === "leaving";
   setText(part("own-name"), chat.nickname);
-  setText(part("status"), texts.say(`status.${state}`));
+  const status = texts.say(`status.${session.status}`);
+  setText(part("status"), status);
   part("chat").dataset.state = state;
   part("offline").hidden = isConnected;
-  setText(part("offline-text"), isConnected ? "" : texts.say(`status.${state}`));
+  setText(part("offline-text"), isConnected ? "" : status);
   const count = chat.outbox.size;
   const isQueueing = !isConnected && count > 0;
   setText(part("queued"), isQueueing ? texts.say("status.queued", { count }) : "");

@@ -52,6 +52,8 @@ const COPY = 3_000;
 /** Status codes of a close, see docs/protocols/browser.md: anything else means to come back. */
 const OVER = 1000;
 const STAY_AWAY = 4001;
+/** The reason of a close by a node that shuts down. */
+const RESTARTS = "drained";
 /** Reasons of a close for which there are words. */
 const EXPLAINED = new Set([
   "banned",
@@ -75,6 +77,8 @@ export class Session {
   #timers = { state: null, confirm: null, copies: null };
   #asked = { nickname: "", password: "" };
   #token = null;
+  /** Whether the service said why it closed the last connection: to restart. */
+  #isRestarting = false;
   /** What an operator said who ended this. */
   #dismissal = "";
   #insideSince = 0;
@@ -88,6 +92,11 @@ export class Session {
   /** Whether there is a place in the chat to be in, or to go back to. */
   get isMember() {
     return this.#token !== null;
+  }
+
+  /** How it stands with the connection: its state, or that the service restarts. */
+  get status() {
+    return this.state === "waiting" && this.#isRestarting ? "restarting" : this.state;
   }
 
   /** When `due` wants to be called, or null. */
@@ -192,6 +201,7 @@ export class Session {
           : explained(`${why}_because`, { because }),
       );
     } else {
+      this.#isRestarting = reason === RESTARTS;
       this.#go("broke", now);
     }
   }
@@ -299,6 +309,7 @@ export class Session {
   /** Take a welcome, to the chat or back to it. */
   welcomed(frame, now) {
     const isBack = this.isMember;
+    this.#isRestarting = false;
     this.#token = frame.token;
     this.#asked = { nickname: frame.nickname, password: "" };
     this.#insideSince = now;
@@ -376,6 +387,7 @@ const FRAMES = Object.freeze({
     },
   },
   events: { states: MEMBER, take: (session, frame) => session.chat.happened(frame) },
+  missed: { states: MEMBER, take: ({ chat }, frame, now) => chat.missed(frame, now) },
   whispered: { states: MEMBER, take: (session, frame, now) => session.whispered(frame, now) },
   undelivered: { states: MEMBER, take: ({ chat }, frame, now) => chat.undelivered(frame, now) },
   sent: { states: MEMBER, take: ({ chat }, frame, now) => chat.kept(frame, now) },

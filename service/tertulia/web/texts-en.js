@@ -39,6 +39,7 @@ export const EN = {
   "status.opening": "Connecting…",
   "status.asking": "Connecting…",
   "status.waiting": "Connection lost. Reconnecting…",
+  "status.restarting": "The service restarts. Reconnecting…",
   "status.leaving": "Leaving…",
   "status.hurry": "Try now",
   "status.queued": {
@@ -112,6 +113,7 @@ export const EN = {
   "notice.administrator": "You are the administrator now, and can close the chat.",
   "notice.no_administrator": "You are not the administrator any more.",
   "notice.missed": "A part of what was said while you were away is missing here.",
+  "notice.gap": "A part of what was said is missing here.",
   "notice.undelivered": "Your private message to {name} could not be delivered: “{text}”",
   "notice.forbidden": "You may not close this chat.",
   "notice.error": "The service did not understand something: {reason}",

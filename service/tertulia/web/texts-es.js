@@ -40,6 +40,7 @@ export const ES = {
   "status.opening": "Conectando…",
   "status.asking": "Conectando…",
   "status.waiting": "Sin conexión. Reconectando…",
+  "status.restarting": "El servicio se reinicia. Reconectando…",
   "status.leaving": "Saliendo…",
   "status.hurry": "Probar ahora",
   "status.queued": {
@@ -111,6 +112,7 @@ export const ES = {
   "notice.administrator": "Ahora administras la charla y puedes cerrarla.",
   "notice.no_administrator": "Ya no administras la charla.",
   "notice.missed": "Falta una parte de lo que se dijo mientras no estabas.",
+  "notice.gap": "Aquí falta una parte de lo que se dijo.",
   "notice.undelivered": "Tu mensaje privado para {name} no se pudo entregar: «{text}»",
   "notice.forbidden": "No tienes permiso para cerrar esta charla.",
   "notice.error": "El servicio no ha entendido algo: {reason}",

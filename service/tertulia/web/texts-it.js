@@ -39,6 +39,7 @@ export const IT = {
   "status.opening": "Connessione in corso…",
   "status.asking": "Connessione in corso…",
   "status.waiting": "Connessione persa. Riconnessione…",
+  "status.restarting": "Il servizio si riavvia. Riconnessione…",
   "status.leaving": "In uscita…",
   "status.hurry": "Riprova ora",
   "status.queued": {
@@ -109,6 +110,7 @@ export const IT = {
   "notice.administrator": "Ora sei amministratore e puoi chiudere la chat.",
   "notice.no_administrator": "Non sei più amministratore.",
   "notice.missed": "Una parte di quanto si è detto mentre non c’eri manca.",
+  "notice.gap": "Qui manca una parte di quanto si è detto.",
   "notice.undelivered": "Il tuo messaggio privato a {name} non è stato consegnato: «{text}»",
   "notice.forbidden": "Permesso negato: non puoi chiudere questa chat.",
   "notice.error": "Il servizio non ha capito qualcosa: {reason}",

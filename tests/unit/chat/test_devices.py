@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from fakes.accounts import KnownPasswords, NoAccounts
 from fakes.outbox import RecordingOutbox
+from harness.device_client import BINARY, TEXT, Framing
+from harness.waiting import until
+from tertulia.chat import devices
 from tertulia.chat.accounts import Login, Pending
-from tertulia.chat.device_ops import DeviceOp, Disengage, Forget, OpenChat
+from tertulia.chat.device_ops import Deliver, DeviceOp, Disengage, Forget, OpenChat
 from tertulia.chat.devices import Devices, DeviceSession
 from tertulia.chat.orders import Orders
 from tertulia.chat.ports import Op, Outcome, Store
@@ -32,13 +36,16 @@ class HandStore:
     def submit(self, op: Op) -> None:
         self.ops.append(op)
 
-    def settle(self, note: str = "") -> None:
-        """Settle everything that was submitted, as DONE."""
+    def settle(self, note: str = "", outcome: Outcome = Outcome.DONE) -> None:
+        """Settle everything that was submitted."""
         for op in self.ops:
             assert isinstance(op, DeviceOp)
             if not op.settled.done():
-                op.outcome, op.note = Outcome.DONE, note
+                op.outcome, op.note = outcome, note
                 op.settled.set_result(None)
+
+    def kinds(self) -> list[type[Op]]:
+        return [type(op) for op in self.ops]
 
 
 class SlowAccounts(NoAccounts):
@@ -75,8 +82,18 @@ class Connection:
         self.session: DeviceSession = self.devices.connect(self.outbox, ADDRESS, 50_000)
 
     async def send(self, *lines: str) -> None:
-        self.session.reader.feed("".join(f"{line}\n" for line in lines).encode())
+        await self.feed("".join(f"{line}\n" for line in lines).encode())
+
+    async def feed(self, data: bytes) -> None:
+        self.session.reader.feed(data)
         await self.go_on()
+
+    async def waits(self, framing: Framing = TEXT) -> None:
+        """Let anna enter bruno's chat, and be answered 1."""
+        await self.feed(framing.write(10, "anna", "bruno"))
+        self.store.settle("1")
+        await self.go_on()
+        assert self.outbox.take() == framing.write(1, 1, 1)
 
     async def go_on(self) -> None:
         """Do everything that can be done."""
@@ -170,3 +187,133 @@ async def test_who_goes_while_its_entering_is_under_way_is_offchat_afterwards() 
     it.store.settle("1")
     await it.go_on()
     assert [type(op) for op in it.store.ops] == [OpenChat, Disengage]
+
+
+# Operation 200 comes before the other's port
+
+
+async def test_a_device_that_is_about_to_run_200_is_told_the_port_after_it() -> None:
+    """It would take the port for the service's answer to the 200."""
+    it = Connection()
+    await it.waits(BINARY)
+    it.devices.summoned(it.session.name, 6002)
+    await it.go_on()
+    assert it.outbox.take() == b""
+    for sent, told in ((200, 1), ("anna", 1), ("bruno", "uno\n")):
+        await it.feed(BINARY.write(sent))
+        more = BINARY.write(6002) if sent == "bruno" else b""
+        assert it.outbox.take() == BINARY.write(told) + more
+    assert it.outbox.closed is Disconnect.OPERATION_OVER
+    await it.close()
+    assert it.forgotten() == ["1-0"]
+
+
+async def test_a_device_that_runs_no_200_is_told_the_port_soon() -> None:
+    it = Connection()
+    await it.waits(BINARY)
+    it.devices.summoned(it.session.name, 6002)
+    await until(lambda: it.session.is_over, 2, "the port to be told")
+    assert it.outbox.take() == BINARY.write(6002)
+
+
+async def test_a_device_that_writes_at_once_is_told_the_port_behind_its_message() -> None:
+    it = Connection()
+    await it.waits(BINARY)
+    it.devices.summoned(it.session.name, 6002)
+    await it.feed(BINARY.write("ciao"))
+    assert it.outbox.take() == b""
+    it.store.settle()
+    await it.go_on()
+    assert it.outbox.take() == BINARY.write(6002)
+    assert it.store.kinds() == [OpenChat, Deliver]
+
+
+async def test_after_a_port_the_device_may_close_and_else_the_service_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "PARTING_SECONDS", 0.05)
+    for shows in (False, True):
+        it = Connection()
+        await it.feed(BINARY.write(10, "anna", "bruno"))
+        it.store.settle("6002")
+        await it.go_on()
+        if shows:
+            await it.feed(BINARY.write(200, "anna", "bruno"))
+        assert it.outbox.closed is None
+        assert not it.session.is_in_hurry, "it has its own time"
+        await until(lambda c=it: c.outbox.closed, 2, "the service's end")  # type: ignore[misc]
+        assert it.session.awaits_end is shows
+        await it.close()
+        assert it.forgotten() == (["1-0"] if shows else [])
+
+
+# A node that drains
+
+
+async def test_a_device_that_waits_is_offchat_before_it_is_told_the_end_and_heard_after_it() -> (
+    None
+):
+    it = Connection()
+    await it.waits()
+    it.devices.drain()
+    it.devices.drain()
+    await it.go_on()
+    assert it.store.kinds() == [OpenChat, Disengage]
+    assert not it.outbox.parted, "somebody may still come to it"
+    it.store.settle()
+    await it.go_on()
+    assert it.outbox.parted and it.outbox.closed is None
+    await it.send("ciao")
+    assert it.store.kinds() == [OpenChat, Disengage, Deliver]
+    it.store.settle()
+    await it.go_on()
+    await it.close()
+    assert it.outbox.closed is Disconnect.GONE
+    assert it.store.kinds() == [OpenChat, Disengage, Deliver]
+
+
+async def test_a_device_to_which_somebody_came_just_before_is_told_so() -> None:
+    it = Connection()
+    await it.waits()
+    it.devices.drain()
+    await it.go_on()
+    it.store.settle(outcome=Outcome.UNKNOWN)  # it does not wait any more
+    await it.go_on()
+    assert not it.outbox.parted
+    it.devices.summoned(it.session.name, 6002)
+    await it.go_on()
+    assert it.outbox.take() == TEXT.write(6002)
+    assert it.outbox.closed is Disconnect.OPERATION_OVER
+    assert not it.outbox.parted
+
+
+async def test_a_device_that_asks_for_something_after_the_end_is_reset() -> None:
+    it = Connection()
+    await it.waits(BINARY)
+    it.devices.drain()
+    await it.go_on()
+    it.store.settle()
+    await it.go_on()
+    await it.feed(BINARY.write(200))
+    assert it.outbox.take() == b""
+    assert (it.outbox.closed, it.outbox.is_cut) == (Disconnect.DRAINED, True)
+    assert it.outbox.unheard
+
+
+async def test_what_a_waiting_device_says_after_it_was_dismissed_is_refused() -> None:
+    """Else it would be thrown away for a while, and it would never know."""
+    it = Connection()
+    await it.waits()
+    it.devices.dismiss("anna", Disconnect.KICKED)
+    assert (it.outbox.closed, it.outbox.is_cut) == (Disconnect.KICKED, True)
+    assert not it.outbox.unheard
+
+
+async def test_a_message_that_a_fenced_node_did_not_get_done_was_not_heard() -> None:
+    it = Connection()
+    await it.waits()
+    await it.send("ciao")
+    it.devices.fenced()
+    await it.go_on()
+    assert it.outbox.is_cut
+    assert it.outbox.unheard

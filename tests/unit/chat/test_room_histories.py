@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.house import LIMITS, Client, House
-from fakes.voice import PlainVoice, SilentVoice
+from fakes.voice import DeafVoice, PlainVoice, SilentVoice
 from history.checker import Rule, check, explain
 from history.record import (
     Acked,
@@ -64,7 +64,7 @@ class Witness(Client):
 
     def __init__(self, play: "Play", room: Room, name: str) -> None:
         self.play = play
-        voice = play.dice.choice([PlainVoice(), SilentVoice()])
+        voice = play.dice.choice([PlainVoice(), SilentVoice(), DeafVoice()])
         self.history = History(name, echoes=voice.echoes, clock=play.tick)
         self.voice = voice
         super().__init__(play.house, room, voice)
@@ -141,6 +141,8 @@ class Witness(Client):
             case ["left", nickname]:
                 add(SawLeft(at, nickname))
             case ["promoted"] | ["farewell"] | ["closed"] | ["refused", "forbidden"]:
+                pass
+            case ["fenced"] | ["displaced"]:
                 pass
             case _:
                 add(Unexpected(at, " ".join(words)))
@@ -225,6 +227,8 @@ class Play:
             present[0].tell("", "last")
         while self.work():
             pass
+        for _ in range(int(DeafVoice.deaf_seconds)):
+            self.work()
 
 
 def should_have_read(play: Play, reader: Witness) -> tuple[list[str], list[str]]:

@@ -29,6 +29,7 @@ from tertulia.domain.commands import (
     Say,
     Whisper,
 )
+from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -399,7 +400,23 @@ def test_it_is_a_voice() -> None:
     assert not voice.acknowledges_all  # "so many whispered frames arrived"
     assert len({BrowserVoice(), VOICE}) == 1
     assert voice.greeting() == b""
-    assert voice.farewell() == b""  # "answered by the close of the connection"
+    assert voice.deaf_seconds == 0.0
+
+
+@pytest.mark.parametrize("reason", Disconnect)
+def test_only_an_operator_s_words_go_before_the_close(reason: Disconnect) -> None:
+    """ "answered by the close of the connection": with the reason's name."""
+    said = VOICE.farewell(reason, "enough")
+    if reason in (Disconnect.KICKED, Disconnect.BANNED):
+        kind = frames.KickedFrame if reason is Disconnect.KICKED else frames.BannedFrame
+        assert received(said) == [kind("enough")]
+    else:
+        assert said == b""
+
+
+def test_a_part_of_the_log_that_was_lost_is_marked() -> None:
+    """What the client resumes from is the place up to which it is lost."""
+    assert received(VOICE.missed(PLACE)) == [frames.MissedFrame(PLACE.epoch, PLACE.offset)]
 
 
 @pytest.mark.parametrize(("missed_some", "missed"), [(False, "nothing"), (True, "some")])

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tertulia.dialects.chatte import ChatteReader, ChatteVoice
-from tertulia.dialects.contract import Reader, Refusal, Voice
+from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
 from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty, Say, Whisper
+from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
 
@@ -373,7 +374,7 @@ def test_notices_are_private_messages_of_the_server() -> None:
 
 
 def test_no_quit_command_and_no_administrator() -> None:
-    assert VOICE.farewell() == b""
+    assert VOICE.farewell(Disconnect.LEFT) == b""
     assert VOICE.promoted() == b""
 
 
@@ -381,8 +382,68 @@ def test_a_listener_can_be_set_to_write_latin_1() -> None:
     assert LATIN.public(Said("Andy", "n1:7", "aquí")) == b"100 Andy aqu\xed\n"
     assert LATIN.private(Whispered("Andy", "n1:7", "Bea", "¿ya?"), 0.0) == b"102 Andy \xbfya?\n"
     assert LATIN.public(Said("Andy", "n1:7", "日 ok")) == b"100 Andy ? ok\n"
-    # What Windows-1252 has and Latin-1 has not must not become a control character.
-    assert LATIN.public(Said("Andy", "n1:7", "5 €")) == b"100 Andy 5 ?\n"
+    # Transliterated; what Windows-1252 has and Latin-1 has not must not become a control character.
+    assert LATIN.public(Said("Andy", "n1:7", "5 €")) == b"100 Andy 5 EUR\n"
+    assert LATIN.public(Said("Andy", "n1:7", "“¿ya?” … –")) == b'100 Andy "\xbfya?" ... -\n'
+
+
+PLACE = Place("e", 7, 0.0)
+CLASSIC = ChatteVoice(wording="classic")
+
+
+def test_classic_tells_the_newcomer_too_that_it_came() -> None:
+    """ "sends `150` to the newcomer as well, and its client shows nothing for `200`"."""
+    welcome = Welcome("Andy", iter(["bea"]), PLACE, "")
+    assert VOICE.welcome(welcome) == b"200 Welcome to the chatte.\n"
+    assert CLASSIC.welcome(welcome) == (
+        b"200 Welcome to the chatte.\n150 Andy just join to the chat\n"
+    )
+
+
+def test_classic_says_in_words_that_a_line_is_too_long() -> None:
+    """ "answers a line that is too long with `102 G …` beside the 666"."""
+    invalid = b"666 Invalid command. Ignoring.\n"
+    assert CLASSIC.fault(TOO_LONG) == invalid + b"102 G Your line was too long.\n"
+    assert CLASSIC.fault(MALFORMED) == VOICE.fault(TOO_LONG) == invalid
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Said("Andy", "n1:7", "¿ya? “sí”"),
+        Joined("Andy", "n1:7"),
+        Left("Andy", "n1:7"),
+        Closed("A", ""),
+    ],
+)
+def test_classic_is_otherwise_the_same(event: Said | Joined | Left | Closed) -> None:
+    assert CLASSIC.public(event) == VOICE.public(event)
+    assert CLASSIC.greeting() == VOICE.greeting()
+    for refusal in Refusal:
+        assert CLASSIC.refusal(refusal) == VOICE.refusal(refusal)
+    assert CLASSIC.deaf_seconds == VOICE.deaf_seconds == 0.0
+    assert CLASSIC != VOICE  # so each is rendered for itself
+
+
+@pytest.mark.parametrize("voice", [VOICE, LATIN, CLASSIC])
+def test_whoever_has_to_go_is_told_by_the_server(voice: ChatteVoice) -> None:
+    """ "A session that a drain closes reads first"."""
+    restarts = b"102 G The server restarts. Please come back in a moment.\n"
+    assert voice.farewell(Disconnect.DRAINED) == voice.farewell(Disconnect.FENCED) == restarts
+    kicked = voice.farewell(Disconnect.KICKED, "enough")
+    assert kicked == b"102 G You were removed from the chat: enough\n"
+    assert voice.farewell(Disconnect.BANNED) == b"102 G You are banned from the chat.\n"
+    for reason in (Disconnect.DISPLACED, Disconnect.LONG_LINES, Disconnect.INTERNAL):
+        told = voice.farewell(reason)
+        assert told.startswith(b"102 G ")
+        assert told.endswith(b".\n")
+        assert told.count(b"\n") == 1
+    for reason in (Disconnect.GONE, Disconnect.BROKEN, Disconnect.SLOW_READER, Disconnect.LEFT):
+        assert voice.farewell(reason) == b""
+
+
+def test_what_was_lost_is_told_by_the_server() -> None:
+    assert VOICE.missed(PLACE) == b"102 G Some of what was said is missing here.\n"
 
 
 @given(st.binary(max_size=100))

@@ -165,7 +165,22 @@ CONVERSATIONS = (
         "out, not logged in", *coming_in(3), Asked(ask.LogOut("anna"), False), Service(1), Closes()
     ),
     conversation("out, from elsewhere", *coming_in(3), Asked(ask.LogOut("anna"), None), Closes()),
-    conversation("chat, onchat", *chatting(6002), Closes()),
+    conversation("chat, onchat", *chatting(6002), Closes(), framings=(TEXT,)),
+    conversation("chat, onchat", *chatting(6002), framings=(BINARY,)),
+    conversation(
+        "chat, onchat, show",
+        *(*chatting(6002), *showing("uno\ndue\n", "uno", "due")),
+        framings=(BINARY,),
+    ),
+    conversation(
+        "chat, onchat, show, nothing", *chatting(6002), *showing("null"), framings=(BINARY,)
+    ),
+    conversation(
+        "chat, onchat, show, not here",
+        *(*chatting(6002), *coming_in(200), Service(1), Device("bruno")),
+        *(Asked(ask.Show("anna", "bruno"), None), Closes()),
+        framings=(BINARY,),
+    ),
     conversation("chat, nobody", *chatting(0), Closes()),
     conversation("chat, logged out meanwhile", *chatting(None), Closes()),
     conversation("chat, not here", *coming_in(10), Asked(ask.IsHere("anna"), None), Closes()),
@@ -381,8 +396,9 @@ def test_a_string_of_lines_ends_with_an_empty_line_in_text() -> None:
 def test_after_show_or_q_the_device_is_to_close_and_anything_else_is_a_hangup(
     framing: Framing,
 ) -> None:
+    ends = ("show", "show, nothing", "chat, messages", "chat, onchat, show")
     for it in CONVERSATIONS:
-        if it.name not in ("show", "show, nothing", "chat, messages"):
+        if it.name not in ends or framing not in it.framings:
             continue
         told = Told(it.answers())
         told.feed(*it.sent(framing))
@@ -391,7 +407,56 @@ def test_after_show_or_q_the_device_is_to_close_and_anything_else_is_a_hangup(
         assert told.feed(b"\0")[-1] == Hangup()
 
 
+@pytest.mark.parametrize("said", ["ciao", "200", "", 20, 0, 200 << 16], ids=str)
+def test_after_a_port_a_device_may_run_200_and_nothing_else(said: int | str) -> None:
+    told = Told([True, 6002])
+    told.feed(BINARY.write(10, "anna", "bruno"))
+    assert told.happened[-1] == BINARY.write(6002)
+    assert told.reader.is_parting
+    assert told.feed(BINARY.write(said))[-1] == Hangup()
+
+
+def test_after_a_port_200_is_run_once() -> None:
+    told = Told([True, 6002, ["uno"]])
+    told.feed(BINARY.write(10, "anna", "bruno", 200))
+    assert not told.reader.is_parting
+    told.feed(BINARY.write("anna", "bruno"))
+    assert told.happened[-1] == BINARY.write("uno\n")
+    assert told.reader.is_parting
+    assert told.feed(BINARY.write(200))[-1] == Hangup()
+
+
+def test_in_text_a_port_is_the_end() -> None:
+    told = Told([True, 6002])
+    assert told.feed(b"10\nanna\nbruno\n200\n")[-2:] == [b"6002\n", Hangup()]
+
+
 # Bounds
+
+
+def bounded(answer_bytes: int, answer: object, *sent: int | str, framing: Framing) -> Happening:
+    told = Told([answer], DeviceReader(answer_bytes))
+    return told.feed(framing.write(*sent))[-2 if sent[0] == 100 else -1]
+
+
+@both_framings
+@pytest.mark.parametrize("answer_bytes", [100, 199])
+def test_an_answer_of_lines_or_names_ends_before_its_bound_with_a_whole_one(
+    framing: Framing, answer_bytes: int
+) -> None:
+    lines = [f"user{i}: {i} messaggi, 20-11-2026 23:11:05\n" for i in range(9)]
+    senders = [(f"user{i}", i, WHEN) for i in range(9)]
+    told = bounded(answer_bytes, senders, 100, "anna", framing=framing)
+    whole = "".join(lines[: answer_bytes // len(lines[0])])
+    assert len(whole) <= answer_bytes < len(whole) + len(lines[0])
+    assert told == framing.write(whole)
+    names = [f"è-{i:02}" for i in range(99)]
+    shown = bounded(answer_bytes, names, 20, framing=framing)
+    room = answer_bytes // len("è-00,".encode())
+    assert shown == framing.write("".join(f"{name}," for name in names[:room]))
+    assert len("".join(f"{name}," for name in names[:room]).encode()) <= answer_bytes
+    fits = "x" * (answer_bytes - 1)
+    assert bounded(answer_bytes, [fits, "y"], 20, framing=framing) == framing.write(f"{fits},")
 
 
 def signed_up(framing: Framing, port: int) -> list[Happening]:
@@ -565,6 +630,20 @@ def test_a_waiting_device_is_told_the_port_and_no_more(framing: Framing) -> None
     assert told.reader.summon(6002) == framing.write(6002)
     got = list(told.happened)
     assert told.feed(framing.write("ciao", "\\q")) == got
+
+
+def test_a_device_is_not_told_within_an_exchange_nor_just_before_its_first() -> None:
+    """It would take the port for the service's answer to its 200."""
+    told = Told([True, 1, []])
+    told.feed(BINARY.write(10, "anna", "bruno"))
+    assert told.reader.is_about_to_ask
+    for part, may_be_told in ((200, False), ("anna", False), ("bruno", True), ("ciao", True)):
+        told.feed(BINARY.write(part))
+        assert told.reader.may_be_told is may_be_told, part
+        assert not told.reader.is_about_to_ask
+    in_text = Told([True, 1, True])
+    in_text.feed(TEXT.write(10, "anna", "bruno"))
+    assert in_text.reader.may_be_told and not in_text.reader.is_about_to_ask
 
 
 @both_framings

@@ -15,9 +15,11 @@ from tertulia.domain.commands import (
     Fault,
     Faulty,
     Leave,
+    Ready,
     Say,
     Whisper,
 )
+from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
 
@@ -78,8 +80,8 @@ def member() -> ProtocolloReader:
         (b"", []),
         (b"G\nciao", []),
         # "Its name line and what follows may arrive in one packet."
-        (b"null\n\n", []),
-        (b"null\r\n\r\nG\r\nciao\r\n", [Say("ciao")]),
+        (b"null\n\n", [Ready()]),
+        (b"null\r\n\r\nG\r\nciao\r\n", [Ready(), Say("ciao")]),
         (b"fine\n", [Leave()]),
     ],
 )
@@ -201,8 +203,9 @@ MESSAGES: list[tuple[bytes, bytes, list[Command]]] = [
     (b"null", b"ciao", [Whisper("null", "ciao")]),
     (b"NULL", b"", [Whisper("NULL", "")]),
     (b"x" * BOUND, b"ciao", [Whisper("x" * BOUND, "ciao")]),
-    # What the old client sends right after entering is ignored silently.
-    (b"null", b"", []),
+    # What the old client sends right after entering is ignored silently: it can read from then on.
+    (b"null", b"", [Ready()]),
+    (b"null", b" ", [Whisper("null", " ")]),
     # "A line longer than 4096 bytes is refused whole, its rest skipped": one for each such line.
     (b"G", b"x" * BOUND, [Say("x" * BOUND)]),
     (b"G", b"x" * (BOUND + 1), [TOO_LONG]),
@@ -342,7 +345,7 @@ def test_any_bytes_in_any_split_give_the_same_commands(
 @settings(deadline=None)
 def test_a_member_never_enters_again(sent: bytes) -> None:
     for command in read(member(), [sent, b"\n"]):
-        assert isinstance(command, Say | Whisper | Leave | CloseChat | Faulty)
+        assert isinstance(command, Say | Whisper | Ready | Leave | CloseChat | Faulty)
 
 
 @given(st.binary(max_size=40).filter(lambda raw: b"\n" not in raw), st.binary(max_size=40))
@@ -361,7 +364,7 @@ def test_two_lines_are_at_most_one_message_to_who_the_first_one_names(
             assert name in ("fine", "stop")
             assert len(rest) <= 1  # a stand-alone line, and then perhaps another one
         case _:
-            assert commands == []
+            assert commands == [Ready()]
             assert name == "null"
 
 
@@ -426,6 +429,11 @@ def test_a_list_of_very_many_users_is_still_one_line() -> None:
     assert line.count(b", ") == 19_999
 
 
+def test_the_old_client_is_deaf_for_a_moment() -> None:
+    """ "until its `null` line came, or 2 s have passed": in `classic` only."""
+    assert [voice.deaf_seconds for voice in VOICES] == [0.0, 2.0, 0.0]
+
+
 @pytest.mark.parametrize("text", ["ciao", "", " ", "città", "> x", "日本"])
 def test_messages(text: str) -> None:
     said, letter = Said("anna", "n1:7", text), Whispered("anna", "n1:7", "bruno", text)
@@ -448,13 +456,71 @@ def test_who_went() -> None:
     assert CLASSIC.public(Left("anna", "n1:7")) == b"G.@G> anna ha abbandonato il gruppo\n\n"
 
 
+WENT = "bruno ha abbandonato il gruppo"
+DEADLY = [
+    (WENT, f"{WENT}."),
+    (" ha abbandonato il gruppo", " ha abbandonato il gruppo."),
+    (f"{WENT}\u200b", f"{WENT}."),  # what Latin-1 writes nothing for does not hide it
+    (f"{WENT}.", f"{WENT}."),
+    (f"{WENT}!", f"{WENT}!"),
+    ("Ha abbandonato il gruppo", "Ha abbandonato il gruppo"),
+]
+
+
+@pytest.mark.parametrize(("text", "written"), DEADLY)
+def test_a_text_that_ends_as_the_line_of_who_went_gets_a_full_stop(text: str, written: str) -> None:
+    """ "kills its reader": in `classic`, whoever says it, and to whomever."""
+    said, letter = Said("anna", "n1:7", text), Whispered("anna", "n1:7", "bruno", text)
+    assert CLASSIC.public(said) == f"anna.@G> {written}\n".encode()
+    assert CLASSIC.private(letter, 0.0) == f"anna> {written}\n".encode()
+    report = CLASSIC.private(Undelivered("anna", "n1:7", "bruno", text), 0.0)
+    assert report == f"G> messaggio non recapitato a bruno: {written}\n".encode()
+    assert CLASSIC.refusal(Refusal.UNKNOWN_RECIPIENT, text.encode().decode("latin-1")) == (
+        f"G> destinatario sconosciuto: {written}\n".encode()
+    )
+    kicked = CLASSIC.farewell(Disconnect.KICKED, text)
+    assert kicked == f"G> sei stato allontanato dalla chat: {written}\nclose\n".encode()
+    assert PAGE.public(said) == f"anna.@g> {text}\n".encode()
+    assert PAGE.private(letter, 0.0) == f"anna> {text}\n".encode()
+
+
+@pytest.mark.parametrize("reason", [Disconnect.DRAINED, Disconnect.FENCED])
+def test_when_a_node_goes_its_sessions_are_told(reason: Disconnect) -> None:
+    """ "When a node goes": a node that others thought dead goes as well."""
+    told = b"G> il server si riavvia: rientrate tra poco\n"
+    assert PAGE.farewell(reason) == LATIN_PAGE.farewell(reason) == told
+    assert CLASSIC.farewell(reason) == b"close\n"
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_whoever_has_to_go_is_told_why_and_to_close(voice: ProtocolloVoice) -> None:
+    for reason in (
+        *(Disconnect.KICKED, Disconnect.BANNED, Disconnect.DISPLACED, Disconnect.LONG_LINES),
+        Disconnect.INTERNAL,
+    ):
+        first, last, rest = voice.farewell(reason).split(b"\n")
+        assert first.startswith(b"G> ")
+        assert (last, rest) == (b"close", b"")
+    assert voice.farewell(Disconnect.KICKED, "basta") == (
+        b"G> sei stato allontanato dalla chat: basta\nclose\n"
+    )
+    assert voice.farewell(Disconnect.BANNED) == b"G> sei escluso dalla chat\nclose\n"
+    for reason in (Disconnect.GONE, Disconnect.BROKEN, Disconnect.SLOW_READER):
+        assert voice.farewell(reason) == b""
+
+
+@pytest.mark.parametrize("voice", VOICES)
+def test_what_was_lost_is_told_by_the_server(voice: ProtocolloVoice) -> None:
+    assert voice.missed(PLACE) == b"G> qui mancano dei messaggi\n"
+
+
 def test_the_new_administrator() -> None:
     assert PAGE.promoted() == CLASSIC.promoted() == b"G> Ora sei amministratore\n"
 
 
 def test_leaving_and_closing_are_the_line_close() -> None:
     for voice in VOICES:
-        assert voice.farewell() == b"close\n"
+        assert voice.farewell(Disconnect.LEFT) == b"close\n"
         assert voice.public(Closed("anna", "n1:7")) == b"close\n"
 
 
@@ -493,8 +559,15 @@ def test_classic_is_latin_1_whatever_the_listener_s_encoding() -> None:
     voice = ProtocolloVoice("classic", "utf-8")
     assert voice.public(Said("anna", "n1:7", "città")) == b"anna.@G> citt\xe0\n"
     assert voice.public(Said("anna", "n1:7", "日 ok")) == b"anna.@G> ? ok\n"
-    # What Windows-1252 has and Latin-1 has not must not become a control character.
-    assert voice.public(Said("anna", "n1:7", "5 €")) == b"anna.@G> 5 ?\n"
+    # "What Latin-1 has no sign for is transliterated": nor may it become a control of Windows-1252.
+    assert voice.public(Said("anna", "n1:7", "5 €")) == b"anna.@G> 5 EUR\n"
+    text = "“sì” … – l’œuvre di Dvořák €"
+    assert voice.public(Said("anna", "n1:7", text)) == (
+        b'anna.@G> "s\xec" ... - l\'oeuvre di Dvor\xe1k EUR\n'
+    )
+    letter = Whispered("anna", "n1:7", "bruno", text)
+    assert LATIN_PAGE.private(letter, 0.0) == (b'anna> "s\xec" ... - l\'oeuvre di Dvor\xe1k EUR\n')
+    assert PAGE.private(letter, 0.0) == f"anna> {text}\n".encode()
 
 
 @pytest.mark.parametrize("voice", VOICES)

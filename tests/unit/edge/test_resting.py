@@ -22,6 +22,9 @@ from tertulia.settings import LimitSettings
 
 WITHIN = 5.0
 ACKNOWLEDGEMENT = b"101 Message received.\n"
+ENDING_IN_CRLF = b"101 Message received.\r\n"
+
+each_end = pytest.mark.parametrize("line", [ACKNOWLEDGEMENT, ENDING_IN_CRLF])
 
 
 class Lines:
@@ -51,7 +54,9 @@ class Session:
     takes_commands = True
     awaiting = 0
     is_active = True
+    is_held = False
     is_in_hurry = False
+    awaits_end = False
 
     def __init__(self, outbox: tcp.Connection) -> None:
         self.outbox = outbox
@@ -131,20 +136,20 @@ class Service:
         fcntl.ioctl(fd, termios.FIONREAD, left)
         return not any(left)
 
-    async def acknowledge(self, count: int) -> None:
+    async def acknowledge(self, count: int, line: bytes = ACKNOWLEDGEMENT) -> None:
         """Acknowledge one by one, each read before the next."""
         for _ in range(count):
             before = self.chat.session.acknowledged
-            self.client.sendall(ACKNOWLEDGEMENT)
+            self.client.sendall(line)
             await until(
                 lambda before=before: self.chat.session.acknowledged > before,  # type: ignore[misc]
                 WITHIN, "an acknowledgement", every=0,
             )  # fmt: skip
 
-    async def bring_to_rest(self) -> None:
+    async def bring_to_rest(self, line: bytes = ACKNOWLEDGEMENT) -> None:
         await self.send(b"first\n")
         await until(lambda: self.chat.said == [b"first"], WITHIN, "the first words")
-        await self.acknowledge(100)
+        await self.acknowledge(100, line)
         assert len(self.resting) == 1
 
 
@@ -161,24 +166,36 @@ async def service() -> AsyncIterator[Service]:
     await service.stop()
 
 
+@each_end
 async def test_who_only_acknowledges_comes_to_rest_and_every_one_is_counted(
-    service: Service,
+    service: Service, line: bytes
 ) -> None:
-    await service.bring_to_rest()
-    await service.send(ACKNOWLEDGEMENT * 1000)
+    await service.bring_to_rest(line)
+    await service.send(line * 1000)
     await until(lambda: service.chat.session.acknowledged == 1100, WITHIN, "all of them")
     assert len(service.resting) == 1
     assert service.chat.said == [b"first"]
 
 
+@each_end
 async def test_many_acknowledgements_at_once_do_not_end_the_rest(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, line: bytes
 ) -> None:
-    await service.bring_to_rest()
+    await service.bring_to_rest(line)
     monkeypatch.setattr(tcp, "_READS_UNTIL_REST", 1_000_000)  # so that it would not come back
-    await service.send(ACKNOWLEDGEMENT * 1000)
+    await service.send(line * 1000)
     await until(lambda: service.chat.session.acknowledged == 1100, WITHIN, "all of them")
     assert len(service.resting) == 1
+
+
+async def test_who_ends_lines_now_so_now_so_acknowledges_as_well(service: Service) -> None:
+    await service.bring_to_rest()
+    mixed = (ACKNOWLEDGEMENT + ENDING_IN_CRLF * 2) * 100
+    await service.send(mixed)
+    await until(lambda: service.chat.session.acknowledged == 400, WITHIN, "all of them")
+    await service.send(b"x\n" + mixed)
+    await until(lambda: service.chat.said[-1:] != [b"first"], WITHIN, "the words")
+    assert service.chat.said[:2] == [b"first", b"x"]
 
 
 async def test_who_talks_now_and_then_does_not_rest(
@@ -204,22 +221,70 @@ async def test_who_says_something_is_heard_whole_and_in_order(service: Service) 
     assert len(service.resting) == 1
 
 
-@pytest.mark.parametrize("split", range(1, 2 * len(ACKNOWLEDGEMENT) + 6))
+@each_end
+@pytest.mark.parametrize("split", range(1, 2 * len(ENDING_IN_CRLF) + 6))
 async def test_acknowledgements_before_other_words_are_counted(
-    service: Service, split: int
+    service: Service, split: int, line: bytes
 ) -> None:
+    """Wherever a read ends, none of them is a command."""
     await service.send(b"first\n")
     await until(lambda: service.chat.said == [b"first"], WITHIN, "the first words")
-    data = ACKNOWLEDGEMENT * 2 + b"then\n"
+    data = line * 2 + b"then\n"
     await service.send(data[:split])
     # Which is one read, so that the rest is another: nothing tells when half a line was read.
     await until(service.has_read, WITHIN, "the first part")
     await service.send(data[split:])
     await until(lambda: service.chat.said[-1] == b"then", WITHIN, "the last words")
-    line = ACKNOWLEDGEMENT.rstrip()
-    counted = service.chat.session.acknowledged + service.chat.said.count(line)
-    assert counted == 2
-    assert [it for it in service.chat.said if it != line] == [b"first", b"then"]
+    assert service.chat.session.acknowledged == 2
+    assert service.chat.said == [b"first", b"then"]
+
+
+@each_end
+async def test_acknowledgements_that_come_byte_by_byte_are_no_commands(
+    monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    """They cost nothing, so what is said behind them does not wait."""
+    monkeypatch.setattr(tcp, "SILENT_SECONDS", 60.0)  # it is read as it comes
+    service = Service(LimitSettings(commands_per_second=0.001, commands_burst=3))
+    await service.start()
+    await service.send(b"first\n")
+    await until(lambda: service.chat.said == [b"first"], WITHIN, "the first words")
+    connection = service.chat.session.outbox
+    for byte in line * 3 + line[:-1]:
+        connection.data_received(bytes([byte]))
+        connection.proceed()  # as when something was answered meanwhile
+    assert service.chat.session.acknowledged == 3
+    connection.data_received(line[-1:] + line * 2 + b"second\n" + b"101 something else\n")
+    assert service.chat.session.acknowledged == 6
+    assert service.chat.said == [b"first", b"second", b"101 something else"]
+    assert service.metrics.reads_paused._value.get() == 0
+    await service.stop()
+
+
+@pytest.mark.parametrize("said", [b"1\n", b"10\n", b"101\n", b"101 Message received.x\n", b"\n"])
+async def test_what_only_begins_like_one_is_read_whole(
+    service: Service, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(tcp, "SILENT_SECONDS", 60.0)
+    await service.send(b"first\n")
+    await until(lambda: service.chat.said == [b"first"], WITHIN, "the first words")
+    connection = service.chat.session.outbox
+    for byte in ACKNOWLEDGEMENT + said:
+        connection.data_received(bytes([byte]))
+    assert service.chat.said == [b"first", said.removesuffix(b"\n")]
+    connection.data_received(ACKNOWLEDGEMENT[:7])
+    connection.data_received(ACKNOWLEDGEMENT)  # one line of both
+    assert service.chat.said[2:] == [b"101 Mes101 Message received."]
+    assert service.chat.session.acknowledged == 1
+
+
+async def test_half_an_acknowledgement_at_the_end_is_nothing(service: Service) -> None:
+    await service.bring_to_rest()
+    await service.send(ACKNOWLEDGEMENT[:9])
+    service.client.shutdown(socket.SHUT_WR)
+    await until(lambda: service.chat.ends, WITHIN, "the end")
+    assert service.chat.ends[0] is Disconnect.GONE
+    assert service.chat.said == [b"first"]
 
 
 @pytest.mark.parametrize("last", [b"", b"last\n"])

@@ -23,7 +23,16 @@ from tertulia.clients.device.operations import (
     show_before_writing,
     wait_for_peer,
 )
-from tertulia.clients.device.peer import MAX_MEMBERS, SHARE, File, Member, Spoken
+from tertulia.clients.device.peer import (
+    ADDING,
+    CLASSIC_BYTES,
+    CLASSIC_FILE_BYTES,
+    MAX_MEMBERS,
+    SHARE,
+    File,
+    Member,
+    Spoken,
+)
 from tertulia.clients.device.peer_sockets import PeerSockets
 from tertulia.clients.device.service_calls import Call, HungUp, Service, ServiceError
 from tertulia.clients.device.terminal import Terminal
@@ -55,7 +64,10 @@ class Conversation:
         service: Service,
         sockets: PeerSockets,
         terminal: Terminal,
+        *,
+        classic: bool = False,
     ) -> None:
+        """``classic``: its partners are old programs."""
         self.partner = partner
         self._account = account
         self._me = account.name
@@ -63,7 +75,8 @@ class Conversation:
         self._sockets = sockets
         self._terminal = terminal
         self._transcript = Transcript(account, partner, terminal)
-        self._live = LiveChat(Member(self._me, port), partner)
+        self._live = LiveChat(Member(self._me, port), partner, classic=classic)
+        self._classic = classic
         self._waiting: Call | None = None
         self._ready = asyncio.Event()
         self._here = asyncio.Event()
@@ -96,18 +109,19 @@ class Conversation:
         """Take a line that the person typed."""
         await self._ready.wait()
         command, _, argument = line.strip().partition(" ")
+        adds = command == r"\a" or command.startswith(ADDING)
         if self._over.is_set():
-            if line.strip() not in ("", QUIT):
+            if command and not command.startswith(QUIT):
                 self._terminal.note(f"The chat is over; not sent: {line}")
-        elif line.strip() == QUIT:
+        elif command.startswith(QUIT):
             self._terminal.echo(line)
             await self.leave()
-        elif command == r"\a" and argument.strip():
+        elif adds and argument.strip():
             self._terminal.echo(line)
             adding = asyncio.create_task(self._add(argument.strip()))
             self._adding.add(adding)  # the chat goes on meanwhile
             adding.add_done_callback(self._adding.discard)
-        elif command == r"\a" or line.strip() == r"\u":
+        elif adds:
             self._terminal.echo(line)
             await self._add("")
         elif command == SHARE.strip():
@@ -273,6 +287,14 @@ class Conversation:
             own_name, content = read_to_share(Path(name).expanduser())
         except (CannotShare, RuntimeError, ValueError) as error:  # ~nobody; a NUL
             self._terminal.note(f"Not sent: {error}.")
+            return
+        if self._classic and (
+            len(SHARE.encode() + own_name) > CLASSIC_BYTES or len(content) > CLASSIC_FILE_BYTES
+        ):
+            self._terminal.note(
+                f"Not sent: old programs have room for {CLASSIC_BYTES - len(SHARE)} bytes of a name and "
+                f"{CLASSIC_FILE_BYTES} of a file."
+            )
             return
         self._sockets.carry_out(self._live.share(own_name, content))
         self._terminal.note(f"Sent: {name}, {len(content)} bytes.")

@@ -22,9 +22,9 @@ from tertulia.clients.device.effects import (
     Send,
     Went,
 )
-from tertulia.clients.device.exchange import Event, Run, Steps
-from tertulia.clients.device.peer import MAX_MEMBERS, Member
-from tertulia.clients.device.wire import QUIT, Frames, Garbage, string
+from tertulia.clients.device.exchange import Event, Quiet, Run, Steps
+from tertulia.clients.device.peer import CLASSIC_BYTES, MAX_MEMBERS, Member
+from tertulia.clients.device.wire import MAX_STRING, QUIT, Frames, Garbage, string
 from tertulia.domain import nicknames
 
 HANDSHAKE_SECONDS = 10.0
@@ -69,8 +69,10 @@ class LiveChat:
     one. Times are seconds of a monotonic clock.
     """
 
-    def __init__(self, me: Member, partner: str) -> None:
+    def __init__(self, me: Member, partner: str, *, classic: bool = False) -> None:
+        """``classic``: among those who are in it are old programs, which have little room."""
         self._me = me
+        self._room = CLASSIC_BYTES if classic else MAX_STRING
         self._partner = Member(partner, 0)
         self._phase = _Phase.ENTERING
         self._group = False
@@ -166,7 +168,7 @@ class LiveChat:
 
     def say(self, text: str) -> list[Effect]:
         """Tell everybody who is in the chat."""
-        return self._to_all(peer.message(text))
+        return self._to_all(peer.message(text, self._room))
 
     def share(self, name: bytes, content: bytes) -> list[Effect]:
         """Send everybody a file. Raises TooLong."""
@@ -195,12 +197,14 @@ class LiveChat:
         return effects
 
     def _overdue(self, link: _Link, now: float) -> Iterator[Effect]:
-        if not link.talking:
-            yield from self._drop(link, Parting.SILENT if link.run else None, now)
+        if link.run is None:
+            yield from self._drop(link, None, now)
             return
         link.deadline = None
-        assert link.run is not None
-        yield from self._carry_out(link, link.run.quiet(), now)
+        try:
+            yield from self._carry_out(link, link.run.quiet(), now)
+        except Quiet:
+            yield from self._drop(link, Parting.SILENT, now)
 
     def _turn(self, now: float) -> Iterator[Effect]:
         """Take the other role: the partner may have been told the same as I.

@@ -3,11 +3,11 @@
 Source: the protocol page device, "Live chat, between devices".
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tertulia.clients.device.exchange import Event, Quiet, Steps, a_string, an_integer, either
-from tertulia.clients.device.wire import QUIT, Garbage, integer, port_of, string
+from tertulia.clients.device.wire import MAX_STRING, QUIT, Garbage, integer, port_of, string
 from tertulia.domain import nicknames
 from tertulia.domain.text import decode
 
@@ -16,6 +16,10 @@ ADDING = r"\u"
 SHARE = "share "
 MAX_MEMBERS = 32
 """Devices in a chat, one's own included."""
+CLASSIC_BYTES = 119
+"""What the old program has room for in what a peer says, in an array of 120."""
+CLASSIC_FILE_BYTES = 1199
+"""And in a file."""
 
 _CHAT_OF_TWO = 0
 _GROUP = 1
@@ -100,7 +104,10 @@ def dial_partner(me: Member) -> Steps[None]:
         yield Entered(None)
     elif kind == _GROUP:
         yield _identity(me)
-        yield Entered((yield from _members((yield from an_integer()))))
+        listed, said = yield from _listed((yield from an_integer()))
+        yield Entered(tuple(Member(name, port_of(port)) for name, port in listed))
+        yield from _talk(said)
+        return
     else:
         raise Garbage(f"{kind} where 0 is a chat of two and 1 a group")
     yield from _talk()
@@ -119,19 +126,18 @@ def dial_member(me: Member, expected: Member) -> Steps[None]:
     if kind != _GROUP:
         raise Garbage(f"{kind} where a group's member writes 1")
     yield _identity(me)
-    said: list[bytes] = []
-    first = yield from either()
-    if isinstance(first, int) or not first:
-        # It had asked me in as well, and takes me for its own guest: count and members, no name.
-        yield from _members(first if isinstance(first, int) else 0)
-        yield Met()
-    else:
+    # An old program's member writes its count alone. One that had asked me in as well, and takes me for
+    # its own guest, puts its list behind it.
+    count = yield from either()
+    if isinstance(count, bytes) and count:
         port_of((yield from an_integer()))
-        if nicknames.fold(decode(first)) != nicknames.fold(expected.name):
+        if nicknames.fold(decode(count)) != nicknames.fold(expected.name):
             raise Garbage(f"{expected.name} was dialled and another device answered")
-        count = _bounded((yield from an_integer()))
-        yield Met()
-        said = yield from _said_instead_of_members(count)
+        count = yield from an_integer()
+    counted = _bounded(count or 0)
+    yield Met()
+    # The list is the one that I have already.
+    _, said = yield from _listed(counted)
     yield ListOver()
     yield from _talk(said)
 
@@ -146,9 +152,22 @@ def introduction(me: Member) -> bytes:
     return _identity(me) + integer(0)
 
 
-def message(text: str) -> bytes:
-    """Encode a message. ``\\q``, ``\\u`` and what begins with ``share `` would be misread."""
-    return string(text)
+def message(text: str, room: int = MAX_STRING) -> bytes:
+    """Encode a message, in pieces where it has more bytes than there is room for, split between characters.
+
+    What begins with ``\\q``, ``\\u`` or ``share `` would be misread; no piece does unless the text does.
+    """
+    return b"".join(map(string, _pieces(text.encode(), room)))
+
+
+def _pieces(raw: bytes, room: int) -> Iterator[bytes]:
+    while len(raw) > room:
+        end = room
+        while raw[end] & 0xC0 == 0x80 or raw.startswith(_MISREAD, end):
+            end -= 1
+        yield raw[:end]
+        raw = raw[end:]
+    yield raw
 
 
 def shared(name: bytes, content: bytes) -> bytes:
@@ -167,31 +186,26 @@ def _member() -> Steps[Member]:
     return Member(name, port_of((yield from an_integer())))
 
 
-def _members(count: int) -> Steps[tuple[Member, ...]]:
-    members = []
-    for _ in range(_bounded(count)):
-        members.append((yield from _member()))  # noqa: PERF401 (no comprehension can yield)
-    return tuple(members)
+def _listed(count: int) -> Steps[tuple[list[tuple[str, int]], list[bytes]]]:
+    """Read the names and ports of so many members, as far as they come; return what was said instead.
 
-
-def _said_instead_of_members(count: int) -> Steps[list[bytes]]:
-    """Pass over the list that the page puts after a member's count, and its author's program doesn't.
-
-    The list is the one that the newcomer has already. A string that can be no name, or that no port
-    follows, was said; return what was.
+    The page puts a list after a count, and its author's program often none, or a shorter one. A string
+    that can be no name, or that no port follows, was said.
     """
-    for _ in range(count):
+    listed: list[tuple[str, int]] = []
+    for _ in range(_bounded(count)):
         raw = b""
         try:
             raw = yield from a_string()
             if not nicknames.is_valid(decode(raw)):
-                return [raw]
+                return listed, [raw]
             port = yield from either()
         except Quiet:
-            return [raw]
+            return listed, [raw]
         if not isinstance(port, int):
-            return [raw, port]
-    return []
+            return listed, [raw, port]
+        listed.append((decode(raw), port))
+    return listed, []
 
 
 def _bounded(count: int) -> int:
@@ -211,7 +225,7 @@ def _talk(said: Iterable[bytes] = ()) -> Steps[None]:
 
 def _take(raw: bytes) -> Steps[bool]:
     """Tell what a string says; return whether it was the last one."""
-    said = _SIGNALS.get(raw)
+    said = _SIGNALS.get(raw[:2])  # "it knows \\u and \\q by their first two characters"
     if said is not None:
         event = said()
         yield event
@@ -229,3 +243,4 @@ _SIGNALS: dict[bytes, Callable[[], Event]] = {
     QUIT.encode(): Leaves,
     ADDING.encode(): AddsSomebody,
 }
+_MISREAD = (*_SIGNALS, SHARE.encode())

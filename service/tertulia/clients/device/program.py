@@ -44,6 +44,8 @@ class Options:
     """The address to listen on. None: only this machine, where the service is there too; else any."""
     folder: Path
     """Where histories and downloads are kept."""
+    classic: bool = False
+    """Whether those whom it chats with are old programs, which have little room."""
 
 
 def default_folder() -> Path:
@@ -249,8 +251,10 @@ class Device:
             self._terminal.note("That is you.")
             return
         self._terminal.mask(str)
+        options = self._options
         self._chat = Conversation(
-            account, self._options.port, partner, self._service, self._sockets, self._terminal
+            *(account, options.port, partner, self._service, self._sockets, self._terminal),
+            classic=options.classic,
         )
         self._chat.task.add_done_callback(self._come_home)
         await self._chat.ready()

@@ -47,25 +47,29 @@ local function room_message(epoch, offset, stamp, batch, events)
   return '1 r ' .. epoch .. ' ' .. offset .. ' ' .. stamp .. ' ' .. batch .. '\n' .. events
 end
 
--- Add an entry to the log, and return its offset. That is not the one asked for where the log has come further
--- than its meta says: that was lost, or a script of an earlier version was refused between the two.
-local function add_entry(log, offset, ...)
+-- Add an entry to the log, and return its offset. The log may have come further than its meta says: meta alone
+-- was lost or is older, or a script of an earlier version was refused between the two. Then an epoch begins
+-- behind all that is there, for nobody knows whether it was told.
+local function add_entry(keys, meta, clock, ...)
+  local offset = tonumber(meta[2] or 0) + 1
   if not begun then write('ZADD', UNFINISHED, 'XX', 0, '') end
   for step = 0, 52 do
-    local reply = rest or redis.pcall('XADD', log, string.format('%d-0', offset), ...)
+    local reply = rest or redis.pcall('XADD', keys.log, string.format('%d-0', offset), ...)
     if type(reply) == 'string' then return offset end
     if not string.find(reply.err or '', 'equal or smaller', 1, true) then break end
-    local last = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+    local last = redis.pcall('XREVRANGE', keys.log, '+', '-', 'COUNT', 1)[1]
     local passed = last and tonumber(string.match(last[1], '^%d+')) or 0
     offset = math.max(offset - 1, passed) + 2 ^ step
+    meta[1] = clock.stamp
+    begin_epoch(keys.meta, meta[1], '', string.format('%d', offset - 1))
   end
-  write('XADD', log, string.format('%d-0', offset), ...)
+  write('XADD', keys.log, string.format('%d-0', offset), ...)
   return offset
 end
 
 local function append(keys, meta, node, batch, clock, lines, room, max_age, max_bytes)
   local events, by = table.concat(lines, '\n'), node .. ' ' .. batch
-  local offset = add_entry(keys.log, tonumber(meta[2] or 0) + 1, 'p', clock.stamp, 'b', by, 'e', events)
+  local offset = add_entry(keys, meta, clock, 'p', clock.stamp, 'b', by, 'e', events)
   local at, bytes = string.format('%d', offset), tonumber(meta[4] or 0) + #events + 64
   local total = string.format('%d', bytes)
   if clock.now - tonumber(meta[5] or 0) >= 1000 or bytes - tonumber(meta[6] or 0) >= 1048576 then

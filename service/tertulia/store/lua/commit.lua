@@ -127,6 +127,7 @@ while at <= #ARGV do
     redis.call('ZRANGE', order, 0, 0)
   elseif op == 'x' or op == 'J' and ARGV[at + 12] == '1' then
     redis.call('XRANGE', keys.log, '+', '+')
+    redis.call('HGETALL', keys.meta)
     redis.call('XLEN', keys.log)
   end
   at = at + LENGTH[op]
@@ -209,7 +210,8 @@ while at <= #ARGV and not rest do
     -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
     local is_free = own or owner and not is_own and not is_account and not redis.call('ZSCORE', leases, there)
     local joins = redis.call('HGET', keys.meta, 'joins') or 0
-    local waiting = proven and redis.call('XRANGE', KEYS[tonumber(ARGV[at + 13])], '-', '+') or {}
+    local pending, counts = KEYS[tonumber(ARGV[at + 13])], KEYS[tonumber(ARGV[at + 14])]
+    local waiting = proven and waiting_for(pending, counts) or {}
     if owner and is_free and not is_own then
       -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
       -- under way comes to nothing from here on.
@@ -234,10 +236,10 @@ while at <= #ARGV and not rest do
       table.insert(events, ARGV[at + 8])
       if proven then
         local nickname = ARGV[at + 4]
-        for _, entry in ipairs(waiting) do
-          post(node, ARGV[at + 3], whispered_event(entry[2][2], '', nickname, entry[2][4]))
+        for _, it in ipairs(waiting) do
+          post(node, ARGV[at + 3], whispered_event(it[1], '', nickname, it[2]))
         end
-        handed_over(KEYS[tonumber(ARGV[at + 13])], KEYS[tonumber(ARGV[at + 14])], #waiting)
+        handed_over(pending, counts, #waiting)
       end
     end
   elseif op == 'L' then

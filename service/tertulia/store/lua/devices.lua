@@ -1,18 +1,18 @@
 -- Library of the commit script: accounts, devices, and messages that wait for them.
 --
 --   {chat}:account:NICK  hash: nickname as shown, hash (argon2id), since
---   {chat}:device:NICK   hash: nickname, address, port, onchat (a nickname, folded), and, while a
---                        connection waits for that one: node, session. summoned: a node that has yet to
---                        tell it that he came. dialled: since when he may have dialled it. live: a name
---                        that all have who were brought into one live chat. Expires a day after the last use
+--   {chat}:device:NICK   hash: nickname, address, port, onchat (a nickname, folded). Who that is may dial
+--                        it while a connection waits for him (node, session), and once when it has asked
+--                        him in (asks). live: a name that all have who were brought into one live chat.
+--                        Expires a day after the last use
 --   {chat}:devices       zset: who is logged in → until when, milliseconds
 --   {chat}:pending:NICK  stream: messages that wait; f sender as shown, x text
---   {chat}:counts:NICK   hash: sender, folded → how many of them; and '' → bytes in all
+--   {chat}:counts:NICK   hash: sender, folded → how many of them; '' → bytes in all; and ':' before the
+--                        name of an entry → how many bytes of it were shown
 --   {chat}:meta          hash, KEYS[1]: pending, how many messages wait in all
 --   {chat}:node:ID:waiting  set: the devices that wait on a connection to a node
 
 local DAY_MS = 86400000
-local DIALLED_MS = 15000  -- for as long, who was given a port may ask again: the answer may be lost
 
 local function json_text(text)
   return cjson.encode(text)
@@ -30,6 +30,17 @@ local function keep(pending, counts, sender, sender_key, text, bounds)
   write('HINCRBY', counts, '', size)
   write('HINCRBY', KEYS[1], 'pending', 1)
   return true
+end
+
+-- Return what waits for an account: {sender, text} each, without what of it was shown.
+local function waiting_for(pending, counts)
+  local found, shown, held = {}, {}, redis.call('HGETALL', counts)
+  for at = 1, #held, 2 do shown[held[at]] = tonumber(held[at + 1]) end
+  for _, entry in ipairs(redis.call('XRANGE', pending, '-', '+')) do
+    local text = string.sub(entry[2][4], (shown[':' .. entry[1]] or 0) + 1)
+    found[#found + 1] = { entry[2][2], text }
+  end
+  return found
 end
 
 -- Forget what waited for an account, so many messages: it is given to him.
@@ -52,30 +63,14 @@ local function log_in(device, devices, key, nickname, address, port, now)
   is_here(device, devices, key, address, now)
 end
 
-local function stop_waiting(device)
-  write('HDEL', device, 'onchat', 'node', 'session', 'summoned', 'dialled')
-end
-
 local function leave(device)
-  stop_waiting(device)
-  write('HDEL', device, 'live')
+  write('HDEL', device, 'onchat', 'node', 'session', 'asks', 'live')
 end
 
--- Whoever enters is in no live chat, or not any more. So if its port was given to him before, a device
--- that is still onchat with him, and does not wait, is one that went without a word.
-local function leave_if_stale(device, me, now)
-  local was = redis.call('HMGET', device, 'onchat', 'node', 'dialled')
-  if was[1] == me and not was[2] and was[3]
-    and math.abs(now - tonumber(was[3])) > DIALLED_MS then  -- the clock may have been set back
-    leave(device)
-  end
-end
-
--- Note that a device is about to be dialled, and that the one who dials comes into its live chat.
-local function bring_together(device, dialled, me, now)
-  write('HSETNX', dialled, 'dialled', now)
-  local live = redis.call('HGET', dialled, 'live') or now .. ' ' .. me
-  write('HSET', dialled, 'live', live)
+-- Note that one device comes into the live chat of another.
+local function bring_together(device, other, me, now)
+  local live = redis.call('HGET', other, 'live') or now .. ' ' .. me
+  write('HSET', other, 'live', live)
   write('HSET', device, 'live', live)
 end
 
@@ -96,16 +91,14 @@ local function keep_for_absent(at, whoever, bounds)
   return is_logged_in and 'd' or 'k'
 end
 
--- Tell a device that waits for ``me`` that he has come, and dials from ``port``; false if none does.
+-- Tell a device that waits for ``me`` that he has come, and dials from ``port``; false if none does. It
+-- waits no more: a place is good for one meeting, so that never both are told to dial.
 local function summon(device, me, port, post)
   local waiting = redis.call('HMGET', device, 'onchat', 'node', 'session')
-  if waiting[1] == me and waiting[2] then
-    post(waiting[2], waiting[3], '{"t":"summoned","p":' .. port .. '}')
-    write('HDEL', device, 'node', 'session')
-    write('HSET', device, 'summoned', waiting[2])  -- until it is told: that node may die first
-    return true
-  end
-  return false
+  if waiting[1] ~= me or not waiting[2] then return false end
+  post(waiting[2], waiting[3], '{"t":"summoned","p":' .. port .. '}')
+  write('HDEL', device, 'node', 'session')
+  return true
 end
 
 -- The ops of devices. Each begins: device-index devices-index key. Returns the outcome, and a note.
@@ -118,21 +111,28 @@ end
 --   l … address waiting-index session-or-''                               leave the chat
 --   p … address other-nick-index other-account-index other-device-index pending-index counts-index
 --       other text                                                        deliver a message, or keep it
---   x pending-index counts-index sender entries                           forget what was shown
+--   x pending-index counts-index sender entries                           forget what was shown; an entry
+--       with ':' and a number behind it, of which so many bytes were: not the rest
 local function device_op(op, at, now, sitting, bounds, post)
   local function key(offset) return KEYS[tonumber(ARGV[at + offset])] end
   if op == 'x' then
     local pending, counts, sender = key(1), key(2), ARGV[at + 3]
-    for id in string.gmatch(ARGV[at + 4], '%S+') do
-      local entry = redis.call('XRANGE', pending, id, id)[1]
-      if entry then
+    local left = redis.call('XLEN', pending)
+    for id, shown in string.gmatch(ARGV[at + 4], '([%d-]+):?(%d*)') do
+      local entry, part = redis.call('XRANGE', pending, id, id)[1], ':' .. id
+      if entry and shown ~= '' then
+        local before = redis.call('HGET', counts, part)
+        write('HSET', counts, part, math.max(tonumber(shown), tonumber(before or 0)))
+      elseif entry then
+        left = left - 1
         write('XDEL', pending, id)
+        write('HDEL', counts, part)
         write('HINCRBY', counts, sender, -1)
         write('HINCRBY', counts, '', -(#entry[2][2] + #entry[2][4]))
         write('HINCRBY', KEYS[1], 'pending', -1)
       end
     end
-    if redis.call('XLEN', pending) == 0 then write('DEL', pending, counts) end
+    if left == 0 then write('DEL', pending, counts) end
     return 'd'
   end
 
@@ -160,20 +160,17 @@ local function device_op(op, at, now, sitting, bounds, post)
     write('ZREM', devices, me)
     return 'd'
   elseif op == 'j' then
-    stop_waiting(device)
-    write('HSET', device, 'onchat', ARGV[at + 5])
+    write('HDEL', device, 'node', 'session')
+    write('HSET', device, 'onchat', ARGV[at + 5], 'asks', '1')
     if summon(key(6), me, redis.call('HGET', device, 'port'), post) then
-      local live = redis.call('HGET', device, 'live') or now .. ' ' .. me
-      write('HSET', device, 'live', live)
-      write('HSET', key(6), 'live', live)
+      bring_together(key(6), device, me, now)
     end
     return 'd'
   elseif op == 'l' then
     local session = ARGV[at + 6]
-    if session == '' or redis.call('HGET', device, 'session') == session then
-      leave(device)
-      write('SREM', key(5), me)
-    end
+    if session ~= '' and redis.call('HGET', device, 'session') ~= session then return 'u' end
+    leave(device)
+    write('SREM', key(5), me)
     return 'd'
   elseif op == 'c' then
     local other = ARGV[at + 7]
@@ -181,14 +178,14 @@ local function device_op(op, at, now, sitting, bounds, post)
     if other == me or not is_there then return 'd', '0' end
     leave(device)
     write('HSET', device, 'onchat', other)
-    leave_if_stale(key(10), me, now)
-    local peer = redis.call('HMGET', key(10), 'onchat', 'port')
-    if peer[1] ~= me then
+    local peer = redis.call('HMGET', key(10), 'onchat', 'port', 'asks')
+    local waited = summon(key(10), me, redis.call('HGET', device, 'port'), post)
+    if not waited and not (peer[1] == me and peer[3]) then
       write('HSET', device, 'node', ARGV[1], 'session', ARGV[at + 6])
       write('SADD', key(5), me)
       return 'd', '1'
     end
-    summon(key(10), me, redis.call('HGET', device, 'port'), post)
+    write('HDEL', key(10), 'asks')
     bring_together(device, key(10), me, now)
     return 'd', peer[2]
   end

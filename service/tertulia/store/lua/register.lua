@@ -15,22 +15,21 @@ local letters = tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0)
 local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)[1]
 local heard = ARGV[6] ~= '' and redis.call('XRANGE', KEYS[4], ARGV[5] .. '-0', ARGV[5] .. '-0')[1]
 local joined = redis.call('ZRANGE', KEYS[5], -1, -1, 'WITHSCORES')[2]
--- Its meta alone may be lost, or behind: a script of an earlier version was refused between the two.
 local logged = last and tonumber(string.match(last[1], '^%d+')) or 0
-local is_behind = logged > offset
-offset = math.max(offset, logged)
 -- Its last entry may be another one by now: the log was rewound, and others have gone on in it since.
 local is_rewound = epoch == ARGV[4] and (offset < tonumber(ARGV[5]) or heard and heard[2][2] ~= ARGV[6])
 
 write('ZADD', KEYS[2], renewed(tonumber(lease or 0), clock.now, tonumber(ARGV[2])), ARGV[1])
-if epoch and not is_rewound then
-  if is_behind then write('HSET', KEYS[1], 'offset', offset) end
-else
+if not epoch or is_rewound or logged > offset then
+  before = ''
   if not epoch then
     if joined then write('HSET', KEYS[1], 'joins', joined) end
-  end
-  -- Where the log is still what the node has followed, it is that of the epoch that the node knows.
-  before = epoch or heard and heard[2][2] == ARGV[6] and ARGV[4] or ''
+    -- Its meta alone was lost: the log is still what the node has followed.
+    if heard and heard[2][2] == ARGV[6] then before = ARGV[4] end
+  elseif logged <= offset then
+    before = epoch
+  end  -- else the log is ahead, for a reason that nobody knows: see append.lua
+  offset = math.max(offset, logged)
   epoch, base = ARGV[3], offset
   begin_epoch(KEYS[1], epoch, before, offset)
 end

@@ -30,9 +30,10 @@ def test_a_port_is_enough(ran_with: list[Options]) -> None:
 
 
 def test_everything_can_be_told(ran_with: list[Options]) -> None:
-    result = invoke("5000", "--server", "[::1]:7", "--host", "0.0.0.0", "--dir", "here")
+    where = ("--server", "[::1]:7", "--host", "0.0.0.0", "--dir", "here")
+    result = invoke("5000", *where, "--classic")
     assert result.exit_code == 0, result.output
-    assert ran_with == [Options(5000, "::1", 7, "0.0.0.0", Path("here"))]
+    assert ran_with == [Options(5000, "::1", 7, "0.0.0.0", Path("here"), classic=True)]
 
 
 @pytest.mark.parametrize(

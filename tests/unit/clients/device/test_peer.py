@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tertulia.clients.device import peer
 from tertulia.clients.device.exchange import Event, Run, Steps
 from tertulia.clients.device.peer import (
+    CLASSIC_BYTES,
     AddsSomebody,
     Entered,
     File,
@@ -154,6 +155,56 @@ def test_a_member_may_have_asked_the_newcomer_in_as_well(others: tuple[Member, .
     assert side.reads(string("ciao")) == [Spoken("ciao")]
 
 
+BARE = integer(1) + integer(2)
+"""What an old program's member writes to a newcomer: how many others there are, and no more."""
+
+
+def old_member() -> Side:
+    side = Side(peer.dial_member(CAROL, BOB))
+    assert side.reads(BARE) == [Met()]
+    assert side.sent == CAROL_SAYS
+    return side
+
+
+@pytest.mark.parametrize("first", ["ciao a tutti", "ciao", "", r"\u carla", "share foto"])
+def test_a_member_may_write_its_count_alone_and_then_what_it_says(first: str) -> None:
+    told = old_member().reads(string(first) + string("foto") + string("!"))
+    match first:
+        case "share foto":
+            assert told == [ListOver(), File("foto", b"!")]
+        case "":
+            assert told == [ListOver(), Spoken("foto"), Spoken("!")]
+        case r"\u carla":
+            assert told == [ListOver(), AddsSomebody(), Spoken("foto"), Spoken("!")]
+        case _:
+            assert told == [ListOver(), Spoken(first), Spoken("foto"), Spoken("!")]
+
+
+def test_a_member_with_a_bare_count_may_say_a_word_leave_or_be_silent() -> None:
+    side = old_member()
+    assert side.reads(string("ciao")) == []
+    assert list(side.run.quiet()) == [ListOver(), Spoken("ciao")]
+    assert old_member().reads(string("ciao") + string(r"\q")) == [
+        *(ListOver(), Spoken("ciao"), Leaves()),
+    ]
+    assert list(old_member().run.quiet()) == [ListOver()]
+
+
+def test_a_count_may_be_followed_by_fewer_than_it_says() -> None:
+    """An old program counts on from one live chat to the next."""
+    side = old_member()
+    listed = string("anna") + integer(5000)
+    assert side.reads(listed + string("ciao a tutti")) == [ListOver(), Spoken("ciao a tutti")]
+    side = Side(peer.dial_partner(CAROL))
+    assert side.reads(integer(1) + integer(3) + listed) == []
+    assert list(side.run.quiet()) == [Entered((ANNA,))]
+    assert side.reads(string("ciao")) == [Spoken("ciao")]
+    side = Side(peer.dial_partner(CAROL))
+    assert side.reads(integer(1) + integer(3) + listed + string("dai, vieni")) == [
+        *(Entered((ANNA,)), Spoken("dai, vieni")),
+    ]
+
+
 def test_a_member_is_compared_without_case() -> None:
     met(name="BOB")
 
@@ -229,6 +280,66 @@ def test_a_talk_cut_after_any_byte_tells_what_was_whole() -> None:
         told = Side(peer.take_partner()).reads(TALK[:end])
         assert told == TOLD[: len(told)]
         assert len(told) < len(TOLD)
+
+
+@pytest.mark.parametrize(
+    ("said", "event"),
+    [
+        (r"\u", AddsSomebody()),
+        (r"\u carla", AddsSomebody()),
+        (r"\ucarla", AddsSomebody()),
+        (r"\q", Leaves()),
+        (r"\q ", Leaves()),
+        (r"\quando?", Leaves()),
+        (r"\Q", Spoken(r"\Q")),
+        (r" \q", Spoken(r" \q")),
+        (r"\o/", Spoken(r"\o/")),
+    ],
+)
+def test_two_signals_are_known_by_their_first_two_characters(said: str, event: Event) -> None:
+    side = Side(peer.take_partner())
+    assert side.reads(string(said)) == [event]
+    assert side.run.done is isinstance(event, Leaves)
+
+
+def spoken(data: bytes) -> list[str]:
+    """Return what a peer reads, each string of it."""
+    frames, said = Frames(), list[str]()
+    frames.feed(data)
+    while (raw := frames.string()) is not None:
+        said.append(raw.decode())
+    assert len(frames) == 0
+    return said
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("ciao", ["ciao"]),
+        ("", [""]),
+        ("x" * 119, ["x" * 119]),
+        ("x" * 120, ["x" * 119, "x"]),
+        ("x" * 118 + "è", ["x" * 118, "è"]),
+        ("è" * 60, ["è" * 59, "è"]),
+        ("𝄞" * 60, ["𝄞" * 29, "𝄞" * 29, "𝄞" * 2]),
+        ("x" * 119 + r"\q", ["x" * 118, r"x\q"]),
+        ("x" * 118 + r"è\u!", ["x" * 118, r"è\u!"]),
+        ("x" * 119 + "share y", ["x" * 118, "xshare y"]),
+        ("x" * 119 + "shared", ["x" * 119, "shared"]),
+    ],
+)
+def test_for_old_partners_a_message_is_split_at_119_bytes(text: str, pieces: list[str]) -> None:
+    """Between characters, and no piece is a signal that the text was not."""
+    assert spoken(peer.message(text, CLASSIC_BYTES)) == pieces
+    assert spoken(peer.message(text)) == [text]
+
+
+@given(st.text(st.sampled_from("qu\\ share èx𝄞"), max_size=300))
+def test_whatever_is_split_is_the_same_again(text: str) -> None:
+    pieces = spoken(peer.message(text, CLASSIC_BYTES))
+    assert "".join(pieces) == text
+    assert all(len(piece.encode()) <= CLASSIC_BYTES for piece in pieces)
+    assert not any(piece.startswith((r"\q", r"\u", "share ")) for piece in pieces[1:])
 
 
 def test_nothing_is_told_after_the_end() -> None:

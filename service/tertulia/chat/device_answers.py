@@ -1,0 +1,233 @@
+"""What devices are answered: reads go to the accounts, changes to the store as ops."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tertulia.chat.accounts import Accounts, Login, Passwords
+from tertulia.chat.device_ops import (
+    Deliver,
+    DeviceOp,
+    Disengage,
+    JoinUp,
+    LogIn,
+    LogOut,
+    OpenChat,
+    SignUp,
+)
+from tertulia.chat.device_session import DeviceSession
+from tertulia.chat.hashing import Busy
+from tertulia.chat.orders import Orders
+from tertulia.chat.ports import Outcome, Store
+from tertulia.dialects.device import beginning, fitting
+from tertulia.domain import requests
+from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.nicknames import fold, is_valid
+from tertulia.metrics import Metrics
+
+
+class Refused(Exception):
+    """What was asked ends the connection."""
+
+    def __init__(self, reason: Disconnect) -> None:
+        super().__init__(reason.label)
+        self.reason = reason
+
+
+class Answers:
+    """Answers devices' requests, from the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        passwords: Passwords,
+        orders: Orders,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._passwords = passwords
+        self._orders = orders
+        self._metrics = metrics
+        self._by_request: dict[type, Callable[[DeviceSession, Any], Awaitable[object]]] = {
+            requests.IsFree: self._is_free,
+            requests.SignUp: self._sign_up,
+            requests.IsAccount: self._is_account,
+            requests.Prove: self._prove,
+            requests.LogIn: self._log_in,
+            requests.LogOut: self._log_out,
+            requests.IsHere: self._is_here,
+            requests.OpenChat: self._open_chat,
+            requests.Leave: self._leave,
+            requests.Message: self._message,
+            requests.Online: self._online,
+            requests.PortOf: self._port_of,
+            requests.JoinUp: self._join_up,
+            requests.Hanging: self._hanging,
+            requests.Show: self._show,
+            requests.AddressOf: self._address_of,
+        }
+
+    async def answer(self, session: DeviceSession, request: object) -> object:
+        """Return the answer to a request. Raises Refused."""
+        me = getattr(request, "me", "")
+        if me and self._is_banned(fold(me), session):
+            raise Refused(Disconnect.BANNED)
+        try:
+            return await self._by_request[type(request)](session, request)
+        except Busy:
+            raise Refused(Disconnect.TOO_MANY_LOGINS) from None
+
+    async def commit(self, op: DeviceOp) -> Outcome:
+        """Submit an op, and return what came of it."""
+        self._store.submit(op)
+        await op.settled
+        assert op.outcome is not None
+        return op.outcome
+
+    async def _login_here(self, session: DeviceSession, name: str) -> Login | None:
+        login = await self._accounts.login(fold(name)) if is_valid(name) else None
+        if login is None or login.address != session.address:
+            return None
+        await self._accounts.refresh(fold(name))
+        return login
+
+    async def _is_free(self, session: DeviceSession, asked: requests.IsFree) -> bool:
+        key = fold(asked.name)
+        return (
+            is_valid(asked.name)
+            and not self._is_banned(key, session)
+            and await self._accounts.password_hash(key) is None
+            and not await self._accounts.is_in_room(key)
+        )
+
+    def _is_banned(self, key: str, session: DeviceSession) -> bool:
+        return self._orders.ban_on(key, session.address, is_account=True) is not None
+
+    async def _sign_up(self, session: DeviceSession, asked: requests.SignUp) -> bool:
+        hashed = await self._passwords.hash(asked.password, session.address)
+        key = fold(asked.name)
+        if self._is_banned(key, session):
+            return False
+        op = SignUp(session.name, key, asked.name, hashed, session.address, asked.port)
+        return await self.commit(op) is Outcome.DONE
+
+    async def _is_account(self, session: DeviceSession, asked: requests.IsAccount) -> bool:
+        key = fold(asked.name) if is_valid(asked.name) else ""
+        known = await self._passwords.is_known(key, session.address, lambda: not session.is_over)
+        return known and not self._is_banned(key, session)
+
+    async def _prove(self, session: DeviceSession, asked: requests.Prove) -> bool:
+        key = fold(asked.name)
+        address = session.address
+        return await self._passwords.prove(
+            key, asked.password, address, lambda: not session.is_over
+        )
+
+    async def _log_in(self, session: DeviceSession, asked: requests.LogIn) -> bool:
+        key = fold(asked.name)
+        if self._is_banned(key, session):
+            return False
+        op = LogIn(session.name, key, asked.name, session.address, asked.port)
+        return await self.commit(op) is Outcome.DONE
+
+    async def _log_out(self, session: DeviceSession, asked: requests.LogOut) -> bool | None:
+        if not is_valid(asked.name):
+            return False
+        outcome = await self.commit(LogOut(session.name, fold(asked.name), session.address))
+        return None if outcome is Outcome.GONE else outcome is Outcome.DONE
+
+    async def _is_here(self, session: DeviceSession, asked: requests.IsHere) -> bool | None:
+        return True if await self._login_here(session, asked.name) else None
+
+    async def _open_chat(self, session: DeviceSession, asked: requests.OpenChat) -> int | None:
+        if not is_valid(asked.other):
+            return 0
+        key = fold(asked.me)
+        session.waiting_as = key
+        op = OpenChat(session.name, key, session.address, asked.other)
+        outcome = await self.commit(op)
+        answer = int(op.note)
+        if session.is_over:
+            return None  # its leaving was submitted behind this
+        if answer != 1:
+            session.waiting_as = ""
+        return None if outcome is Outcome.GONE else answer
+
+    async def _leave(self, session: DeviceSession, asked: requests.Leave) -> bool | None:
+        if not is_valid(asked.me):
+            return None
+        session.waiting_as = ""
+        key, address = fold(asked.me), session.address
+        op = Disengage(session.name, key, address, only_waiting=asked.only_here)
+        return None if await self.commit(op) is Outcome.GONE else True
+
+    async def _message(self, session: DeviceSession, asked: requests.Message) -> bool:
+        op = Deliver(session.name, fold(asked.me), session.address, asked.other, asked.text)
+        outcome = await self.commit(op)
+        if outcome is Outcome.DONE:
+            self._metrics.messages("private", "device").count += 1
+            return True
+        is_full = outcome is Outcome.FULL
+        raise Refused(Disconnect.MAILBOX_FULL if is_full else Disconnect.OPERATION_OVER)
+
+    async def _online(self, session: DeviceSession, asked: requests.Online) -> list[str]:
+        return list(await self._accounts.online())
+
+    async def _port_of(self, session: DeviceSession, asked: requests.PortOf) -> int:
+        login = await self._accounts.login(fold(asked.name)) if is_valid(asked.name) else None
+        return login.port if login is not None else 0
+
+    async def _join_up(self, session: DeviceSession, asked: requests.JoinUp) -> bool | None:
+        if not is_valid(asked.me) or not is_valid(asked.other):
+            return None
+        op = JoinUp(session.name, fold(asked.me), session.address, asked.other)
+        return True if await self.commit(op) is Outcome.DONE else None
+
+    async def _hanging(
+        self, session: DeviceSession, asked: requests.Hanging
+    ) -> list[tuple[str, int, Any]] | None:
+        if await self._login_here(session, asked.me) is None:
+            return None
+        by_sender: OrderedDict[str, tuple[str, int, Any]] = OrderedDict()
+        for message in await self._accounts.pending(fold(asked.me)):
+            key = fold(message.sender)
+            count = by_sender[key][1] if key in by_sender else 0
+            by_sender[key] = (message.sender, count + 1, message.at)
+        return list(by_sender.values())
+
+    async def _show(self, session: DeviceSession, asked: requests.Show) -> list[str] | None:
+        if await self._login_here(session, asked.me) is None:
+            return None
+        key, sender = fold(asked.me), fold(asked.sender)
+        found = [m for m in await self._accounts.pending(key) if fold(m.sender) == sender]
+        texts = [message.text for message in found]
+        # More than one answer holds is shown, and forgotten, another time.
+        count = fitting(texts, session.room, 1)
+        entries = [message.entry for message in found[:count]]
+        if found and not count:
+            # A message longer than any answer is shown in pieces, each a line; the rest goes on waiting.
+            texts[0] = beginning(texts[0], session.room - 1)
+            count = 1
+            entries = [f"{found[0].entry}:{found[0].shown + len(texts[0].encode())}"]
+        if entries:
+            session.showing = (key, sender, tuple(entries))
+        return texts[:count]
+
+    async def _address_of(self, session: DeviceSession, asked: requests.AddressOf) -> str | None:
+        mine = await self._login_here(session, asked.me)
+        if mine is None:
+            return None
+        other = await self._accounts.login(fold(asked.other)) if is_valid(asked.other) else None
+        if other is None:
+            return ""
+        return (
+            other.address if _are_together(fold(asked.me), mine, fold(asked.other), other) else ""
+        )
+
+
+def _are_together(one: str, its: Login, two: str, others: Login) -> bool:
+    """Say whether one of two is onchat with the other, or both are in the same live chat."""
+    is_shared = its.live_chat != "" and its.live_chat == others.live_chat
+    return its.onchat == two or others.onchat == one or is_shared

@@ -1,0 +1,122 @@
+"""One connection of a device: what it is doing, and what it was told."""
+
+import asyncio
+from typing import Protocol
+
+from tertulia.chat.session import Outbox
+from tertulia.dialects.device import MAX_STRING, DeviceReader
+from tertulia.domain.disconnects import Disconnect
+
+Shown = tuple[str, str, tuple[str, ...]]
+"""What goes when the device closes in order: account, sender, entries (as in ``Forget``)."""
+
+
+class DeviceOutbox(Outbox, Protocol):
+    """The way back to a device, which may say what nobody answers."""
+
+    unheard: bool
+    """Whether something that it said may not be taken: where the connection is aborted, it is reset."""
+
+    def cut(self, reason: Disconnect) -> None:
+        """Do as ``close`` does, with both halves: what the device says from here on is refused."""
+        ...
+
+    def part(self) -> None:
+        """Close our half, and go on reading what the device says until it has noticed, for a moment.
+
+        One that has not closed the other half by then is reset, so that it knows that it was not heard.
+        """
+        ...
+
+
+class DeviceSession:
+    """One connection of a device."""
+
+    __slots__ = (
+        "acknowledged",
+        "address",
+        "asking",
+        "is_parted",
+        "is_parting",
+        "name",
+        "outbox",
+        "over",
+        "patience",
+        "reader",
+        "room",
+        "showing",
+        "shown",
+        "since",
+        "summons",
+        "tellable_at",
+        "waiting_as",
+    )
+
+    def __init__(
+        self, name: str, outbox: DeviceOutbox, address: str, answer_bytes: int, now: float
+    ) -> None:
+        self.name = name
+        self.outbox = outbox
+        self.address = address
+        self.room = answer_bytes or MAX_STRING
+        """The most bytes that an answer of messages may have."""
+        self.reader = DeviceReader(answer_bytes)
+        self.since = now
+        self.acknowledged = 0
+        self.asking: asyncio.Task[None] | None = None
+        self.summons: int | None = None
+        """A port that the device is to be told when what it asked is answered."""
+        self.tellable_at = now
+        """When it has had the time for the operation that it goes on with."""
+        self.patience: asyncio.TimerHandle | None = None
+        """Ends a connection whose device may close."""
+        self.showing: Shown | None = None
+        """What goes to ``shown`` with the answer."""
+        self.shown: list[Shown] = []
+        self.waiting_as = ""
+        """The account for which this connection waits, onchat."""
+        self.is_parting = False
+        """Whether it waits, and its node drains."""
+        self.is_parted = False
+        """Whether our half is closed since: what it says is still taken, for a moment."""
+        self.over = asyncio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing that it says is heard any more."""
+        return self.over.is_set()
+
+    @property
+    def takes_commands(self) -> bool:
+        """Whether there is nothing to be answered first."""
+        return self.asking is None and not self.is_over
+
+    @property
+    def awaiting(self) -> int:
+        """How many requests are not answered."""
+        return 0 if self.asking is None else 1
+
+    @property
+    def is_in_hurry(self) -> bool:
+        """Whether the device has to say something soon: 30 s of silence end an operation."""
+        return self.asking is None and not (self.reader.is_waiting or self.reader.is_parting)
+
+    @property
+    def is_active(self) -> bool:
+        """Never: a device enters no room."""
+        return False
+
+    @property
+    def is_held(self) -> bool:
+        """Never: a device reads everything at once."""
+        return False
+
+    @property
+    def awaits_end(self) -> bool:
+        """Whether the device's end is worth waiting for: what was shown goes with it."""
+        return bool(self.shown)
+
+    @property
+    def leaves_messages(self) -> bool:
+        """Whether it says what no answer tells it was taken."""
+        return self.waiting_as != "" or self.is_parted
