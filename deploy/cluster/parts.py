@@ -108,6 +108,7 @@ def node(layout: Layout, name: str) -> Part:
         "TERTULIA_LISTENERS": json.dumps(listeners),
         "TERTULIA_OPS__PORT": str(layout.ports[f"{name}.ops"]),
         "TERTULIA_TRUSTED_PROXIES": '["127.0.0.0/8"]',
+        "TERTULIA_LASTING_CHATS": '["main"]',
         "TERTULIA_LOG__FORMAT": "json",
     }
     command = (sys.executable, "-m", "tertulia", "serve")

@@ -4,8 +4,9 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, TypeVar
 
 import click
 
@@ -24,7 +25,26 @@ _T = TypeVar("_T")
 _WRONG = options.FAILED
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Also those with many options of their own, which are only read where they are asked for."""
+
+    _ELSEWHERE: ClassVar = {
+        "admin": ("tertulia.clients.admin.command", "admin"),
+        "load": ("tertulia.clients.load.command", "command"),
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self._ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, name = self._ELSEWHERE[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tertulia", message="%(package)s %(version)s")
 def main() -> None:
     """One chat behind several old protocols, on several nodes over one Redis."""
@@ -229,29 +249,9 @@ def device(
         sys.exit(_WRONG)
 
 
-@main.command("load", add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def load_service(arguments: tuple[str, ...]) -> None:
-    """Put load on a service and check what it delivers."""
-    # Only here: its many options are its own affair.
-    from tertulia.clients.load.command import command
-
-    command.main(list(arguments), prog_name="tertulia load")
-
-
-@main.command("admin", add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def administer(arguments: tuple[str, ...]) -> None:
-    """Look after the whole deployment: nodes, people, bans, the log."""
-    # Only here: its many commands are their own affair.
-    from tertulia.clients.admin.command import admin
-
-    admin.main(list(arguments), prog_name="tertulia admin")
-
-
 @main.group()
 def account() -> None:
-    """Make, change, delete and list accounts.
+    """Make, change, delete, list and copy accounts.
 
     They work on the Redis of the settings; without one, on that of the node that runs on the data
     folder. A password is asked for, or read from standard input: never an option, which others see.
@@ -307,6 +307,53 @@ def list_accounts(chat: str, **given: Any) -> None:
     for each in accounts:
         here = "in" if each.is_logged_in else "-"
         click.echo(f"{each.nickname:32}  {each.since:%Y-%m-%d %H:%M}  {here:6}  {each.pending}")
+
+
+@account.command("export")
+@_for_account
+def export_accounts(chat: str, **given: Any) -> None:
+    """Print all accounts, one a line in JSON, for import.
+
+    There are the passwords' hashes in it: whoever reads it can try passwords.
+    """
+    import msgspec
+
+    for each in _with_accounts(given, chat, lambda book: book.copies()):
+        click.echo(msgspec.json.encode(each))
+
+
+@account.command("import")
+@click.argument("file", type=click.File("rb"))
+@_for_account
+def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
+    """Make the accounts of a FILE that export printed; - is standard input.
+
+    One that there is already is left as it is. Exit status 1 where any was not made; which, and why,
+    stands on standard error.
+    """
+    import msgspec
+
+    from tertulia.clients.account_book import AccountBook, AccountProblem, Copied
+
+    try:
+        copied = msgspec.json.Decoder(Copied).decode_lines(file.read())
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"this is not what account export prints: {error}") from None
+
+    async def put(book: AccountBook) -> int:
+        made = 0
+        for each in copied:
+            try:
+                await book.put(each)
+                made += 1
+            except AccountProblem as error:
+                click.echo(f"tertulia: {error}", err=True)
+        return made
+
+    made = _with_accounts(given, chat, put)
+    click.echo(f"made {made} of {len(copied)} accounts")
+    if made < len(copied):
+        sys.exit(_WRONG)
 
 
 def _asked_for_password() -> str:

@@ -296,6 +296,13 @@ async def test_kicking_a_device(house: House) -> None:
     assert await log_in(device, "ada") == [1, 0, 0, 0]  # it is no ban
 
 
+@pytest.mark.parametrize("name", ["-h", "-x", "--json"])
+async def test_kicking_somebody_whose_name_looks_like_an_option(house: House, name: str) -> None:
+    guest = await house.enter(ChatteClient, name)
+    assert (await house.admin.apart("kick", "--json", "--", name)).json()["room"] is True
+    await until(lambda: guest.closed, WITHIN, "the connection to be closed")
+
+
 async def test_kicking_nobody(house: House) -> None:
     ran = await house.admin.apart("kick", "nobody")
     assert (ran.status, ran.out) == (1, "")

@@ -1,11 +1,14 @@
-"""Accounts, for operators: made, given another password, deleted, listed. Directly in Redis."""
+"""Accounts, for operators: made, given another password, deleted, listed, copied. Directly in Redis."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from argon2 import PasswordHasher
+import msgspec
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError
 
 from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.domain.nicknames import fold, is_valid, is_well_formed
@@ -32,6 +35,16 @@ class Account:
     """How many messages wait for it."""
 
 
+class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An account outside Redis: all that is kept of it but what waits for it."""
+
+    nickname: str
+    hash: str
+    """Of the password, argon2id: whoever has it can try passwords."""
+    since: int
+    """Milliseconds since 1970."""
+
+
 class AccountBook:
     """The accounts of one chat. Raises StoreAway where Redis can't be reached."""
 
@@ -53,13 +66,24 @@ class AccountBook:
 
     async def add(self, nickname: str, password: str) -> None:
         """Make an account."""
+        await self._add(nickname, _hashed(password))
+
+    async def put(self, copied: Copied) -> None:
+        """Make an account as it was where it was copied."""
+        try:
+            extract_parameters(copied.hash)
+        except InvalidHashError:
+            raise AccountProblem(f"{copied.nickname}: its hash is none of argon2") from None
+        await self._add(copied.nickname, copied.hash, copied.since)
+
+    async def _add(self, nickname: str, *rest: str | int) -> None:
         if not is_valid(nickname):
             raise AccountProblem(
                 f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
             )
         keys, key = self._keys, fold(nickname)
         names = [keys.meta, keys.account(key), keys.nick(key)]
-        answer = await self._link.run(ADD_ACCOUNT, names, [nickname, _hashed(password)])
+        answer = await self._link.run(ADD_ACCOUNT, names, [nickname, *rest])
         if answer == b"taken":
             raise AccountProblem(f"there is an account {nickname} already: use account passwd")
         if answer == b"held":
@@ -83,6 +107,22 @@ class AccountBook:
 
     async def all(self) -> list[Account]:
         """Return all accounts, by name."""
+        return [await self._account(key) for key in await self._names()]
+
+    async def copies(self) -> list[Copied]:
+        """Return all accounts to be kept elsewhere, by name."""
+        copied = []
+        for key in await self._names():
+            fields = ("nickname", "hash", "since")
+            nickname, its_hash, since = await self._link.call(
+                "HMGET", self._keys.account(key), *fields
+            )
+            if its_hash is not None:  # else deleted just now
+                shown = (nickname or key.encode()).decode()
+                copied.append(Copied(shown, its_hash.decode(), int(since or 0)))
+        return copied
+
+    async def _names(self) -> Sequence[str]:
         found: set[str] = set()
         cursor, prefix = b"0", self._keys.account("")
         while True:
@@ -91,7 +131,7 @@ class AccountBook:
             )
             found.update(name.decode().removeprefix(prefix) for name in names)
             if cursor == b"0":
-                return [await self._account(key) for key in sorted(found)]
+                return sorted(found)
 
     async def _account(self, key: str) -> Account:
         (nickname, since), login, pending = await self._link.call_many(

@@ -1,0 +1,55 @@
+"""What every way of deploying sets that a node by itself does not."""
+
+import json
+import re
+import sys
+import tomllib
+
+from deploy.tools import DEPLOY, installed, run
+
+CLUSTER = """\
+import json, layout, parts
+there = layout.Layout(layout.DEPLOY, layout.fixed_ports())
+print(json.dumps(dict(parts.node(there, "node1").environment)))
+"""
+
+
+def in_the_chart(*options: str) -> dict[str, str]:
+    chart = DEPLOY / "kubernetes" / "tertulia"
+    given = ["--set", "redis.url=redis://redis", "--kube-version", "1.37.0", *options]
+    made = run([installed("helm"), "template", "chat", chart, *given])
+    return dict(re.findall(r"- name: (TERTULIA_\w+)\s+value: '?(.*?)'?\n", made))
+
+
+def in_the_cluster() -> dict[str, str]:
+    folder = DEPLOY / "cluster"
+    told: dict[str, str] = json.loads(run([sys.executable, "-Bc", CLUSTER], directory=folder))
+    return told
+
+
+def test_nobody_may_close_the_chat_of_all() -> None:
+    """Who comes first is its administrator, and the first may be anybody."""
+    image = tomllib.loads((DEPLOY / "docker" / "node.toml").read_text())
+    host = (DEPLOY / "systemd" / "tertulia.env.example").read_text()
+    told = re.search(r"^TERTULIA_LASTING_CHATS=(.*)$", host, re.MULTILINE)
+    assert image["lasting_chats"] == ["main"]
+    assert told and json.loads(told[1]) == ["main"]
+    assert json.loads(in_the_chart()["TERTULIA_LASTING_CHATS"]) == ["main"]
+    assert json.loads(in_the_cluster()["TERTULIA_LASTING_CHATS"]) == ["main"]
+
+
+def test_it_is_for_the_operator_to_say() -> None:
+    assert "TERTULIA_LASTING_CHATS" not in in_the_chart("--set", "lastingChats=null")
+
+
+def test_devices_are_let_in_only_where_that_is_asked_for() -> None:
+    """Whoever has a device's address is that device."""
+    asked = ("--set", "listeners.device=4242")
+    for options, is_there in ((), False), (asked, True):
+        listeners = json.loads(in_the_chart(*options)["TERTULIA_LISTENERS"])
+        assert ("device" in {it["dialect"] for it in listeners}) is is_there
+    compose = DEPLOY / "docker"
+    for files, is_there in (("compose.yaml",), False), (("compose.yaml", "devices.yaml"), True):
+        told = run([installed("compose-load"), "-format", "json", *files], directory=compose)
+        ports = {it["published"] for it in json.loads(told)["services"]["haproxy"]["ports"]}
+        assert ("4242" in ports) is is_there
