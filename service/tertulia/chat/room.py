@@ -384,9 +384,8 @@ class Room:
                 session.write(farewell)
         self._metrics.disconnects(reason).inc()
         if session.is_held and not session.resuming and reason not in _OUT_OF_REACH:
-            session.end_later(
-                reason
-            )  # it reads what is held first, and what it says then is looked at
+            # It reads what is held first; it may say that it can, and that may have come already.
+            session.end_later(reason)
             self._clock.call_soon(session.outbox.proceed)
         else:
             self._close(session, reason)
