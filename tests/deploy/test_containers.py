@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from deploy.test_systemd import FILES
 from deploy.tools import DEPLOY, ROOT, installed, run
 from tertulia.setting_sources import leaves, variable
 from tertulia.settings import Settings
@@ -90,6 +91,11 @@ def test_every_service_is_hardened_and_none_is_without_a_fixed_version() -> None
             if volume["type"] == "bind":
                 assert volume["read_only"] is True
                 assert Path(volume["source"]).exists(), volume
+
+
+def test_a_node_may_have_as_many_clients_as_it_should() -> None:
+    for name in ("node1", "node2", "node3"):
+        assert compose()["services"][name]["ulimits"]["nofile"] > FILES
 
 
 def test_a_node_is_given_the_time_to_drain() -> None:
