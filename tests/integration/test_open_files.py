@@ -15,6 +15,7 @@ import pytest
 from harness.certificates import make
 from harness.node import Listener, Node, NodeFactory
 from harness.proxy_headers import v2
+from harness.redis_groups import WatchedRedis
 from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 
@@ -124,6 +125,22 @@ async def test_a_full_node_starts_its_own_redis_again(tmp_path: Path, crowd: Cro
         await node.becomes_ready(5)
     finally:
         factory.end()
+
+
+@pytest.mark.slow
+async def test_a_full_node_follows_a_failover(tmp_path: Path, crowd: Crowding) -> None:
+    group = WatchedRedis("--repl-diskless-sync-delay", "0")
+    factory = NodeFactory(tmp_path, group.url)
+    try:
+        group.start()
+        node = await start(factory, tmp_path, "plain")
+        await fill(node, crowd, "plain")
+        group.first.kill()
+        await node.becomes_unready(10)
+        await node.becomes_ready(20)
+    finally:
+        factory.end()
+        group.close()
 
 
 @pytest.mark.parametrize("files", [20, 63, 80])
