@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 import parts
-from layout import FIRST_NODES, NODES, ClusterError, Layout
+from layout import ClusterError, Layout
 from processes import Child, wait
 
 SOCKET: Final = "control"
@@ -17,6 +17,13 @@ SOCKET: Final = "control"
 _STOP_SECONDS: Final = 15.0
 _WATCH_SECONDS: Final = 0.2
 _DRAIN_SECONDS: Final = 60.0
+
+_KILLED: Final = {
+    "redis": "the nodes wait for it",
+    "haproxy": "who came in through it is disconnected, and nobody comes in",
+    "prometheus": "nothing is measured",
+}
+"""What that means; a node is buried by the others."""
 
 Say = Callable[[str], None]
 
@@ -60,7 +67,7 @@ class Supervisor:
         layout = self._layout
         print(f"Starting; logs are in {layout.shown_folder}.", flush=True)
         await self._start(parts.redis(layout, self._programs["redis-server"])).well()
-        nodes = [self._start(parts.node(layout, name)) for name in FIRST_NODES]
+        nodes = [self._start(parts.node(layout, name)) for name in layout.first_nodes]
         for node in nodes:
             await node.well()
         balancer = self._start(parts.balancer(layout, self._programs["haproxy"]))
@@ -71,10 +78,10 @@ class Supervisor:
     async def _down(self) -> None:
         print("Stopping.", flush=True)
         began = time.monotonic()
-        nodes = [child for name, child in self._children.items() if name in NODES]
+        nodes = [child for name, child in self._children.items() if name in self._layout.nodes]
         # SIGINT: everybody goes, so there is nobody to spread clients over.
         await asyncio.gather(*(node.end(signal.SIGINT, _STOP_SECONDS) for node in nodes))
-        others = [child for name, child in self._children.items() if name not in NODES]
+        others = [child for name, child in self._children.items() if name not in self._layout.nodes]
         await asyncio.gather(*(other.end(signal.SIGTERM, _STOP_SECONDS) for other in others))
         print(f"Stopped after {time.monotonic() - began:.1f} s.", flush=True)
 
@@ -93,7 +100,7 @@ class Supervisor:
             "",
             f"    balancer    http://{layout.address('balancer')}/",
             f"    prometheus  http://{layout.address('prometheus')}/",
-            *(f"    {name}       http://{layout.address(f'{name}.ops')}/readyz" for name in FIRST_NODES),
+            *(f"    {name}       http://{layout.address(f'{name}.ops')}/readyz" for name in layout.first_nodes),
             f"    redis       {layout.address('redis')}; for tertulia admin: . {layout.shown_folder}/env",
             f"    logs        {layout.shown_folder}/*.log",
             "",
@@ -143,20 +150,19 @@ class Supervisor:
         elif what == "restart":
             await self._restart(whom, say)
         elif what == "start":
-            await self._start_node(whom, say)
-        else:
+            await self._start_again(whom, say)
+        elif what == "kill":
             child = self._running(whom)
-            if what == "kill":
-                child.send(signal.SIGKILL)
-                await child.ended(5)
-                say(f"{whom} is killed; the others bury it.")
-            else:
-                await self._drain(whom, child, say)
+            child.send(signal.SIGKILL)
+            await child.ended(5)
+            say(f"{whom} is killed; {_KILLED.get(whom, 'the others bury it')}.")
+        else:
+            await self._drain(whom, say)
 
     def _tell_status(self, say: Say) -> None:
         for name, child in sorted(self._children.items()):
             how = "runs" if child.is_running else f"ended with {child.status}"
-            if name in NODES and child.is_running:
+            if name in self._layout.nodes and child.is_running:
                 how = parts.reasons(self._layout, name)
             say(f"{name:<11} {child.pid:>7}  {how}")
 
@@ -167,7 +173,10 @@ class Supervisor:
             raise ClusterError(f"{name} does not run; these do: {running}")
         return child
 
-    async def _drain(self, name: str, child: Child, say: Say) -> None:
+    async def _drain(self, name: str, say: Say) -> None:
+        child = self._running(name)
+        if name not in self._layout.nodes:
+            raise ClusterError(f"only nodes drain: deploy/cluster/ctl restart {name}")
         began = time.monotonic()
         child.send(signal.SIGTERM)
         await wait(
@@ -180,15 +189,26 @@ class Supervisor:
             raise ClusterError(f"{name} has not ended after {_DRAIN_SECONDS:g} s")
         say(f"{name} has ended with {child.status} after {time.monotonic() - began:.0f} s.")
 
-    async def _start_node(self, name: str, say: Say) -> None:
-        if name not in NODES:
-            raise ClusterError(f"there is no {name}: the nodes are {', '.join(NODES)}")
+    async def _start_again(self, name: str, say: Say) -> None:
         known = self._children.get(name)
         if known is not None and known.is_running:
             raise ClusterError(f"{name} runs already")
+        if name in self._layout.nodes:
+            await self._start_node(name, say)
+        elif known is not None:
+            await self._start(known.part).well()
+            say(f"{name} runs again.")
+        else:
+            names = ", ".join(sorted({*self._layout.nodes, *self._children}))
+            raise ClusterError(f"there is no {name}: there are {names}")
+
+    async def _start_node(self, name: str, say: Say) -> None:
         child = self._start(parts.node(self._layout, name))
         await child.well()
-        parts.watch(self._layout, [it for it in NODES if it in self._children])
+        parts.watch(self._layout, [it for it in self._layout.nodes if it in self._children])
+        if not self._children["haproxy"].is_running:
+            say(f"{name} is ready, but the balancer does not run: deploy/cluster/ctl start haproxy")
+            return
         await wait(
             lambda: parts.takes_newcomers(self._layout, name), 15, f"the balancer does not see {name}"
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """The command ``tertulia``: parses and calls."""
 
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, TypeVar
 import click
 
 from tertulia import options, redis_url
+from tertulia.domain import addresses
 from tertulia.setting_sources import shown
 from tertulia.setting_text import describe, table
 from tertulia.settings import OPTIONS, Settings
@@ -46,6 +48,22 @@ class _Commands(click.Group):
 @click.version_option(package_name="tertulia", message="%(package)s %(version)s")
 def main() -> None:
     """One chat behind several old protocols, on several nodes over one Redis."""
+    _open_standard_files()
+
+
+def _open_standard_files() -> None:
+    """Have those that were closed lead nowhere.
+
+    A number that is free goes to the next file or socket, and to that would go what is told there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(
+                os.open(os.devnull, os.O_RDWR), True
+            )  # the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _address(
@@ -215,11 +233,17 @@ def device(
     # Only here: no other command needs it.
     from tertulia.clients.device.program import Options, StartError, default_folder, run
 
-    if not server["port"].isdecimal() or not 0 < int(server["port"]) <= 65_535:
-        raise click.BadParameter(f"{server['port']} is no port.", param_hint="--server")
-    folder = folder or default_folder()
+    server_port = addresses.port(server["port"])
+    if server_port is None:
+        problem = f"{shown(server['port'])} is no port: it should be 1 to 65535."
+        raise click.BadParameter(problem, param_hint="--server")
+    for option, given in (("--server", server["host"]), ("--host", host)):
+        if given is not None and not addresses.is_host(given):
+            problem = f"{shown(given)} should be a host's name or its address."
+            raise click.BadParameter(problem, param_hint=option)
     try:
-        run(Options(port, server["host"], int(server["port"]), host, folder, classic))
+        folder = folder or default_folder()
+        run(Options(port, server["host"], server_port, host, folder, classic))
     except StartError as error:
         click.echo(f"tertulia: {error}", err=True)
         sys.exit(_WRONG)
@@ -235,7 +259,13 @@ def account() -> None:
 
 
 def _for_account(command: _Command) -> _Command:
-    chat = click.option("--chat", default="main", show_default=True, help="The chat it belongs to.")
+    chat = click.option(
+        "--chat",
+        callback=options.chat_name,
+        default="main",
+        show_default=True,
+        help="The chat it belongs to.",
+    )
     return _configuring(chat(command))
 
 
@@ -329,7 +359,12 @@ def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
 def _asked_for_password() -> str:
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline().rstrip("\r\n")
+    try:
+        password = sys.stdin.readline().rstrip("\r\n")
+        password.encode()
+    except UnicodeError:
+        options.fail("the password is no text in UTF-8")
+    return password
 
 
 def _with_accounts(
@@ -339,19 +374,19 @@ def _with_accounts(
 
     from tertulia.clients.account_book import AccountBook, AccountProblem
     from tertulia.store.access import Access
-    from tertulia.store.embedded import running_url
+    from tertulia.store.embedded import DataDirUnusable, running_url
     from tertulia.store.errors import StoreAway
 
     settings = _load(**given)
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
     else:
-        url = running_url(settings.data_dir) or ""
+        try:
+            url = running_url(settings.data_dir) or ""
+        except DataDirUnusable as error:
+            options.fail(str(error))
     if not url:
-        click.echo(
-            f"tertulia: no node runs on {settings.data_dir}: start it, or set redis_url", err=True
-        )
-        sys.exit(_WRONG)
+        options.fail(f"no node runs on {settings.data_dir}: start it, or set redis_url")
 
     async def work() -> "_T":
         access = Access.by(settings, url)

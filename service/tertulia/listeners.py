@@ -1,23 +1,25 @@
 """Where a node's clients come in: sockets, what has to be passed there, and whom clients meet behind."""
 
 import asyncio
-import resource
 import select
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from tertulia import open_files
 from tertulia.chat.door import DeviceDoor, Door
 from tertulia.chat.fanout import Crowd, OneByOne
 from tertulia.chat.room import Room
 from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.contract import Voice
+from tertulia.domain.addresses import host_port
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
-from tertulia.edge.binding import bind, explain
+from tertulia.edge.binding import Servers, bind_all, explain
 from tertulia.edge.crowd import RingCrowd
 from tertulia.edge.entrance import Gate
 from tertulia.edge.limits import ConnectionCounts
@@ -66,8 +68,8 @@ class Listeners:
         self._resting = Resting(loop) if hasattr(select, "epoll") else None
         self._ring = _ring(settings)
         self._page = websocket.Page.load()
-        self._bound: list[tuple[ListenerSettings, socket.socket, Gate | None]] = []
-        self._servers: list[asyncio.Server] = []
+        self._bound: list[tuple[ListenerSettings, list[socket.socket], Gate | None]] = []
+        self._servers = Servers()
         self._certificates: list[Certificate] = []
 
     def crowd(self) -> Crowd:
@@ -81,15 +83,15 @@ class Listeners:
         sockets = [self._bind(listener, stack) for listener in listeners]
         self._bound = list(zip(listeners, sockets, gates, strict=True))
 
-    async def open(self, rooms: Mapping[str, Room]) -> None:
-        """Accept clients."""
+    async def open(self, rooms: Mapping[str, Room], others: open_files.Others) -> None:
+        """Accept clients, and leave enough open files for others. Raises Misconfigured."""
+        self._leave_files(others)
         for settings, listening, gate in self._bound:
             await self._listen(settings, listening, gate, rooms[settings.chat])
 
     def close(self) -> None:
         """Accept nobody any more; who is on the way in is turned away."""
-        for server in self._servers:
-            server.close()
+        self._servers.close()
         for _, _, gate in self._bound:
             if gate is not None:
                 gate.close()
@@ -119,29 +121,50 @@ class Listeners:
             return None
         return Gate(self._settings.trusted_proxies, context)
 
-    def _bind(self, listener: ListenerSettings, stack: AsyncExitStack) -> socket.socket:
+    def _leave_files(self, others: open_files.Others) -> None:
+        wanted, files = self._settings.limits.connections, open_files.allowed()
+        most = self._counts.total = min(wanted, files - others.need(files))
+        here = f"a process may have {files} open files here"
+        enough = f"{wanted + others.need(sys.maxsize)} (ulimit -n, LimitNOFILE)"
+        if most < 1:
+            raise Misconfigured(
+                f"{here}, and this node needs {others.need(files)} beside its clients: allow it {enough}, "
+                f"for limits.connections, {wanted}"
+            )
+        self._metrics.connections_limit.set(most)
+        if most < wanted:
+            advice = f"{here}: allow it {enough}, or set limits.connections to {most}"
+            _log.warning(
+                "fewer clients than limits.connections",
+                wanted=wanted,
+                connections=most,
+                advice=advice,
+            )
+
+    def _bind(self, listener: ListenerSettings, stack: AsyncExitStack) -> list[socket.socket]:
         try:
-            listening = bind(listener.host, listener.port)
+            bound = bind_all(listener.host, listener.port)
         except OSError as error:
             raise Misconfigured(
                 explain(error, listener.dialect, listener.host, listener.port, "listeners")
             ) from error
-        stack.callback(listening.close)
-        return listening
+        for listening in bound:
+            stack.callback(listening.close)
+        return bound
 
     async def _listen(
-        self, settings: ListenerSettings, listening: socket.socket, gate: Gate | None, room: Room
+        self, settings: ListenerSettings, bound: list[socket.socket], gate: Gate | None, room: Room
     ) -> None:
-        listener = self._listener(settings, room)
-        if settings.dialect == BrowserVoice.name:
-            web = websocket.WebListener(*listener, self._page, settings.origins)
-            self._servers.append(await websocket.serve(web, listening, gate))
-        else:
-            self._servers.append(await tcp.serve(Listener(*listener), listening, gate))
-        host, port = settings.host, listening.getsockname()[1]
+        shared = self._listener(settings, room)
+        host, port = settings.host, bound[0].getsockname()[1]
         tls, url = settings.certificate is not None, None
         if settings.dialect == BrowserVoice.name:
-            url = f"{'https' if tls else 'http'}://{host}:{port}/"
+            web = websocket.WebListener(*shared, self._page, settings.origins)
+            self._servers += [await websocket.serve(web, it, gate) for it in bound]
+            url = f"{'https' if tls else 'http'}://{host_port(host, port)}/"
+        else:
+            listener = Listener(*shared)
+            self._servers += [await tcp.serve(listener, it, gate) for it in bound]
         dialect, chat = settings.dialect, settings.chat
         _log.info("listening", dialect=dialect, host=host, port=port, chat=chat, tls=tls, url=url)
 
@@ -178,9 +201,8 @@ def _ring(settings: Settings) -> Ring | None:
     if not settings.io_uring:
         _log.info("sending to one after the other", reason="io_uring is off")
         return None
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        return Ring(min(settings.limits.connections, files))
+        return Ring(min(settings.limits.connections, open_files.allowed()))
     except OSError as error:
         _log.info("sending to one after the other", reason=f"no io_uring: {error.strerror}")
         return None

@@ -4,17 +4,21 @@ Loggers come from ``structlog.get_logger("name")``; what libraries tell the stan
 comes out the same way.
 """
 
+import contextlib
 import io
 import json
 import logging
 import os
 import re
 import sys
+import threading
+from collections.abc import Callable
 from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
+from tertulia.log_writer import LogWriter
 from tertulia.settings import LogSettings
 
 # Terminal escapes, and what turns or breaks a line: a client's words may get into an error's text.
@@ -22,17 +26,40 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
+def begin(settings: LogSettings, *, node: str) -> LogWriter:
+    """Send all logs to standard error from a thread of its own, and what Python would complain of there.
+
+    Else Python would write that itself, and wait for whoever reads it.
+    """
+    writer = LogWriter(sys.stderr.fileno(), sys.stderr.encoding)
+    configure(settings, node=node, write=writer.put)
+    python = logging.getLogger("python")
+    sys.unraisablehook = lambda it: python.error(
+        "an exception that nobody could catch", exc_info=it.exc_value
+    )
+    threading.excepthook = lambda it: python.error(
+        "a thread ended on an exception", exc_info=it.exc_value
+    )
+    return writer
+
+
 def configure(
-    settings: LogSettings, stream: TextIO | None = None, *, node: str | None = None
+    settings: LogSettings,
+    stream: TextIO | None = None,
+    *,
+    node: str | None = None,
+    write: Callable[[str], None] | None = None,
 ) -> None:
     """Send all logs to ``stream`` (default: standard error), in the form that is set.
 
-    ``node`` is who writes it: on each line for machines, which gather those of many.
+    ``node`` is who writes it: on each line for machines, which gather those of many. ``write`` is who
+    writes a line to it instead.
 
     Holds for the process; may be called again. A stream that is gone never raises: the node goes
     on without its log.
     """
     out = sys.stderr if stream is None else stream
+    write = write or _writing_to(out)
     for_people = settings.format == "console" or (settings.format == "auto" and out.isatty())
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     shared: list[Processor] = [
@@ -48,10 +75,10 @@ def configure(
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda name="tertulia", *_: _Line(out, name),
+        logger_factory=lambda name="tertulia", *_: _Line(write, name),
         cache_logger_on_first_use=True,
     )
-    handler = _FromStandard(out)
+    handler = _FromStandard(write)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -66,29 +93,37 @@ def configure(
     logging.captureWarnings(True)
 
 
-class _FromStandard(logging.StreamHandler[TextIO]):
+class _FromStandard(logging.Handler):
     """The handler for the standard ``logging``; a class of its own to find it again."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Ignore a stream that is gone, as ``_Line`` does."""
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # What a library words wrongly is no reason to stop; logging itself would complain on the stream.
+        with contextlib.suppress(Exception):
+            self._write(self.format(record))
 
 
 class _Line:
     """Where structlog puts a finished line."""
 
-    def __init__(self, stream: TextIO, name: str) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[str], None], name: str) -> None:
         self.name = name
+        self.debug = self.info = self.warning = self.error = self.critical = self.msg = write
 
-    def msg(self, line: str) -> None:
+
+def _writing_to(stream: TextIO) -> Callable[[str], None]:
+    def write(line: str) -> None:
         try:
             # One write, so that lines of two threads don't mix.
-            self._stream.write(line + "\n")
-            self._stream.flush()
+            stream.write(line + "\n")
+            stream.flush()
         except (OSError, ValueError):
             pass  # whoever read the log is gone; that is no reason to stop
 
-    debug = info = warning = error = critical = msg
+    return write
 
 
 def _json(node: str | None) -> list[Processor]:

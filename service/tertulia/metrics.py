@@ -87,6 +87,7 @@ class Metrics:
         chats: Iterable[str],
         version: str,
         certificates: Iterable[str] = (),
+        dropped_lines: Tally | None = None,
     ) -> None:
         self.registry = registry
         dialects = tuple(dialects)
@@ -107,6 +108,10 @@ class Metrics:
 
         # Sessions and what they do.
         self.connections = gauge("connections", "Open client connections, entered or not.")
+        self.connections_limit = gauge(
+            "connections_limit",
+            "Client connections that the node takes: limits.connections, or what open files allow.",
+        )
         self.passwords_waiting = gauge(
             "passwords_waiting", "Passwords that wait to be verified, longest first."
         )
@@ -241,6 +246,16 @@ class Metrics:
         )
         self.event_loop_lag_last = gauge(
             "event_loop_lag_last_seconds", "How late the most recent timer came."
+        )
+        self.ops_evictions = counter(
+            "ops_evictions_total", "Idle connections of the operator's HTTP closed for newcomers."
+        )
+        Tallies(
+            "tertulia_log_lines_dropped",
+            "Lines of the log that were not written: too many waited, or nobody reads it.",
+            (),
+            [((), dropped_lines or Tally())],
+            registry,
         )
         Info("tertulia_build", "What runs here.", registry=registry).info(
             {"version": version, "python": platform.python_version()}

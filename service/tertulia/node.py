@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import resource
 import socket
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from tertulia import logs, tracing
+from tertulia import logs, open_files, tracing
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.devices import Devices
 from tertulia.chat.hashing import Hashing
@@ -31,11 +30,13 @@ from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.chatte import ChatteVoice
 from tertulia.dialects.contract import Voice
 from tertulia.dialects.protocollo import ProtocolloVoice
+from tertulia.domain.addresses import host_port
 from tertulia.edge import ops
 from tertulia.edge.binding import explain
 from tertulia.edge.draining import AT_ONCE, Spread, send_away
 from tertulia.edge.lag import LagTimer
 from tertulia.listeners import DEVICE, Listeners, name_of
+from tertulia.log_writer import LogWriter
 from tertulia.metrics import Metrics
 from tertulia.sd_notify import Notifier, Pulse
 from tertulia.settings import ListenerSettings, Settings, default_node_id
@@ -46,6 +47,7 @@ from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore, StoreFailed
 from tertulia.store.embedded import EmbeddedRedis
 from tertulia.store.server_program import DataDirUnusable, EmbeddedError, NoServer
+from tertulia.tallies import Tally
 
 _log = structlog.get_logger("tertulia.node")
 
@@ -59,35 +61,45 @@ VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
 """Every dialect of a room: how a listener's settings make its voice."""
 _HURRY_SECONDS = 1.0
 """What is left for leaving in order after a second signal."""
+_LAST_WORDS_SECONDS = 1.0
+"""For the last lines of the log to be written, where nobody reads it."""
 
 
 def run(settings: Settings) -> int:
     """Run a node until it is told to stop; return the process' exit status. Raises StartError."""
-    settings = settings.model_copy(update={"node_id": settings.node_id or default_node_id()})
-    logs.configure(settings.log, node=settings.node_id)
+    node_id = settings.node_id or default_node_id()
+    settings = settings.model_copy(update={"node_id": node_id})
+    log = logs.begin(settings.log, node=node_id)
     # A second series for each counter, which no query here uses. (The library left it untyped.)
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    _raise_file_limit()
+    if (files := open_files.allow_all()) < open_files.LEAST:
+        raise Misconfigured(
+            f"a process may have {files} open files here, and a node needs {open_files.LEAST} and one for "
+            "each client: allow it more (ulimit -n, LimitNOFILE)"
+        )
     # Connections come and go by counting references. Looking for cycles among all of them again and
     # again costs about a tenth of the CPU time of a busy room.
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
-    return uvloop.run(_serve(settings))
+    try:
+        return uvloop.run(_serve(settings, log))
+    except StartError:
+        raise
+    except Exception:
+        # In its place behind all other lines; Python itself would wait for whoever reads it.
+        _log.exception("the node failed")
+        return StartError.status
+    finally:
+        log.flush(_LAST_WORDS_SECONDS)
 
 
-def _raise_file_limit() -> None:
-    """Allow as many open files as the system lets this process have: each client is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, log: LogWriter) -> int:
     stop = Stop()
-    heed_signals(stop)
+    heed_signals(stop, partial(log.flush, _LAST_WORDS_SECONDS))
     notifier = Notifier.from_environment()
     async with AsyncExitStack() as stack:
         try:
-            node = Node(settings, stop, notifier)
+            node = Node(settings, stop, notifier, log.dropped)
             heed_hangup(stop, node.reload)
             if not await _started(node, stack, stop):
                 return 0
@@ -121,7 +133,9 @@ async def _started(node: "Node", stack: AsyncExitStack, stop: Stop) -> bool:
 class Node:
     """The parts of a node, and the order in which they come and go."""
 
-    def __init__(self, settings: Settings, stop: Stop, notifier: Notifier) -> None:
+    def __init__(
+        self, settings: Settings, stop: Stop, notifier: Notifier, dropped_lines: Tally
+    ) -> None:
         self._settings = settings
         self._stop = stop
         self._notifier = notifier
@@ -142,6 +156,7 @@ class Node:
             chats={listener.chat for listener in settings.listeners},
             version=self._version,
             certificates=(name_of(it) for it in settings.listeners if it.certificate),
+            dropped_lines=dropped_lines,
         )
         self._listeners = Listeners(settings, VOICES, self._metrics, self._loop)
         self._connections = self._listeners.connections
@@ -177,7 +192,9 @@ class Node:
                 _log.warning("redis should be set otherwise", advice=advice)
         self._observe()
         stack.callback(self._lag.stop)
-        await self._listeners.open(self._rooms)
+        links = sum(store.most_connections for store in self._stores.values())
+        others = open_files.Others(links, ops.MOST_CONNECTIONS)
+        await self._listeners.open(self._rooms, others)
         self._starting = False
         self._notifier.ready(self._status())
         stack.callback(Pulse(self._notifier, self._loop, self._status).stop)
@@ -248,16 +265,18 @@ class Node:
 
     async def _serve_ops(self, stack: AsyncExitStack) -> None:
         host, port = self._settings.ops.host, self._settings.ops.port
+        most = open_files.set_aside(ops.MOST_CONNECTIONS, open_files.allowed())
         try:
-            server = await ops.serve(
-                host, port, registry=self._metrics.registry, not_ready=self._not_ready
-            )
+            servers = await ops.serve(
+                host, port, registry=self._metrics.registry, not_ready=self._not_ready,
+                most_connections=most, evicting=self._metrics.ops_evictions.inc,
+            )  # fmt: skip
         except OSError as error:
             raise Misconfigured(explain(error, "ops", host, port, "ops")) from error
-        stack.callback(server.close)
-        port = server.sockets[0].getsockname()[1]
-        url = f"http://{host}:{port}"
-        self._ops_address = f"{host}:{port}"
+        stack.callback(servers.close)
+        port = servers.sockets[0].getsockname()[1]
+        self._ops_address = host_port(host, port)
+        url = f"http://{self._ops_address}"
         _log.info("listening", dialect="ops", host=host, port=port, chat=None, tls=False, url=url)
 
     async def _open(self, chat: str, access: Access, alone: bool) -> None:

@@ -1,5 +1,6 @@
 """Options of the command line that several commands have."""
 
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -7,7 +8,8 @@ from typing import NoReturn
 import click
 
 from tertulia import redis_url
-from tertulia.settings import OPTIONS, Settings, SettingsError, load
+from tertulia.setting_sources import shown
+from tertulia.settings import CHAT, OPTIONS, Settings, SettingsError, load
 
 FAILED = 1
 """The exit status when the service could not do its work."""
@@ -23,6 +25,13 @@ def _without_password(
             "there is a password in it, and other users of this machine can read a command's "
             "options: set TERTULIA_REDIS_URL in the environment, or redis_url in the --config file."
         )
+    return value
+
+
+def chat_name(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Refuse what no chat can be called."""
+    if value is not None and not re.match(CHAT, value):
+        raise click.BadParameter(f"{shown(value)} is no chat: it should be 1 to 32 of a-z 0-9 -")
     return value
 
 

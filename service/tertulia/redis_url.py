@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import parse_qsl, unquote
 
+from tertulia.domain.addresses import is_host
+
 _RIGHT = (
     "it should be like redis://HOST:6379/0, rediss://HOST:6379/0, unix:///PATH, "
     "redis+sentinel://HOST:26379,HOST:26379/MASTER or redis+cluster://HOST:6379,HOST:6379"
@@ -127,7 +129,7 @@ def _split(url: str) -> tuple[str, str, str, str]:
 
 def _host(text: str, default_port: int) -> tuple[str, int]:
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:\s]+))(?::([0-9]{1,5}))?", text)
-    if found is None or int(found[3] or default_port) > 65_535:
+    if found is None or not is_host(found[1] or found[2]) or int(found[3] or default_port) > 65_535:
         raise ValueError
     return found[1] or found[2], int(found[3] or default_port)
 

@@ -7,6 +7,7 @@ by such a manager tells nobody, at no cost.
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, MutableMapping
@@ -33,7 +34,7 @@ class Notifier:
         address = environment.pop("NOTIFY_SOCKET", "")
         micros = environment.pop("WATCHDOG_USEC", "")
         pid = environment.pop("WATCHDOG_PID", "")
-        watched = micros.isdecimal() and int(micros) > 0 and pid in ("", str(os.getpid()))
+        watched = re.fullmatch("[1-9][0-9]{0,17}", micros) and pid in ("", str(os.getpid()))
         if not address.startswith(("/", "@")):
             return cls()
         return cls(address, int(micros) / 1e6 if watched else None)

@@ -62,6 +62,10 @@ def read(
     for source in reversed(sources):
         values = _merged(values, source.values)
     problems = environment.unknown
+    for source in sources:
+        problems += [
+            f"{source.place(key)}: there is a NUL in it: leave it out" for key in source.nuls()
+        ]
     try:
         settings = model.model_validate(values)
     except ValidationError as error:
@@ -119,6 +123,18 @@ class _Source:
     def sets(self, key: Key) -> bool:
         """Say whether the value of a key is from here."""
         return self.reach(key) == len(key)
+
+    def nuls(self) -> Iterator[Key]:
+        """Yield the places of texts with a NUL, which no file, host or name can have."""
+        left: list[tuple[Key, object]] = [((), self.values)]
+        while left:
+            key, value = left.pop()
+            if isinstance(value, Mapping):
+                left += [((*key, name), inner) for name, inner in value.items()]
+            elif isinstance(value, list | tuple):
+                left += [((*key, i), inner) for i, inner in enumerate(value)]
+            elif isinstance(value, str) and "\0" in value:
+                yield key
 
     def reach(self, key: Key) -> int:
         """Return how many steps of a key lead somewhere in this source."""
@@ -211,6 +227,9 @@ class _File(_Source):
             self.unreadable = [f"{path}: this is no TOML: {error}"]
         except UnicodeDecodeError as error:
             self.unreadable = [f"{path}: byte {error.start} is not UTF-8: TOML is written in UTF-8"]
+        except (ValueError, RecursionError):
+            why = "a number in it is thousands of digits long, or lists or tables are as deep"
+            self.unreadable = [f"{path}: this can't be read: {why}: no setting needs that"]
         except OSError as error:
             self.unreadable = [f"{path}: cannot be read ({error.strerror}): give a readable file"]
 
@@ -252,6 +271,8 @@ def _complaint(model: type[BaseModel], key: Key, error: ErrorDetails) -> str:
     elif kind == "tuple_type":
         listed = field is not None and element(field)
         message = "should be a list" + (" of tables (in JSON: of objects)" if listed else "")
+    elif kind == "int_parsing_size":
+        message = "should be a number of a few digits"
     elif " should " not in message or kind in ("relation", "refused"):
         return message  # the model's own words
     right = message[message.index("should ") :]
@@ -291,7 +312,10 @@ def shown(value: object) -> str:
         return "a table"
     if isinstance(value, list | tuple):
         return "a list"
-    text = without_passwords(repr(value))
+    try:
+        text = without_passwords(repr(value))
+    except ValueError:  # a number of thousands of digits, if written as 0xfff
+        return "a huge number"
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,6 +27,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tertulia import redis_url as urls
+from tertulia.domain.addresses import is_host
 from tertulia.setting_sources import SettingsError as SettingsError  # raised by load
 from tertulia.setting_sources import read, shown
 
@@ -47,10 +49,31 @@ OPTIONS: dict[str, str] = {
 }
 """Which option of the command sets which key, so that an error names what was typed."""
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0)]
-Host = Annotated[str, Field(pattern=r"^[^\s/@]+$")]
+_SHORTEST = 0.001
+_LONGEST = 1e9
+_MOST = 1_000_000_000_000
+"""Beyond these, a number is a mistake, and more than timers and Redis can take: a millisecond, some 30
+years, a terabyte."""
+
+Span = Annotated[float, Field(le=_LONGEST, allow_inf_nan=False)]
+Seconds = Annotated[Span, Field(ge=_SHORTEST)]
+Rate = Annotated[float, Field(ge=_SHORTEST, le=_MOST, allow_inf_nan=False)]
+Size = Annotated[int, Field(le=_MOST)]
+Count = Annotated[Size, Field(gt=0)]
+
+
+def _host(value: str) -> str:
+    if not is_host(value):
+        right = "it should be a host's name or its address"
+        raise PydanticCustomError(
+            "refused", "{value} is wrong: {right}", {"value": shown(value), "right": right}
+        )
+    return value
+
+
+CHAT = r"^[a-z0-9-]{1,32}$"
+"""What a chat may be called."""
+Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -114,7 +137,7 @@ class ListenerSettings(_Section):
     )
     chat: str = Field(
         default="main",
-        pattern=r"^[a-z0-9-]{1,32}$",
+        pattern=CHAT,
         description="The chat that its clients enter, so that one node may serve several.",
     )
     encoding: Literal["utf-8", "latin-1"] = Field(
@@ -225,7 +248,7 @@ class LimitSettings(_Section):
         default=1_048_576,
         description="Bytes per second that a session may go on sending; a faster one is slowed.",
     )
-    bytes_burst: Annotated[int, Field(ge=8192)] = Field(
+    bytes_burst: Annotated[Size, Field(ge=8192)] = Field(
         default=4_194_304,
         description="Bytes that may come at once before that rate holds; at least 8192, so that "
         "the longest line passes.",
@@ -304,7 +327,7 @@ class ClusterSettings(_Section):
         default=86_400.0,
         description="Seconds for which a room's log keeps its events, for nodes that lost touch.",
     )
-    log_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
+    log_bytes: Annotated[Size, Field(ge=1_048_576)] = Field(
         default=67_108_864,
         description="Bytes that a room's log may take in Redis; at least 1048576, to hold more "
         "than a few batches.",
@@ -312,7 +335,7 @@ class ClusterSettings(_Section):
     batch_ops: Count = Field(
         default=512, description="Operations in one commit, so that none holds up Redis for long."
     )
-    batch_bytes: Annotated[int, Field(ge=65_536)] = Field(
+    batch_bytes: Annotated[Size, Field(ge=65_536)] = Field(
         default=262_144,
         description="Bytes in one commit, for the same reason; at least 65536, so that the longest "
         "message passes.",
@@ -330,7 +353,7 @@ class ClusterSettings(_Section):
         default=1000,
         description="Messages of one sender that may wait for an account, so that nobody fills Redis.",
     )
-    pending_bytes: Annotated[int, Field(ge=65_536)] = Field(
+    pending_bytes: Annotated[Size, Field(ge=65_536)] = Field(
         default=1_048_576,
         description="Bytes of all messages that may wait for an account; at least 65536, so that the "
         "longest message passes.",
@@ -458,17 +481,17 @@ class Settings(BaseSettings):
         description="Where spans of commits and deliveries go: `otlp`, by OpenTelemetry over HTTP, as the "
         "standard `OTEL_…` variables say; needs the extra `otel`.",
     )
-    drain_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    drain_seconds: Annotated[Span, Field(ge=0)] = Field(
         default=10.0,
         description="Seconds that a stopping node gives its sessions to leave in order, from the end of "
         "the notice on.",
     )
-    drain_notice_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    drain_notice_seconds: Annotated[Span, Field(ge=0)] = Field(
         default=0.0,
         description="Seconds for which a node told to stop by SIGTERM is not ready but goes on accepting "
         "and serving, until the balancer has noticed.",
     )
-    drain_spread_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    drain_spread_seconds: Annotated[Span, Field(ge=0)] = Field(
         default=0.0,
         description="Seconds within which it then closes its sessions, in random order, so that their "
         "clients don't all come back at once; 0: in one go. Part of `drain_seconds`.",

@@ -32,12 +32,13 @@ class Stop:
         self.hurried.set()
 
 
-def heed_signals(stop: Stop) -> None:
+def heed_signals(stop: Stop, before_the_end: Callable[[], None]) -> None:
     """SIGTERM drains gently, SIGINT (a person at the terminal) soon; a second one hurries, a third ends."""
 
     def signalled(number: signal.Signals) -> None:
         _log.info("signalled", signal=number.name)
         if stop.hurried.is_set():
+            before_the_end()
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         elif stop.asked.is_set():

@@ -14,7 +14,7 @@ from prometheus_client.utils import floatToGoString
 
 
 class Tally:
-    """A count. Only the event loop's thread raises it."""
+    """A count. Only one thread at a time raises it."""
 
     __slots__ = ("count",)
 

@@ -119,6 +119,24 @@ def assert_kept(server: ShippedRedis, before: Mapping[str, Kept]) -> None:
     assert not told, f"{len(told)} of {len(before)} keys:\n" + "\n".join(told)
 
 
+def lasting(client: redis.Redis) -> dict[str, Kept]:
+    """Return what no node changes by itself: accounts and what waits for them, bans, both logs."""
+    kinds = ("account:", "pending:", "counts:", "ban", "audit", "log")
+    found = contents(client)
+    return {key: it for key, it in found.items() if key.partition(":")[2].startswith(kinds)}
+
+
+def assert_lasting(before: Mapping[str, Kept], after: Mapping[str, Kept]) -> None:
+    """Hold what lasts against what it was before; people may have gone on talking."""
+    for key, was in before.items():
+        assert key in after, f"{key} is gone"
+        if key.endswith(":log"):
+            entries = was.value[1]
+            assert after[key].value[1][: len(entries)] == entries, key
+        else:
+            assert after[key] == was, key
+
+
 def is_rewritten(admin: redis.Redis) -> bool:
     """Say whether the append-only file is as it was last told to be written anew."""
     told = admin.info("persistence")

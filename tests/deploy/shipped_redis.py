@@ -40,17 +40,6 @@ def version(program: str) -> str:
     return f"{words[0]}-{words[2].removeprefix('v=')}"
 
 
-def users_with_passwords(directory: Path) -> Path:
-    """Make the ACL file as an operator does, and return where it is."""
-    folder = directory / "passwords"
-    folder.mkdir(exist_ok=True)
-    for user, password in PASSWORDS.items():
-        (folder / user).write_text(password + "\n")
-    users = directory / "users.acl"
-    users.write_text(run([REDIS / "with-passwords", folder]))
-    return users
-
-
 class ShippedRedis:
     """One process on a free port of 127.0.0.1, its data in ``directory``."""
 
@@ -63,24 +52,22 @@ class ShippedRedis:
         self.port = free_port()
         self.directory = directory
         self.program = program or redis_binary()
-        self.users = users_with_passwords(directory)
-        self._file = str(shutil.copy(REDIS / "redis.conf", directory))  # Sentinel has it rewritten
+        self.passwords = directory / "passwords"
+        self.users = directory / "users.acl"
+        self._make_users()
+        self.file = str(shutil.copy(REDIS / "redis.conf", directory))  # Sentinel has it rewritten
         self._command: list[str] = []
         self.only(options)
         self._process: subprocess.Popen[bytes] | None = None
 
     def only(self, options: Sequence[str]) -> None:
         """Start it with these options from now on, instead of those that it was given."""
-        self._command = [
-            *(self.program, self._file),
-            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
-            *("--aclfile", str(self.users)),
-            *options,
-        ]
+        own = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory))
+        self.run_as([self.program, self.file, *own, "--aclfile", str(self.users), *options])
 
-    def as_rewritten(self) -> None:
-        """Start it with nothing but its file from now on, which it has itself written anew."""
-        self._command = [self.program, self._file]
+    def run_as(self, command: list[str]) -> None:
+        """Start it by this command from now on."""
+        self._command = command
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -120,6 +107,13 @@ class ShippedRedis:
         """Return its own log."""
         return (self.directory / "log").read_text(errors="replace")
 
+    def _make_users(self) -> None:
+        """Make the ACL file as an operator does."""
+        self.passwords.mkdir(exist_ok=True)
+        for user, password in PASSWORDS.items():
+            (self.passwords / user).write_text(password + "\n")
+        self.users.write_text(run([REDIS / "with-passwords", self.passwords]))
+
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log()
@@ -146,7 +140,7 @@ class ShippedSentinel(ShippedRedis):
         told += f"sentinel auth-pass tertulia {PASSWORDS['sentinel']}\n"
         configuration = directory / "sentinel.conf"  # which it writes into
         configuration.write_text(told)
-        self._command = [self.program, str(configuration), "--sentinel"]
+        self.run_as([self.program, str(configuration), "--sentinel"])
 
     def client(self, user: str) -> redis.Redis:
         """Return a client; a Sentinel asks for no password."""

@@ -61,7 +61,8 @@ async def test_nobody_has_to_go_for_it(tmp_path: Path) -> None:
                 directory=tmp_path,
                 environment={
                     **{variable: str(place) for variable, place in places.items()},
-                    "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(server.port),
+                    "REDIS_HOST": "127.0.0.1",
+                    "REDIS_PORT": str(server.port),
                     "DEPLOY": str(DEPLOY),
                 },
             )

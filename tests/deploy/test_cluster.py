@@ -16,10 +16,13 @@ import psutil
 import pytest
 import redis
 
+from deploy.inhabited_redis import Kept, assert_lasting, lasting
 from deploy.made_cluster import CTL, MadeCluster, needs_programs
 from deploy.tools import ROOT, packaged
+from harness.admin import Admin
 from harness.browser_client import BrowserClient
 from harness.chatte_client import ChatteClient
+from harness.device_client import leave_messages, log_in, sign_up, take
 from harness.load import assert_promises_kept, lost, settle, under_load
 from harness.protocollo_client import ProtocolloClient
 from harness.redis_server import ONCE, free_port
@@ -56,6 +59,28 @@ class House:
             cluster.redis_url, decode_responses=True, retry=ONCE, driver_info=None
         )
         self.everybody: list[ChatteClient] = []
+
+    async def leave_something(self) -> None:
+        """Leave something of all that lasts: accounts, a message that waits, a ban and its order."""
+        device = self._cluster.ports["device"]
+        for name in ("ada", "bob", "eve"):
+            await sign_up(device, name)
+        await leave_messages(device, "ada", "bob", "are you there?")
+        banned = await Admin(
+            f"redis://tertulia@127.0.0.1:{self._cluster.ports['redis']}/0",
+            REDIS_PASSWORD_FILE=str(self._cluster.folder / "passwords" / "tertulia"),
+        )("ban", "--account", "eve")
+        assert banned.status == 0, banned
+        (await self.enter("chatte", "somebody")).close()
+        self.everybody.pop()
+
+    def lasting(self) -> dict[str, Kept]:
+        """Return it, with the log; and the epoch, as there is another where Redis lost something."""
+        found = lasting(self._redis)
+        for kind in ("account:ada", "pending:bob", "counts:bob", "bans", "audit", "log"):
+            assert f"{{main}}:{kind}" in found
+        epoch = self._redis.hget("{main}:meta", "epoch")
+        return {**found, "epoch": Kept("string", epoch, None)}
 
     async def enter(self, dialect: str, name: str) -> ChatteClient:
         client = await DIALECTS[dialect].enter_chat(self._cluster.ports[dialect], name, within=15)
@@ -99,6 +124,7 @@ class House:
 @pytest.mark.timeout(300)
 async def test_three_hundred_people_while_nodes_and_redis_come_and_go(cluster: MadeCluster) -> None:
     house = House(cluster)
+    await house.leave_something()
     dialects = list(DIALECTS)
     for start in range(0, CLIENTS, 50):
         await asyncio.gather(
@@ -138,8 +164,10 @@ async def test_three_hundred_people_while_nodes_and_redis_come_and_go(cluster: M
         newcomers = [await house.enter(dialects[i % 3], f"later-{i}") for i in range(6)]
         assert {*newcomers} & {*house.by_node()["node4"]}, "the one that was added is used"
 
+        before = await asyncio.to_thread(house.lasting)
         await ctl("restart", "redis")
         await elapse(1)
+        assert_lasting(before, await asyncio.to_thread(house.lasting))
 
     staying = [*spread["node3"]]
     talkers = [next(it for it in staying if type(it) is DIALECTS[name]) for name in DIALECTS]
@@ -151,9 +179,63 @@ async def test_three_hundred_people_while_nodes_and_redis_come_and_go(cluster: M
     assert all(client in connected for client in staying), "nobody else had to go"
     await settle(connected, 30)
     await assert_promises_kept(house.everybody)
+    await log_in(cluster.ports["device"], "bob")
+    assert await take(cluster.ports["device"], "bob", "ada") == ["are you there?"]
     running = cluster.children()
     cluster.stop(signal.SIGTERM)
     assert not psutil.wait_procs(running, 10)[1]
+
+
+async def test_whatever_is_killed_is_started_again(cluster: MadeCluster) -> None:
+    house = House(cluster)
+    await house.leave_something()
+    staying = await house.enter("chatte", "anne")
+
+    async def ctl(*words: str) -> str:
+        return await asyncio.to_thread(cluster.ctl, *words)
+
+    def how_is(name: str) -> str:
+        (line,) = [it for it in cluster.ctl("status").splitlines() if it.startswith(f"{name} ")]
+        return " ".join(line.split()[2:])
+
+    before = house.lasting()
+    assert await ctl("kill", "redis") == "redis is killed; the nodes wait for it.\n"
+    assert how_is("redis") == "ended with -9"
+    staying.say()
+    assert await ctl("start", "redis") == "redis runs again.\n"
+    await staying.answered(15)
+    assert_lasting(before, house.lasting())
+
+    said = await ctl("kill", "haproxy")
+    assert said == (
+        "haproxy is killed; who came in through it is disconnected, and nobody comes in.\n"
+    )
+    await staying.disconnected()
+    assert await ctl("kill", "node1") == "node1 is killed; the others bury it.\n"
+    assert await ctl("start", "node1") == (
+        "node1 is ready, but the balancer does not run: deploy/cluster/ctl start haproxy\n"
+    )
+    await ctl("kill", "node2")
+    assert await ctl("start", "haproxy") == "haproxy runs again.\n"
+    bert = await house.enter("chatte", "bert")
+    bert.say()
+    await bert.answered()
+
+    assert await ctl("kill", "prometheus") == "prometheus is killed; nothing is measured.\n"
+    assert await ctl("start", "prometheus") == "prometheus runs again.\n"
+    assert how_is("prometheus") == "runs"
+
+    for words, told in (
+        (("start", "redis"), "redis runs already"),
+        (
+            ("start", "grafana"),
+            "there is no grafana: there are haproxy, node1, node2, node3, node4",
+        ),
+        (("drain", "haproxy"), "only nodes drain: deploy/cluster/ctl restart haproxy"),
+        (("kill", "node2"), "node2 does not run; these do: haproxy, node1, node3, prometheus"),
+    ):
+        with pytest.raises(AssertionError, match=f"ctl: {told}"):
+            await ctl(*words)
 
 
 def test_the_tour_is_as_printed(cluster: MadeCluster) -> None:
@@ -163,7 +245,10 @@ def test_the_tour_is_as_printed(cluster: MadeCluster) -> None:
     before, blocks = tour()
     assert before[0] == "make cluster"
     assert re.fullmatch(pattern(before[1:], cluster), cluster.output, re.DOTALL), cluster.output
+    house = House(cluster)
+    asyncio.run(house.leave_something())
     for command, expected in blocks:
+        kept = house.lasting() if command.endswith(" restart redis") else None
         done = subprocess.run(
             ["bash", "-c", there(command, cluster)],
             cwd=ROOT,
@@ -178,6 +263,8 @@ def test_the_tour_is_as_printed(cluster: MadeCluster) -> None:
         assert re.fullmatch(pattern(expected, cluster), said, re.DOTALL), (
             f"$ {command}\n{said}\ninstead of\n" + "\n".join(expected)
         )
+        if kept is not None:
+            assert_lasting(kept, house.lasting())
     until_sync(lambda: "Stopped after" in cluster.output, 20, "the cluster to have stopped")
 
 

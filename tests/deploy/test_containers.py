@@ -9,6 +9,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from deploy.inhabited_redis import BOTH, NEW
+from deploy.shipped_redis import ShippedRedis, engines
 from deploy.tools import DEPLOY, ROOT, installed, packaged, run
 from tertulia.setting_sources import leaves, variable
 from tertulia.settings import Settings
@@ -98,6 +102,41 @@ def test_a_node_is_given_the_time_to_drain() -> None:
     grace = re.search(r"stop_grace_period: (\d+)s", COMPOSE.read_text().partition("services:")[0])
     assert grace
     assert int(grace[1]) >= needed + 15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", list(engines().values()), ids=list(engines()))
+def test_redis_keeps_everything_when_it_is_restarted(tmp_path: Path, program: str) -> None:
+    """What Compose has run in the container, with the container's folders elsewhere."""
+    told = compose()
+    redis = told["services"]["redis"]
+    kept = [it["source"] for it in redis["volumes"] if it["target"] == "/data"]
+    assert len(kept) == 1
+    assert kept[0] in told["volumes"], "what is in no volume goes with the container"
+    server = ShippedRedis(tmp_path / "redis", program=program)
+    (script,) = redis["command"]
+    (server.directory / "data").mkdir()
+    for there, here in (
+        ("exec redis-server /etc/redis", f"exec {program} {DEPLOY}/redis"),
+        (
+            "/etc/redis/with-passwords /run/secrets",
+            f"{DEPLOY}/redis/with-passwords {server.passwords}",
+        ),
+        ("> /tmp/", f"> {server.directory}/"),
+        ("--dir /data", f"--port {server.port} --bind 127.0.0.1 --dir {server.directory}/data"),
+        ("--aclfile /tmp/", f"--aclfile {server.directory}/"),
+    ):
+        assert script.count(there) == 1, there
+        script = script.replace(there, here)
+    server.run_as([*redis["entrypoint"], script])
+    try:
+        server.start()
+        server.client("tertulia").eval(BOTH, 2, *NEW)
+        server.stop()
+        server.start()
+        assert server.client("admin").dbsize() == len(NEW)
+    finally:
+        server.kill()
 
 
 def test_no_secret_is_in_a_file() -> None:

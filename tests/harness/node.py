@@ -71,8 +71,12 @@ class Node:
         node_id: str,
         listeners: tuple[Listener, ...] = (Listener(),),
         settings: dict[str, str] | None = None,
+        files: int | None = None,
     ) -> None:
-        """Start a node; ``settings`` are further environment variables, without ``TERTULIA_``."""
+        """Start a node; ``settings`` are further environment variables, without ``TERTULIA_``.
+
+        ``files``: how many it may have open.
+        """
         self.node_id = node_id
         self.lease_seconds = float((settings or {}).get("CLUSTER__LEASE_SECONDS", LEASE_SECONDS))
         self.lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
@@ -80,6 +84,8 @@ class Node:
         self.ports: dict[tuple[str, str], int] = {}
         """Dialect and chat to port."""
         self.ops_port = 0
+        self.urls: list[str] = []
+        """Where it says that a browser finds it, operators' first."""
         self.started_at = time.monotonic()
         self._ready = threading.Event()
         directory.mkdir(parents=True, exist_ok=True)
@@ -103,6 +109,7 @@ class Node:
             output=subprocess.PIPE,
             environment=environment,
             directory=directory,
+            files=files,
         )
         self._reader = threading.Thread(
             target=self._read_log, name=f"log of {node_id}", daemon=True
@@ -259,6 +266,8 @@ class Node:
             entry = json.loads(line)
         except ValueError:
             return False
+        if isinstance(entry, dict) and entry.get("url"):
+            self.urls.append(entry["url"])
         match entry:
             case {"event": "listening", "dialect": "ops", "port": int(port)}:
                 self.ops_port = port
@@ -295,8 +304,12 @@ class NodeFactory:
         listeners: tuple[Listener, ...] = (Listener(),),
         settings: dict[str, str] | None = None,
         redis_url: str | None = None,
+        files: int | None = None,
     ) -> Node:
-        """Start a node and don't wait for it; ``redis_url`` is another way to the same Redis."""
+        """Start a node and don't wait for it; ``redis_url`` is another way to the same Redis.
+
+        ``files``: how many files it may have open.
+        """
         name = f"node-{len(self.nodes) + 1}"
         node = Node(
             self._directory / name,
@@ -304,6 +317,7 @@ class NodeFactory:
             node_id=name,
             listeners=listeners,
             settings=settings,
+            files=files,
         )
         self.nodes.append(node)
         return node

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,11 +20,17 @@ def start(
     output: int | IO[bytes],
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
+    files: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a process; what it writes, to either stream, goes to ``output``."""
+    """Start a process; what it writes, to either stream, goes to ``output``.
+
+    ``files``: how many it may have open, as by ``ulimit -n``.
+    """
     parent = os.getpid()
 
-    def end_with_parent() -> None:
+    def prepare() -> None:
+        if files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         # Where the tests are ended by a signal, no teardown runs: then the kernel sees to it.
         if _libc is not None:
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -38,5 +45,5 @@ def start(
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # an interrupt from the keyboard is pytest's, not theirs
-        preexec_fn=end_with_parent,
+        preexec_fn=prepare,
     )

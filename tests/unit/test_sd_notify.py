@@ -80,7 +80,10 @@ def test_the_environment_is_taken_and_kept_from_children(manager: Manager) -> No
 
 @pytest.mark.parametrize(
     "other",
-    [{"WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "x"}, {"WATCHDOG_USEC": ""}],
+    [
+        *({"WATCHDOG_USEC": it} for it in ("", "0", "x", "-1", "1" * 400, "1" * 5000, "١")),
+        {"WATCHDOG_PID": "1"},
+    ],
 )
 def test_a_watchdog_that_is_not_ours_is_none(manager: Manager, other: dict[str, str]) -> None:
     usual = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "3000000"}

@@ -159,7 +159,7 @@ def test_what_an_orchestrator_sets_beside_a_service_is_no_setting(
         ("TERTULIA_DRAIN_SECONDS", "-1", r"greater than or equal to 0"),
         ("TERTULIA_DRAIN_SECONDS", "inf", r"should be a finite number"),
         ("TERTULIA_OPS__PORT", "65536", r"'65536' is wrong: it should be less than or equal"),
-        ("TERTULIA_OPS__HOST", "a b", r"should match pattern"),
+        ("TERTULIA_OPS__HOST", "a b", r"it should be a host's name or its address"),
         ("TERTULIA_NODE_ID", "n" * 65, r"should match pattern .*\{1,64\}"),
         ("TERTULIA_LOG__LEVEL", "loud", r"'debug', 'info', 'warning' or 'error'"),
         ("TERTULIA_LIMITS__ENTER_TRIES", "0", r"greater than 0"),

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError
 
 from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
-from tertulia.domain.nicknames import fold, is_valid
+from tertulia.domain.nicknames import fold, is_valid, is_well_formed
 from tertulia.store.access import Access
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
@@ -145,7 +145,9 @@ class AccountBook:
         return Account((nickname or key.encode()).decode(), moment, bool(login), int(pending))
 
     async def _require(self, nickname: str) -> None:
-        if not await self._link.call("EXISTS", self._keys.account(fold(nickname))):
+        if not is_well_formed(nickname) or not await self._link.call(
+            "EXISTS", self._keys.account(fold(nickname))
+        ):
             raise AccountProblem(f"there is no account {nickname!r}: account list shows all")
 
 

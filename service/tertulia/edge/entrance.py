@@ -11,18 +11,16 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import structlog
 
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.limits import Seldom
 from tertulia.edge.proxy_header import BadHeader, HeaderReader
-from tertulia.edge.serving import CLOSING_SECONDS, Client, Listener, peer_of
+from tertulia.edge.serving import CLOSING_SECONDS, COMPLAINT_SECONDS, Client, Listener, peer_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-_COMPLAINT_SECONDS: Final = 60.0
-"""Between two log lines about a proxy without its header: there may be one for each client."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +36,7 @@ class Gate:
         """Believe proxies in the ``trusted`` networks; speak TLS as ``context`` has it by then."""
         self._trusted = tuple(trusted)
         self.context = context
-        self._complained_at = float("-inf")
+        self._complaints = Seldom(COMPLAINT_SECONDS)
         self.waiting: set[Entrance] = set()
         """Who is at the entrance."""
 
@@ -57,8 +55,7 @@ class Gate:
 
     def complain(self, dialect: str, proxy: str, problem: str, now: float) -> None:
         """Log what a proxy did wrong, seldom."""
-        if now - self._complained_at >= _COMPLAINT_SECONDS:
-            self._complained_at = now
+        if self._complaints.due(now):
             _log.warning("no PROXY header", dialect=dialect, proxy=proxy, problem=problem)
 
 
@@ -73,6 +70,7 @@ class Entrance(asyncio.Protocol):
         "_handshake",
         "_header",
         "_is_counted",
+        "_is_unknown",
         "_listener",
         "_timer",
         "_transport",
@@ -90,6 +88,7 @@ class Entrance(asyncio.Protocol):
         self._early = b""
         self._handshake: asyncio.Task[None] | None = None
         self._is_counted = False
+        self._is_unknown = False  # counted, but not by its address
         self._timer: asyncio.TimerHandle | None = None
 
     # --- What the socket tells -------------------------------------------------------------------
@@ -99,6 +98,12 @@ class Entrance(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._client = peer_of(transport)
         from_proxy = self._gate.trusts(self._client[0])
+        if from_proxy:
+            refused = listener.counts.admit_unknown()
+            if refused is not None:
+                listener.turn_away(self._transport, refused)
+                return
+            self._is_unknown = True
         if from_proxy or self._gate.context is not None:
             self._gate.waiting.add(self)
             self._timer = listener.loop.call_later(
@@ -140,9 +145,10 @@ class Entrance(asyncio.Protocol):
 
     def _count(self, rest: bytes) -> None:
         """Count the client, whom from here on its own address stands for, or refuse it."""
+        self._forget_unknown()
         refused = self._listener.counts.admit(self._client[0])
         if refused is not None:
-            self._refuse(refused)
+            self._listener.turn_away(self._transport, refused)
             return
         self._is_counted = True
         self._early = rest
@@ -219,9 +225,15 @@ class Entrance(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._forget_unknown()
         if self._is_counted:
             self._is_counted = False
             self._listener.counts.release(self._client[0])
+
+    def _forget_unknown(self) -> None:
+        if self._is_unknown:
+            self._is_unknown = False
+            self._listener.counts.release_unknown()
 
 
 class TlsTransport:

@@ -61,6 +61,27 @@ class TokenBucket:
         return debt if debt > _ROUNDING else 0.0
 
 
+class Seldom:
+    """Says when to tell again of what may happen thousands of times a second."""
+
+    __slots__ = ("_seconds", "_told_at", "_untold")
+
+    def __init__(self, seconds: float) -> None:
+        """Tell once in so many seconds."""
+        self._seconds = seconds
+        self._told_at = _NEVER
+        self._untold = 0
+
+    def due(self, now: float) -> int:
+        """Note that it happened; return how often since it was told last, or 0 if that is not yet due."""
+        self._untold += 1
+        if now - self._told_at < self._seconds:
+            return 0
+        untold, self._untold = self._untold, 0
+        self._told_at = now
+        return untold
+
+
 class ConnectionCounts:
     """Counts the open connections, in all and by address, and says when there are too many.
 
@@ -68,11 +89,12 @@ class ConnectionCounts:
     An IPv6 address counts as its network, and an IPv4 address in IPv6 clothes as itself.
     """
 
-    __slots__ = ("_by_network", "_per_address", "_total", "open")
+    __slots__ = ("_by_network", "_per_address", "open", "total")
 
     def __init__(self, total: int, per_address: int) -> None:
         """Allow ``total`` connections, and ``per_address`` of them from one address."""
-        self._total = total
+        self.total = total
+        """How many may be open."""
         self._per_address = per_address
         self._by_network: dict[int | str, int] = {}
         self.open = 0
@@ -84,11 +106,21 @@ class ConnectionCounts:
         of_network = self._by_network.get(network, 0)
         if of_network >= self._per_address:
             return Disconnect.TOO_MANY_FROM_ADDRESS
-        if self.open >= self._total:
+        refused = self.admit_unknown()
+        if refused is None:
+            self._by_network[network] = of_network + 1
+        return refused
+
+    def admit_unknown(self) -> Disconnect | None:
+        """Count a connection whose client is not known yet, or return why it can't be had."""
+        if self.open >= self.total:
             return Disconnect.TOO_MANY
-        self._by_network[network] = of_network + 1
         self.open += 1
         return None
+
+    def release_unknown(self) -> None:
+        """Forget a connection whose client was not known: it is by now, or it is gone."""
+        self.open -= 1
 
     def release(self, address: str) -> None:
         """Forget a connection that was admitted. Raises KeyError where there is none."""

@@ -20,10 +20,13 @@ import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, exposition
 
+from tertulia.edge.binding import BACKLOG, Servers, bind_all
+
 TIMEOUT: Final = 10.0
 """Seconds for a request to begin, for its header to come whole, and for its answer to be read."""
 MOST_CONNECTIONS: Final = 64
-"""Connections at once: a balancer and a few scrapers need less."""
+"""Connections at once: a balancer and a few scrapers need less. One more, and the idlest is closed: whoever
+holds them and asks nothing must not keep a probe from its answer."""
 MOST_HEADER_BYTES: Final = 8192
 """Bytes in a request line and its headers."""
 
@@ -119,18 +122,23 @@ class OpsConnection(asyncio.Protocol):
     def __init__(
         self,
         pages: Pages,
-        connections: "set[OpsConnection]",
+        connections: "dict[OpsConnection, None]",
         clock: Clock,
         *,
         timeout: float = TIMEOUT,
         most_connections: int = MOST_CONNECTIONS,
+        evicting: Callable[[], None] = lambda: None,
     ) -> None:
-        """Serve ``pages``, unless ``connections``, all that are open, are too many."""
+        """Serve ``pages``; ``connections`` are all that are open, the idlest first.
+
+        Where there are too many of them, the idlest is closed: ``evicting`` is told.
+        """
         self._pages = pages
         self._connections = connections
         self._clock = clock
         self._timeout = timeout
         self._most_connections = most_connections
+        self._evicting = evicting
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEADER_BYTES)
         self._timer: Timer | None = None
         self._reading = False  # a request has begun and is not answered
@@ -142,14 +150,13 @@ class OpsConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._arm()
-        if len(self._connections) >= self._most_connections:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
-            self._transport.close()
-        else:
-            self._connections.add(self)
+        self._connections[self] = None
+        if len(self._connections) > self._most_connections:
+            self._evicting()
+            next(iter(self._connections))._abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
+        self._connections.pop(self, None)
         self._lingering = True  # a call that is still scheduled finds nothing to do
         if self._timer is not None:
             self._timer.cancel()
@@ -238,6 +245,9 @@ class OpsConnection(asyncio.Protocol):
             events.append(h11.Data(data=answer.body))
         events.append(h11.EndOfMessage())
         self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
+        # Who was answered last is the least idle; who only sends is not.
+        if self._connections.pop(self, self) is None:
+            self._connections[self] = None
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Say what was wrong, where that can still be said, and close."""
@@ -269,6 +279,7 @@ class OpsConnection(asyncio.Protocol):
     def _abort(self) -> None:
         # Not close(): a client that does not read would hold the connection open for ever.
         self._lingering = True
+        self._connections.pop(self, None)
         self._transport.abort()
 
 
@@ -278,13 +289,23 @@ async def serve(
     *,
     registry: CollectorRegistry,
     not_ready: Callable[[], Sequence[str]],
-) -> asyncio.Server:
-    """Serve /livez, /readyz and /metrics until the returned server is closed.
+    most_connections: int = MOST_CONNECTIONS,
+    evicting: Callable[[], None] = lambda: None,
+) -> Servers:
+    """Serve /livez, /readyz and /metrics until the returned servers are closed.
 
-    ``not_ready`` gives the reasons why the node is not ready; none means that it is. Raises OSError
+    ``not_ready`` gives the reasons why the node is not ready; none means that it is. ``evicting`` is told
+    when a connection is closed so that there are no more than ``most_connections``. Raises OSError
     where the address can't be had. Connections that are open at the close go within two time-outs.
     """
     loop = asyncio.get_running_loop()
     pages = Pages(registry, not_ready)
-    connections: set[OpsConnection] = set()
-    return await loop.create_server(lambda: OpsConnection(pages, connections, loop), host, port)
+    connections: dict[OpsConnection, None] = {}
+
+    def make() -> OpsConnection:
+        return OpsConnection(
+            pages, connections, loop, most_connections=most_connections, evicting=evicting
+        )
+
+    bound = bind_all(host, port)
+    return Servers([await loop.create_server(make, sock=it, backlog=BACKLOG) for it in bound])

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+import structlog
+
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.limits import ConnectionCounts, Seldom
 from tertulia.edge.resting import Resting
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings
@@ -17,6 +19,10 @@ _IPV4_CLOTHES: Final = "::ffff:"
 _ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
 HEAD: Final = 4
 """Bytes that tell an acknowledgement from most other lines."""
+COMPLAINT_SECONDS: Final = 60.0
+"""Between two log lines about what may happen with every connection."""
+
+_log = structlog.get_logger(__name__)
 
 Client = tuple[str, int]
 """The address and port that a client comes from."""
@@ -225,9 +231,21 @@ class Listener:
     """That line ending in LF, and in CRLF; empty where there is none."""
     head: bytes = field(init=False)
     """What such a line begins with; empty where there is none."""
+    _refusals: dict[Disconnect, Seldom] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         line = self.acknowledgement
         ends = () if line is None else (line, line[:-1] + b"\r\n")
         self.acknowledgements = tuple(map(Acknowledgement, ends))
         self.head = (line or b"")[:HEAD]
+
+    def turn_away(self, transport: asyncio.Transport, reason: Disconnect) -> None:
+        """Close a connection that can't be had. At once: to wait for its client is to hold it."""
+        self.metrics.disconnects(reason).inc()
+        seldom = self._refusals.setdefault(reason, Seldom(COMPLAINT_SECONDS))
+        if count := seldom.due(self.loop.time()):
+            _log.warning(
+                "clients are turned away",
+                dialect=self.dialect, reason=reason.label, count=count, connections=self.counts.open,
+            )  # fmt: skip
+        transport.close()

@@ -115,7 +115,8 @@ class Connection(asyncio.Protocol):
             self._address, self._port = peer_of(transport)
             refused = listener.counts.admit(self._address)
             if refused is not None:
-                self._refuse(refused)
+                self._closing = True
+                listener.turn_away(self._transport, refused)
                 return
             self._admitted = True
         listener.metrics.connections.inc()

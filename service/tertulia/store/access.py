@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from tertulia.domain.addresses import host_port
 from tertulia.metrics import RetryCause
 from tertulia.redis_url import RedisUrl, masked, parse
 from tertulia.settings import Settings
@@ -22,9 +23,7 @@ class Server:
     port: int = 0
 
     def __str__(self) -> str:
-        if not self.port:
-            return self.host
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_port(self.host, self.port) if self.port else self.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,8 @@ def _read(file: Path | None, setting: str) -> str:
     if file is None:
         return ""
     try:
-        return file.read_text().partition("\n")[0].rstrip("\r")
+        return file.read_text("utf-8").partition("
+")[0].rstrip("")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         raise StoreAway(RetryCause.OTHER, f"{setting} {file} can't be read ({why})") from error

@@ -114,6 +114,11 @@ class ChatStore:
         """Whom it logs in to Redis as."""
 
     @property
+    def most_connections(self) -> int:
+        """How many it may have to make at once, when Redis comes back."""
+        return len(self._links) * (1 + self._servers.asked_at_once)
+
+    @property
     def node(self) -> str:
         return self._member.node
 

@@ -16,7 +16,6 @@ from tertulia.store.access import Access, Server
 from tertulia.store.errors import Refused, StoreAway, translate
 from tertulia.store.servers import Servers
 
-_MOST_ASKED = 3
 _SLOTS = 16384
 
 
@@ -31,6 +30,7 @@ class Cluster(Servers):
     """The shards of a Redis Cluster, as one chat needs them."""
 
     is_cluster = True
+    asked_at_once = 3
 
     def __init__(self, access: Access, tag: str) -> None:
         """``tag``: any key of the chat."""
@@ -51,7 +51,7 @@ class Cluster(Servers):
         left = list(dict.fromkeys([*self._known, *self._seeds]))
         while left:
             # Some at a time: a machine that is gone takes all the time there is to not answer.
-            step, left = left[:_MOST_ASKED], left[_MOST_ASKED:]
+            step, left = left[: self.asked_at_once], left[self.asked_at_once :]
             asking = {asyncio.create_task(self._ask(it, seconds)) for it in step}
             try:
                 while asking:

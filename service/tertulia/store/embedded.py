@@ -64,11 +64,20 @@ client-output-buffer-limit pubsub 256mb 64mb 60
 
 
 def running_url(data_dir: Path) -> str | None:
-    """Return where the Redis of a node that runs on ``data_dir`` answers; None where none runs."""
+    """Return where the Redis of a node that runs on ``data_dir`` answers; None where none runs.
+
+    Raises DataDirUnusable.
+    """
     directory = data_dir / "redis"
     lock = directory / "server.lock"
-    if not lock.exists() or not _is_locked(lock):
-        return None
+    try:
+        if not lock.exists() or not _is_locked(lock):
+            return None
+    except OSError as error:
+        raise DataDirUnusable(
+            f"the data folder {data_dir} can't be looked into ({error.strerror}): do this as the user that "
+            "the node runs as, or set redis_url"
+        ) from error
     _, _, address = _read(lock).partition("\n")
     return f"unix://{quote(address or str(directory / _SOCKET))}"
 

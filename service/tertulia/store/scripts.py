@@ -21,7 +21,7 @@ class Script:
     def __init__(self, *files: str, changes: bool = True) -> None:
         """Put together libraries and, last, the script. ``changes``: it writes, and is done as a whole."""
         libraries = ("whole", "append") if changes else ()
-        text = "".join((_LUA / f"{name}.lua").read_text() for name in (*libraries, *files))
+        text = "".join((_LUA / f"{it}.lua").read_text("utf-8") for it in (*libraries, *files))
         self.plain = _form(text)
         # What is published to a shard does not go round the whole cluster.
         self.sharded = _form(text.replace("'PUBLISH'", "'SPUBLISH'"))

@@ -38,6 +38,7 @@ class Sentinels(Servers):
     def __init__(self, access: Access) -> None:
         super().__init__(access)
         self._sentinels = [Server(*host) for host in access.url.hosts]
+        self.asked_at_once = len(self._sentinels)
 
     async def find(self, seconds: float) -> Server:
         claims: list[Claim] = []

@@ -35,6 +35,8 @@ class Servers(ABC):
     """Finds the server to connect to, each time anew."""
 
     is_cluster = False
+    asked_at_once = 0
+    """How many are asked where the master is, each on a connection of its own."""
 
     def __init__(self, access: Access) -> None:
         self.access = access

@@ -1,6 +1,7 @@
 """What TLS and the socket below it hold back counts as one, in the loop that nodes run on."""
 
 import asyncio
+import ipaddress
 import socket
 import ssl
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import cast
 from prometheus_client import CollectorRegistry
 
 from harness.certificates import make, trusting
+from harness.proxy_headers import v1
 from harness.waiting import until
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.entrance import Entrance, Gate
@@ -134,3 +136,31 @@ async def test_a_client_that_goes_in_the_middle_of_a_handshake_is_forgotten(tmp_
     count = house.metrics.registry.get_sample_value("tertulia_disconnects_total", label)
     assert count == 5
     assert house.inside == []
+
+
+async def test_who_does_not_say_who_it_is_counts_all_the_same() -> None:
+    house = House(Gate([ipaddress.ip_network("127.0.0.1")]))
+    house.counts.total = 2
+    port = await house.open()
+    for comes in (b"", b"PROXY TCP4 203.0.113.7", b"garbage\r\n"):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(comes)
+        if comes != b"garbage\r\n":
+            await until(lambda: house.counts.open == 1, 2, "it to be counted")
+        writer.transport.abort()
+        await until(lambda: house.counts.open == 0, 2, "it to be forgotten")
+    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    await until(lambda: house.counts.open == 2, 2, "both to be counted")
+    reader, late = await asyncio.open_connection("127.0.0.1", port)
+    assert await reader.read() == b""
+    label = {"reason": "too_many"}
+    count = house.metrics.registry.get_sample_value("tertulia_disconnects_total", label)
+    assert count == 1
+    silent[0][1].write(v1("203.0.113.7", 40_001))
+    await until(lambda: house.inside, 2, "the one that said it to come in")
+    assert house.counts.open == 2
+    house.counts.release("203.0.113.7")  # as the connection of the client does
+    assert house.counts.open == 1
+    for _, writer in (*silent, (reader, late)):
+        writer.close()
+    await until(lambda: house.counts.open == 0, 2, "the other one to be forgotten")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge.limits import ConnectionCounts, TokenBucket
+from tertulia.edge.limits import ConnectionCounts, Seldom, TokenBucket
 
 
 def test_a_burst_is_allowed_at_once_and_no_more() -> None:
@@ -161,6 +161,29 @@ def test_releasing_what_was_not_admitted_is_an_error() -> None:
     with pytest.raises(KeyError):
         counts.release("10.0.0.1")
     assert counts.open == 0
+
+
+def test_who_is_not_known_yet_takes_a_place_as_well() -> None:
+    counts = ConnectionCounts(total=2, per_address=1)
+    assert counts.admit_unknown() is None
+    assert counts.admit_unknown() is None
+    assert counts.admit_unknown() is Disconnect.TOO_MANY
+    assert counts.admit("10.0.0.1") is Disconnect.TOO_MANY
+    counts.release_unknown()
+    assert counts.admit("10.0.0.1") is None
+    counts.total = 1  # some are open that may not be any more
+    counts.release_unknown()
+    assert counts.admit("10.0.0.2") is Disconnect.TOO_MANY
+    counts.release("10.0.0.1")
+    assert counts.admit("10.0.0.2") is None
+
+
+def test_what_happens_often_is_told_seldom_with_how_often() -> None:
+    seldom = Seldom(60)
+    assert [seldom.due(1000.0 + i) for i in range(4)] == [1, 0, 0, 0]
+    assert seldom.due(1059.9) == 0
+    assert seldom.due(1060.0) == 5
+    assert seldom.due(2000.0) == 1
 
 
 def test_addresses_are_forgotten_with_their_last_connection() -> None:

@@ -87,6 +87,11 @@ class Client:
     async def is_closed(self) -> bool:
         return await self._reader.read() == b""
 
+    async def is_cut(self) -> bool:
+        with contextlib.suppress(ConnectionError):
+            return await self.is_closed()
+        return True
+
 
 def request(method: str, path: str, **headers: str) -> bytes:
     lines = "".join(f"{name}: {value}\r\n" for name, value in {"host": "x", **headers}.items())
@@ -277,27 +282,26 @@ def _fail() -> list[str]:
     raise RuntimeError("nobody knows")
 
 
-async def test_more_connections_than_allowed_are_turned_away(port: int) -> None:
+async def test_who_holds_connections_keeps_nobody_out(port: int) -> None:
     async with contextlib.AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(connected(port)) for _ in range(ops.MOST_CONNECTIONS)
         ]
         for client in clients:
             assert (await client.get("/livez"))[0] == 200
-        async with connected(port) as late:
-            assert (await late.answer())[0] == 503
-            assert await late.is_closed()
-        clients[0].send_eof()
-        assert await clients[0].is_closed()
-        async with connected(port) as client:
-            assert (await client.get("/livez"))[0] == 200
+        for _ in range(3):
+            async with connected(port) as probe:
+                assert (await probe.get("/readyz"))[0] == 200
+                assert (await clients[-1].get("/livez"))[0] == 200
+        assert await clients[0].is_cut()
+        assert (await clients[-1].get("/livez"))[0] == 200
 
 
 def test_the_same_on_the_loop_that_a_node_runs_on(node: Node) -> None:
     async def converse() -> None:
         server = await ops.serve("127.0.0.1", 0, registry=node.registry, not_ready=node.not_ready)
         port = server.sockets[0].getsockname()[1]
-        await test_more_connections_than_allowed_are_turned_away(port)
+        await test_who_holds_connections_keeps_nobody_out(port)
         for talk in (
             test_many_requests_at_once_are_answered_in_order,
             test_what_was_asked_before_the_end_is_answered,
@@ -397,13 +401,19 @@ class Transport:
 class Bench:
     """A connection between a transport and a clock of wood."""
 
-    def __init__(self, node: Node, connections: set[OpsConnection] | None = None) -> None:
-        self.connections = set() if connections is None else connections
+    def __init__(self, node: Node, connections: dict[OpsConnection, None] | None = None) -> None:
+        self.connections = {} if connections is None else connections
         self.clock = Clock()
         self.transport = Transport()
         pages = Pages(node.registry, lambda: node.not_ready())
-        self.connection = OpsConnection(pages, self.connections, self.clock, most_connections=2)
+        self.evictions = 0
+        self.connection = OpsConnection(
+            pages, self.connections, self.clock, most_connections=2, evicting=self.count_eviction
+        )
         self.connection.connection_made(cast(asyncio.Transport, self.transport))
+
+    def count_eviction(self) -> None:
+        self.evictions += 1
 
     @property
     def statuses(self) -> list[int]:
@@ -545,24 +555,28 @@ def test_a_lost_connection_leaves_nothing_behind(bench: Bench) -> None:
     assert not bench.transport.aborted
 
 
-def test_connections_are_counted(node: Node) -> None:
-    connections: set[OpsConnection] = set()
-    first, _, third = (Bench(node, connections) for _ in range(3))
-    assert third.statuses == [503]
-    assert third.transport.closed
-    third.connection.connection_lost(None)
-    assert len(connections) == 2
-    first.connection.connection_lost(None)
-    assert Bench(node, connections).statuses == []
-
-
-def test_a_turned_away_client_that_does_not_read_is_cut(node: Node) -> None:
-    connections: set[OpsConnection] = set()
-    *_, third = (Bench(node, connections) for _ in range(3))
+def test_for_one_too_many_the_idlest_is_closed(node: Node) -> None:
+    connections: dict[OpsConnection, None] = {}
+    first, second = (Bench(node, connections) for _ in range(2))
+    first.connection.data_received(GET)
+    second.connection.data_received(GET[:5])  # it has begun to ask, but gets nowhere
+    third = Bench(node, connections)
+    assert second.transport.aborted
+    assert third.evictions == 1
     third.connection.data_received(GET)
-    third.clock.advance(10.1)
-    assert third.statuses == [503]
+    assert third.statuses == [200]
+    first.connection.data_received(GET)
+    fourth = Bench(node, connections)
     assert third.transport.aborted
+    assert not first.transport.aborted
+    fourth.connection.data_received(GET)
+    assert fourth.statuses == [200]
+    for gone in (second, third):
+        gone.connection.data_received(GET)  # what had come before it was cut
+        gone.connection.connection_lost(None)
+    assert list(connections) == [first.connection, fourth.connection]
+    fourth.connection.connection_lost(None)
+    assert Bench(node, connections).evictions == 0
 
 
 def test_pages_that_fail_are_a_500_and_a_log_line(bench: Bench, node: Node) -> None:

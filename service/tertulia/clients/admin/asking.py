@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import getpass
 import json
+import math
 import os
 import socket
 import sys
@@ -19,7 +20,7 @@ import click
 
 from tertulia import options
 from tertulia.clients.admin.desk import Desk, NobodyThere
-from tertulia.domain.text import clean
+from tertulia.domain.text import clean, decode
 from tertulia.redis_url import masked
 from tertulia.store.errors import StoreAway
 from tertulia.store.ordering import Refused
@@ -80,7 +81,7 @@ def asking(
         ) -> None:
             given = prepare(**given)
             settings = options.loaded(config, {"redis_url": redis_url, "data_dir": data_dir})
-            if by is not None and not clean(by).strip():
+            if by is not None and not typed(by).strip():
                 raise click.BadParameter("this is no name", param_hint="--as")
 
             if streams:
@@ -96,10 +97,16 @@ def asking(
         described.__click_params__ = getattr(work, "__click_params__", [])  # its own options
         shared = [
             click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs."),
-            click.option("--chat", default=chat, show_default=chat is not None, help=_of(chat)),
+            click.option(
+                "--chat",
+                callback=options.chat_name,
+                default=chat,
+                show_default=chat is not None,
+                help=_of(chat),
+            ),
             click.option(
                 "--timeout",
-                type=click.FloatRange(0.1, 3600),
+                type=_Seconds(0.1, 3600),
                 default=5.0,
                 show_default=True,
                 metavar="SECONDS",
@@ -120,6 +127,18 @@ def asking(
     return decorate
 
 
+class _Seconds(click.FloatRange):
+    """A range that a number has to be in which is one: of nan, nothing is out of range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail("nan is no number of seconds.", param, ctx)
+        return seconds
+
+
 _AS = click.option(
     "--as", "by", metavar="NAME", help="Who does this, for the audit log.  [default: user@host]"
 )
@@ -132,7 +151,7 @@ def _of(chat: str | None) -> str:
 def who(by: str | None) -> str:
     """Return in whose name something is done."""
     if by is not None:
-        return clean(by).strip()[:_MOST_NAME]
+        return typed(by).strip()[:_MOST_NAME]
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container may have a user without a name
@@ -140,9 +159,14 @@ def who(by: str | None) -> str:
     return clean(f"{user}@{socket.gethostname()}")[:_MOST_NAME]
 
 
+def typed(words: str) -> str:
+    """Return what was typed, also where the locale is not that of the terminal."""
+    return decode(os.fsencode(words))
+
+
 def text_given(words: str, what: str) -> str:
     """Return a text that an operator typed, as everybody may read it. Raises BadParameter."""
-    text = clean(words).strip()
+    text = typed(words).strip()
     if len(text.encode()) > MOST_TEXT:
         raise click.BadParameter(f"{what} is longer than {MOST_TEXT} bytes")
     return text

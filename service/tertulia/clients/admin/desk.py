@@ -11,7 +11,7 @@ from tertulia.domain.nicknames import fold
 from tertulia.settings import Settings
 from tertulia.store.access import Access
 from tertulia.store.discovery import chats
-from tertulia.store.embedded import running_url
+from tertulia.store.embedded import DataDirUnusable, running_url
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.ordering import Orderer, Refused
@@ -39,7 +39,10 @@ class Desk:
         if settings.redis_url is not None:
             url = settings.redis_url.get_secret_value()
         else:
-            url = running_url(settings.data_dir) or ""
+            try:
+                url = running_url(settings.data_dir) or ""
+            except DataDirUnusable as error:
+                raise NobodyThere(str(error)) from error
         if not url:
             raise NobodyThere(f"no node runs on {settings.data_dir}: start it, or set redis_url")
         self._access = Access.by(settings, url)

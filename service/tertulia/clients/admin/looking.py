@@ -9,8 +9,9 @@ from tertulia.clients.admin.asking import Answer, asking
 from tertulia.clients.admin.desk import Desk
 from tertulia.clients.admin.spans import ago, iso, local
 from tertulia.clients.admin.tables import printable, table
+from tertulia.domain.addresses import host_port
 from tertulia.domain.bans import Ban
-from tertulia.domain.nicknames import fold
+from tertulia.domain.nicknames import fold, is_well_formed
 from tertulia.domain.orders import Action
 from tertulia.store.ordering import Refused
 from tertulia.store.overview import NodeSeen, Waiting
@@ -83,7 +84,7 @@ async def who(desk: Desk, chat: str | None) -> Answer:
 def _place(address: str | None, port: int | None) -> str | None:
     if not address:
         return None
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return address if port is None else host_port(address, port)
 
 
 async def list_bans(desk: Desk, chat: str | None) -> Answer:
@@ -117,7 +118,7 @@ def ban_record(ban: Ban) -> dict[str, object]:
 async def pending(desk: Desk, chat: str, nickname: str, contents: bool) -> Answer:
     """Show what waits for an account: how much, of whom, for how long."""
     overview, key = desk.overview(chat), fold(nickname)
-    if not await overview.is_account(key):
+    if not (is_well_formed(nickname) and await overview.is_account(key)):
         raise Refused(f"there is no account {printable(nickname)} in the chat {chat}")
     now, found = await overview.now(), await overview.waiting(key)
     if contents:

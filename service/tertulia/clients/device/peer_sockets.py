@@ -50,8 +50,9 @@ class PeerSockets:
         self._server: asyncio.Server | None = None
 
     async def listen(self, host: str | None, port: int) -> None:
-        """Listen on the device's own port. Raises OSError."""
+        """Listen on the device's own port; on ``::`` or None for IPv4 as well. Raises OSError."""
         loop = asyncio.get_running_loop()
+        host = None if host == "::" else host  # the loop would take IPv6 alone
         self._server = await loop.create_server(lambda: _Connection(self, None), host, port)
 
     def attach(self, chat: LiveChat, find: Finder, learn: Callable[[Effect], None]) -> None:

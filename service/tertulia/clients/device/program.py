@@ -49,10 +49,16 @@ class Options:
 
 
 def default_folder() -> Path:
-    """Return the folder for histories, by the XDG Base Directory Specification."""
+    """Return the folder for histories, by the XDG Base Directory Specification. Raises StartError."""
     stated = Path(os.environ.get("XDG_DATA_HOME", ""))
-    base = stated if stated.is_absolute() else Path.home() / ".local/share"
-    return base / "tertulia-device"
+    if stated.is_absolute():
+        return stated / "tertulia-device"
+    try:
+        return Path.home() / ".local/share/tertulia-device"
+    except RuntimeError:
+        raise StartError(
+            "you have no home for histories and downloads: give a folder with --dir"
+        ) from None
 
 
 def run(options: Options) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from tertulia.clients.device.exchange import Run, Steps
 from tertulia.clients.device.wire import Frames, Garbage
+from tertulia.domain.addresses import host_port
 
 T = TypeVar("T")
 
@@ -157,7 +158,7 @@ class Service:
         self.host = host
         self._port = port
         self._tell = tell
-        self.where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.where = host_port(host, port)
 
     async def call(
         self, steps: Callable[[], Steps[T]], *, repeatable: bool = True, patient: bool = True

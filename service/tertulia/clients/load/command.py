@@ -1,6 +1,7 @@
 """The command ``tertulia load``: options to a plan, an outcome to a table and a status."""
 
 import asyncio
+import re
 import secrets
 import select
 import string
@@ -14,16 +15,17 @@ from tertulia.clients.load.progress import Line
 from tertulia.clients.load.report import table
 from tertulia.clients.load.run import RunError, run
 from tertulia.clients.load.targets import TargetError, target
+from tertulia.setting_sources import shown
 
 _TROUBLE = 1
 """The exit status when something was lost, or the run could not be carried through."""
 
 
 def _sizes(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[int, int]:
-    low, dash, high = value.partition("-")
-    if not low.isdecimal() or (dash and not high.isdecimal()):
-        raise click.BadParameter(f"{value!r} should be BYTES or FROM-TO, like 64 or 64-512.")
-    return int(low), int(high or low)
+    found = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", value)
+    if found is None:
+        raise click.BadParameter(f"{shown(value)} should be BYTES or FROM-TO, like 64 or 64-512.")
+    return int(found[1]), int(found[2] or found[1])
 
 
 @click.command("load", context_settings={"help_option_names": ["-h", "--help"]})

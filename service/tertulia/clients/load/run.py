@@ -128,7 +128,7 @@ class _Run:
         doing = "coming back" if number else "joining"
         reports = await self._all(Joined, within, doing)
         entered = sum(report.entered for report in reports)
-        speech = [dialects.by_name(it.dialect, it.name) for it in plan.targets]
+        speech = [dialects.by_name(it.dialect, it.place) for it in plan.targets]
         expected = entered * (entered - 1) // 2 if all(it.announces for it in speech) else 0
         if entered == plan.clients:
             await self._notices(expected)

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from tertulia.clients.load import dialects
+from tertulia.domain import addresses
 
 CLIENTS_PER_SOURCE: Final = 20_000
 """Clients of one source address. A source has some 28,000 ports for one service, and some are taken."""
@@ -32,8 +33,12 @@ class Target(msgspec.Struct, frozen=True):
     port: int
 
     def __str__(self) -> str:
-        host = f"[{self.name}]" if ":" in self.name else self.name
-        return f"{self.dialect} {host}:{self.port}"
+        return f"{self.dialect} {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Host and port, as given."""
+        return addresses.host_port(self.name, self.port)
 
     @property
     def family(self) -> socket.AddressFamily:
@@ -62,22 +67,23 @@ def target(value: str, mine: Sequence[str] = ()) -> Target:
     if dialect not in (*dialects.NAMES, DEVICE):
         known = ", ".join((*dialects.NAMES, DEVICE))
         raise TargetError(f"{value!r}: there is no dialect {dialect!r}; there are {known}")
-    if not port.isascii() or not port.isdecimal() or not 1 <= int(port) <= 65_535:
+    number = addresses.port(port)
+    if number is None:
         raise TargetError(f"{value!r}: {port!r} is no port; it should be 1 to 65535")
-    address = _look_up(bare, int(port))
+    address = _look_up(bare, number)
     if not _is_loopback(address) and bare not in mine:
         raise TargetError(
             f"{value!r} is {address}, which is not this machine. A load test can take a service down: if "
             f"it is yours, and may be, add --yes-this-is-my-service {bare}"
         )
-    return Target(dialect, bare, address, int(port))
+    return Target(dialect, bare, address, number)
 
 
 def _look_up(host: str, port: int) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise TargetError(f"{host} is unknown: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:
+        raise TargetError(f"{host} is unknown: {getattr(error, 'strerror', error)}") from None
     return str(found[0][4][0])
 
 

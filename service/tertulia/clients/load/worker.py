@@ -140,7 +140,7 @@ class Worker:
 
 
 def _clients(plan: Plan, process: int, sockets: Sockets) -> list[Client]:
-    speech = {target: dialects.by_name(target.dialect, target.name) for target in plan.targets}
+    speech = {target: dialects.by_name(target.dialect, target.place) for target in plan.targets}
     clients = []
     for id_ in plan.ids(process):
         target = plan.target(id_)

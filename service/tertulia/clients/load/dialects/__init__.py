@@ -15,15 +15,15 @@ from tertulia.clients.load.dialects.protocollo import Protocollo
 NAMES = ("chatte", "protocollo", "browser", "irc", "nats", "jetstream")
 
 
-def by_name(name: str, host: str) -> Dialect:
-    """Return the dialect of that name, for a service that is called by ``host`` (HTTP wants it).
+def by_name(name: str, place: str) -> Dialect:
+    """Return the dialect of that name, for a service at ``place``, HOST:PORT (HTTP wants it).
 
     Raises KeyError where there is none.
     """
     dialects: dict[str, Dialect] = {
         "chatte": Chatte(),
         "protocollo": Protocollo(),
-        "browser": Browser(host),
+        "browser": Browser(place),
         "irc": Irc(),
         "nats": Nats(),
         "jetstream": JetStream(),

@@ -23,7 +23,7 @@ one leaves the text as it is."""
 class _Entering:
     """HTTP, then the first frames."""
 
-    def __init__(self, host: str, nickname: str) -> None:
+    def __init__(self, place: str, nickname: str) -> None:
         self.entered = False
         self.refused = ""
         self.rest = b""
@@ -31,7 +31,7 @@ class _Entering:
         self._upgraded = False
         key = base64.b64encode(os.urandom(16)).decode()
         self._opening = (
-            f"GET /ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET /ws HTTP/1.1\r\nHost: {place}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
         ).encode()
 
@@ -81,12 +81,12 @@ class Browser:
     answers: ClassVar[tuple[bytes, ...]] = (b'{"type":"sent"', b'{"type":"kept"')
     refusals: ClassVar[tuple[bytes, ...]] = (b'{"type":"failed"', b'{"type":"error"')
 
-    def __init__(self, host: str) -> None:
-        self._host = host
+    def __init__(self, place: str) -> None:
+        self._place = place
         self._ids = itertools.count(1)  # rising for each client, as they have to, if with gaps
 
     def entering(self, nickname: str) -> _Entering:
-        return _Entering(self._host, nickname)
+        return _Entering(self._place, nickname)
 
     def say(self, text: bytes) -> bytes:
         return _frame(_TEXT, _json(type="say", id=next(self._ids), text=text.decode()))
