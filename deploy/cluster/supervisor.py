@@ -100,7 +100,8 @@ class Supervisor:
             "",
             f"    balancer    http://{layout.address('balancer')}/",
             f"    prometheus  http://{layout.address('prometheus')}/",
-            *(f"    {name}       http://{layout.address(f'{name}.ops')}/readyz" for name in layout.first_nodes),
+            *(f"    {name}       http://{layout.address(f'{name}.ops')}/readyz"
+              for name in layout.first_nodes),
             f"    redis       {layout.address('redis')}; for tertulia admin: . {layout.shown_folder}/env",
             f"    logs        {layout.shown_folder}/*.log",
             "",

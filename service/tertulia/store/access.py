@@ -130,8 +130,7 @@ def _read(file: Path | None, setting: str) -> str:
     if file is None:
         return ""
     try:
-        return file.read_text("utf-8").partition("
-")[0].rstrip("")
+        return file.read_text("utf-8").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         raise StoreAway(RetryCause.OTHER, f"{setting} {file} can't be read ({why})") from error
