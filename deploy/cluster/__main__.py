@@ -8,6 +8,7 @@
     deploy/cluster/ctl restart redis
     deploy/cluster/ctl stop
 
+CLUSTER_NODES=5 runs as many nodes instead of three.
 CLUSTER_FOLDER (var/cluster) is where it keeps its files; CLUSTER_PORTS=free takes any
 free ports, CLUSTER_PORTS=balancer=8405,browser=8081 others than usual.
 """
@@ -21,7 +22,7 @@ import time
 from pathlib import Path
 
 import parts
-from layout import ROOT, ClusterError, Layout, chosen_ports, taken
+from layout import ROOT, ClusterError, Layout, chosen_nodes, chosen_ports, taken
 from supervisor import SOCKET, Supervisor
 
 ORDERS = {"status": 0, "stop": 0, "kill": 1, "drain": 1, "start": 1, "restart": 1}
@@ -52,7 +53,8 @@ def up(folder: Path) -> None:
     os.chdir(folder)
     if connected() is not None:
         raise ClusterError(f"one runs already in {folder}: deploy/cluster/ctl stop")
-    ports = chosen_ports(os.environ.get("CLUSTER_PORTS", ""))
+    nodes = chosen_nodes(os.environ.get("CLUSTER_NODES", ""))
+    ports = chosen_ports(os.environ.get("CLUSTER_PORTS", ""), nodes)
     for name, port in taken(ports):
         raise ClusterError(
             f"port {port}, for {name}, is taken: stop whatever has it, or set CLUSTER_PORTS={name}=PORT, "

@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 DIALECTS = {"chatte": 1234, "protocollo": 6789, "device": 4242, "browser": 8080}
 """What is served, and on which port of the balancer."""
-FIRST_NODES = ("node1", "node2", "node3")
-NODES = (*FIRST_NODES, "node4")
-"""The nodes that the balancer knows; the last one is for adding by hand."""
+USUAL_NODES = 3
+MOST_NODES = 50
+"""Nodes that find their ports where they are documented."""
 HOST = "127.0.0.1"
 
 
@@ -21,26 +21,36 @@ class ClusterError(Exception):
     """The cluster can't do what was asked; the text says why, and what to do."""
 
 
-def fixed_ports() -> dict[str, int]:
-    """Return the ports that stand in the documents: node N has 9N01 to 9N05."""
+def fixed_ports(nodes: int = USUAL_NODES) -> dict[str, int]:
+    """Return the ports that stand in the documents: node N has 9N01 to 9N05.
+
+    There is one node more than are run at first, to be added by hand.
+    """
     ports = {**DIALECTS, "balancer": 8404, "prometheus": 9090, "redis": 9379}
-    for number, node in enumerate(NODES, 1):
+    for number in range(1, nodes + 2):
         for place, name in enumerate((*DIALECTS, "ops"), 1):
-            ports[f"{node}.{name}"] = 9000 + 100 * number + place
+            ports[f"node{number}.{name}"] = 9000 + 100 * number + place
     return ports
 
 
-def free_ports() -> dict[str, int]:
+def free_ports(nodes: int = USUAL_NODES) -> dict[str, int]:
     """Return ports that nobody has now, below those that the system gives to outgoing connections."""
     candidates = iter(random.sample(range(20_000, 32_000), 4000))
-    return {name: next(it for it in candidates if _is_free(it)) for name in fixed_ports()}
+    return {name: next(it for it in candidates if _is_free(it)) for name in fixed_ports(nodes)}
 
 
-def chosen_ports(choice: str) -> dict[str, int]:
+def chosen_nodes(choice: str) -> int:
+    """Return how many nodes are run at first, by what is asked for: nothing, or a number."""
+    if choice and (not choice.isdecimal() or not 0 < int(choice) <= MOST_NODES):
+        raise ClusterError(f"CLUSTER_NODES: {choice} should be a number from 1 to {MOST_NODES}")
+    return int(choice or USUAL_NODES)
+
+
+def chosen_ports(choice: str, nodes: int = USUAL_NODES) -> dict[str, int]:
     """Return the ports by what is asked for: nothing, ``free``, or ``balancer=8405,browser=8081``."""
     if choice == "free":
-        return free_ports()
-    ports = fixed_ports()
+        return free_ports(nodes)
+    ports = fixed_ports(nodes)
     for change in filter(None, choice.split(",")):
         name, _, port = change.partition("=")
         if name not in ports or not port.isdecimal():
@@ -82,6 +92,16 @@ class Layout:
     def save(self) -> None:
         """Write the ports down for whoever asks."""
         (self.folder / "ports.json").write_text(json.dumps(self.ports, indent=1) + "\n")
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that the balancer knows; the last one is for adding by hand."""
+        return tuple(it.removesuffix(".ops") for it in self.ports if it.endswith(".ops"))
+
+    @property
+    def first_nodes(self) -> tuple[str, ...]:
+        """Those that are run from the beginning."""
+        return self.nodes[:-1]
 
     def address(self, name: str) -> str:
         """Return HOST:PORT of ``redis``, ``node1.ops`` and the like."""

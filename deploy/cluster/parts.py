@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from layout import DEPLOY, DIALECTS, FIRST_NODES, HOST, NODES, ClusterError, Layout
+from layout import DEPLOY, DIALECTS, HOST, ClusterError, Layout
 
 _ASK_SECONDS = 2.0
 _PACKAGES = {"redis-server": "redis-server", "haproxy": "haproxy", "prometheus": "prometheus"}
@@ -66,12 +66,16 @@ def prepare(layout: Layout) -> None:
         [DEPLOY / "redis" / "with-passwords", passwords], check=True, capture_output=True
     )
     (layout.folder / "redis" / "users.acl").write_bytes(users.stdout)
+    balancing = subprocess.run(
+        [DEPLOY / "haproxy" / "with-nodes", str(len(layout.nodes))], check=True, capture_output=True
+    )
+    (layout.folder / "haproxy.cfg").write_bytes(balancing.stdout)
     shutil.copytree(DEPLOY / "prometheus", layout.folder / "prometheus", dirs_exist_ok=True)
     (layout.folder / "env").write_text(
         "# For tertulia admin and tertulia account, from a shell: . " + layout.shown_folder + "/env\n"
         + "".join(f"export {name}={value}\n" for name, value in _redis_settings(layout).items())
     )  # fmt: skip
-    watch(layout, FIRST_NODES)
+    watch(layout, layout.first_nodes)
 
 
 def watch(layout: Layout, nodes: Iterable[str]) -> None:
@@ -119,12 +123,12 @@ def balancer(layout: Layout, program: str) -> Part:
     """Return HAProxy with the configuration of the deployment; it is well when it has seen who is ready."""
     environment = {f"BIND_{it.upper()}": layout.address(it) for it in DIALECTS}
     environment["BIND_STATS"] = layout.address("balancer")
-    for name in NODES:
+    for name in layout.nodes:
         environment[name.upper()] = HOST
         for dialect in (*DIALECTS, "ops"):
             place = f"{name}.{dialect}"
             environment[f"{name.upper()}_{dialect.upper()}"] = layout.address(place)
-    command = (program, "-db", "-f", str(DEPLOY / "haproxy" / "haproxy.cfg"))
+    command = (program, "-db", "-f", str(layout.folder / "haproxy.cfg"))
     return Part(
         "haproxy",
         command,
@@ -132,7 +136,7 @@ def balancer(layout: Layout, program: str) -> Part:
             _has_checked_all(layout)
             and all(
                 takes_newcomers(layout, it)
-                for it in NODES
+                for it in layout.nodes
                 if answers(layout, f"{it}.ops", "/readyz")
             )
         ),
@@ -191,7 +195,7 @@ def _has_checked_all(layout: Layout) -> bool:
     Until then it takes one that does not run for a good one; and whom it had first sent there, and then
     to another, it throws out at the moment when it notices.
     """
-    return _checked(layout).keys() == set(NODES)
+    return _checked(layout).keys() == set(layout.nodes)
 
 
 def _checked(layout: Layout) -> dict[str, str]:
@@ -207,7 +211,7 @@ def _checked(layout: Layout) -> dict[str, str]:
         row["svname"]: row["status"]
         for row in rows
         if row["# pxname"] == "health"
-        and row["svname"] in NODES
+        and row["svname"] in layout.nodes
         and row["check_status"] not in ("", "INI")
     }
 

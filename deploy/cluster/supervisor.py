@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 import parts
-from layout import FIRST_NODES, NODES, ClusterError, Layout
+from layout import ClusterError, Layout
 from processes import Child, wait
 
 SOCKET: Final = "control"
@@ -67,7 +67,7 @@ class Supervisor:
         layout = self._layout
         print(f"Starting; logs are in {layout.shown_folder}.", flush=True)
         await self._start(parts.redis(layout, self._programs["redis-server"])).well()
-        nodes = [self._start(parts.node(layout, name)) for name in FIRST_NODES]
+        nodes = [self._start(parts.node(layout, name)) for name in layout.first_nodes]
         for node in nodes:
             await node.well()
         balancer = self._start(parts.balancer(layout, self._programs["haproxy"]))
@@ -78,10 +78,10 @@ class Supervisor:
     async def _down(self) -> None:
         print("Stopping.", flush=True)
         began = time.monotonic()
-        nodes = [child for name, child in self._children.items() if name in NODES]
+        nodes = [child for name, child in self._children.items() if name in self._layout.nodes]
         # SIGINT: everybody goes, so there is nobody to spread clients over.
         await asyncio.gather(*(node.end(signal.SIGINT, _STOP_SECONDS) for node in nodes))
-        others = [child for name, child in self._children.items() if name not in NODES]
+        others = [child for name, child in self._children.items() if name not in self._layout.nodes]
         await asyncio.gather(*(other.end(signal.SIGTERM, _STOP_SECONDS) for other in others))
         print(f"Stopped after {time.monotonic() - began:.1f} s.", flush=True)
 
@@ -100,7 +100,8 @@ class Supervisor:
             "",
             f"    balancer    http://{layout.address('balancer')}/",
             f"    prometheus  http://{layout.address('prometheus')}/",
-            *(f"    {name}       http://{layout.address(f'{name}.ops')}/readyz" for name in FIRST_NODES),
+            *(f"    {name}       http://{layout.address(f'{name}.ops')}/readyz"
+              for name in layout.first_nodes),
             f"    redis       {layout.address('redis')}; for tertulia admin: . {layout.shown_folder}/env",
             f"    logs        {layout.shown_folder}/*.log",
             "",
@@ -162,7 +163,7 @@ class Supervisor:
     def _tell_status(self, say: Say) -> None:
         for name, child in sorted(self._children.items()):
             how = "runs" if child.is_running else f"ended with {child.status}"
-            if name in NODES and child.is_running:
+            if name in self._layout.nodes and child.is_running:
                 how = parts.reasons(self._layout, name)
             say(f"{name:<11} {child.pid:>7}  {how}")
 
@@ -175,7 +176,7 @@ class Supervisor:
 
     async def _drain(self, name: str, say: Say) -> None:
         child = self._running(name)
-        if name not in NODES:
+        if name not in self._layout.nodes:
             raise ClusterError(f"only nodes drain: deploy/cluster/ctl restart {name}")
         began = time.monotonic()
         child.send(signal.SIGTERM)
@@ -193,19 +194,19 @@ class Supervisor:
         known = self._children.get(name)
         if known is not None and known.is_running:
             raise ClusterError(f"{name} runs already")
-        if name in NODES:
+        if name in self._layout.nodes:
             await self._start_node(name, say)
         elif known is not None:
             await self._start(known.part).well()
             say(f"{name} runs again.")
         else:
-            names = ", ".join(sorted({*NODES, *self._children}))
+            names = ", ".join(sorted({*self._layout.nodes, *self._children}))
             raise ClusterError(f"there is no {name}: there are {names}")
 
     async def _start_node(self, name: str, say: Say) -> None:
         child = self._start(parts.node(self._layout, name))
         await child.well()
-        parts.watch(self._layout, [it for it in NODES if it in self._children])
+        parts.watch(self._layout, [it for it in self._layout.nodes if it in self._children])
         if not self._children["haproxy"].is_running:
             say(f"{name} is ready, but the balancer does not run: deploy/cluster/ctl start haproxy")
             return

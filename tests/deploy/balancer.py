@@ -8,11 +8,12 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.tools import DEPLOY, packaged
+from deploy.tools import DEPLOY, packaged, run
 from harness.redis_server import free_port
 from harness.waiting import until
 
 CONFIGURATION = DEPLOY / "haproxy" / "haproxy.cfg"
+WITH_NODES = DEPLOY / "haproxy" / "with-nodes"
 START_SECONDS = 10.0
 
 
@@ -21,11 +22,24 @@ def haproxy() -> str:
     return packaged("haproxy")
 
 
+def configuration_for(nodes: int, directory: Path) -> Path:
+    """Make the configuration for so many nodes, as an operator does, and return where it is."""
+    made = directory / "haproxy.cfg"
+    made.write_text(run([WITH_NODES, str(nodes)]))
+    return made
+
+
 class Balancer:
     """One HAProxy process on free ports of 127.0.0.1."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        configuration: Path = CONFIGURATION,
+    ) -> None:
         """Prepare one; ``environment`` says where the nodes are."""
+        self._configuration = configuration
         names = ("CHATTE", "PROTOCOLLO", "DEVICE", "BROWSER")
         self.ports = {name.lower(): free_port() for name in names}
         self.tls_ports = {name.lower(): free_port() for name in names}
@@ -51,7 +65,7 @@ class Balancer:
     def _launch(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [haproxy(), "-db", "-f", CONFIGURATION],
+                [haproxy(), "-db", "-f", self._configuration],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -28,13 +28,14 @@ def needs_programs() -> None:
 class MadeCluster:
     """Runs until ``end``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         needs_programs()
         self.folder = folder
         self.environment = {
             **os.environ,
             "CLUSTER_FOLDER": str(folder),
             "CLUSTER_PORTS": "free",
+            **environment,
         }
         self._output = folder.with_suffix(".out")
         with self._output.open("wb") as output:

@@ -238,6 +238,18 @@ async def test_whatever_is_killed_is_started_again(cluster: MadeCluster) -> None
             await ctl(*words)
 
 
+def test_another_number_of_nodes(tmp_path: Path) -> None:
+    cluster = MadeCluster(tmp_path / "cluster", CLUSTER_NODES="2")
+    try:
+        cluster.up_sync()
+        assert re.findall(r"(node\d) .* ready$", cluster.ctl("status"), re.M) == ["node1", "node2"]
+        cluster.ctl("start", "node3")
+        assert "node3 " in cluster.ctl("status")
+        assert cluster.stop() == 0
+    finally:
+        cluster.end()
+
+
 def test_the_tour_is_as_printed(cluster: MadeCluster) -> None:
     """Each command of the tour, in one shell; ``…`` stands for whatever it may be."""
     packaged("nc", "netcat-openbsd")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator
 from functools import partial
@@ -9,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.balancer import CONFIGURATION, Balancer, haproxy
+from deploy.balancer import (
+    CONFIGURATION,
+    WITH_NODES,
+    Balancer,
+    configuration_for,
+    haproxy,
+)
 from deploy.fake_node import DIALECTS, FakeNode
 from deploy.tools import run
 from harness.certificates import make
@@ -21,10 +28,11 @@ pytestmark = pytest.mark.slow
 
 
 class Cluster:
-    """Three made-up nodes behind a real balancer."""
+    """Made-up nodes behind a real balancer: three, as shipped, or as many as are said."""
 
-    def __init__(self, directory: Path, **environment: str) -> None:
-        self.nodes = [FakeNode() for _ in range(3)]
+    def __init__(self, directory: Path, nodes: int = 0, **environment: str) -> None:
+        self.nodes = [FakeNode() for _ in range(nodes or 3)]
+        self._configuration = configuration_for(nodes, directory) if nodes else CONFIGURATION
         self._directory = directory
         self._environment = environment
         self._connections: list[asyncio.StreamWriter] = []
@@ -38,7 +46,7 @@ class Cluster:
                 f"NODE{number}_{dialect.upper()}": f"127.0.0.1:{port}"
                 for dialect, port in node.ports.items()
             }
-        self.balancer = Balancer(self._directory, where)
+        self.balancer = Balancer(self._directory, where, self._configuration)
         await self.balancer.start()
 
     async def end(self) -> None:
@@ -113,6 +121,36 @@ async def test_every_dialect_reaches_a_node_that_is_told_who_the_client_is(
             for arrival in node.arrivals
             if arrival.dialect == dialect
         ] == [client]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 12])
+async def test_any_number_of_nodes(tmp_path: Path, count: int) -> None:
+    cluster = Cluster(tmp_path, count)
+    try:
+        await cluster.start()
+        for dialect in DIALECTS:
+            for _ in range(count):
+                await cluster.converse(dialect)
+        assert [node.sessions for node in cluster.nodes] == [len(DIALECTS)] * count
+        last = cluster.nodes[-1]
+        last.status = 503
+        await until(lambda: is_in_state(cluster, f"node{count}", "NOLB"), 5, "it to be noticed")
+    finally:
+        await cluster.end()
+
+
+def test_for_three_nodes_it_is_the_same_but_for_the_order_of_lines() -> None:
+    def lines(text: str) -> list[str]:
+        kept = re.sub(r"^\.if strneq\(.\$NODE4.*?^\.endif\n", "", text, flags=re.M | re.S)
+        return sorted(kept.splitlines())
+
+    assert lines(run([WITH_NODES, "3"])) == lines(CONFIGURATION.read_text())
+
+
+@pytest.mark.parametrize("wrong", [[], ["0"], ["many"], ["-1"], ["2", "3"]])
+def test_a_number_of_nodes_that_is_none(wrong: list[str]) -> None:
+    with pytest.raises(AssertionError, match="ended with 2:\nusage"):
+        run([WITH_NODES, *wrong])
 
 
 async def test_newcomers_go_where_the_fewest_are(cluster: Cluster) -> None:

@@ -126,11 +126,11 @@ class Access:
 
 
 def _read(file: Path | None, setting: str) -> str:
-    """Return what is in a file, without the newline that an editor leaves."""
+    """Return the first line of a file: while a password is replaced, the next may be the other one."""
     if file is None:
         return ""
     try:
-        return file.read_text("utf-8").rstrip("\r\n")
+        return file.read_text("utf-8").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         raise StoreAway(RetryCause.OTHER, f"{setting} {file} can't be read ({why})") from error
