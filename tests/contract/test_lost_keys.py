@@ -28,6 +28,7 @@ HARMLESS = {
     "node:ID:waiting",
     "order",
     "order:ID",
+    "ended:andy",
     "token:HASH",
     "failures:ADDRESS",
     "unfinished",
