@@ -28,6 +28,8 @@ HARMLESS = {
     "node:ID:waiting",
     "order",
     "order:ID",
+    "replaced",
+    "rewritten",
     "token:HASH",
     "failures:ADDRESS",
     "unfinished",
