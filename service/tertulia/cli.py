@@ -194,6 +194,15 @@ def settings() -> None:
 
 
 @main.command()
+def metrics() -> None:
+    """Print a table of all metrics, in Markdown."""
+    # Only here: no other command needs it.
+    from tertulia.metric_text import table
+
+    click.echo(table(), nl=False)
+
+
+@main.command()
 @click.argument("port", type=click.IntRange(1024, 65_535))
 @click.option(
     "--server",

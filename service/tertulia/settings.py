@@ -360,6 +360,11 @@ class ClusterSettings(_Section):
         description="Bytes of all messages that may wait for an account; at least 65536, so that the "
         "longest message passes.",
     )
+    device_login_seconds: Seconds = Field(
+        default=86_400.0,
+        description="Seconds for which a device stays logged in after its last operation. Until then whoever "
+        "has its address is taken for it: shorter where addresses pass from one to another.",
+    )
     confirm_seconds: Seconds = Field(
         default=30.0,
         description="Seconds for which a private message waits for the acknowledgement of a client "

@@ -29,6 +29,8 @@ HARMLESS = {
     "order",
     "order:ID",
     "ended:andy",
+    "replaced",
+    "rewritten",
     "token:HASH",
     "failures:ADDRESS",
     "unfinished",

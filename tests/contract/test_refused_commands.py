@@ -111,6 +111,17 @@ def closed(control: redis.Redis) -> None:
     control.hset(KEYS.meta, "sitting", 1)
 
 
+def copied(control: redis.Redis) -> None:
+    fill(control)
+    control.xadd(KEYS.rewritten, {"e": "{}"}, id="1-0")
+
+
+def many(control: redis.Redis) -> None:
+    fill(control)
+    control.xadd(KEYS.pending("dan"), {"f": "ann", "x": "you there?"}, id="7-0")
+    control.hset(KEYS.counts("dan"), mapping={"ann": 2, "": 21})
+
+
 def lost(control: redis.Redis) -> None:
     fill(control)
     control.delete(nick("ben"), nick("cid"), KEYS.order)
@@ -203,6 +214,22 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             [KEYS.meta, KEYS.account("fay"), nick("fay")],
             ["Fay", "x"],
         ),
+    ),
+    "SWAP": (
+        copied,
+        (scripts.SWAP, [KEYS.log, KEYS.rewritten, KEYS.replaced], ["1-0", 20]),
+    ),
+    "TAKE_BACK": (
+        fill,
+        (
+            scripts.TAKE_BACK,
+            [KEYS.meta, KEYS.pending("dan"), KEYS.counts("dan")],
+            ["ann", "5-0", "6-0"],
+        ),
+    ),
+    "TAKE_BACK, some": (
+        many,
+        (scripts.TAKE_BACK, [KEYS.meta, KEYS.pending("dan"), KEYS.counts("dan")], ["ann", "5-0"]),
     ),
     "ANNOUNCE": (fill, order(scripts.ANNOUNCE, args=[1, '{"t":"said"}'])),
     "EXPEL": (

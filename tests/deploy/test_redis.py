@@ -25,9 +25,9 @@ STORE = ROOT / "service" / "tertulia" / "store"
 REFUSED = r"-NOAUTH |-EXECABORT .*NOAUTH |-ERR unknown subcommand |-ERR \w+ command not allowed"
 """By who is not logged in; some are refused for another reason before that."""
 DEFAULT = "user default off ~* &* +@all"
-NOT_GRANTED = {"auth", "config|get"}
+NOT_GRANTED = {"auth", "config|get", "rename"}
 """What anybody may say; what a node tries, and does without: it would be shown the passwords of replicas
-as well."""
+as well; and what only `tertulia admin erase` does, as the user admin."""
 WITH_THEIR_CATEGORY = {"sunsubscribe"}
 """What Redis 6.2 does not know and so no line may name, not even to take it away."""
 _FAMILIES = {"ACL", "CLIENT", "CLUSTER", "CONFIG", "PUBSUB", "SCRIPT", "XINFO"}

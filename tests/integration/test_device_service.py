@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import re
 import statistics
 import time
@@ -28,6 +29,7 @@ from harness.device_client import (
     take,
 )
 from harness.node import Listener, Node, NodeFactory
+from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 
 DAY_MS = 86_400_000
@@ -718,3 +720,22 @@ async def test_who_logs_in_where_too_many_do_is_hung_up_on_and_counted(
     assert 0 < len(refused) < len(answers)
     assert await it.node.disconnects("too_many_logins") == len(refused)
     assert await log_in(it.port, "anna") == [1, 0, 0, 0]
+
+
+async def test_how_long_a_login_lasts_is_for_the_operator_to_say(
+    node_factory: NodeFactory, redis_server: RedisServer
+) -> None:
+    devices = [{"dialect": "device", "host": "127.0.0.1", "port": 0, "chat": "main"}]
+    settings = {"LISTENERS": json.dumps(devices), "CLUSTER__DEVICE_LOGIN_SECONDS": "100"}
+    node = await node_factory.start(**settings)
+    control = redis_server.control
+
+    def lasts() -> bool:
+        until_then = cast(float, control.zscore("{main}:devices", "anna")) - time.time() * 1000
+        return 40_000 < control.pttl("{main}:device:anna") <= 100_000 and until_then <= 100_000
+
+    await sign_up(node.port("device"), "anna")
+    assert lasts()
+    control.pexpire("{main}:device:anna", 20_000)
+    await hanging(node.port("device"), "anna")
+    assert lasts()

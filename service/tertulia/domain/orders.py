@@ -16,6 +16,10 @@ class Action(StrEnum):
     SAY = "say"
     CLOSE = "close"
     DRAIN = "drain"
+    ERASE = "erase"
+    """Of whom is not said."""
+    READ_ALL = "read-all"
+    """What is kept of somebody."""
     READ_PENDING = "read-pending"
     """Reading what waits for somebody changes nothing, but nobody does it unseen."""
 

@@ -13,16 +13,16 @@ from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 
-_DAY_MS = 86_400_000
 _FAILURES_MS = 60_000
 
 
 class StoredAccounts:
     """What ``chat.accounts.Accounts`` promises, over one connection, asked in turn."""
 
-    def __init__(self, keys: Keys, link: Link) -> None:
+    def __init__(self, keys: Keys, link: Link, login_seconds: float) -> None:
         self._keys = keys
         self._link = link
+        self._login_ms = round(login_seconds * 1000)
         self._turn = asyncio.Lock()
 
     async def password_hash(self, key: str) -> str | None:
@@ -39,8 +39,8 @@ class StoredAccounts:
 
     async def refresh(self, key: str) -> None:
         await self._ask(
-            ("ZADD", self._keys.devices, "XX", _now() + _DAY_MS, key),
-            ("PEXPIRE", self._keys.device(key), _DAY_MS),
+            ("ZADD", self._keys.devices, "XX", _now() + self._login_ms, key),
+            ("PEXPIRE", self._keys.device(key), self._login_ms),
         )
 
     async def online(self) -> Sequence[str]:

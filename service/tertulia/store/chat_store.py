@@ -100,7 +100,9 @@ class ChatStore:
             use: Link(self._servers, f"tertulia-{use}", settings.redis_timeout_seconds)
             for use in ("commit", "bus", "reads", "care", "past", "accounts")
         }
-        self.accounts = StoredAccounts(self._keys, self._links["accounts"])
+        self.accounts = StoredAccounts(
+            self._keys, self._links["accounts"], settings.device_login_seconds
+        )
         """What there is to read of accounts."""
         self.advice: Sequence[str] = ()
         """What the server's own settings should be, where they are otherwise. Known once started."""

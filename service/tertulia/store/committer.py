@@ -343,6 +343,7 @@ class Committer:
             settings.pending_bytes,
             member.answered_batch,
             member.letters,
+            round(settings.device_login_seconds * 1000),
             len(peers) // 3,
         ]
         fixed = [

@@ -34,7 +34,8 @@ def _whom(whom: str | None, account: bool, nickname: bool, **given: object) -> d
         raise click.BadParameter(str(error), param_hint="WHOM") from error
 
 
-def _nickname(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+def nickname_given(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Check that an argument is a nickname. Raises BadParameter."""
     if not is_well_formed(value):
         raise click.BadParameter("this is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + -")
     return value
@@ -70,7 +71,7 @@ _IS_NICKNAME = click.option(
 
 
 @asking("kick", chat="main", acts=True)
-@click.argument("nickname", callback=_nickname)
+@click.argument("nickname", callback=nickname_given)
 @_REASON
 async def kick(desk: Desk, chat: str, nickname: str, reason: str) -> Answer:
     """Remove somebody from the room, or log a device out. He may come back: see ban."""

@@ -12,6 +12,7 @@ from tertulia.settings import Settings
 from tertulia.store.access import Access
 from tertulia.store.discovery import chats
 from tertulia.store.embedded import DataDirUnusable, running_url
+from tertulia.store.erasing import Traces
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.ordering import Orderer, Refused
@@ -90,6 +91,10 @@ class Desk:
     def past(self, chat: str) -> Past:
         """Look at what happened in a chat."""
         return Past(chat, self._link(chat))
+
+    def traces(self, chat: str, key: str) -> Traces:
+        """Look for what a chat keeps of a person, by his nickname, folded."""
+        return Traces(chat, self._link(chat), key)
 
     async def nodes(self, only: str | None = None) -> list[NodeSeen]:
         """Return the registrations of all nodes, by chat."""

@@ -8,7 +8,8 @@
 --       7 log age, ms     8 log bytes     9 room channel     10 name for a new epoch
 --       11 messages of one sender, 12 bytes in all, that may wait for an account
 --       13 number of the node's last batch that was answered in this epoch, 14 of the last letter it has seen
---       15 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
+--       15 milliseconds for which a device stays logged in after its last operation
+--       16 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
 --       then the ops, each a letter and its arguments; a token-index of 0 means none:
 --         J index key session nickname dialect address port event token-index resumed
 --           account-index proven pending-index counts-index ended-index
@@ -76,9 +77,9 @@ if saved then
 end
 
 local bounds = { count = tonumber(ARGV[11]), bytes = tonumber(ARGV[12]) }
-local at = 16
+local at = 17
 local peers = {}
-for _ = 1, tonumber(ARGV[15]) do
+for _ = 1, tonumber(ARGV[16]) do
   peers[ARGV[at]] = { inbox = KEYS[tonumber(ARGV[at + 1])], channel = ARGV[at + 2] }
   at = at + 3
 end

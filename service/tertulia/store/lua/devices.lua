@@ -4,7 +4,7 @@
 --   {chat}:device:NICK   hash: nickname, address, port, onchat (a nickname, folded). Who that is may dial
 --                        it while a connection waits for him (node, session), and once when it has asked
 --                        him in (asks). live: a name that all have who were brought into one live chat.
---                        Expires a day after the last use
+--                        Expires some time after the last use
 --   {chat}:devices       zset: who is logged in → until when, milliseconds
 --   {chat}:pending:NICK  stream: messages that wait; f sender as shown, x text
 --   {chat}:counts:NICK   hash: sender, folded → how many of them; '' → bytes in all; and ':' before the
@@ -12,7 +12,7 @@
 --   {chat}:meta          hash, KEYS[1]: pending, how many messages wait in all
 --   {chat}:node:ID:waiting  set: the devices that wait on a connection to a node
 
-local DAY_MS = 86400000
+local LOGIN_MS = tonumber(ARGV[15])  -- see commit.lua
 
 local function json_text(text)
   return cjson.encode(text)
@@ -49,11 +49,11 @@ local function handed_over(pending, counts, count)
   write('HINCRBY', KEYS[1], 'pending', 0 - count)  -- the minus of -0 is no integer to Redis
 end
 
--- Whether a device is logged in at an address; its login is good for another day then.
+-- Whether a device is logged in at an address; its login is good for as long again then.
 local function is_here(device, devices, key, address, now)
   if redis.call('HGET', device, 'address') ~= address then return false end
-  write('PEXPIRE', device, DAY_MS)
-  write('ZADD', devices, now + DAY_MS, key)
+  write('PEXPIRE', device, LOGIN_MS)
+  write('ZADD', devices, now + LOGIN_MS, key)
   return true
 end
 
