@@ -1,6 +1,6 @@
 """A follower that keeps all that it is told, and notes at once what a store must never do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Member, Op, Outcome, Say
 from tertulia.chat.position import Position
@@ -17,6 +17,7 @@ from tertulia.domain.events import (
     Whispered,
     encode,
 )
+from tertulia.domain.nicknames import fold
 from tertulia.domain.orders import Ordered
 
 _EVENTS: dict[type[Op], type[PublicEvent]] = {
@@ -42,6 +43,11 @@ class RecordingFollower:
         self.ops: list[Op] = []
         """Settled ops."""
         self.seatings: list[list[Member]] = []
+        """Who was in the room, by the store, each time that it told so."""
+        self.told: list[tuple[str, str, str]] = []
+        """What a room tells of that: "came" or "went", who, his session."""
+        self.here: dict[str, str] = {}
+        """The sessions of guests that may hold a nickname, and that nickname, folded."""
         self.roster = Roster()
         self.fencings = 0
         self.renumberings = 0
@@ -72,11 +78,16 @@ class RecordingFollower:
             self.calls.append(f"event {describe(event)}")
             self._seen.add(encode(event))
             if isinstance(event, Joined | Present):
-                self.roster.add(Member(event.nickname, event.session, event.dialect))
+                holder = self.roster.holder(event.nickname)
+                if holder is not None and holder.session != event.session:
+                    self._goes(holder.nickname, holder.session)
+                if self.roster.add(Member(event.nickname, event.session, event.dialect)):
+                    self.told.append(("came", fold(event.nickname), event.session))
             elif isinstance(event, Left):
-                self.roster.remove(event.nickname, event.session)
+                self._goes(event.nickname, event.session)
             elif isinstance(event, Closed):
-                self.roster.clear()
+                for member in list(self.roster):
+                    self._goes(member.nickname, member.session)
         self._inside = False
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
@@ -130,14 +141,24 @@ class RecordingFollower:
         self.gaps.append(position)
         self._inside = False
 
+    def reordered(self, members: Iterable[Member]) -> None:
+        self._enter("reordered")
+        self.seatings.append(list(members))
+        self.roster.reorder(self.seatings[-1])
+        self._inside = False
+
     def banned(self, bans: Iterable[Ban]) -> None:
         self.bans = list(bans)
 
     def present(self) -> Iterable[Member]:
         return list(self.roster)
 
+    def sessions(self) -> Mapping[str, str]:
+        return self.here
+
     def fenced(self) -> None:
         self._enter("fenced")
+        self.here.clear()
         self.fencings += 1
         self._last_letter = 0
         self.done_with = None
@@ -172,6 +193,11 @@ class RecordingFollower:
     def joins(self) -> list[str]:
         """Return the sessions that were announced as come, in order."""
         return [event.session for event in self.events if isinstance(event, Joined)]
+
+    def _goes(self, nickname: str, session: str) -> None:
+        self.here.pop(session, None)
+        if self.roster.remove(nickname, session):
+            self.told.append(("went", fold(nickname), session))
 
     def _enter(self, call: str) -> None:
         if self._inside:

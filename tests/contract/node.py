@@ -44,6 +44,7 @@ class Guest:
         return fold(self.nickname)
 
     def join(self, token: str = "", *, resumed: bool = False, proven: bool = False) -> Join:
+        self.node.follower.here[self.session] = self.key
         return self._submit(
             Join(
                 self.session,
@@ -59,7 +60,12 @@ class Guest:
         )
 
     def leave(self, token: str = "") -> Leave:
+        self.lose()
         return self._submit(Leave(self.session, self.key, self.nickname, token))
+
+    def lose(self) -> None:
+        """Be gone, and nobody has said so to the store."""
+        self.node.follower.here.pop(self.session, None)
 
     def say(self, text: str, tag: int = 0, token: str = "") -> Say:
         return self._submit(Say(self.session, self.key, self.nickname, text, tag, token))

@@ -19,6 +19,7 @@ from tertulia.clients.account_book import AccountBook
 from tertulia.domain.bans import Kind
 from tertulia.store import scripts
 from tertulia.store.access import Access
+from tertulia.store.erasing import Traces
 from tertulia.store.link import Link
 from tertulia.store.ordering import Orderer
 from tertulia.store.topology import servers_of
@@ -168,6 +169,12 @@ async def give_orders(stores: RedisStores) -> None:
     await orders.kick("kicked", "")
     await orders.ban(Kind.ACCOUNT, "ann", 1000, "")
     await orders.unban(Kind.ACCOUNT, "ann")
+    control, keys = stores.server.control, stores.keys
+    control.xadd(keys.pending("ann"), {"f": "kicked", "x": "hello"})
+    control.hset(keys.counts("ann"), mapping={"kicked": 1, "": 11})
+    traces = Traces(stores.chat, link, "kicked")
+    assert await traces.take_back() == 1
+    assert await traces.redact()
     await orders.close()
     link.disconnect()
 

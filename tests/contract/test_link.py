@@ -36,8 +36,8 @@ async def test_a_script_is_loaded_where_it_is_not_known(shared_redis: RedisServe
     shared_redis.control.script_flush()
     link = link_to(shared_redis.url)
     for _ in range(2):
-        keys = [f"{{x}}:{number}" for number in range(5)]
-        reply = await link.run(REGISTER, keys, ["n", 1000, "epoch", "", 0, ""])
+        keys = [f"{{x}}:{number}" for number in range(8)]
+        reply = await link.run(REGISTER, keys, ["n", 1000, "epoch", "", 0, "", ""])
         assert reply[:2] == [b"ok", b"epoch"]
     assert shared_redis.control.script_exists(REGISTER.plain.sha) == [True]
     link.disconnect()

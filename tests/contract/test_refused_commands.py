@@ -138,8 +138,11 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         empty,
         (
             scripts.REGISTER,
-            [KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log, KEYS.order],
-            [NODE, 10_000, "e", "", 0, ""],
+            [
+                *(KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log, KEYS.order),
+                *(KEYS.nicks(DEAD), KEYS.inbox(DEAD), KEYS.waiting(DEAD)),
+            ],
+            [NODE, 10_000, "e", "", 0, "", DEAD],
         ),
     ),
     "SEAT": (
@@ -149,7 +152,7 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             [*ROOM, nick("ben"), KEYS.nicks(DEAD), nick("eve"), KEYS.nicks(NODE)],
             # Who is its own it says anew each time that it is asked, so nobody here is.
             [
-                *(NODE, "e", 10_000, 3_600_000, 1_000_000, KEYS.room),
+                *(NODE, "e", 10_000, 3_600_000, 1_000_000, KEYS.room, 2),
                 *("ben", f"{DEAD}:2", DEAD, "ben", "chatte", ""),
                 *("eve", f"{NODE}:9", NODE, "eve", "chatte", ""),
             ],

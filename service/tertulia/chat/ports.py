@@ -227,8 +227,15 @@ class Follower(Protocol):
     def seated(self, members: Iterable[Member]) -> None:
         """Take who is in the room, oldest first, at the store's position: in place of what was known.
 
-        A local session that is not among them lost its nickname and must go; a session of this node
-        that is not here any more has to leave.
+        A local session that is not among them lost its nickname and must go.
+        """
+        ...
+
+    def reordered(self, members: Iterable[Member]) -> None:
+        """Take the order, oldest first, of those in the room who are known. Nobody comes or goes by that.
+
+        The store lost data, and may have people again who are long gone: nobody is to hear of them. Who
+        is in the room is told by entries.
         """
         ...
 
@@ -245,6 +252,13 @@ class Follower(Protocol):
 
     def present(self) -> Iterable[Member]:
         """Return who is in the room, oldest first, as this node knows: the store lost its data."""
+        ...
+
+    def sessions(self) -> Mapping[str, str]:
+        """Return the sessions of this node that may hold a nickname, each with that one, folded.
+
+        From before its join is submitted until its leave is. The store has all others of this node leave.
+        """
         ...
 
     def fenced(self) -> None:

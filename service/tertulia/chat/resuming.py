@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tertulia.chat.position import Position
 from tertulia.chat.session import State
 from tertulia.dialects.contract import Place, Welcome
+from tertulia.domain.events import Present
 
 if TYPE_CHECKING:
     from tertulia.chat.ports import Replay, Store
@@ -74,7 +75,10 @@ class Resumption:
             )
         )
         for entry in replay.entries:
-            write(voice.batch([voice.public(event) for event in entry.events], entry.place))
+            # Who is present was in its welcome, and has not come.
+            events = [event for event in entry.events if not isinstance(event, Present)]
+            if events:
+                write(voice.batch([voice.public(event) for event in events], entry.place))
         session.resuming = False
         session.release()
         session.outbox.proceed()

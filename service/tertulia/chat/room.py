@@ -1,6 +1,6 @@
 """A chat on this node: its sessions, what they ask for, and what they are told."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -263,11 +263,12 @@ class Room:
         ]
         self._telling.tell(changes)
         self.roster.replace(after)
-        for member in after:
-            node, _, _ = member.session.rpartition(":")
-            if node == self._store.node and member.session not in self._sessions:
-                key = nicknames.fold(member.nickname)
-                self._store.submit(Leave(member.session, key, member.nickname))
+
+    def reordered(self, members: Iterable[Member]) -> None:
+        self.roster.reorder(members)
+
+    def sessions(self) -> Mapping[str, str]:
+        return {name: session.key for name, session in self._sessions.items()}
 
     def banned(self, bans: Iterable[Ban]) -> None:
         self._dismissals.replace_bans(bans)

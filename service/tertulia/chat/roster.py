@@ -55,6 +55,13 @@ class Roster:
         """Forget everybody and take in these, oldest first."""
         self._members = OrderedDict((fold(m.nickname), m) for m in members)
 
+    def reorder(self, members: Iterable[Member]) -> None:
+        """Put those who are in it in this order, oldest first; who is not named stays before them."""
+        for member in members:
+            known = self.holder(member.nickname)
+            if known is not None and known.session == member.session:
+                self._members.move_to_end(fold(member.nickname))
+
     def clear(self) -> None:
         """Forget everybody."""
         self._members.clear()

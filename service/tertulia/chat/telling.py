@@ -72,20 +72,18 @@ class Telling:
                 if session is not None and not session.voice.echoes:
                     cuts.setdefault(session, Cut()).skips.add(len(news))
             elif isinstance(event, Joined | Present):
+                holder = self._roster.holder(event.nickname)
+                if holder is not None and holder.session != event.session:
+                    # It left, and the store lost that with its data before this node had read it.
+                    self._go(Left(holder.nickname, holder.session), news, cuts, gone)
                 if not self._roster.add(Member(event.nickname, event.session, event.dialect)):
                     continue
                 if session is not None and session.state is State.JOINING:
                     cuts[session] = self._activate(session, news)
                     arrived.append(session)
             elif isinstance(event, Left):
-                administrator = self._roster.administrator
-                if not self._roster.remove(event.nickname, event.session):
-                    continue
-                if session is not None:
-                    cuts.setdefault(session, Cut()).end = len(news)
-                    gone.append((session, Disconnect.DISPLACED))
-                if administrator is not None and administrator.session == event.session:
-                    self._promote(cuts, len(news))
+                self._go(event, news, cuts, gone)
+                continue
             else:
                 assert isinstance(event, Closed)
                 self._roster.clear()
@@ -127,6 +125,25 @@ class Telling:
         for session in self._audience.with_backlog():
             if session.backlog() > self._outbox_bytes:
                 self._lost(session, Disconnect.SLOW_READER)
+
+    def _go(
+        self,
+        event: Left,
+        news: list[PublicEvent],
+        cuts: dict[Session, Cut],
+        gone: list[tuple[Session, Disconnect]],
+    ) -> None:
+        """Take somebody out of the roster, if he is in it, and have that told."""
+        administrator = self._roster.administrator
+        if not self._roster.remove(event.nickname, event.session):
+            return
+        session = self._sessions.get(event.session)
+        if session is not None:
+            cuts.setdefault(session, Cut()).end = len(news)
+            gone.append((session, Disconnect.DISPLACED))
+        if administrator is not None and administrator.session == event.session:
+            self._promote(cuts, len(news))
+        news.append(event)
 
     def _promote(self, cuts: dict[Session, Cut], index: int) -> None:
         """Tell the session that is administrator now, right after the event that made it so."""

@@ -371,10 +371,17 @@ class Bus:
         Returns a place in the log before all that.
         """
         end = await self._read_end()
+        self._follower.seated(await self._read_room())
+        return end
+
+    async def reorder(self) -> None:
+        """Read in which order the store has who is in the room, and tell the follower."""
+        self._follower.reordered(await self._read_room())
+
+    async def _read_room(self) -> list[Member]:
         found = await self._reads.call("HGETALL", self._keys.bans)
         self._follower.banned(parse_bans(found))
-        self._follower.seated([member async for member in self._members()])
-        return end
+        return [member async for member in self._members()]
 
     async def _members(self) -> AsyncIterator[Member]:
         after = "-inf"

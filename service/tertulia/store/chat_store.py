@@ -162,7 +162,9 @@ class ChatStore:
             is_replicated=self._is_replicated, tracer=self._tracer,
         )  # fmt: skip
         self._replayer = Replayer(self._keys, links["past"])
-        self._sweeper = Sweeper(self._keys, links["care"], member)
+        self._sweeper = Sweeper(
+            self._keys, links["care"], member, follower, self._committer, settings.lease_seconds
+        )
         self._bus = Bus(
             self._keys, links["bus"], links["reads"], member, follower, self._committer,
             self._sweeper, settings, self._metrics, is_replicated=self._is_replicated,
@@ -277,9 +279,10 @@ class ChatStore:
                 if not self._is_written_down:
                     await self._bus.catch_up()
                     self._committer.begin_epoch()
-                    await self._registration.write_down(self._follower.present())
-                    await self._bus.seat()
+                    await self._registration.write_down(self._follower.present, self._read_on)
+                    await self._bus.reorder()
                     self._is_written_down = True
+                    self._sweeper.look_soon()
                 if known == NOWHERE:
                     told_of = await server_settings.look(self._links["reads"])
                     self.advice = [f"{self._servers.now}: {it}" for it in told_of]
@@ -290,6 +293,12 @@ class ChatStore:
                 await backoff.wait()
             finally:
                 self._links["reads"].disconnect()
+
+    async def _read_on(self) -> None:
+        """Read the log to its end, which has to be shown before where replicas are waited for."""
+        if self._is_replicated:
+            await self._registration.show()
+        await self._bus.catch_up()
 
     def _expect(self, error: StoreAway, patient_until: float) -> None:
         """See whether a Redis that can't be used at the start is worth waiting for.

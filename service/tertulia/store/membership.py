@@ -38,8 +38,10 @@ class Membership:
 
     node_id: str
     """As configured."""
-    node: str = field(init=False)
+    node: str = field(init=False, default="")
     """As registered."""
+    former: str = field(init=False, default="")
+    """As registered before it was fenced."""
     position: Position = NOWHERE
     """The last entry that was delivered."""
     unread: Position = NOWHERE
@@ -62,7 +64,7 @@ class Membership:
 
     def rename(self) -> None:
         """Take another id: nothing of the old one is this node's any more."""
-        self.node = f"{self.node_id}~{secrets.token_hex(3)}"
+        self.former, self.node = self.node, f"{self.node_id}~{secrets.token_hex(3)}"
         self.letters = 0
         self.delivered_batch = 0
         self.answered_batch = 0

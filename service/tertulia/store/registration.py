@@ -1,6 +1,6 @@
 """Making a node known in a chat, and writing down again who is there where Redis has lost it."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 
 from tertulia.chat.ports import Member
@@ -13,9 +13,10 @@ from tertulia.store.errors import Fenced, NewEpoch
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.membership import Membership, new_epoch_name
-from tertulia.store.scripts import REGISTER, SEAT
+from tertulia.store.scripts import REGISTER, SEAT, SHOW
 
-_STEP_MEMBERS = 200
+_STEP = 200
+"""Members that are written down at once."""
 
 
 class Registration:
@@ -36,19 +37,8 @@ class Registration:
 
         Returns the log's last place, where its epoch began, and the epoch before.
         """
-        keys, member = self._keys, self._member
-        reply = await self._link.run(
-            REGISTER,
-            [keys.meta, keys.leases, keys.inboxes, keys.log, keys.order],
-            [
-                member.node,
-                round(self._settings.lease_seconds * 1000),
-                new_epoch_name(),
-                member.position.epoch,
-                member.position.offset,
-                member.last_stamp,
-            ],
-        )
+        member = self._member
+        reply = await self._link.run(REGISTER, *self._registering())
         if reply[0] == b"fenced":
             raise Fenced
         _, epoch, base, offset, letters, before = reply
@@ -56,28 +46,68 @@ class Registration:
         name = epoch.decode()
         return Position(name, offset), Position(name, base), before.decode()
 
-    async def write_down(self, present: Iterable[Member]) -> None:
-        """Write everybody that this node knows down again, the oldest first. Raises NewEpoch."""
+    async def show(self) -> None:
+        """Show what the log has, once a replica has it: whoever committed it may have died before it did."""
+        keys, epoch = self._keys, self._member.position.epoch
+        reply, replicas = await self._link.run_replicated(REGISTER, *self._registering())
+        if reply[0] == b"ok" and replicas:
+            await self._link.run(SHOW, [keys.meta, keys.log], [epoch, reply[3], keys.room])
+
+    def _registering(self) -> tuple[list[str], list[Argument]]:
+        keys, member = self._keys, self._member
+        names = [
+            *(keys.meta, keys.leases, keys.inboxes, keys.log, keys.order),
+            *(keys.nicks(member.former), keys.inbox(member.former), keys.waiting(member.former)),
+        ]
+        return names, [
+            member.node,
+            round(self._settings.lease_seconds * 1000),
+            new_epoch_name(),
+            member.position.epoch,
+            member.position.offset,
+            member.last_stamp,
+            member.former,
+        ]
+
+    async def write_down(
+        self, present: Callable[[], Iterable[Member]], read_on: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Write everybody that this node knows down again, the oldest first. Raises Fenced, NewEpoch.
+
+        Others' people as well, as only so they keep their order, and are announced as gone where their
+        node has died. But nobody who has left: where somebody has come or gone since the log was read,
+        nothing is written, and ``read_on`` reads it to its end.
+        """
+        written: set[str] = set()
+        members = iter(present())
+        while step := list(islice((it for it in members if it.session not in written), _STEP)):
+            status = await self._seat(step)
+            if status == b"ok":
+                written.update(member.session for member in step)
+            elif status == b"behind":
+                await read_on()
+                members = iter(present())
+            else:
+                raise Fenced if status == b"fenced" else NewEpoch
+
+    async def _seat(self, members: Iterable[Member]) -> bytes:
         keys, settings, member = self._keys, self._settings, self._member
-        head: list[Argument] = [
+        names = [keys.meta, keys.log, keys.marks, keys.order, keys.leases]
+        args: list[Argument] = [
             member.node,
             member.position.epoch,
             round(settings.lease_seconds * 1000),
             round(settings.log_age_seconds * 1000),
             settings.log_bytes,
             self._room,
+            member.position.offset,
         ]
-        members = iter(present)
-        while step := list(islice(members, _STEP_MEMBERS)):
-            names, args = [], list(head)
-            for each in step:
-                node = each.session.rpartition(":")[0]
-                names += [keys.nick(fold(each.nickname)), keys.nicks(node)]
-                args += self._seat_args(each, node)
-            fixed = [keys.meta, keys.log, keys.marks, keys.order, keys.leases]
-            reply = await self._link.run(SEAT, fixed + names, args)
-            if reply[0] != b"ok":
-                raise NewEpoch
+        for each in members:
+            node = each.session.rpartition(":")[0]
+            names += [keys.nick(fold(each.nickname)), keys.nicks(node)]
+            args += self._seat_args(each, node)
+        (status,) = await self._link.run(SEAT, names, args)
+        return bytes(status)
 
     def _seat_args(self, each: Member, node: str) -> list[Argument]:
         event: Argument = b""

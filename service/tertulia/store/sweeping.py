@@ -1,8 +1,13 @@
-"""Tidying up after a chat was closed: the nicknames of its earlier sittings, in bounded steps.
+"""Seeing that a node holds in Redis what it holds indeed, in bounded steps, and tidying up.
 
-They are free from the moment of the closing; only their hashes are still there.
+After a chat was closed, the nicknames of its earlier sittings are free, but their hashes are still there.
+After Redis lost data, it may have sessions of this node that left long ago: nobody else takes them out.
 """
 
+import asyncio
+
+from tertulia.chat.ports import Follower, Leave
+from tertulia.store.committer import Committer
 from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
@@ -13,42 +18,66 @@ _STEP_NICKS = 200
 
 
 class Sweeper:
-    """Sweeps what this node held."""
+    """Sweeps what this node holds."""
 
-    def __init__(self, keys: Keys, link: Link, member: Membership) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        link: Link,
+        member: Membership,
+        follower: Follower,
+        committer: Committer,
+        every: float,
+    ) -> None:
+        """``every``: seconds between two looks at what Redis has this node hold."""
         self._keys = keys
         self._link = link
         self._member = member
-        self._due = False
+        self._follower = follower
+        self._committer = committer
+        self._every = every
+        self._clock = asyncio.get_running_loop().time
+        self._next = self._clock() + every
+        self._was_closed = False
 
     def chat_was_closed(self) -> None:
-        """Sweep in the next round."""
-        self._due = True
+        """Sweep all nicknames in the next round."""
+        self._was_closed = True
+        self.look_soon()
+
+    def look_soon(self) -> None:
+        """Look in the next round."""
+        self._next = float("-inf")
 
     async def round(self) -> None:
-        """Sweep, if there is anything to."""
-        if not self._due:
+        """Look, if it is time to."""
+        if self._clock() < self._next:
             return
-        self._due = False
+        self._next = self._clock() + self._every
+        was_closed, self._was_closed = self._was_closed, False
         try:
-            await self._sweep()
+            await self._sweep(set() if was_closed else set(self._follower.sessions().values()))
         except StoreAway:
-            self._due = True
+            self._was_closed = self._was_closed or was_closed
+            self.look_soon()
             raise
 
-    async def _sweep(self) -> None:
-        keys, node = self._keys, self._member.node
-        cursor = b"0"
+    async def _sweep(self, here: set[str]) -> None:
+        """Look at all nicknames that this node holds in Redis, but for those that are here."""
+        name, cursor = self._keys.nicks(self._member.node), b"0"
         while True:
-            cursor, found = await self._link.call(
-                "SSCAN", keys.nicks(node), cursor, "COUNT", _STEP_NICKS
-            )
-            nicks = [nick.decode() for nick in found]
-            if nicks:
-                await self._link.run(
-                    SWEEP,
-                    [keys.meta, keys.nicks(node), *(keys.nick(nick) for nick in nicks)],
-                    [node, *nicks],
-                )
+            cursor, found = await self._link.call("SSCAN", name, cursor, "COUNT", _STEP_NICKS)
+            await self._see(name, [nick for it in found if (nick := it.decode()) not in here])
             if cursor == b"0":
                 return
+
+    async def _see(self, name: str, nicks: list[str]) -> None:
+        """Sweep some nicknames, and have those leave of whom nothing is here."""
+        if not nicks:
+            return
+        keys = [self._keys.meta, name, *(self._keys.nick(nick) for nick in nicks)]
+        held = await self._link.run(SWEEP, keys, [self._member.node, *nicks])
+        here = self._follower.sessions()  # now: somebody may have come since
+        for nick, session, nickname in zip(*[(it.decode() for it in held)] * 3, strict=True):
+            if session not in here:
+                self._committer.submit(Leave(session, nick, nickname))

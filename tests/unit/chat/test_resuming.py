@@ -6,13 +6,14 @@ import pytest
 
 from fakes.house import Client, House
 from fakes.voice import FramedVoice, PlainVoice
-from tertulia.chat.ports import Replay
+from tertulia.chat.ports import Entry, Replay
 from tertulia.chat.position import Position
 from tertulia.chat.resuming import new_token, token_key
 from tertulia.dialects.contract import Place
 from tertulia.domain import commands
 from tertulia.domain.commands import Resume
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.events import Left, Present
 from unit.chat.conftest import Connect, Enter
 
 
@@ -175,3 +176,34 @@ def test_places_are_those_of_the_log(enter: Enter) -> None:
     andy.read()
     assert {place.offset for place in places} == {1, 2}
     assert {place.epoch for place in places} == {"memory"}
+
+
+def test_who_was_present_when_redis_lost_data_is_not_told_as_come(
+    enter: Enter, connect: Connect, house: House
+) -> None:
+    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    betty.lose()
+    andy.say("before")
+    andy.read()
+    replay = house.stores[andy.room].replay
+
+    def with_presence(
+        after: Position, before: Position, token: str, done: Callable[[Replay], None]
+    ) -> None:
+        def add(found: Replay) -> None:
+            place = found.entries[-1].place
+            andy_again = Present("andy", andy.session.name, "plain")
+            entries = [Entry(place, [andy_again]), Entry(place, [andy_again, Left("x", "n:9")])]
+            done(Replay([*found.entries, *entries], found.is_complete, found.done))
+
+        replay(after, before, token, add)
+
+    house.stores[andy.room].replay = with_presence  # type: ignore[method-assign]
+    again = connect(FramedVoice())
+    resume(again, betty, 2)
+    assert again.read() == [
+        "welcome betty andy",
+        "3 [left betty, said andy before]",
+        "3 [left x]",
+        "4 [joined betty]",
+    ]

@@ -1,12 +1,16 @@
 """A room as the store's follower: whom it lets in when, and what becomes of what the store tells."""
 
+import pytest
+
 from fakes.house import House
 from fakes.voice import SilentVoice
-from tertulia.chat.ports import Join, Member
+from tertulia.chat.ports import Entry, Member
 from tertulia.chat.session import State
+from tertulia.dialects.contract import Place
 from tertulia.domain import commands
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.events import Joined, Left, Present
 from unit.chat.conftest import Connect, Enter
 
 # Joins by groups
@@ -82,15 +86,52 @@ def test_who_is_seated_and_was_not_known_is_told_to_be_present(enter: Enter) -> 
     assert andy.read() == []
 
 
-def test_who_is_seated_and_is_not_here_any_more_leaves(enter: Enter, house: House) -> None:
-    """The store has a session of this node that this node has not."""
-    andy = enter("andy")
-    store = house.stores[andy.room]
-    store.submit(Join(f"{store.node}:99", "ghost", "ghost", "plain", "192.0.2.1", 1))
-    assert andy.read() == ["joined ghost"]
-    andy.room.seated(house.chat.members)
-    assert andy.read() == ["left ghost"]
-    assert house.nicknames() == ["andy"]
+def test_of_an_order_nobody_hears(enter: Enter) -> None:
+    """Redis came back older, with people who are long gone; all others are told in the log."""
+    andy, betty, carl = enter("andy"), enter("betty"), enter("carl")
+    andy.read()
+    room = andy.room
+    of = {member.nickname: member for member in room.roster}
+    stale = [Member("ghost", "x:1", "plain"), Member("andy", "x:2", "plain")]
+    room.reordered([*stale, of["carl"], of["andy"]])
+    assert [m.session for m in room.roster] == [c.session.name for c in (betty, carl, andy)]
+    assert andy.read() == []
+    room.entry(Entry(Place("memory", 99, 0.0), [Left("ghost", "x:1"), Left("andy", "x:2")]))
+    assert andy.read() == []
+    betty.lose()
+    assert carl.read() == ["left betty", "promoted"]
+
+
+@pytest.mark.parametrize("came", [Joined, Present])
+def test_who_comes_under_a_nickname_was_preceded_by_the_leaving_of_who_had_it(
+    enter: Enter, came: type[Joined | Present]
+) -> None:
+    """Redis lost it with its data before this node had read it."""
+    andy, betty = enter("andy"), enter("betty")
+    betty.read()
+    betty.room.entry(Entry(Place("memory", 99, 0.0), [came("Andy", "x:1", "plain")]))
+    assert andy.closed is Disconnect.DISPLACED
+    word = "joined" if came is Joined else "present"
+    assert betty.read() == ["left andy", "promoted", f"{word} Andy"]
+    assert [m.session for m in betty.room.roster] == [betty.session.name, "x:1"]
+
+
+def test_sessions_are_those_that_may_hold_a_nickname(
+    enter: Enter, connect: Connect, house: House
+) -> None:
+    """From before a join is asked for, lest the store take it for that of nobody."""
+    andy, betty, late = enter("Andy"), enter("betty"), connect()
+    connect()
+    room = andy.room
+    late.enter("carl")
+    assert room.sessions() == {
+        andy.session.name: "andy", betty.session.name: "betty", late.session.name: "carl"
+    }  # fmt: skip
+    betty.lose()
+    refused = connect()
+    refused.enter("andy")
+    refused.read()
+    assert room.sessions() == {andy.session.name: "andy", late.session.name: "carl"}
 
 
 def test_a_join_that_is_learned_of_by_the_seat_is_a_join(

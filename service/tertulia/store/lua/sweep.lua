@@ -1,17 +1,20 @@
--- Delete what is left of earlier sittings of a chat among some of a node's nicknames.
+-- See which of some nicknames a node holds, and delete what is left of earlier sittings of a chat among them.
 --
 -- KEYS  1 meta   2 the node's nicks   then the nickname hashes
 -- ARGV  1 node   then the nicknames, folded, in the order of KEYS
--- Returns how many were deleted
+-- Returns of each that it holds: the nickname, folded; the session; the nickname as shown
 
 local sitting = redis.call('HGET', KEYS[1], 'sitting') or '0'
-local deleted = 0
+local kept = {}
 for index = 3, #KEYS do
-  local was = redis.call('HMGET', KEYS[index], 'node', 'sitting')
-  if was[1] == ARGV[1] and was[2] ~= sitting then
-    write('DEL', KEYS[index])
-    deleted = deleted + 1
+  local was = redis.call('HMGET', KEYS[index], 'node', 'sitting', 'session', 'nickname')
+  if was[1] == ARGV[1] and was[2] == sitting then
+    table.insert(kept, ARGV[index - 1])
+    table.insert(kept, was[3])
+    table.insert(kept, was[4])
+  else
+    if was[1] == ARGV[1] then write('DEL', KEYS[index]) end
+    write('SREM', KEYS[2], ARGV[index - 1])
   end
-  if was[1] ~= ARGV[1] or was[2] ~= sitting then write('SREM', KEYS[2], ARGV[index - 1]) end
 end
-return done(deleted)
+return done(kept)
