@@ -332,6 +332,12 @@ LIMITS: Final = Row(
             (Query(metric("connections"), "{{instance}}"),),
         ),
         Panel(
+            "Room for connections",
+            "How many of the connections that a node takes are there; at 100 % it turns clients away.",
+            (Query(f"{metric('connections')} / {metric('connections_limit')}", "{{instance}}"),),
+            unit="percentunit", bad_from=0.9,
+        ),
+        Panel(
             "Slow readers",
             "Sessions whose client has unread bytes waiting.",
             (Query(metric("slow_readers"), "{{instance}}"),),
@@ -343,6 +349,18 @@ LIMITS: Final = Row(
                 Query(total(rate("reads_paused_total")), "not read for a while"),
                 Query(total(rate("refused_commands_total"), "kind"), "refused: {{kind}}"),
             ),
+            unit="ops",
+        ),
+        Panel(
+            "Operators' connections closed",
+            "Idle ones, closed because a newcomer came: somebody holds more than the 64 there may be.",
+            (Query(total(rate("ops_evictions_total"), "instance"), "{{instance}}"),),
+            unit="ops",
+        ),
+        Panel(
+            "Log lines missing",
+            "Lines that could not be written: whoever reads the log stands still or is gone.",
+            (Query(total(rate("log_lines_dropped_total"), "instance"), "{{instance}}"),),
             unit="ops",
         ),
     ),

@@ -258,7 +258,9 @@ class LimitSettings(_Section):
         description="Connections from one address; generous, as many people may share one.",
     )
     connections: Count = Field(
-        default=60_000, description="Connections in all, to stay below what memory and files allow."
+        default=60_000,
+        description="Connections in all, to stay below what memory allows; fewer, where the system allows "
+        "too few open files.",
     )
     enter_seconds: Seconds = Field(
         default=60.0,

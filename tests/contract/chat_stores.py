@@ -13,11 +13,16 @@ from contract.follower import RecordingFollower
 from contract.lossy_proxy import LossyProxy
 from contract.node import DIALECT, WITHIN, Node, stop
 from harness.redis_server import RedisServer
+from tertulia.domain.bans import Kind
+from tertulia.domain.orders import Action
 from tertulia.metrics import Metrics
 from tertulia.settings import ClusterSettings
 from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.keys import Keys
+from tertulia.store.link import Link
+from tertulia.store.ordering import Orderer
+from tertulia.store.topology import servers_of
 from tertulia.tracing import Tracer
 
 QUICK = {
@@ -86,6 +91,25 @@ class RedisStores:
         node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
         self.nodes.append(node)
         return node
+
+    def give_password(self, nickname: str, password: str | None) -> None:
+        """Make an account, or give it another password; None deletes it."""
+        if password is None:
+            self.server.control.delete(self.keys.account(nickname))
+        else:
+            fields: dict[Any, Any] = {"nickname": nickname, "hash": password, "since": "1"}
+            self.server.control.hset(self.keys.account(nickname), mapping=fields)
+
+    async def dismiss(self, action: Action, nickname: str) -> None:
+        """Kick or ban a nickname, as an operator does."""
+        url = f"redis://127.0.0.1:{self.server.port}"
+        link = Link(servers_of(Access.to(url), self.keys), "tertulia-admin", 0.5)
+        orders = Orderer(self.chat, link, "carla", 3.0)
+        if action is Action.KICK:
+            await orders.kick(nickname, "")
+        else:
+            await orders.ban(Kind.NICKNAME, nickname, None, "")
+        link.disconnect()
 
     def registered(self) -> set[str]:
         """Return the ids of the nodes that have a lease."""

@@ -11,6 +11,7 @@ from contract.follower import RecordingFollower
 from contract.memory_store import MemoryChat
 from contract.node import WITHIN, Node, StoreFactory, stop
 from harness.redis_server import RedisServer, running_redis
+from tertulia.domain.orders import Action, Ordered
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,6 +35,15 @@ class MemoryStores:
         await store.start(node.follower)
         self.nodes.append(node)
         return node
+
+    def give_password(self, nickname: str, password: str | None) -> None:
+        self._chat.passwords.pop(nickname, None)
+        if password is not None:
+            self._chat.passwords[nickname] = password
+
+    async def dismiss(self, action: Action, nickname: str) -> None:
+        subject = nickname if action is Action.KICK else f"nickname:{nickname}"
+        self._chat.order(Ordered("1", "carla", action, subject))
 
     def registered(self) -> set[str]:
         return self._chat.nodes

@@ -72,6 +72,8 @@ class _Remembered:
     session: str = ""
     first: int = 0
     done: int = 0
+    proof: str = ""
+    """The password of the account that it proves; empty for a guest's."""
 
 
 class MemoryChat:
@@ -82,6 +84,8 @@ class MemoryChat:
         self._clock = clock
         self._log: list[Entry] = []
         self._tokens: dict[str, _Remembered] = {}
+        self.passwords: dict[str, str] = {}
+        """What every account would have to prove, by folded nickname."""
         self._holders: dict[str, _Holder] = {}  # by folded nickname, oldest first
         self._inboxes: dict[str, _Inbox] = {}  # of every registered node
         self._stores: list[MemoryStore] = []
@@ -129,6 +133,9 @@ class MemoryChat:
         if holder is not None:
             del self._holders[order.subject]
             events.append(Left(holder.member.nickname, holder.member.session))
+        ended = order.subject.rpartition(":")[2]  # of a nickname or an account
+        if order.action in (Action.KICK, Action.BAN):
+            self._tokens = {name: it for name, it in self._tokens.items() if it.key != ended}
         self._publish(events, [order])
 
     # --- What a node's store does ----------------------------------------------------------------
@@ -172,6 +179,12 @@ class MemoryChat:
         holder = self._holders.get(op.key)
         if isinstance(op, Join):
             return self._join(op, node, holder, events)
+        if (
+            isinstance(op, Leave)
+            and op.token in self._tokens
+            and self._tokens[op.token].session == op.session
+        ):
+            del self._tokens[op.token]
         if holder is None or holder.member.session != op.session:
             return Outcome.GONE
         match op:
@@ -203,10 +216,14 @@ class MemoryChat:
     def _join(
         self, op: Join, node: str, holder: _Holder | None, events: list[PublicEvent]
     ) -> Outcome:
-        if holder is not None:
-            was, known = holder.member, self._tokens.get(op.token, _Remembered())
-            if not op.resumed or (known.key, known.session) != (op.key, was.session):
-                return Outcome.TAKEN
+        known = self._tokens.get(op.token, _Remembered())
+        was = holder.member if holder is not None else None
+        own = op.proven and op.key in self.passwords
+        if op.resumed and self._proves(known, op.key):
+            own = own or was is None or known.session == was.session
+        if not own and (was is not None or op.resumed or op.key in self.passwords):
+            return Outcome.TAKEN
+        if was is not None:
             del self._holders[op.key]
             events.append(Left(was.nickname, was.session))
         self._holders[op.key] = _Holder(Member(op.nickname, op.session, op.dialect), node)
@@ -214,8 +231,14 @@ class MemoryChat:
         if op.token:
             known = self._tokens.setdefault(op.token, _Remembered())
             known.key, known.session = op.key, op.session
+            known.proof = self.passwords.get(op.key, "")
             known.first = known.first or len(self._log) + 1
         return Outcome.DONE
+
+    def _proves(self, known: _Remembered, key: str) -> bool:
+        return (
+            bool(known.session) and known.key == key and known.proof == self.passwords.get(key, "")
+        )
 
     def _note_done(self, token: str, tag: int) -> None:
         if token:
@@ -224,7 +247,9 @@ class MemoryChat:
     def recall(self, token: str) -> Remembered | None:
         """Say whose a token is."""
         known = self._tokens.get(token)
-        return None if known is None or not known.session else Remembered(known.key, known.first)
+        if known is None or not self._proves(known, known.key):
+            return None
+        return Remembered(known.key, known.first, is_account=bool(known.proof))
 
     def replay(self, after: Position, before: Position, token: str) -> Replay:
         """Give what is in the log between two places, and the last tag of a token."""

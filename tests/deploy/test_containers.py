@@ -13,6 +13,7 @@ import pytest
 
 from deploy.inhabited_redis import BOTH, NEW
 from deploy.shipped_redis import ShippedRedis, engines
+from deploy.test_systemd import FILES
 from deploy.tools import DEPLOY, ROOT, installed, packaged, run
 from tertulia.setting_sources import leaves, variable
 from tertulia.settings import Settings
@@ -94,6 +95,11 @@ def test_every_service_is_hardened_and_none_is_without_a_fixed_version() -> None
             if volume["type"] == "bind":
                 assert volume["read_only"] is True
                 assert Path(volume["source"]).exists(), volume
+
+
+def test_a_node_may_have_as_many_clients_as_it_should() -> None:
+    for name in ("node1", "node2", "node3"):
+        assert compose()["services"][name]["ulimits"]["nofile"] > FILES
 
 
 def test_a_node_is_given_the_time_to_drain() -> None:

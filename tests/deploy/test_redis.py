@@ -12,7 +12,7 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from deploy.shipped_redis import PASSWORDS, REDIS, ShippedRedis, ShippedSentinel, engines
-from deploy.tools import ROOT, run
+from deploy.tools import ROOT, packaged, run
 from harness.admin import Admin
 from harness.chatte_client import ChatteClient
 from harness.device_client import leave_messages, log_in, sign_up, take
@@ -71,7 +71,7 @@ def test_users_have_no_password_until_an_operator_gives_one(tmp_path: Path) -> N
 def test_default_is_off_but_may_everything_wherever_an_acl_is_shipped() -> None:
     """Redis loads its append-only file as default, and refuses what default may not do: that is lost."""
     files = run(
-        ["git", "ls-files", "deploy", "docs", "grafana", "service", "README.md"]
+        [packaged("git"), "ls-files", "deploy", "docs", "grafana", "service", "README.md"]
     ).splitlines()
     lines = [
         (file, line.strip())

@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 
 from deploy.tools import DEPLOY, packaged, run
+from tertulia.open_files import Others
 from tertulia.settings import Settings
 
 UNIT = DEPLOY / "systemd" / "tertulia@.service"
 MOST_EXPOSED = 2.0
 """On systemd's scale from 0 to 10; up to here it says OK."""
+FILES = Settings().limits.connections + Others(redis=200, ops=64, now=100).need(sys.maxsize)
+"""What a node of several chats needs."""
 SAYING_GOODBYE_SECONDS = 20
 """For slow clients, and for Redis."""
 
@@ -26,6 +29,12 @@ def test_the_unit_is_exposed_to_little() -> None:
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+) OK", told)
     assert found, told
     assert float(found[1]) <= MOST_EXPOSED
+
+
+def test_a_node_may_have_as_many_clients_as_it_should() -> None:
+    files = re.search(r"^LimitNOFILE=(\d+)$", UNIT.read_text(), re.MULTILINE)
+    assert files
+    assert int(files[1]) > FILES
 
 
 def test_the_node_is_given_the_time_to_drain() -> None:

@@ -61,6 +61,11 @@ class Peer:
             length, _ = struct.unpack(">HH", await self._reader.readexactly(4))
             return checked((await self._reader.readexactly(length)).decode(), LIVE_ROOM)
 
+    @property
+    def has_end(self) -> bool:
+        """Whether the other one has closed: the program crashes where it reads that before it goes."""
+        return self._reader.at_eof()
+
     def close(self) -> None:
         self._writer.close()
 

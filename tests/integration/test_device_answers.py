@@ -25,7 +25,7 @@ from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 
 LISTENER: dict[str, object] = {"dialect": "device", "host": "127.0.0.1", "port": 0}
-PARTING_SECONDS = 3.0
+DONE_SECONDS = 3.0
 CLOSING_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
 
@@ -96,7 +96,7 @@ async def test_after_a_port_the_service_closes_by_itself_sooner_or_later(
             await show(0, "bruno", "anna", on=bruno)
         assert await bruno.rest() == b""
         took = time.monotonic() - begun
-        assert took < 1 if framing is TEXT else PARTING_SECONDS - 0.5 < took < 5
+        assert took < 1 if framing is TEXT else DONE_SECONDS - 0.5 < took < 5
         bruno.close_at_once()
         await here.quiet()
         shown = shows and framing is BINARY
@@ -130,7 +130,7 @@ async def test_what_an_old_device_was_shown_goes_when_it_closes_however_long_it_
         await leave_messages(ports[0], sender, recipient, f"da {sender}")
     first, second = await live(anna, bruno)
     assert (first.shown, second.shown) == (["da bruno"], ["da anna"])
-    await elapse(PARTING_SECONDS + CLOSING_SECONDS + 1)
+    await elapse(DONE_SECONDS + CLOSING_SECONDS + 1)
     if ending == "the node drains":
         for node in nodes:
             node.terminate()

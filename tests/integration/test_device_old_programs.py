@@ -12,6 +12,7 @@ from harness.device_client import Framing
 from harness.device_people import PASSWORD
 from harness.device_person import Person
 from harness.old_device import LIVE_ROOM, QUIT, OldDevice, Peer, live, talk
+from harness.waiting import elapse
 
 MEETINGS = 3
 P = ParamSpec("P")
@@ -233,9 +234,12 @@ async def test_our_program_and_an_old_one_meet_three_times_in_either_order(
         if meeting == 2:
             await aside(program.types, r"\q")
             assert await peer.hear() == QUIT
+            await aside(program.asked, "carla> ")
         else:
             peer.say(QUIT)
-        await aside(program.asked, "carla> ")
+            await aside(program.asked, "carla> ")
+            await elapse(0.5)
+            assert not peer.has_end, "it reads on for a moment after it has said that it goes"
         peer.close()
         listening.ends()
         await entered.closes()

@@ -84,3 +84,22 @@ async def test_who_waits_is_heard_for_a_moment_when_the_node_drains_and_then_res
         await bruno.ends_in_order()
     assert await over_tls.exit_status(5) == 0
     assert await take(port, "anna", "bruno") in (["uno", "due"], ["uno"])  # if it came too late
+
+
+async def test_what_a_device_said_before_it_closed_is_kept(
+    node_factory: NodeFactory, tmp_path: Path
+) -> None:
+    _, port, connect = await over_tls_and_clear(node_factory, tmp_path)
+    bruno = await connect()
+    bruno.send(10, "bruno", "anna")
+    assert [await bruno.integer() for _ in range(3)] == [1, 1, 1]
+    texts = [f"m{n}" for n in range(50)]
+    bruno.send(*texts)
+    bruno.close_at_once()
+
+    async def all_are_kept() -> bool:
+        lines = await hanging(port, "anna")
+        return bool(lines) and lines[0].startswith(f"bruno: {len(texts)} ")
+
+    await until(all_are_kept, 10, "all to be kept")
+    assert await take(port, "anna", "bruno") == texts

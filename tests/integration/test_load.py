@@ -335,7 +335,7 @@ async def test_a_stall_in_open_loop_is_in_the_latency_of_all_it_delays() -> None
     latency = outcome.latency
     assert outcome.trouble == []
     assert latency.corrected
-    assert outcome.sent.public == 200
+    assert 180 < outcome.sent.public <= 200  # a closed loop would send half of them
     # Half of the messages were due while it stalled, and waited for a quarter second on average.
     assert latency.p90 is not None and latency.max is not None
     assert 300 < latency.p90 < 1000
@@ -365,7 +365,7 @@ async def test_devices_leave_messages_at_a_rate() -> None:
     async with unfaithful() as service:
         outcome = await load(service.addresses("device"), rate=100.0, seconds=0.5)
     assert outcome.trouble == []
-    assert 48 <= outcome.sent.private <= 51
+    assert 40 <= outcome.sent.private <= 51  # as far as a busy machine keeps up
     assert outcome.latency.corrected
 
 

@@ -393,7 +393,7 @@ test("what is missing is not asked for again", () => {
   assert.equal(play.done().at(-1).resume.offset, 40);
 });
 
-test("whose node shuts down is told that it restarts, until something else happens", () => {
+test("whose node shuts down is told that it restarts, until one is inside again", () => {
   const play = new Play();
   play.enters();
   assert.equal(play.session.status, "inside");
@@ -402,11 +402,7 @@ test("whose node shuts down is told that it restarts, until something else happe
   play.passes(play.session.deadline - play.now);
   assert.equal(play.session.status, "opening");
   play.do((it, now) => it.closed(1006, "", now));
-  assert.equal(play.session.status, "waiting");
-  play.passes(play.session.deadline - play.now);
-  play.do((it, now) => it.opened(now));
-  play.hears(welcome());
-  play.do((it, now) => it.closed(4000, "drained", now));
+  assert.equal(play.session.status, "restarting");
   play.passes(play.session.deadline - play.now);
   play.do((it, now) => it.opened(now));
   play.hears(welcome());

@@ -1,5 +1,7 @@
 """A lost connection, as somebody at the page sees it."""
 
+import asyncio
+
 import pytest
 
 from harness.waiting import until
@@ -74,11 +76,40 @@ async def test_a_missing_part_is_told(chat: ChatPage, service: FakeService) -> N
     assert line.is_grave
 
 
+async def test_what_the_service_itself_missed_is_marked_where_it_is(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    await service.happen(said("bruno", "before"))
+    service.offset += 30
+    await service.tell({"type": "missed", "epoch": "e1", "offset": service.offset})
+    await service.happen(said("bruno", "after"))
+    await chat.line("after")
+    mark = "A part of what was said is missing here."
+    assert await chat.texts("said", "notice") == ["You are in, as anna.", "before", mark, "after"]
+    assert (await chat.line(mark)).is_grave
+
+
 async def test_a_node_that_drains_is_left_for_another(chat: ChatPage, service: FakeService) -> None:
     await chat.enter("anna")
     await service.close(4000, "drained")
     await back(chat, service)
     assert "resume" in service.received("enter")[-1]
+
+
+async def test_while_there_is_no_other_the_page_says_that_the_service_restarts(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    service.is_down = True
+    said = "The service restarts. Reconnecting…"
+    shown = f"#offline:not([hidden]) #offline-text:text-is('{said}')"
+    noticed = asyncio.create_task(chat.page.wait_for_selector(shown))
+    await service.close(4000, "drained")
+    await noticed
+    service.is_down = False
+    await chat.inside()
+    assert await chat.page.inner_text("#status") == "Connected"
 
 
 async def test_trying_again_can_be_hurried_and_given_up(

@@ -36,6 +36,7 @@ class DeviceSession:
         "acknowledged",
         "address",
         "asking",
+        "is_gone",
         "is_parted",
         "is_parting",
         "name",
@@ -75,6 +76,8 @@ class DeviceSession:
         self.shown: list[Shown] = []
         self.waiting_as = ""
         """The account for which this connection waits, onchat."""
+        self.is_gone = False
+        """Whether the device has closed, and what it said is not taken yet."""
         self.is_parting = False
         """Whether it waits, and its node drains."""
         self.is_parted = False
@@ -99,7 +102,7 @@ class DeviceSession:
     @property
     def is_in_hurry(self) -> bool:
         """Whether the device has to say something soon: 30 s of silence end an operation."""
-        return self.asking is None and not (self.reader.is_waiting or self.reader.is_parting)
+        return self.asking is None and not (self.reader.is_waiting or self.reader.is_done)
 
     @property
     def is_active(self) -> bool:

@@ -18,7 +18,7 @@ from tertulia.dialects.device import Hangup, Reply
 from tertulia.domain.disconnects import Disconnect
 from tertulia.metrics import Metrics
 
-PARTING_SECONDS: Final = 3.0
+DONE_SECONDS: Final = 3.0
 """For a device that was told a port to run operation 200, and then to close: it may do neither."""
 _ASKING_SECONDS: Final = (0.05, 1.0)
 """For one that was answered 1 to run operation 200: till then it would take a port for the answer.
@@ -81,17 +81,17 @@ class Devices:
 
     def _answered(self, session: DeviceSession) -> None:
         now = _now()
-        if session.reader.is_parting:
+        if session.reader.is_done:
             if session.patience is not None:
                 session.patience.cancel()
             loop = asyncio.get_running_loop()
-            session.patience = loop.call_later(PARTING_SECONDS, self._part_from, session)
+            session.patience = loop.call_later(DONE_SECONDS, self._close_if_done, session)
         least, most = _ASKING_SECONDS
         session.tellable_at = now + min(most, max(least, now - session.since))
         self._summon_if_due(session)
 
-    def _part_from(self, session: DeviceSession) -> None:
-        if session.reader.is_parting:
+    def _close_if_done(self, session: DeviceSession) -> None:
+        if session.reader.is_done:
             self.lost(session, Disconnect.OPERATION_OVER)
 
     def lost(self, session: DeviceSession, reason: Disconnect) -> None:
@@ -103,9 +103,31 @@ class Devices:
                 session.is_parting = session.outbox.unheard = True
                 self._tasks.start(self._take_leave(session))
             return
+        if reason is Disconnect.GONE and session.leaves_messages and session.reader.buffered:
+            if not session.is_gone:
+                session.is_gone = True
+                self._tasks.start(self._hear_out(session))
+            return
+        self._go(session, reason)
+
+    def _go(self, session: DeviceSession, reason: Disconnect) -> None:
         if session.waiting_as:
             self._store.submit(_disengaged(session))
         self._end(session, reason)
+
+    async def _hear_out(self, session: DeviceSession) -> None:
+        """Take what a device said before it closed: over TLS its connection is gone before that is done."""
+        while not session.is_over:
+            if session.asking is not None:
+                await asyncio.wait([session.asking])
+                continue
+            command = session.reader.next_command()
+            if command is None or isinstance(command, Hangup):
+                break
+            if not isinstance(command, Reply):  # which nobody reads
+                self.command(session, command)
+        if not session.is_over:
+            self._go(session, Disconnect.GONE)
 
     async def _take_leave(self, session: DeviceSession) -> None:
         """Send a waiting device away, so that nobody is told to dial it and nothing it said is lost.

@@ -102,13 +102,14 @@ class Entering:
                 session.resume = msgspec.structs.replace(
                     resume, offset=max(resume.offset, found.first - 1)
                 )
+                session.is_account = found.is_account
             session.forgotten = session.resume is None
             self._ask_in(session, command, proven=proven)
 
         self._store.recall(token_key(resume.token), recalled)
 
     def _ask_in(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
-        session.is_account = proven or session.resume is not None
+        session.is_account = proven or session.is_account
         has_waited = session.state is State.PROVING
         if self._is_turned_away(session):
             if has_waited:

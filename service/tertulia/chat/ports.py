@@ -66,7 +66,8 @@ class Join(Op, eq=False):
     token: str = ""
     """The key under which this session can be resumed; empty where it can't."""
     resumed: bool = False
-    """Whether the token was issued before: then it takes over whatever session it names."""
+    """Whether the token was issued before: then it takes over whatever session it names. TAKEN where it
+    is not proof of this nickname any more: see ``Store.recall``."""
     proven: bool = False
     """Whether the account's password was given: then it takes its nickname over from anybody, and what
     waited for it is delivered. An account's nickname is TAKEN for anybody else."""
@@ -76,6 +77,8 @@ class Leave(Op, eq=False):
     """Give the nickname back and announce it; GONE where the session does not hold it."""
 
     nickname: str
+    token: str = ""
+    """The key of the token that ends with it, in any case; empty where the session may be resumed."""
 
 
 class Say(Op, eq=False):
@@ -161,6 +164,8 @@ class Remembered:
     """His nickname, folded."""
     first: int
     """The offset of the entry with his first join: nothing before it is his to read."""
+    is_account: bool = False
+    """Whether it proves that he is that account."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -273,7 +278,12 @@ class Store(Protocol):
         ...
 
     def recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
-        """Look up a token. Calls ``done`` later, when the store answers; None: it is not known."""
+        """Look up a token. Calls ``done`` later, when the store answers; None: it proves nothing.
+
+        It proves what was proven when it was issued: to be the guest of that nickname, as long as that is
+        no account, or the account with the password of then. It ends with a leave that names it, and when
+        its nickname is kicked or banned.
+        """
         ...
 
     def replay(

@@ -44,6 +44,8 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Left, Present, PublicEvent
 from tertulia.metrics import Kind, Metrics
 
+_FOR_GOOD = (Disconnect.KICKED, Disconnect.BANNED)
+"""Whose token ends with the session, as that of who leaves in order."""
 _REACHED = (DONE, KEPT)
 _SAID = (Disconnect.LEFT, Disconnect.CHAT_CLOSED)
 """What a session has read of by an answer, or an event."""
@@ -135,7 +137,7 @@ class Room:
             self._hears(session)
         elif isinstance(command, commands.Leave):
             session.state = State.LEAVING
-            self._submit(session, Leave(session.name, session.key, session.nickname))
+            self._submit(session, self._leave(session, for_good=True))
         elif self._limits.may_be_closed:
             self._submit(session, Close(session.name, session.key, session.nickname))
         else:
@@ -164,8 +166,12 @@ class Room:
         if session.group is not None:
             self._telling.tell_held()  # what it was there for, it reads where it still can
         if session.state in (State.JOINING, State.ACTIVE):
-            self._store.submit(Leave(session.name, session.key, session.nickname))
+            self._store.submit(self._leave(session, for_good=reason in _FOR_GOOD))
         self._end(session, reason, words)
+
+    def _leave(self, session: Session, *, for_good: bool) -> Leave:
+        token = token_key(session.token) if for_good else ""
+        return Leave(session.name, session.key, session.nickname, token)
 
     def lags(self, session: Session) -> None:
         """Learn that a client has a backlog: it is watched from now on."""
@@ -384,9 +390,8 @@ class Room:
                 session.write(farewell)
         self._metrics.disconnects(reason).inc()
         if session.is_held and not session.resuming and reason not in _OUT_OF_REACH:
-            session.end_later(
-                reason
-            )  # it reads what is held first, and what it says then is looked at
+            # It reads what is held first; it may say that it can, and that may have come already.
+            session.end_later(reason)
             self._clock.call_soon(session.outbox.proceed)
         else:
             self._close(session, reason)

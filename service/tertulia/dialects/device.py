@@ -39,7 +39,7 @@ class Need(Enum):
     """A string; or, in binary framing, the integer of operation 200."""
     SHOW = auto()
     """In binary framing, the integer of operation 200; the device may as well close."""
-    PARTING = auto()
+    DONE = auto()
     """Nothing: the device may close, and else the service does."""
     END = auto()
     """Nothing: the device is to close the connection."""
@@ -128,7 +128,7 @@ def _chat() -> Dialogue:
         return
     yield Tell(answer)
     if answer >= MIN_PORT and (yield Need.SHOW) == _SHOW and (yield from _show()):
-        yield Need.PARTING
+        yield Need.DONE
     if answer != 1:
         return
     # Offchat: what follows is kept for the other, until \q or until the other comes.
@@ -336,9 +336,9 @@ class DeviceReader:
         return self._step in _MESSAGES and not self.buffered
 
     @property
-    def is_parting(self) -> bool:
+    def is_done(self) -> bool:
         """Whether the device may close, and is waited for a little only."""
-        return self._step in (Need.SHOW, Need.PARTING)
+        return self._step in (Need.SHOW, Need.DONE)
 
     @property
     def may_be_told(self) -> bool:
@@ -408,7 +408,7 @@ class DeviceReader:
     def _read(self, need: Need) -> int | str | None:
         if self._framing is None:
             return None
-        if need in (Need.END, Need.PARTING):
+        if need in (Need.END, Need.DONE):
             if self._framing.buffered:
                 raise _Malformed
             return None

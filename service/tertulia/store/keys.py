@@ -84,6 +84,10 @@ class Keys:
         """Return the hash of what is remembered of a client that can resume; it expires."""
         return f"{self._tag}token:{key}"
 
+    def ended(self, key: str) -> str:
+        """Return the hash that says which tokens of a nickname, given folded, are over; it expires."""
+        return f"{self._tag}ended:{key}"
+
     def channel(self, node: str) -> str:
         """Return the channel of a node: its letters, and its probe."""
         return f"{self._tag}node:{node}"

@@ -51,7 +51,7 @@ class Orderer:
         """Remove somebody; return whether he was in the room, and whether he was logged in elsewhere."""
         keys, key = self._keys, fold(nickname)
         order = self._order(Action.KICK, key, reason)
-        hashes = [keys.order, keys.nick(key), keys.device(key), keys.devices]
+        hashes = [keys.order, keys.nick(key), keys.device(key), keys.devices, keys.ended(key)]
 
         async def expel() -> str:
             while True:
@@ -80,10 +80,10 @@ class Orderer:
         order = self._order(Action.BAN, ban.name, reason, ban=ban)
         covered = await self._patiently(lambda: self._overview.devices_covered(ban))
         names = [keys.device(key) for key, _ in covered]
-        args: list[Argument] = [ban.name, encode(ban), until]
+        args: list[Argument] = [ban.name, encode(ban), until, int(not ban.is_of_addresses)]
         for key, address in covered:
             args += [key, address]
-        where = [keys.bans, keys.ban_ends, keys.devices, *names]
+        where = [keys.bans, keys.ban_ends, keys.devices, keys.ended(subject), *names]
         await self._patiently(lambda: self._run(BAN, order, where, args))
         return ban
 

@@ -1,6 +1,7 @@
 """Reading the past of a room for a client that comes back to it."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -44,10 +45,28 @@ class Replayer:
         self._tasks.stop()
 
     async def _recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
-        key, first = await self._patiently(
-            lambda: self._link.call("HMGET", self._keys.token(token), "key", "first")
+        done(await self._patiently(lambda: self._remembered(token)))
+
+    async def _remembered(self, token: str) -> Remembered | None:
+        """Read what a token says, as the commit script judges it: see there."""
+        fields = ("key", "first", "as", "joins")
+        key, first, proof, joins = await self._link.call("HMGET", self._keys.token(token), *fields)
+        if key is None or first is None:
+            return None
+        name = key.decode()
+        stored, ended = await self._link.call_many(
+            [
+                ("HGET", self._keys.account(name), "hash"),
+                ("HGET", self._keys.ended(name), "joins"),
+            ]
         )
-        done(None if None in (key, first) else Remembered(key.decode(), int(first)))
+        needed = b"guest"
+        if stored is not None:
+            needed = hashlib.sha1(stored, usedforsecurity=False).hexdigest().encode()
+        is_over = ended is not None and int(joins or 0) <= int(ended)
+        if is_over or (proof or b"guest") != needed:
+            return None
+        return Remembered(name, int(first), is_account=stored is not None)
 
     async def _replay(
         self, after: Position, before: Position, token: str, done: Callable[[Replay], None]

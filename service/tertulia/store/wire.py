@@ -232,10 +232,11 @@ class Batch:
                 self.args += (self._token(op.token), int(op.resumed))
                 self.args += (self.key(self._names.account(op.key)), int(op.proven))
                 self.args += self._pending(op.key) if op.proven else (0, 0)
+                self.args += (self.key(self._names.ended(op.key)) if op.resumed else 0,)
                 self.has_letters = self.has_letters or op.proven
             case Leave():
                 text = encode(Left(op.nickname, op.session))
-                self.args += ("L", nick, op.key, op.session, text)
+                self.args += ("L", nick, op.key, op.session, text, self._token(op.token))
             case Close():
                 text = encode(Closed(op.nickname, op.session))
                 self.args += ("C", nick, op.key, op.session, text)

@@ -77,7 +77,7 @@ export class Session {
   #timers = { state: null, confirm: null, copies: null };
   #asked = { nickname: "", password: "" };
   #token = null;
-  /** Whether the service said why it closed the last connection: to restart. */
+  /** Whether the service closed the last connection that was one to restart, as it said. */
   #isRestarting = false;
   /** What an operator said who ended this. */
   #dismissal = "";
@@ -201,7 +201,7 @@ export class Session {
           : explained(`${why}_because`, { because }),
       );
     } else {
-      this.#isRestarting = reason === RESTARTS;
+      if (this.state === "inside") this.#isRestarting = reason === RESTARTS;
       this.#go("broke", now);
     }
   }

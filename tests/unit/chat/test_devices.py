@@ -231,7 +231,7 @@ async def test_a_device_that_writes_at_once_is_told_the_port_behind_its_message(
 async def test_after_a_port_the_device_may_close_and_else_the_service_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(devices, "PARTING_SECONDS", 0.05)
+    monkeypatch.setattr(devices, "DONE_SECONDS", 0.05)
     for shows in (False, True):
         it = Connection()
         await it.feed(BINARY.write(10, "anna", "bruno"))

@@ -412,17 +412,17 @@ def test_after_a_port_a_device_may_run_200_and_nothing_else(said: int | str) -> 
     told = Told([True, 6002])
     told.feed(BINARY.write(10, "anna", "bruno"))
     assert told.happened[-1] == BINARY.write(6002)
-    assert told.reader.is_parting
+    assert told.reader.is_done
     assert told.feed(BINARY.write(said))[-1] == Hangup()
 
 
 def test_after_a_port_200_is_run_once() -> None:
     told = Told([True, 6002, ["uno"]])
     told.feed(BINARY.write(10, "anna", "bruno", 200))
-    assert not told.reader.is_parting
+    assert not told.reader.is_done
     told.feed(BINARY.write("anna", "bruno"))
     assert told.happened[-1] == BINARY.write("uno\n")
-    assert told.reader.is_parting
+    assert told.reader.is_done
     assert told.feed(BINARY.write(200))[-1] == Hangup()
 
 

@@ -43,6 +43,8 @@ class Close:
     """Close a connection once what was sent is written. ``closed`` need not be called."""
 
     link: int
+    patient: bool = False
+    """Whether the other one is to close first: it has said that it goes, and may still be reading."""
 
 
 @dataclass(frozen=True, slots=True)

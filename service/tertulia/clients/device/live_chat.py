@@ -326,7 +326,7 @@ class LiveChat:
         """End a connection. ``parting``: why, where it is worth telling."""
         if self._links.pop(link.number, None) is None:
             return
-        yield Close(link.number)
+        yield Close(link.number, patient=parting is Parting.LEFT)
         # Where a way to the partner fails, there may be the other one, or the end, which is told.
         a_way = link.dialled and self._phase in (_Phase.LISTENING, _Phase.DIALLING)
         if parting is not None and (parting is Parting.GARBLED or not a_way):

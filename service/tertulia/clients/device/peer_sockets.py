@@ -16,6 +16,8 @@ CONNECT_SECONDS = 4.0
 DIAL_PAUSE_SECONDS = 0.2
 FLUSH_SECONDS = 1.0
 """For what was sent to be written, at the end."""
+GOING_SECONDS = 3.0
+"""For a peer that goes to close: an old program reads on for a second, and crashes where it reads the end."""
 MAX_BACKLOG = 1_048_576
 """Bytes that may wait for a peer that does not read."""
 
@@ -87,8 +89,8 @@ class PeerSockets:
                 case Dial(link=number, member=member):
                     task = asyncio.create_task(self._dial(number, member))
                     self._dialling[number] = task
-                case Close(link=number):
-                    self._close(number)
+                case Close(link=number, patient=patient):
+                    self._close(number, GOING_SECONDS if patient else 0.0)
                 case _:
                     self._learn(effect)
         self._arm()
@@ -135,15 +137,16 @@ class PeerSockets:
         if connection.transport.get_write_buffer_size() > MAX_BACKLOG:
             connection.transport.abort()
 
-    def _close(self, number: int) -> None:
+    def _close(self, number: int, after: float = 0.0) -> None:
         task = self._dialling.pop(number, None)
         if task is not None:
             task.cancel()
         connection = self._links.pop(number, None)
         if connection is not None:
             self._closing.add(connection)
-            connection.transport.close()
-            asyncio.get_running_loop().call_later(FLUSH_SECONDS, connection.transport.abort)
+            loop = asyncio.get_running_loop()
+            loop.call_later(after, connection.transport.close)
+            loop.call_later(after + FLUSH_SECONDS, connection.transport.abort)
 
     async def _dial(self, number: int, member: Member) -> None:
         hosts = await self._find(member.name)

@@ -12,8 +12,9 @@
 --       16 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
 --       then the ops, each a letter and its arguments; a token-index of 0 means none:
 --         J index key session nickname dialect address port event token-index resumed
---           account-index proven pending-index counts-index          take the nickname
---         L index key session event                                  give it back
+--           account-index proven pending-index counts-index ended-index
+--                                                                    take the nickname
+--         L index key session event token-index                      give it back; the token ends
 --         C index key session event                                  close the chat
 --         S index session event token-index tag                      append the event
 --         s index session event                                      without a token
@@ -85,7 +86,7 @@ end
 local first_op = at
 
 local LENGTH = {
-  J = 15, L = 5, C = 5, S = 6, s = 4, W = 7, w = 5, V = 15, R = 9,
+  J = 16, L = 6, C = 5, S = 6, s = 4, W = 7, w = 5, V = 15, R = 9,
   a = 10, c = 11, i = 8, j = 7, l = 7, o = 5, p = 12, x = 5,
 }
 -- Who sits where is read once in a batch; what changes it, changes it here too.
@@ -154,6 +155,14 @@ local function remember(index, ...)
   write('PEXPIRE', KEYS[tonumber(index)], TOKEN_MS)
 end
 
+-- What a token proves: to be a guest, or to be the account with the password that it has now. A new password has
+-- another hash, also that of an account that was deleted and made again.
+local GUEST = 'guest'
+local function proof_of(account)
+  local hash = redis.call('HGET', account, 'hash')
+  return hash and redis.sha1hex(hash) or GUEST
+end
+
 local events, outcomes = {}, {}
 local letters, touched, own_letter = {}, {}, 0
 local posted = ' ' .. clock.ms .. ' '
@@ -200,12 +209,16 @@ while at <= #ARGV and not rest do
   elseif op == 'J' then
     local token = ARGV[at + 9]
     local owner, there = seat(key)
-    local is_account = redis.call('EXISTS', KEYS[tonumber(ARGV[at + 11])]) == 1
+    local proof = proof_of(KEYS[tonumber(ARGV[at + 11])])
+    local is_account = proof ~= GUEST
     local proven = ARGV[at + 12] == '1' and is_account
     local own = proven
-    if ARGV[at + 10] == '1' then
-      local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session')
-      own = own or (was[1] == ARGV[at + 2] and (not owner or was[2] == owner))
+    local resumed = ARGV[at + 10] == '1'
+    if resumed then
+      local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session', 'as', 'joins')
+      local ended = redis.call('HGET', KEYS[tonumber(ARGV[at + 15])], 'joins')
+      own = own or was[1] == ARGV[at + 2] and (not owner or was[2] == owner) and (was[3] or GUEST) == proof
+        and (not ended or tonumber(was[4] or 0) > tonumber(ended))
     end
     local is_own = owner == ARGV[at + 3]
     -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
@@ -222,7 +235,7 @@ while at <= #ARGV and not rest do
     end
     if is_own then
       outcome = 'd'  -- written down after Redis lost its data
-    elseif owner or (is_account and not own) then
+    elseif owner or (is_account or resumed) and not own then
       outcome = 't'
     else
       write('HINCRBY', keys.meta, 'joins', 1)
@@ -232,7 +245,7 @@ while at <= #ARGV and not rest do
       write('ZADD', order, joins + 1, ARGV[at + 2])
       write('SADD', nicks, ARGV[at + 2])
       seats[key] = { ARGV[at + 3], node }
-      remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3])
+      remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3], 'as', proof, 'joins', joins + 1)
       if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
       table.insert(events, ARGV[at + 8])
       if proven then
@@ -244,6 +257,8 @@ while at <= #ARGV and not rest do
       end
     end
   elseif op == 'L' then
+    local token = KEYS[tonumber(ARGV[at + 5])]
+    if token and redis.call('HGET', token, 'session') == ARGV[at + 3] then write('DEL', token) end
     if seat(key) == ARGV[at + 3] then
       write('DEL', key)
       write('ZREM', order, ARGV[at + 2])

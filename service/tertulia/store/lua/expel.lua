@@ -2,11 +2,14 @@
 --
 -- KEYS  1 meta   2 log   3 marks   4 leases   5 audit   6 order: see order.lua
 --       7 order   8 nickname hash   9 device hash   10 devices
---       11 the nicks of the node that holds the nickname, if there is one
+--       11 ended   12 the nicks of the node that holds the nickname, if there is one
 -- ARGV  1 order   2 channel   3 most: see order.lua
 --       4 nickname, folded   5 that node, or ''
 -- Returns 'done <1: was in the room> <1: was logged in from a device>', 'absent' where it is neither,
 -- 'moved' where another node holds the nickname than was thought (nothing done) or 'no-chat'
+--
+--   {chat}:ended:NICK  hash: joins, as many as there had been when all tokens of the nickname ended; expires
+--                      when the last of them is over
 
 local answer = answered()
 if answer then return answer end
@@ -19,8 +22,9 @@ if session then
   table.insert(events, left_event(redis.call('HGET', KEYS[8], 'nickname'), session))
   write('DEL', KEYS[8])
   write('ZREM', KEYS[7], ARGV[4])
-  write('SREM', KEYS[11], ARGV[4])
+  write('SREM', KEYS[12], ARGV[4])
 end
+end_tokens(KEYS[11])
 write('DEL', KEYS[9])
 write('ZREM', KEYS[10], ARGV[4])
 return carried_out('done ' .. (session and 1 or 0) .. ' ' .. is_logged_in, events)

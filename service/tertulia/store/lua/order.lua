@@ -21,6 +21,12 @@ local function answered()
   return nil
 end
 
+-- Let no token of a nickname that was given until now resume a session.
+local function end_tokens(ended)
+  write('HSET', ended, 'joins', redis.call('HGET', KEYS[1], 'joins') or 0)
+  write('PEXPIRE', ended, 3600000)  -- as long as a token is known
+end
+
 -- Tell everybody of the order and of the events that came of it, and write it down. The log is trimmed by
 -- nodes alone, who know how long it is to be.
 local function carried_out(answer, events)

@@ -25,6 +25,12 @@ local function write(...)
   elseif begun then
     local reply = redis.pcall(...)
     if type(reply) ~= 'table' or not reply.err then return reply end
+    -- In Redis' words up to 7.0, and since. Anything else is a defect, or a key into which somebody put something
+    -- else: it is not written down, for it would hold up the chat for ever.
+    if not string.find(reply.err, "The user executing the script can't", 1, true)
+      and not string.find(reply.err, 'ACL failure in script', 1, true) then
+      error(reply.err)
+    end
     rest, refusal = { { ... } }, reply.err
     return nil
   end

@@ -42,7 +42,7 @@ def byte_by_byte(entering: Entering, data: bytes) -> bytes:
 
 GREETINGS = {
     "chatte": (b"0 Hello, nickname please.\n200 Welcome to the chatte.\n", b"ana\n"),
-    "protocollo": (b"Utenti collegati: bob, carl\n", b"ana\n"),
+    "protocollo": (b"Utenti collegati: bob, carl\n", b"ana\nnull\n\n"),
     "browser": (UPGRADED + frame(b"", Opcode.PING) + frame(b'{"type":"welcome"}'), b""),
     "irc": (
         b"PING :123\r\n:s NOTICE * :hi\r\n:s 001 ana :hi\r\n:s 422 ana :No MOTD\r\n"

@@ -11,7 +11,9 @@ class _Entering(LineEntering):
     def line(self, line: bytes) -> bytes:
         if line.startswith(b"Utenti collegati:"):
             self.entered = True
-            return b""
+            return (
+                b"null\n\n"  # as the old client: until then a classic listener holds back the rest
+            )
         return self.refuse(line)
 
 
