@@ -105,8 +105,8 @@ class Traces:
     async def forget_tokens(self) -> int:
         """Let nobody resume as him; return how many could."""
         names = await self.tokens()
-        if names:
-            await self._link.call("UNLINK", *names)
+        # With them goes what says that earlier ones are over: none is left.
+        await self._link.call("UNLINK", self._keys.ended(self._key), *names)
         return len(names)
 
     async def redact(self) -> int:
