@@ -46,12 +46,16 @@ $(CREATED):
 	fi
 	@touch $@
 
-$(RUNNABLE): $(CREATED) pyproject.toml requirements.lock
-	$(PIP) install --quiet --constraint requirements.lock --editable '.[embedded]'
+# What is installed has the versions and the hashes of a lock file; the project itself asks for nothing more.
+LOCKED := $(PIP) install --quiet --require-hashes --requirement
+
+$(RUNNABLE): $(CREATED) pyproject.toml requirements-embedded.lock
+	$(LOCKED) requirements-embedded.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(TESTABLE): $(RUNNABLE) requirements.lock
-	$(PIP) install --quiet --requirement requirements.lock
+$(TESTABLE): $(RUNNABLE) requirements-dev.lock
+	$(LOCKED) requirements-dev.lock
 	@touch $@
 
 run: $(RUNNABLE)
@@ -90,14 +94,21 @@ format: $(TESTABLE)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# In an environment of its own, so that nothing is pinned but what is asked for in pyproject.toml.
+# In an environment of its own, so that nothing is pinned but what is asked for in pyproject.toml. A node's lock, that
+# of one with a Redis of its own, and that of the tests and all extras have the same versions.
+COMPILE := build/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --no-annotate --no-header \
+    --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip
 	build/lock/bin/python -m pip install --quiet '.[embedded]' --group dev --group bench
-	build/lock/bin/python -m pip freeze --exclude tertulia > build/requirements.lock
-	mv build/requirements.lock requirements.lock
+	build/lock/bin/python -m pip freeze --exclude tertulia > build/lock/all.in
+	echo 'setuptools>=77' > build/lock/build.in
+	build/lock/bin/python -m pip install --quiet pip-tools
+	$(COMPILE) build/lock/all.in build/lock/build.in -o requirements-dev.lock
+	$(COMPILE) -c build/lock/all.in pyproject.toml build/lock/build.in -o requirements.lock
+	$(COMPILE) -c build/lock/all.in --extra embedded pyproject.toml build/lock/build.in -o requirements-embedded.lock
 	rm -rf build/lock
 
 clean:

