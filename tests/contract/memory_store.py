@@ -179,8 +179,9 @@ class MemoryChat:
         holder = self._holders.get(op.key)
         if isinstance(op, Join):
             return self._join(op, node, holder, events)
-        if isinstance(op, Leave) and op.token in self._tokens:
-            if self._tokens[op.token].session == op.session:
+        if isinstance(op, Leave):
+            known = self._tokens.get(op.token)
+            if known is not None and known.session == op.session:
                 del self._tokens[op.token]
         if holder is None or holder.member.session != op.session:
             return Outcome.GONE
@@ -233,7 +234,9 @@ class MemoryChat:
         return Outcome.DONE
 
     def _proves(self, known: _Remembered, key: str) -> bool:
-        return bool(known.session) and known.key == key and known.proof == self.passwords.get(key, "")
+        return (
+            bool(known.session) and known.key == key and known.proof == self.passwords.get(key, "")
+        )
 
     def _note_done(self, token: str, tag: int) -> None:
         if token:

@@ -30,7 +30,8 @@ HARMLESS = {
     "order:ID",
     "ended:andy",
     "token:HASH",
-    "failures:ADDRESS",
+    "failures:NETWORK",
+    "failures:NETWORK:andy",
     "unfinished",
 }
 """Who is in the room goes on as if nothing had been lost."""
