@@ -295,7 +295,7 @@ class LimitSettings(_Section):
     logins_waiting: Count = Field(
         default=400,
         description="Passwords that may wait to be verified before the next one's connection is "
-        "closed, half of them from one address: each takes a core for about 0.2 s, and nobody should "
+        "closed, half of them from one network: each takes a core for about 0.2 s, and nobody should "
         "wait for long.",
     )
     long_lines: Count = Field(

@@ -179,12 +179,10 @@ class MemoryChat:
         holder = self._holders.get(op.key)
         if isinstance(op, Join):
             return self._join(op, node, holder, events)
-        if (
-            isinstance(op, Leave)
-            and op.token in self._tokens
-            and self._tokens[op.token].session == op.session
-        ):
-            del self._tokens[op.token]
+        if isinstance(op, Leave):
+            known = self._tokens.get(op.token)
+            if known is not None and known.session == op.session:
+                del self._tokens[op.token]
         if holder is None or holder.member.session != op.session:
             return Outcome.GONE
         match op:

@@ -32,7 +32,8 @@ HARMLESS = {
     "replaced",
     "rewritten",
     "token:HASH",
-    "failures:ADDRESS",
+    "failures:NETWORK",
+    "failures:NETWORK:andy",
     "unfinished",
 }
 """Who is in the room goes on as if nothing had been lost."""

@@ -239,8 +239,8 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         fill,
         order(
             scripts.EXPEL,
-            *(KEYS.order, nick("ann"), KEYS.device("ann"), KEYS.devices, KEYS.ended("ann")),
-            KEYS.nicks(NODE),
+            *(KEYS.order, nick("ann"), KEYS.device("ann"), KEYS.devices),
+            *(KEYS.ended("ann"), KEYS.nicks(NODE)),
             args=["ann", NODE],
         ),
     ),
@@ -248,8 +248,9 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         fill,
         order(
             scripts.BAN,
-            *(KEYS.bans, KEYS.ban_ends, KEYS.devices, KEYS.device("dan"), KEYS.device("eve")),
-            args=["account:dan", "{}", 0, "dan", "", "eve", "192.0.2.1"],
+            *(KEYS.bans, KEYS.ban_ends, KEYS.devices, KEYS.ended("dan")),
+            *(KEYS.device("dan"), KEYS.device("eve")),
+            args=["account:dan", "{}", 0, 1, "dan", "", "eve", "192.0.2.1"],
         ),
     ),
     "UNBAN": (fill, order(scripts.UNBAN, KEYS.bans, KEYS.ban_ends, args=["account:eve"])),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from tertulia.chat.accounts import Login, Passwords, Pending
+from tertulia.chat.guessing import Failures
 
 
 class NoAccounts:
@@ -26,11 +27,14 @@ class NoAccounts:
     async def is_in_room(self, key: str) -> bool:
         return False
 
-    async def failures(self, address: str) -> int:
-        return 0
+    async def failures(self, key: str, network: str) -> tuple[Failures, float]:
+        return Failures(), 0.0
 
-    async def note_failure(self, address: str) -> None:
+    async def note_failure(self, key: str, network: str) -> None:
         """Nobody counts."""
+
+    async def forgive(self, key: str, network: str) -> None:
+        """Nobody counted."""
 
 
 class KnownPasswords(Passwords):

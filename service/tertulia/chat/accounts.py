@@ -8,7 +8,9 @@ from typing import Protocol
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from tertulia.chat.guessing import Failures, delay
 from tertulia.chat.hashing import Hashing
+from tertulia.domain.networks import network_of
 
 _NOBODY = (
     "$argon2id$v=19$m=65536,t=3,p=4$igm7Y+Kn4+xl+QCZzA71FQ$qSDy"
@@ -70,17 +72,17 @@ class Accounts(Protocol):
         """Say whether somebody in the room holds this nickname."""
         ...
 
-    async def failures(self, address: str) -> int:
-        """Return how many wrong passwords came from an address in the last minute."""
+    async def failures(self, key: str, network: str) -> tuple[Failures, float]:
+        """Return the wrong passwords for an account from a network, and the store's time, in seconds."""
         ...
 
-    async def note_failure(self, address: str) -> None:
+    async def note_failure(self, key: str, network: str) -> None:
         """Count a wrong password."""
         ...
 
-
-MOST_FAILURES = 5
-"""Wrong passwords a minute from one address; more are not even looked at for a minute."""
+    async def forgive(self, key: str, network: str) -> None:
+        """Forget the wrong passwords for an account from a network, which had the right one."""
+        ...
 
 
 def _always() -> bool:
@@ -100,35 +102,38 @@ class Passwords:
 
     async def hash(self, password: str, address: str) -> str:
         """Return what is stored in a password's place."""
-        async with self._hashing.turn(address):
+        async with self._hashing.turn(network_of(address)):
             return await self._hashing.work(self._hasher.hash, password)
 
     async def is_known(self, key: str, address: str, wanted: Callable[[], bool] = _always) -> bool:
         """Say whether there is such an account; it takes as long to say no as to refuse a password."""
         if await self._accounts.password_hash(key) is not None:
             return True
-        await self._try(None, "", address, wanted)
+        await self._try(key, None, "", network_of(address), wanted)
         return False
 
     async def prove(
         self, key: str, password: str, address: str, wanted: Callable[[], bool] = _always
     ) -> bool:
-        """Say whether a password is an account's. Five failures a minute: no, whatever it is."""
+        """Say whether a password is an account's. After five wrong ones: no, for a while, whatever it is."""
         stored = await self._accounts.password_hash(key)
-        return await self._try(stored, password, address, wanted)
+        return await self._try(key, stored, password, network_of(address), wanted)
 
     async def _try(
-        self, stored: str | None, password: str, address: str, wanted: Callable[[], bool]
+        self, key: str, stored: str | None, password: str, network: str, wanted: Callable[[], bool]
     ) -> bool:
-        if await self._accounts.failures(address) >= MOST_FAILURES:
+        if delay(*await self._accounts.failures(key, network)):
             return False
-        async with self._hashing.turn(address):
+        async with self._hashing.turn(network):
             # Whoever tries many at once has more failures by now than when it began to wait.
-            if not wanted() or await self._accounts.failures(address) >= MOST_FAILURES:
+            failures, now = await self._accounts.failures(key, network)
+            if not wanted() or delay(failures, now):
                 return False
             if await self._hashing.work(self._verify, stored or _NOBODY, password) and stored:
+                if failures.of_account:
+                    await self._accounts.forgive(key, network)
                 return True
-            await self._accounts.note_failure(address)
+            await self._accounts.note_failure(key, network)
         return False
 
     def _verify(self, stored: str, password: str) -> bool:

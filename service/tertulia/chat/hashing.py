@@ -1,9 +1,9 @@
-"""Where passwords are hashed: beside the event loop, a few at a time, whoever waits longest first."""
+"""Where passwords are hashed: beside the event loop, a few at a time, one network after the other."""
 
 import asyncio
 import os
 import threading
-from collections import Counter
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -32,31 +32,63 @@ class Hashing:
         self.workers = max(1, (os.cpu_count() or 1) // _LANES)
         """How many are hashed at once."""
         self._threads = ThreadPoolExecutor(self.workers, "passwords", _give_way)
-        self._free = asyncio.Semaphore(self.workers)
+        self._free = self.workers
         self._most_waiting = most_waiting
-        self._waiting: Counter[str] = Counter()
-        metrics.passwords_waiting.set_function(self._waiting.total)
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        # By network: the one whose turn it is comes first, and of it, who waits longest.
+        metrics.passwords_waiting.set_function(lambda: self._total)
 
     @asynccontextmanager
-    async def turn(self, address: str) -> AsyncIterator[None]:
+    async def turn(self, network: str) -> AsyncIterator[None]:
         """Wait for a turn, which is over with the context. Raises Busy.
 
-        Half of those who wait may be from one address, so that nobody shuts out all others.
+        Networks take turns, so that many from one hold up each other. Half of those who wait may be from
+        one; and where no more may wait, who came last from the network with most gives way to one with less.
         """
-        most = self._most_waiting
-        if self._waiting.total() >= most or self._waiting[address] >= (most + 1) // 2:
-            raise Busy
-        self._waiting[address] += 1
-        try:
-            await self._free.acquire()  # it wakes those first that wait longest
-        finally:
-            self._waiting[address] -= 1
-            if not self._waiting[address]:
-                del self._waiting[address]
+        if self._free:
+            self._free -= 1
+        else:
+            await self._wait(network)
         try:
             yield
         finally:
-            self._free.release()
+            self._pass_on()
+
+    async def _wait(self, network: str) -> None:
+        most, mine = self._most_waiting, len(self._waiting.get(network, ()))
+        if mine >= (most + 1) // 2:
+            raise Busy
+        if self._total >= most:
+            largest = max(self._waiting.values(), key=len)
+            if len(largest) <= mine + 1:
+                raise Busy
+            largest.pop().set_exception(Busy())
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(network, deque()).append(called)
+        try:
+            await called
+        except asyncio.CancelledError:
+            if called.done() and not called.cancelled():
+                self._pass_on()  # its turn had just come
+            else:
+                self._waiting[network].remove(called)
+                if not self._waiting[network]:
+                    del self._waiting[network]
+            raise
+
+    @property
+    def _total(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def _pass_on(self) -> None:
+        """Give a turn that is over to the next, and his network the last place."""
+        if not self._waiting:
+            self._free += 1
+            return
+        network, queue = self._waiting.popitem(last=False)
+        queue.popleft().set_result(None)
+        if queue:
+            self._waiting[network] = queue
 
     async def work(self, function: Callable[..., _T], *args: object) -> _T:
         """Run a function beside the event loop. Only for whoever has the turn."""

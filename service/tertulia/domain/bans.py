@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+from tertulia.domain.networks import parsed
 from tertulia.domain.nicknames import fold, is_well_formed
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
@@ -87,16 +87,6 @@ def _plain(network: Network) -> Network:
     return network
 
 
-def _parsed(address: str) -> Address | None:
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])  # without the interface
-    except ValueError:
-        return None  # a Unix socket has none
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        return parsed.ipv4_mapped
-    return parsed
-
-
 class Bans:
     """The bans of a chat, and whom they cover. Those that have ended cover nobody, and are dropped."""
 
@@ -159,12 +149,12 @@ class Bans:
         return ban
 
     def _of_address(self, address: str, now: float) -> Ban | None:
-        parsed = _parsed(address) if self._networks else None
-        if parsed is None:
+        place = parsed(address) if self._networks else None
+        if place is None:
             return None
         for (version, length), networks in list(self._networks.items()):
-            if version == parsed.version:
-                ban = networks.get(int(parsed) >> (parsed.max_prefixlen - length))
+            if version == place.version:
+                ban = networks.get(int(place) >> (place.max_prefixlen - length))
                 if ban is not None and self._current(ban.name, now) is not None:
                     return ban
         return None

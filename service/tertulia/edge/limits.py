@@ -3,16 +3,14 @@
 Sans-IO: the time is an argument, in seconds of a monotonic clock.
 """
 
-import ipaddress
 from typing import Final
 
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.networks import network_of
 
 _NEVER: Final = float("-inf")
 _ROUNDING: Final = 1e-6
 """Seconds. A timer that comes this much early is on time, so rounding never arms it twice."""
-_IPV6_NETWORK: Final = 64
-"""Bits. One household or machine has a whole network of this size to connect from."""
 
 
 class TokenBucket:
@@ -96,13 +94,13 @@ class ConnectionCounts:
         self.total = total
         """How many may be open."""
         self._per_address = per_address
-        self._by_network: dict[int | str, int] = {}
+        self._by_network: dict[str, int] = {}
         self.open = 0
         """How many connections are open."""
 
     def admit(self, address: str) -> Disconnect | None:
         """Count a connection and return None, or return why it can't be had (and count nothing)."""
-        network = _network(address)
+        network = network_of(address)
         of_network = self._by_network.get(network, 0)
         if of_network >= self._per_address:
             return Disconnect.TOO_MANY_FROM_ADDRESS
@@ -124,23 +122,10 @@ class ConnectionCounts:
 
     def release(self, address: str) -> None:
         """Forget a connection that was admitted. Raises KeyError where there is none."""
-        network = _network(address)
+        network = network_of(address)
         of_network = self._by_network[network]
         if of_network == 1:
             del self._by_network[network]
         else:
             self._by_network[network] = of_network - 1
         self.open -= 1
-
-
-def _network(address: str) -> int | str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address  # a Unix socket has none
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return int(parsed)
-    if parsed.ipv4_mapped is not None:
-        return int(parsed.ipv4_mapped)
-    # Above all IPv4 numbers, also for ::1.
-    return int(parsed) >> (128 - _IPV6_NETWORK) | 1 << _IPV6_NETWORK

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tertulia.chat.accounts import Login, Pending
+from tertulia.chat.guessing import REMEMBERED, Failures
 from tertulia.store.backoff import Backoff
 from tertulia.store.connection import Argument
 from tertulia.store.errors import StoreAway
@@ -68,13 +69,28 @@ class StoredAccounts:
         )
         return held is not None and held == (sitting or b"0")
 
-    async def failures(self, address: str) -> int:
-        (count,) = await self._ask(("GET", self._keys.failures(address)))
-        return int(count or 0)
+    async def failures(self, key: str, network: str) -> tuple[Failures, float]:
+        (count, at), of_network, (seconds, fraction) = await self._ask(
+            ("HMGET", self._keys.guesses(network, key), "count", "at"),
+            ("GET", self._keys.failures(network)),
+            ("TIME",),
+        )
+        failures = Failures(int(count or 0), int(at or 0) / 1000, int(of_network or 0))
+        return failures, int(seconds) + int(fraction) / 1e6
 
-    async def note_failure(self, address: str) -> None:
-        name = self._keys.failures(address)
-        await self._ask(("INCR", name), ("PEXPIRE", name, _FAILURES_MS))
+    async def note_failure(self, key: str, network: str) -> None:
+        of_network, guesses = self._keys.failures(network), self._keys.guesses(network, key)
+        ((seconds, _),) = await self._ask(("TIME",))
+        await self._ask(
+            ("INCR", of_network),
+            ("PEXPIRE", of_network, _FAILURES_MS),
+            ("HINCRBY", guesses, "count", 1),
+            ("HSET", guesses, "at", int(seconds) * 1000),
+            ("PEXPIRE", guesses, round(REMEMBERED * 1000)),
+        )
+
+    async def forgive(self, key: str, network: str) -> None:
+        await self._ask(("DEL", self._keys.guesses(network, key)))
 
     async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
         backoff = Backoff()

@@ -76,9 +76,13 @@ class Keys:
         """Return the set of the devices that wait on a connection to a node."""
         return f"{self._tag}node:{node}:waiting"
 
-    def failures(self, address: str) -> str:
-        """Return the count of wrong passwords from an address; it expires."""
-        return f"{self._tag}failures:{address}"
+    def failures(self, network: str) -> str:
+        """Return the count of wrong passwords from a network; it expires."""
+        return f"{self._tag}failures:{network}"
+
+    def guesses(self, network: str, key: str) -> str:
+        """Return the hash of wrong passwords for an account from a network; it expires."""
+        return f"{self._tag}failures:{network}:{key}"
 
     def token(self, key: str) -> str:
         """Return the hash of what is remembered of a client that can resume; it expires."""

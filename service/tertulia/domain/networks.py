@@ -1,0 +1,33 @@
+"""Where clients come from: an address as it is meant, and the network that counts as one client."""
+
+import ipaddress
+from typing import Final
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_IPV6_NETWORK: Final = 64
+"""Bits. One household or machine has a whole network of this size to connect from."""
+
+
+def parsed(address: str) -> Address | None:
+    """Read a socket's address: without its interface, and an IPv4 one out of IPv6 clothes.
+
+    None for what is no address, as of a Unix socket.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        return found.ipv4_mapped
+    return found
+
+
+def network_of(address: str) -> str:
+    """Return the network of a client: its IPv4 address, or the first 64 bits of its IPv6 address."""
+    found = parsed(address)
+    if found is None:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(ipaddress.IPv6Network((int(found), _IPV6_NETWORK), strict=False))
