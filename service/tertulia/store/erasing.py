@@ -70,7 +70,7 @@ class Traces:
         return [
             name
             async for name in self._scan(self._keys.token("*"))
-            if fold((await self._link.call("HGET", name, "nickname") or b"").decode()) == self._key
+            if (await self._link.call("HGET", name, "key") or b"").decode() == self._key
         ]
 
     async def received(self) -> list[Record]:

@@ -3,8 +3,9 @@
 --   {chat}:account:NICK  hash: nickname as shown, hash (argon2id), since
 --   {chat}:device:NICK   hash: nickname, address, port, onchat (a nickname, folded). Who that is may dial
 --                        it while a connection waits for him (node, session), and once when it has asked
---                        him in (asks). live: a name that all have who were brought into one live chat.
---                        Expires some time after the last use
+--                        him in (asks). summoned: a node that has yet to tell it that he came. live: a
+--                        name that all have who were brought into one live chat. Expires some time after the
+--                        last use
 --   {chat}:devices       zset: who is logged in → until when, milliseconds
 --   {chat}:pending:NICK  stream: messages that wait; f sender as shown, x text
 --   {chat}:counts:NICK   hash: sender, folded → how many of them; '' → bytes in all; and ':' before the
@@ -64,7 +65,7 @@ local function log_in(device, devices, key, nickname, address, port, now)
 end
 
 local function leave(device)
-  write('HDEL', device, 'onchat', 'node', 'session', 'asks', 'live')
+  write('HDEL', device, 'onchat', 'node', 'session', 'summoned', 'asks', 'live')
 end
 
 -- Note that one device comes into the live chat of another.
@@ -98,6 +99,7 @@ local function summon(device, me, port, post)
   if waiting[1] ~= me or not waiting[2] then return false end
   post(waiting[2], waiting[3], '{"t":"summoned","p":' .. port .. '}')
   write('HDEL', device, 'node', 'session')
+  write('HSET', device, 'summoned', waiting[2])  -- until it is told: that node may die first
   return true
 end
 
@@ -160,7 +162,7 @@ local function device_op(op, at, now, sitting, bounds, post)
     write('ZREM', devices, me)
     return 'd'
   elseif op == 'j' then
-    write('HDEL', device, 'node', 'session')
+    write('HDEL', device, 'node', 'session', 'summoned')
     write('HSET', device, 'onchat', ARGV[at + 5], 'asks', '1')
     if summon(key(6), me, redis.call('HGET', device, 'port'), post) then
       bring_together(key(6), device, me, now)

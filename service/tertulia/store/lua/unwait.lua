@@ -5,8 +5,9 @@
 -- Returns how many are left
 
 for index = 2, #KEYS do
-  if redis.call('HGET', KEYS[index], 'node') == ARGV[1] then
-    write('HDEL', KEYS[index], 'onchat', 'node', 'session')
+  local was = redis.call('HMGET', KEYS[index], 'node', 'summoned')
+  if was[1] == ARGV[1] or was[2] == ARGV[1] then
+    write('HDEL', KEYS[index], 'onchat', 'node', 'session', 'summoned')
   end
   write('SREM', KEYS[1], ARGV[index])
 end
