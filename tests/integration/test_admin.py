@@ -172,7 +172,7 @@ async def test_a_chat_that_is_not_there(house: House) -> None:
 async def test_the_log(house: House) -> None:
     anna = await house.enter(ChatteClient, "anna")
     bruno = await house.enter(BrowserClient, "bruno", node=1)
-    evil = "\x1b[31mred\x07 \u202eback"
+    evil = "\x1b[31mred\x07 \u202e\u200fback"
     anna.send(f"100 {evil}\n".encode())
     await anna.expect_line("101 Message sent.")
     bruno.close()
@@ -184,10 +184,10 @@ async def test_the_log(house: House) -> None:
         ("said", "anna", "node-1", None),
         ("left", "bruno", "node-2", None),
     ]
-    assert found[2]["text"] == "[31mred \u202eback"  # controls are removed as it comes in
+    assert found[2]["text"] == "[31mred \u200fback"  # controls are removed as it comes in
     assert [it["offset"] for it in found] == sorted(it["offset"] for it in found)
     shown = (await house.admin.apart("log", "-n", "4")).out.splitlines()
-    assert shown[2].endswith("anna: [31mred \\u202eback")
+    assert shown[2].endswith("anna: [31mred \\u200fback")
     assert "\x1b" not in "".join(shown)
     assert (await house.admin("log", "-n", "0")).out == ""
     since = (await house.admin("log", "--since", "10m", "--json")).lines()
@@ -231,7 +231,7 @@ async def test_pending(house: House) -> None:
     device = house.nodes[0].port("device")
     for name in ("ada", "bob"):
         await sign_up(device, name)
-    await leave_messages(device, "ada", "bob", "one", "two \u202e")
+    await leave_messages(device, "ada", "bob", "one", "two \u202e\u200f")
     found = await house.admin.json("pending", "BOB")
     assert found["messages"] == 2
     (sender,) = found["senders"]
@@ -243,9 +243,9 @@ async def test_pending(house: House) -> None:
     assert "one" not in plain.out
     shown = await house.admin("pending", "bob", "--contents", "--as", "carla")
     assert "ada: one" in shown.out
-    assert "two \\u202e" in shown.out
+    assert "two \\u200f" in shown.out
     texts = (await house.admin.json("pending", "bob", "--contents"))["senders"][0]["texts"]
-    assert [it["text"] for it in texts] == ["one", "two \u202e"]
+    assert [it["text"] for it in texts] == ["one", "two \u200f"]
     looked = [it for it in await house.admin.json("audit") if it["action"] == "read-pending"]
     assert [looked[0][what] for what in ("by", "subject")] == ["carla", "bob"]
     assert (await house.admin("pending", "ada")).out == "nothing waits\n"

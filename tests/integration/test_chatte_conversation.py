@@ -270,7 +270,7 @@ async def test_a_public_message_reaches_everybody_the_sender_first_its_copy_then
 
 TEXTS = (
     *("", " ", "  two before and after  ", "a\ttab", "100 100", "102 ana x"),
-    *("€ ñ 漢字 🎉", "'\"\\{}%s", "{main}:log", "\u2028", "a" * 4000),
+    *("€ ñ 漢字 🎉", "'\"\\{}%s", "{main}:log", "\ufeff", "a" * 4000),
 )
 
 
@@ -404,6 +404,8 @@ async def test_bytes_that_are_not_utf8_are_read_as_windows_1252(room: Room) -> N
 CONTROLS = (
     (b"a\x00b", "ab"),
     (b"\x1b[31mred\x1b[0m", "[31mred[0m"),
+    ("a\x85b\u2028c\u2029d\u202ee\u2066f\u2069".encode(), "abcdef"),
+    (("e" + "\u0301" * 500).encode(), "e" + "\u0301" * 6),
     (b"bell\x07 and\x08 tab\t", "bell and tab\t"),
     (b"bare\rcr", "barecr"),
     (b"del\x7f", "del"),
