@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.chatte_client import ChatteClient
 from harness.device_chat import Chat, Cluster, both_framings, running_cluster
 from harness.device_client import (
     BINARY,
@@ -220,3 +221,27 @@ async def test_a_message_longer_than_any_answer_comes_in_pieces_and_in_its_place
         key for kind in ("counts", "pending") for key in redis_server.control.keys(f"*:{kind}:*")
     ]
     assert left == [], "nothing of its pieces, either"
+
+
+async def test_who_was_shown_a_piece_and_enters_the_room_reads_the_rest_there(
+    node_factory: NodeFactory,
+) -> None:
+    classic = launch(node_factory, [LISTENER | {"wording": "classic"}])
+    room = launch(node_factory, [LISTENER | {"dialect": "chatte"}])
+    for node in (classic, room):
+        await node.ready()
+    port = classic.port("device")
+    for name in ("anna", "bruno"):
+        await sign_up(port, name)
+    long = "x" * 150 + "è" * 50 + "y" * 20
+    await leave_messages(port, "bruno", "anna", long, "dopo")
+    first = long[:174]
+    assert await shown(port, BINARY, "anna", "bruno") == BINARY.write(f"{first}\n")
+    anna = await ChatteClient.connect(room.port("chatte"))
+    anna.send(b"anna:s3cret\n")
+    try:
+        await anna.expect_line(f"102 bruno {long[174:]}")
+        await anna.expect_line("102 bruno dopo")
+    finally:
+        anna.close()
+    assert await hanging(port, "anna") == []

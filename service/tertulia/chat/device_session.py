@@ -4,7 +4,8 @@ import asyncio
 from typing import Protocol
 
 from tertulia.chat.session import Outbox
-from tertulia.dialects.device import MAX_STRING, DeviceReader
+from tertulia.dialects.device import DeviceReader
+from tertulia.dialects.device_framing import MAX_STRING
 from tertulia.domain.disconnects import Disconnect
 
 Shown = tuple[str, str, tuple[str, ...]]

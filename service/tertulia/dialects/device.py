@@ -7,17 +7,21 @@ service, what is told. ``OPERATIONS`` is the table of all.
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
 from itertools import accumulate
 from typing import Any, Final
 
-from tertulia.dialects.lines import Lines, TooLong
+from tertulia.dialects.device_framing import (
+    MAX_STRING,
+    MESSAGES,
+    SHOW,
+    Binary,
+    Malformed,
+    Need,
+    Text,
+)
 from tertulia.domain import requests
 from tertulia.domain.requests import MAX_PORT, MIN_PORT, Request
-from tertulia.domain.text import decode
 
-MAX_STRING: Final = 65_535
-"""Bytes in a string: what its length can say."""
 MIN_PASSWORD: Final = 3
 MAX_PASSWORD: Final = 72
 MAX_MESSAGE: Final = MAX_STRING - 1
@@ -25,29 +29,6 @@ MAX_MESSAGE: Final = MAX_STRING - 1
 QUIT: Final = "\\q"
 NOBODY_ONLINE: Final = "nessun utente online"
 NOTHING: Final = "null"
-_SHOW: Final = 200
-
-
-class Need(Enum):
-    """What a dialogue waits for."""
-
-    INTEGER = auto()
-    STRING = auto()
-    FIRST_MESSAGE = auto()
-    """A message; but first of all a device asks, in binary framing, for operation 200."""
-    MESSAGE = auto()
-    """A string; or, in binary framing, the integer of operation 200."""
-    SHOW = auto()
-    """In binary framing, the integer of operation 200; the device may as well close."""
-    DONE = auto()
-    """Nothing: the device may close, and else the service does."""
-    END = auto()
-    """Nothing: the device is to close the connection."""
-    ROOM = auto()
-    """No word of the device: how many bytes an answer may have that consists of lines or names."""
-
-
-_MESSAGES: Final = (Need.FIRST_MESSAGE, Need.MESSAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +108,7 @@ def _chat() -> Dialogue:
     if answer is None:
         return
     yield Tell(answer)
-    if answer >= MIN_PORT and (yield Need.SHOW) == _SHOW and (yield from _show()):
+    if answer >= MIN_PORT and (yield Need.SHOW) == SHOW and (yield from _show()):
         yield Need.DONE
     if answer != 1:
         return
@@ -136,7 +117,7 @@ def _chat() -> Dialogue:
     while True:
         message = yield need
         need = Need.MESSAGE
-        if message == _SHOW:
+        if message == SHOW:
             if not (yield from _show()):
                 return
         elif message == QUIT:
@@ -216,7 +197,7 @@ OPERATIONS: Final[dict[int, Callable[[], Dialogue]]] = {
     20: _add,
     30: _leave,
     100: _hanging,
-    _SHOW: _show_alone,
+    SHOW: _show_alone,
 }
 
 
@@ -231,10 +212,6 @@ def beginning(text: str, room: int) -> str:
     return text.encode()[:room].decode(errors="ignore") or text[:1]
 
 
-def _lines(texts: Sequence[str]) -> str:
-    return "".join(f"{text}\n" for text in texts)
-
-
 def _ok(good: object) -> Tell:
     return Tell(0 if good else 1)
 
@@ -247,71 +224,6 @@ def _date(moment: datetime) -> str:
     return moment.strftime("%d-%m-%Y %H:%M:%S")
 
 
-class _Malformed(Exception):
-    """What came is neither an integer nor a string where one was due."""
-
-
-class _Binary:
-    """Integers of four bytes; strings with their length before them, in two bytes and two zeros."""
-
-    def __init__(self) -> None:
-        self._buffer = b""
-
-    @property
-    def buffered(self) -> int:
-        return len(self._buffer)
-
-    def feed(self, data: bytes) -> None:
-        self._buffer += data
-
-    def read(self, need: Need) -> int | str | None:
-        head = self._buffer[:4]
-        if len(head) < 4:
-            return None
-        may_show = need in (*_MESSAGES, Need.SHOW)
-        if need is Need.INTEGER or (may_show and head == _SHOW.to_bytes(4, "big")):
-            self._buffer = self._buffer[4:]
-            return int.from_bytes(head, "big")
-        if need is Need.SHOW or head[2:] != b"\0\0":
-            raise _Malformed
-        end = 4 + int.from_bytes(head[:2], "big")
-        if len(self._buffer) < end:
-            return None
-        raw, self._buffer = self._buffer[4:end], self._buffer[end:]
-        return decode(raw)
-
-    def write(self, value: int | str | Sequence[str]) -> bytes:
-        if isinstance(value, int):
-            return value.to_bytes(4, "big")
-        raw = (value if isinstance(value, str) else _lines(value)).encode()
-        return len(raw).to_bytes(2, "big") + b"\0\0" + raw
-
-
-class _Text(Lines):
-    """Integers and strings as lines, for people and scripts."""
-
-    def read(self, need: Need) -> int | str | None:
-        if need is Need.SHOW:
-            raise _Malformed  # there is no such step in text
-        try:
-            line = self.next_line()
-        except TooLong:
-            raise _Malformed from None
-        if line is None:
-            return None
-        if need is not Need.INTEGER:
-            return decode(line)
-        if not line.isdigit() or len(line) > 10:
-            raise _Malformed
-        return int(line)
-
-    def write(self, value: int | str | Sequence[str]) -> bytes:
-        if isinstance(value, int | str):
-            return f"{value}\n".encode()
-        # An empty line ends it, so a message that is empty has a space, and one of spaces one more.
-        return f"{_lines([f'{it} ' if not it.strip(' ') else it for it in value])}\n".encode()
-
-
 class DeviceReader:
     """One connection: fed bytes, and asked what to tell the device and what to ask the service."""
 
@@ -320,7 +232,7 @@ class DeviceReader:
     def __init__(self, answer_bytes: int = 0) -> None:
         """``answer_bytes``: the most that an answer of lines or names may have; 0: what a string holds."""
         self._room = answer_bytes or MAX_STRING
-        self._framing: _Binary | _Text | None = None
+        self._framing: Binary | Text | None = None
         self._dialogue: Dialogue = self._begin()
         self._step: Step | None = next(self._dialogue)
         self._asked = False  # the service has not answered yet
@@ -333,7 +245,7 @@ class DeviceReader:
     @property
     def is_waiting(self) -> bool:
         """Whether the device may be silent for as long as it likes: offchat, between messages."""
-        return self._step in _MESSAGES and not self.buffered
+        return self._step in MESSAGES and not self.buffered
 
     @property
     def is_done(self) -> bool:
@@ -348,12 +260,12 @@ class DeviceReader:
     @property
     def is_about_to_ask(self) -> bool:
         """Whether the device goes on with operation 200, unless it is a person or a script."""
-        return self._step is Need.FIRST_MESSAGE and isinstance(self._framing, _Binary)
+        return self._step is Need.FIRST_MESSAGE and isinstance(self._framing, Binary)
 
     def feed(self, data: bytes) -> None:
         """Take bytes in any split. The first one says which framing the device speaks."""
         if self._framing is None and data:
-            self._framing = _Text() if data[:1].isdigit() else _Binary()
+            self._framing = Text() if data[:1].isdigit() else Binary()
         if self._framing is not None:
             self._framing.feed(data)
 
@@ -375,7 +287,7 @@ class DeviceReader:
                 return step
             try:
                 value = self._read(step)
-            except _Malformed:
+            except Malformed:
                 return self._hang_up()
             if value is None:
                 return None
@@ -410,7 +322,7 @@ class DeviceReader:
             return None
         if need in (Need.END, Need.DONE):
             if self._framing.buffered:
-                raise _Malformed
+                raise Malformed
             return None
         return self._framing.read(need)
 

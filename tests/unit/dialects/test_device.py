@@ -10,14 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.device_client import BINARY, BOTH, TEXT, Framing
-from tertulia.dialects.device import (
-    MAX_MESSAGE,
-    MAX_STRING,
-    OPERATIONS,
-    DeviceReader,
-    Hangup,
-    Reply,
-)
+from tertulia.dialects.device import MAX_MESSAGE, OPERATIONS, DeviceReader, Hangup, Reply
+from tertulia.dialects.device_framing import MAX_STRING
 from tertulia.domain import requests as ask
 from tertulia.domain.requests import MAX_PORT, MIN_PORT, Request
 
