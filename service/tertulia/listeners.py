@@ -134,7 +134,9 @@ class Listeners:
     ) -> None:
         listener = self._listener(settings, room)
         if settings.dialect == BrowserVoice.name:
-            web = websocket.WebListener(*listener, self._page, settings.origins)
+            web = websocket.WebListener(*listener, self._page, settings.origins,
+                settings.hosts, settings.certificate is not None,
+            )  # fmt: skip
             self._servers.append(await websocket.serve(web, listening, gate))
         else:
             self._servers.append(await tcp.serve(Listener(*listener), listening, gate))
