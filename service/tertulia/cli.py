@@ -1,5 +1,6 @@
 """The command ``tertulia``: parses and calls."""
 
+import ipaddress
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -182,9 +183,22 @@ def check(config: Path | None, log_format: str | None, **given: object) -> None:
             except certificates.CertificateError as error:
                 click.echo(f"tertulia: listeners[{i}]: {error}", err=True)
                 wrong = True
+        if listener.dialect == "browser" and not listener.hosts and not _is_loopback(listener.host):
+            click.echo(
+                f"tertulia: listeners[{i}] answers to any name, also one that another site points at it: "
+                "set hosts to the names by which browsers call it",
+                err=True,
+            )
     if wrong:
         sys.exit(options.MISUSED)
     click.echo(describe(settings), nl=False)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @main.command()

@@ -159,7 +159,7 @@ class Listeners:
         host, port = settings.host, bound[0].getsockname()[1]
         tls, url = settings.certificate is not None, None
         if settings.dialect == BrowserVoice.name:
-            web = websocket.WebListener(*shared, self._page, settings.origins)
+            web = websocket.WebListener(*shared, self._page, settings.origins, settings.hosts, tls)
             self._servers += [await websocket.serve(web, it, gate) for it in bound]
             url = f"{'https' if tls else 'http'}://{host_port(host, port)}/"
         else:

@@ -171,6 +171,12 @@ class ListenerSettings(_Section):
         description="`browser` only: origins of other sites whose pages may connect, like "
         "`https://example.org`; the host itself always may.",
     )
+    hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9.:-]+$")], ...] = Field(
+        default=(),
+        description="`browser` only: the names by which browsers may call this listener, in small "
+        "letters and without a port, like `chat.example.org`; none: any. Where they are set, no other "
+        "site can point its own name here and so speak in its visitor's.",
+    )
 
     certificate: Path | None = Field(
         default=None,

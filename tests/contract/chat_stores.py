@@ -97,8 +97,8 @@ class RedisStores:
         if password is None:
             self.server.control.delete(self.keys.account(nickname))
         else:
-            fields: dict[Any, Any] = {"nickname": nickname, "hash": password, "since": "1"}
-            self.server.control.hset(self.keys.account(nickname), mapping=fields)
+            fields = ("nickname", nickname, "hash", password, "since", "1")
+            self.server.control.hset(self.keys.account(nickname), items=list(fields))
 
     async def dismiss(self, action: Action, nickname: str) -> None:
         """Kick or ban a nickname, as an operator does."""

@@ -17,7 +17,7 @@ from harness.device_client import chat, leave_messages, log_in, sign_up
 from harness.load import settle
 from harness.node import Listener, Node
 
-TRANSIENT = {"{main}:node:ID:burial", "{main}:unfinished"}
+TRANSIENT = {"{main}:node:ID:burial", "{main}:unfinished", "{main}:rewritten", "{main}:replaced"}
 """Keys that are gone after seconds, or are seldom there at all."""
 BOTH = "redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[2], 2)"
 """A script as those of the nodes: what it writes is a transaction in the append-only file."""

@@ -7,11 +7,13 @@ HTTP ──GET /ws──▶ WebSocket ──▶ a session as on TCP, fed one mes
 import asyncio
 import logging
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -47,6 +49,8 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",  # a new version is seen at once; the files are few and small
 }
+_SECURE: Final = {"Strict-Transport-Security": "max-age=31536000"}
+"""A year of TLS only, for the name that was asked for; RFC 6797 lets it be said over TLS alone."""
 
 # websockets would log what clients send.
 _silent = logging.getLogger("tertulia.edge.websocket.protocol")
@@ -78,6 +82,9 @@ class WebListener(Listener):
     page: Page
     origins: tuple[str, ...]
     """Origins that may connect besides the host itself."""
+    hosts: tuple[str, ...] = ()
+    """The names, in small letters, by which a browser may call it; any, where there are none."""
+    is_tls: bool = False
 
 
 class WebSocketConnection(Connection):
@@ -165,6 +172,10 @@ class WebSocketConnection(Connection):
         """The session begins with the WebSocket, not with the connection."""
 
     def _answer(self, request: Request) -> None:
+        if not self._is_named(request.headers):
+            body = b"this is not served under that name\n"
+            self._respond(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", body)
+            return
         path = request.path.partition("?")[0]
         if path == "/ws":
             self._upgrade(request)
@@ -175,7 +186,10 @@ class WebSocketConnection(Connection):
             self._respond(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n", head=head)
         elif request.method not in ("GET", "HEAD"):
             self._respond(
-                HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"only GET\n", allow="GET, HEAD"
+                HTTPStatus.METHOD_NOT_ALLOWED,
+                "text/plain",
+                b"only GET\n",
+                more={"Allow": "GET, HEAD"},
             )
         else:
             self._respond(HTTPStatus.OK, *file, head=request.method == "HEAD")
@@ -190,6 +204,16 @@ class WebSocketConnection(Connection):
         if not self._is_allowed(request.headers):
             self._respond(HTTPStatus.FORBIDDEN, "text/plain", b"this origin may not connect\n")
             return
+        versions = request.headers.get_all("Sec-WebSocket-Version")
+        if versions and versions != ["13"]:
+            # RFC 6455, 4.2.2: say which one there is
+            self._respond(
+                HTTPStatus.UPGRADE_REQUIRED,
+                "text/plain",
+                b"only version 13\n",
+                more={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+            )
+            return
         response = self._protocol.accept(request)
         self._protocol.send_response(response)
         self._send_protocol()
@@ -198,6 +222,16 @@ class WebSocketConnection(Connection):
             return
         self._ping = self._listener.loop.call_later(PING_SECONDS, self._send_ping)
         super()._opened()
+
+    def _is_named(self, headers: Headers) -> bool:
+        """Check the name: that of another site may have been pointed here, to pass for its own host."""
+        if not self._web.hosts:
+            return True
+        hosts = headers.get_all("Host")
+        try:
+            return len(hosts) == 1 and urlsplit(f"//{hosts[0]}").hostname in self._web.hosts
+        except ValueError:
+            return False
 
     def _is_allowed(self, headers: Headers) -> bool:
         """Check the origin: a page of another site must not speak in its visitor's name."""
@@ -222,7 +256,7 @@ class WebSocketConnection(Connection):
         body: bytes,
         *,
         head: bool = False,
-        allow: str | None = None,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         headers = Headers(
             {
@@ -231,10 +265,10 @@ class WebSocketConnection(Connection):
                 "Content-Type": content_type,
                 "Content-Length": str(len(body)),
                 **_HEADERS,
+                **(_SECURE if self._web.is_tls else {}),
+                **more,
             }
         )
-        if allow is not None:
-            headers["Allow"] = allow
         response = Response(status.value, status.phrase, headers, b"" if head else body)
         self._protocol.send_response(response)
         self._send_protocol()

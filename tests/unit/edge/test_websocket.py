@@ -401,6 +401,51 @@ async def test_who_never_asks_is_closed_in_time(service: Service) -> None:
         assert await client.is_closed()
 
 
+# The name by which it is called
+
+
+@pytest.mark.parametrize("path", ["/", "/ws"])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("chat.example", None),
+        ("CHAT.example:8080", None),
+        ("evil.example:8080", 421),
+        ("chat.example.evil.example", 421),
+        ("evil.example@[", 421),
+        ("", 421),
+    ],
+)
+async def test_another_sites_name_that_was_pointed_here_is_not_served(
+    service: Service, path: str, host: str, status: int | None
+) -> None:
+    service.listener.hosts = ("chat.example",)
+    async with connected(service) as client:
+        head = [f"GET {path} HTTP/1.1", f"Host: {host}", f"Origin: http://{host}"]
+        head += [f"{name}: {value}" for name, value in UPGRADE if path == "/ws"]
+        client.send("\r\n".join([*head, "", ""]).encode())
+        answered, _, _ = await client.answer()
+        assert answered == (status or (200 if path == "/" else 101))
+
+
+async def test_a_version_that_is_not_spoken_is_told_which_one_is(service: Service) -> None:
+    async with connected(service) as client:
+        head = [(n, "12" if n == "Sec-WebSocket-Version" else v) for n, v in UPGRADE]
+        client.send(request("GET", "/ws", *head))
+        status, headers, _ = await client.answer()
+        assert status == 426
+        assert headers["sec-websocket-version"] == "13"
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+async def test_over_tls_a_browser_is_told_to_keep_to_it(service: Service, is_tls: bool) -> None:
+    service.listener.is_tls = is_tls
+    async with connected(service) as client:
+        client.send(request("GET", "/"))
+        _, headers, _ = await client.answer()
+        assert ("strict-transport-security" in headers) is is_tls
+
+
 # The origin
 
 ALLOWED = [
