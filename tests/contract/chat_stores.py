@@ -59,6 +59,8 @@ class RedisStores:
         self.nodes: list[RedisNode] = []
         self.tracer: Tracer | None = None
         """Of the nodes that are made from now on."""
+        self.is_replicated = False
+        """Whether those want a replica to have what they show."""
 
     async def node(self, name: str = "node", **settings: Any) -> RedisNode:
         """Start a node; ``settings`` are those of the cluster that differ from the quick ones."""
@@ -73,8 +75,9 @@ class RedisStores:
         metrics = Metrics(registry, dialects=[DIALECT], chats=[self.chat], version="test")
         cluster = ClusterSettings.model_validate({**QUICK, **settings})
         store = ChatStore(
-            self.chat, Access.to(proxy.url), name, cluster, metrics, tracer=self.tracer
-        )
+            self.chat, Access.to(proxy.url), name, cluster, metrics,
+            is_replicated=self.is_replicated, tracer=self.tracer,
+        )  # fmt: skip
         node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
         self.nodes.append(node)
         return node

@@ -109,9 +109,10 @@ class Chat:
             for node in self.nodes:
                 await node.does(*GET_ON, COMMIT)
             alive = {node.store.node for node in self.nodes}
-            for name, expiry in control.zrange(leases, 0, -1, withscores=True):
+            found = control.zrange(leases, 0, -1, withscores=True)
+            for name, expiry in cast(list[tuple[str, float]], found):
                 if name not in alive:
-                    lease = Lease(cast(str, name), expiry)
+                    lease = Lease(name, expiry)
                     await self.nodes[-1].does(partial(SteppedStore.bury, lease=lease))
             await self.all_follow()
 
@@ -126,7 +127,9 @@ class Chat:
             assert [member.session for member in follower.roster] == held
             assert follower.broken == []
             self._check_told(node)
-        nicks = {key for node in self.nodes for key in control.smembers(keys.nicks(node.store.node))}
+        nicks = {
+            key for node in self.nodes for key in control.smembers(keys.nicks(node.store.node))
+        }
         assert nicks == set(order)
 
     def _check_told(self, node: SteppedNode) -> None:
