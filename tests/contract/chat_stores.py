@@ -73,6 +73,8 @@ class RedisStores:
         """Whom nodes log in as that are made from now on."""
         self.tracer: Tracer | None = None
         """Of the nodes that are made from now on."""
+        self.is_replicated = False
+        """Whether those want a replica to have what they show."""
 
     async def node(self, name: str = "node", **settings: Any) -> RedisNode:
         """Start a node; ``settings`` are those of the cluster that differ from the quick ones."""
@@ -87,7 +89,10 @@ class RedisStores:
         metrics = Metrics(registry, dialects=[DIALECT], chats=[self.chat], version="test")
         cluster = ClusterSettings.model_validate({**QUICK, **settings})
         url = proxy.url.replace("//", f"//{self.user}:any@") if self.user else proxy.url
-        store = ChatStore(self.chat, Access.to(url), name, cluster, metrics, tracer=self.tracer)
+        store = ChatStore(
+            self.chat, Access.to(url), name, cluster, metrics,
+            is_replicated=self.is_replicated, tracer=self.tracer,
+        )  # fmt: skip
         node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
         self.nodes.append(node)
         return node

@@ -256,16 +256,18 @@ async def test_a_rewound_redis_does_not_bring_back_who_left(chat_stores: RedisSt
     carl.leave()
     await asyncio.gather(one.store.settle(), two.store.settle())
     await until(lambda: one.follower.nicknames == two.follower.nicknames == ["andy"], WITHIN, "it")
+    told = {node: len(node.follower.told) for node in (one, two)}
     backup.restore()
     await epoch_changed(one, two)
-    # A room has those leave whom it is seated with and does not know.
-    for node, ghost in ((one, betty), (two, carl)):
-        assert ghost.session in {m.session for m in node.follower.seatings[-1]}
-        ghost.leave()
-    await asyncio.gather(one.store.settle(), two.store.settle())
-    await until(lambda: one.follower.nicknames == two.follower.nicknames == ["andy"], WITHIN, "it")
+    keys = [chat_stores.keys.nick(guest.key) for guest in (betty, carl)]
+    await until(lambda: not chat_stores.server.control.exists(*keys), WITHIN, "them to be free")
     andy.say("alone")
     await one.store.settle()
+    await hears(two, "alone")
+    for node in (one, two):
+        assert node.follower.nicknames == ["andy"]
+        assert node.follower.told[told[node] :] == []
+    assert await who_is_there(chat_stores, one) == ["andy"]
 
 
 async def test_a_letter_of_the_new_epoch_is_not_taken_for_one_of_the_old(

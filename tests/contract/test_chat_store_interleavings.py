@@ -109,8 +109,8 @@ class Chat:
             for node in self.nodes:
                 await node.does(*GET_ON, COMMIT)
             alive = {node.store.node for node in self.nodes}
-            known = cast(list[tuple[str, float]], control.zrange(leases, 0, -1, withscores=True))
-            for name, expiry in known:
+            found = control.zrange(leases, 0, -1, withscores=True)
+            for name, expiry in cast(list[tuple[str, float]], found):
                 if name not in alive:
                     lease = Lease(name, expiry)
                     await self.nodes[-1].does(partial(SteppedStore.bury, lease=lease))
