@@ -200,8 +200,11 @@ class Audience:
 
     def with_backlog(self) -> "list[Session]":
         """Return for whom something may wait: the only ones looked at one by one."""
-        held = (session for group in self._groups.values() for session in group.held)
-        return [*self.lagging, *held]
+        found = list(self.lagging)
+        for group in self._groups.values():
+            if group.held:
+                found += group.held
+        return found
 
     def announce(self, render: Callable[[Voice], bytes]) -> None:
         """Write to everybody what is no event, as it reads in each voice."""
