@@ -162,7 +162,7 @@ def missing_kinds(found: Mapping[str, Kept]) -> list[str]:
 
 def _pattern(kind: str) -> str:
     text = re.escape(kind)
-    for word in ("andy", "ID", "HASH", "ADDRESS"):
+    for word in ("andy", "ID", "HASH", "NETWORK"):
         text = re.sub(rf"(?<=:){word}(?=:|$)", "[^:]+", text)
     return text
 
