@@ -329,7 +329,8 @@ class ClusterSettings(_Section):
     silence_seconds: Seconds = Field(
         default=3.0,
         description="Seconds without a renewal after which a node that Redis no longer sees is "
-        "taken for dead, before its lease is out.",
+        "taken for dead, before its lease is out; also one that is only cut off, with its connections "
+        "closed.",
     )
     log_age_seconds: Seconds = Field(
         default=86_400.0,

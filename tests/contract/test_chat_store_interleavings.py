@@ -321,6 +321,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "switches"), SETTINGS, ids=[setting.__name__ for setting, _ in SETTINGS]
 )

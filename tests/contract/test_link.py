@@ -35,9 +35,10 @@ async def test_a_command_is_answered(shared_redis: RedisServer) -> None:
 async def test_a_script_is_loaded_where_it_is_not_known(shared_redis: RedisServer) -> None:
     shared_redis.control.script_flush()
     link = link_to(shared_redis.url)
+    keys = [f"{{x}}:{i}" for i in range(8)]
+    args: list[str | int] = ["n", 1000, "epoch", "", 0, "", ""]
     for _ in range(2):
-        keys = [f"{{x}}:{number}" for number in range(8)]
-        reply = await link.run(REGISTER, keys, ["n", 1000, "epoch", "", 0, "", ""])
+        reply = await link.run(REGISTER, keys, args)
         assert reply[:2] == [b"ok", b"epoch"]
     assert shared_redis.control.script_exists(REGISTER.plain.sha) == [True]
     link.disconnect()
