@@ -95,9 +95,9 @@ async def test_after_a_port_the_service_closes_by_itself_sooner_or_later(
             bruno.send(200, "bruno", "anna")
         elif shows:
             await show(0, "bruno", "anna", on=bruno)
-        assert await bruno.rest() == b""
+        assert await bruno.rest(10) == b""
         took = time.monotonic() - begun
-        assert took < 1 if framing is TEXT else DONE_SECONDS - 0.5 < took < 5
+        assert (took < DONE_SECONDS - 0.5) is (framing is TEXT), took
         bruno.close_at_once()
         await here.quiet()
         shown = shows and framing is BINARY
@@ -109,7 +109,7 @@ async def test_after_a_port_anything_else_ends_the_connection(here: Chat, said: 
     await here.users("anna", "bruno")
     bruno = await given_a_port(here)
     bruno.send(said)
-    assert await bruno.rest(1.0) == b""
+    assert await bruno.rest(DONE_SECONDS - 0.5) == b""
     bruno.close_at_once()
     assert await take(here.ports[0], "bruno", "anna") == ["uno", "due"]
 
