@@ -179,6 +179,16 @@ async def somebody_left_unheard(chat: Chat) -> tuple[Programs, Callable[[], None
     return {a: GET_ON, b: GET_ON}, nothing
 
 
+async def somebody_came_unheard(chat: Chat) -> tuple[Programs, Callable[[], None]]:
+    """Others have heard of it and write it down; its own node has not."""
+    a, b = await chat.begin("andy", "betty")
+    chat.asks(b, "dora", "0" * 32)
+    await b.does(COMMIT)
+    await a.does(FOLLOW)
+    chat.lose_everything()
+    return {a: GET_ON, b: GET_ON}, nothing
+
+
 async def somebody_comes_and_goes(chat: Chat) -> tuple[Programs, Callable[[], None]]:
     a, b = await chat.begin("andy", "betty")
     chat.lose_everything()
@@ -216,6 +226,23 @@ async def an_older_state_has_who_had_the_nickname(
     await chat.all_follow()
     chat.restore(backup)
     return {a: (*GET_ON, COMMIT), b: GET_ON}, nothing
+
+
+async def an_older_state_is_from_before_a_closing(
+    chat: Chat,
+) -> tuple[Programs, Callable[[], None]]:
+    a, b = await chat.begin("andy anna", "betty")
+    backup = Backup(chat.stores.server)
+    chat.guests[0].close_chat()
+    await a.does(COMMIT)
+    await chat.all_follow()
+    chat.gone_before |= {guest.session for guest in chat.guests}
+    chat.guests.clear()
+    for node, nickname in ((b, "andy"), (a, "dora")):
+        await chat.enters(node, nickname)
+    await chat.all_follow()
+    chat.restore(backup)
+    return {a: GET_ON, b: GET_ON}, nothing
 
 
 async def an_older_state_has_who_moved(chat: Chat) -> tuple[Programs, Callable[[], None]]:
@@ -306,11 +333,13 @@ async def three_write_down_at_once(chat: Chat) -> tuple[Programs, Callable[[], N
 
 
 SETTINGS = [
-    (somebody_leaves, 3),
+    (somebody_leaves, 2),
     (somebody_left_unheard, 2),
+    (somebody_came_unheard, 2),
     (somebody_comes_and_goes, 2),
     (an_older_state_has_who_left, 2),
     (an_older_state_has_who_had_the_nickname, 2),
+    (an_older_state_is_from_before_a_closing, 2),
     (an_older_state_has_who_moved, 2),
     (somebody_moves, 2),
     (the_chat_is_closed, 2),

@@ -234,7 +234,9 @@ while at <= #ARGV and not rest do
       owner = false
     end
     if is_own then
-      outcome = 'd'  -- written down after Redis lost its data
+      -- Written down after Redis lost its data, by others who had heard of it: its own node may not have.
+      local present = string.gsub(ARGV[at + 8], '"joined"', '"present"', 1)
+      table.insert(events, present)
     elseif owner or (is_account or resumed) and not own then
       outcome = 't'
     else
