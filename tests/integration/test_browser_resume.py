@@ -64,11 +64,12 @@ class Chat:
 
     async def settled(self, *people: Person) -> None:
         """Wait until everybody has the witness's last word."""
+        for person in people:
+            await person.connection.answered()
         text = self.witness.say()
         last = frames.SaidEvent(self.witness.nickname, text)
         await self.witness.answered()
         for person in people:
-            await person.connection.answered()
             await person.connection.expect_event(last, 10)
 
     def assert_nothing_missed(self, person: Person) -> None:

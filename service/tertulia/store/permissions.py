@@ -32,7 +32,6 @@ def needed_by_a_node(keys: Keys, *, sharded: bool) -> list[Sequence[str | int]]:
         ("get", key),
         ("incr", key),
         ("pexpire", key, 1000),
-        ("unlink", f"{key}-either"),
     ]
     on_other_types: list[Sequence[str | int]] = [
         ("hdel", key, "x"),
@@ -71,4 +70,4 @@ def needed_by_a_node(keys: Keys, *, sharded: bool) -> list[Sequence[str | int]]:
         ("pubsub", "shardnumsub" if sharded else "numsub", keys.room),
     ]
     others: list[Sequence[str | int]] = [("time",), ("role",), ("info",), ("wait", 0, 0)]
-    return [*on_strings, *on_other_types, *on_channels, *others, ("del", key)]
+    return [*on_strings, *on_other_types, *on_channels, *others, ("unlink", key), ("del", key)]

@@ -1,7 +1,7 @@
 -- Tell which commands Redis would refuse. Where it can't be asked, they are tried: they do nothing.
 --
 -- KEYS  1 a key that is nobody's
--- ARGV  1 commands with their arguments, JSON: the first one makes the key, the last one removes it
+-- ARGV  1 commands with their arguments, JSON: the first one makes the key, the last ones remove it
 -- Returns the names of those that are refused, in the order in which they came
 
 local refused = {}
