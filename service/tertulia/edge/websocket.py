@@ -133,6 +133,8 @@ class WebSocketConnection(Connection):
         """Give the protocol what it can take now; return what is left for later."""
         rest = b""
         if self._session is None:
+            if not self._last:
+                self._listener.look_for_header(data, self._address)
             # The protocol does not expect anything behind a request before it is answered.
             end = (self._last + data).find(b"\r\n\r\n")
             if end >= 0:
