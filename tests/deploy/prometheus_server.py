@@ -1,6 +1,7 @@
 """A real Prometheus with the configuration as shipped."""
 
 import json
+import re
 import shutil
 import subprocess
 import urllib.parse
@@ -31,16 +32,30 @@ class Rule:
 class Prometheus:
     """One process on a free port of 127.0.0.1, scraping the nodes that it is given."""
 
-    def __init__(self, directory: Path, nodes: Iterable[int]) -> None:
-        """Prepare one; ``nodes`` are ports of their operator's HTTP on this machine."""
+    def __init__(
+        self,
+        directory: Path,
+        nodes: Iterable[int],
+        balancers: Iterable[int] = (),
+        *,
+        in_haste: bool = False,
+    ) -> None:
+        """Prepare one; ``nodes`` and ``balancers`` are ports of their metrics on this machine.
+
+        ``in_haste``: it looks more often than as shipped, and alerts fire without waiting to last.
+        """
         self._program = packaged("prometheus")
         self._configuration = directory / "prometheus"
         shutil.copytree(SHIPPED, self._configuration)
-        addresses = [f"127.0.0.1:{port}" for port in nodes]
         # JSON is YAML.
         targets = self._configuration / "targets"
-        (targets / "nodes.yml").write_text(json.dumps([{"targets": addresses}]))
-        (targets / "balancers.yml").write_text("[]")
+        for name, ports in (("nodes", nodes), ("balancers", balancers)):
+            addresses = [f"127.0.0.1:{port}" for port in ports]
+            (targets / f"{name}.yml").write_text(json.dumps([{"targets": addresses}]))
+        if in_haste:
+            for file in self._configuration.glob("*.yml"):
+                text = re.sub(r"(_interval|_timeout): \S+", r"\1: 2s", file.read_text())
+                file.write_text(re.sub(r"\bfor: \S+", "for: 0s", text))
         self._log = directory / "prometheus.log"
         self._data = directory / "data"
         self._port = free_port()
@@ -84,6 +99,15 @@ class Prometheus:
             Rule(it["name"], it["query"], it["type"] == "alerting", it["health"])
             for group in groups
             for it in group["rules"]
+        ]
+
+    def firing(self, name: str) -> list[dict[str, str]]:
+        """Return the labels of each alert of a name that fires now."""
+        alerts = self._get("/api/v1/alerts")["data"]["alerts"]
+        return [
+            it["labels"]
+            for it in alerts
+            if it["labels"]["alertname"] == name and it["state"] == "firing"
         ]
 
     def _answers(self) -> bool:

@@ -5,13 +5,14 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.balancer import Balancer, where
 from deploy.prometheus_server import SHIPPED, Prometheus, Rule
 from deploy.tools import ROOT, packaged, run
 from harness.browser_client import BrowserClient
@@ -30,7 +31,7 @@ RUNBOOK = ROOT / "docs" / "runbook.md"
 VARIABLES = {"$chat": ".*", "$node": ".*", "$__rate_interval": "20s", "$__range": "1m"}
 """What Grafana puts in for a person who chose nothing."""
 
-BUSY = {"TertuliaEventLoopLag", "TertuliaCommitSlow"}
+BUSY = {"TertuliaEventLoopLag", "TertuliaCommitSlow", "TertuliaDeliverySlow"}
 """Alerts that are right on a machine where other tests run beside."""
 
 
@@ -113,14 +114,17 @@ async def nodes(node_factory: NodeFactory, tmp_path: Path) -> list[Node]:
 
 
 @pytest.fixture
-def prometheus(tmp_path: Path, nodes: list[Node]) -> Iterator[Prometheus]:
-    """Run Prometheus on the nodes."""
-    server = Prometheus(tmp_path, [node.ops_port for node in nodes])
+async def prometheus(tmp_path: Path, nodes: list[Node]) -> AsyncIterator[Prometheus]:
+    """Run Prometheus on the nodes and a balancer before them."""
+    balancer = Balancer(tmp_path, where(nodes))
+    server = Prometheus(tmp_path, [node.ops_port for node in nodes], [balancer.stats_port])
     try:
+        await balancer.start()
         server.start()
         yield server
     finally:
         server.end()
+        balancer.end()
 
 
 @pytest.mark.slow
