@@ -31,16 +31,15 @@ class Rule:
 class Prometheus:
     """One process on a free port of 127.0.0.1, scraping the nodes that it is given."""
 
-    def __init__(self, directory: Path, nodes: Iterable[int]) -> None:
-        """Prepare one; ``nodes`` are ports of their operator's HTTP on this machine."""
+    def __init__(self, directory: Path, **scraped: Iterable[int]) -> None:
+        """Prepare one; ``scraped`` are ports on this machine, by the file in targets/ that names them."""
         self._program = packaged("prometheus")
         self._configuration = directory / "prometheus"
         shutil.copytree(SHIPPED, self._configuration)
-        addresses = [f"127.0.0.1:{port}" for port in nodes]
-        # JSON is YAML.
-        targets = self._configuration / "targets"
-        (targets / "nodes.yml").write_text(json.dumps([{"targets": addresses}]))
-        (targets / "balancers.yml").write_text("[]")
+        for file in (self._configuration / "targets").iterdir():
+            addresses = [f"127.0.0.1:{port}" for port in scraped.get(file.stem, ())]
+            # JSON is YAML.
+            file.write_text(json.dumps([{"targets": addresses}]))
         self._log = directory / "prometheus.log"
         self._data = directory / "data"
         self._port = free_port()
