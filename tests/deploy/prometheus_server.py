@@ -26,6 +26,7 @@ class Rule:
     expression: str
     alerts: bool
     health: str
+    labels: dict[str, str]
 
 
 class Prometheus:
@@ -72,15 +73,33 @@ class Prometheus:
 
     def ask(self, expression: str) -> list[float]:
         """Evaluate an expression now, and return its values. Raises AssertionError on an error."""
+        return [float(it["value"][1]) for it in self._ask(expression)]
+
+    def alerts(self) -> list[dict[str, str]]:
+        """Return the labels of all alerts whose expressions hold now, however long they have."""
+        return [
+            {**it["metric"], **rule.labels, "alertname": rule.name}
+            for rule in self.rules()
+            if rule.alerts
+            for it in self._ask(rule.expression)
+        ]
+
+    def _ask(self, expression: str) -> list[Any]:
         answer = self._get("/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
         assert answer["data"]["resultType"] == "vector", answer
-        return [float(it["value"][1]) for it in answer["data"]["result"]]
+        return list(answer["data"]["result"])
 
     def rules(self) -> list[Rule]:
         """Return all rules that it has read."""
         groups = self._get("/api/v1/rules")["data"]["groups"]
         return [
-            Rule(it["name"], it["query"], it["type"] == "alerting", it["health"])
+            Rule(
+                it["name"],
+                it["query"],
+                it["type"] == "alerting",
+                it["health"],
+                it.get("labels", {}),
+            )
             for group in groups
             for it in group["rules"]
         ]

@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from deploy.prometheus_server import SHIPPED, Prometheus, Rule
 from deploy.tools import ROOT, packaged, run
+from deploy.watching import Probe, RedisExporter
 from harness.browser_client import BrowserClient
 from harness.certificates import make
 from harness.chatte_client import ChatteClient
@@ -113,14 +115,25 @@ async def nodes(node_factory: NodeFactory, tmp_path: Path) -> list[Node]:
 
 
 @pytest.fixture
-def prometheus(tmp_path: Path, nodes: list[Node]) -> Iterator[Prometheus]:
-    """Run Prometheus on the nodes."""
-    server = Prometheus(tmp_path, [node.ops_port for node in nodes])
-    try:
+def prometheus(
+    tmp_path: Path, nodes: list[Node], redis_server: RedisServer
+) -> Iterator[Prometheus]:
+    """Run Prometheus on the nodes, a probe and what exports Redis."""
+    with ExitStack() as ending:
+        exporter = RedisExporter(tmp_path, redis_server.port)
+        ending.callback(exporter.end)
+        ways = [f"chatte=127.0.0.1:{node.port()}" for node in nodes]
+        probe = Probe(tmp_path, *ways)
+        ending.callback(probe.end)
+        server = Prometheus(
+            tmp_path,
+            nodes=[node.ops_port for node in nodes],
+            probes=[probe.port],
+            redis=[exporter.port],
+        )
+        ending.callback(server.end)
         server.start()
         yield server
-    finally:
-        server.end()
 
 
 @pytest.mark.slow
@@ -154,7 +167,10 @@ async def test_every_query_of_dashboard_and_rules_answers(
             assert bool(values) != rule.alerts, f"{rule}: {values}"
 
     redis_server.stop()
-    for name in ("TertuliaRedisUnreachable", "TertuliaNotReady", "TertuliaNobodyReady"):
+    for name in (
+        *("TertuliaRedisUnreachable", "TertuliaNotReady", "TertuliaNobodyReady"),
+        *("TertuliaProbeFailing", "TertuliaRedisUnseen"),
+    ):
         await answers(prometheus, rules[name].expression, within=20)
     redis_server.start()
     for node in nodes:
