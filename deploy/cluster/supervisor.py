@@ -109,6 +109,7 @@ class Supervisor:
             "",
             f"    balancer    http://{layout.address('balancer')}/",
             f"    prometheus  http://{layout.address('prometheus')}/",
+            f"    probe       http://{layout.address('probe-metrics')}/readyz",
             *(f"    {name}       http://{layout.address(f'{name}.ops')}/readyz"
               for name in layout.first_nodes),
             f"    redis       {layout.address('redis')}; for tertulia admin: . {layout.shown_folder}/env",
