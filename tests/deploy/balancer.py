@@ -94,6 +94,11 @@ class Balancer:
                 start_new_session=True,
             )
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def end(self) -> None:
         """End the process."""
         if self._process is not None:
@@ -105,14 +110,6 @@ class Balancer:
         """The running process."""
         assert self._process is not None, "this HAProxy was not started"
         return self._process.pid
-
-    def freeze(self) -> None:
-        """Stop it in its tracks: its sockets stay open."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        os.kill(self.pid, signal.SIGCONT)
 
     async def state(self, server: str, backend: str = "health") -> str:
         """Return what it makes of a server: ``UP``, ``NOLB``, ``DOWN``; with progress, ``UP 1/3``."""

@@ -27,31 +27,24 @@ class Rule:
     expression: str
     alerts: bool
     health: str
+    labels: dict[str, str]
 
 
 class Prometheus:
     """One process on a free port of 127.0.0.1, scraping the nodes that it is given."""
 
     def __init__(
-        self,
-        directory: Path,
-        nodes: Iterable[int],
-        balancers: Iterable[int] = (),
-        *,
-        in_haste: bool = False,
+        self, directory: Path, *, in_haste: bool = False, **scraped: Iterable[int]
     ) -> None:
-        """Prepare one; ``nodes`` and ``balancers`` are ports of their metrics on this machine.
+        """Prepare one; ``scraped`` are ports on this machine, by the file in targets/ that names them.
 
         ``in_haste``: it looks more often than as shipped, and alerts fire without waiting to last.
         """
         self._program = packaged("prometheus")
         self._configuration = directory / "prometheus"
         shutil.copytree(SHIPPED, self._configuration)
-        # JSON is YAML.
-        targets = self._configuration / "targets"
-        for name, ports in (("nodes", nodes), ("balancers", balancers)):
-            addresses = [f"127.0.0.1:{port}" for port in ports]
-            (targets / f"{name}.yml").write_text(json.dumps([{"targets": addresses}]))
+        for file in (self._configuration / "targets").iterdir():
+            self.scrape(file.stem, scraped.get(file.stem, ()))
         if in_haste:
             for file in self._configuration.glob("*.yml"):
                 text = re.sub(r"(_interval|_timeout): \S+", r"\1: 2s", file.read_text())
@@ -60,6 +53,13 @@ class Prometheus:
         self._data = directory / "data"
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+
+    def scrape(self, name: str, ports: Iterable[int]) -> None:
+        """Have it scrape ports of this machine, in place of those that a file in targets/ named."""
+        addresses = [f"127.0.0.1:{port}" for port in ports]
+        # JSON is YAML.
+        file = self._configuration / "targets" / f"{name}.yml"
+        file.write_text(json.dumps([{"targets": addresses}]))
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -88,15 +88,33 @@ class Prometheus:
 
     def ask(self, expression: str) -> list[float]:
         """Evaluate an expression now, and return its values. Raises AssertionError on an error."""
+        return [float(it["value"][1]) for it in self._ask(expression)]
+
+    def alerts(self) -> list[dict[str, str]]:
+        """Return the labels of all alerts whose expressions hold now, however long they have."""
+        return [
+            {**it["metric"], **rule.labels, "alertname": rule.name}
+            for rule in self.rules()
+            if rule.alerts
+            for it in self._ask(rule.expression)
+        ]
+
+    def _ask(self, expression: str) -> list[Any]:
         answer = self._get("/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
         assert answer["data"]["resultType"] == "vector", answer
-        return [float(it["value"][1]) for it in answer["data"]["result"]]
+        return list(answer["data"]["result"])
 
     def rules(self) -> list[Rule]:
         """Return all rules that it has read."""
         groups = self._get("/api/v1/rules")["data"]["groups"]
         return [
-            Rule(it["name"], it["query"], it["type"] == "alerting", it["health"])
+            Rule(
+                it["name"],
+                it["query"],
+                it["type"] == "alerting",
+                it["health"],
+                it.get("labels", {}),
+            )
             for group in groups
             for it in group["rules"]
         ]

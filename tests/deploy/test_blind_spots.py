@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import math
 import re
+import signal
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from deploy import runbook
 from deploy.balancer import Balancer, where
 from deploy.prometheus_server import Prometheus
 from deploy.tools import faketime, packaged
+from deploy.watching import Probe
 from harness.browser_client import BrowserClient
 from harness.certificates import make
 from harness.chatte_client import ChatteClient
@@ -76,6 +78,7 @@ class Scene:
         log.write_text("\n".join([*self.sound.lines, *self.odd.lines]) + "\n")
         here = {
             "NODE:9464": f"127.0.0.1:{self.odd.ops_port}",
+            "BALANCER:8443": f"127.0.0.1:{self.balancer.tls_ports['chatte']}",
             "BALANCER:8404": f"127.0.0.1:{self.balancer.stats_port}",
             "redis-cli --user admin --askpass": f"redis-cli -p {self.redis.port}",
             "journalctl -u 'tertulia@*' -p warning": f"cat {log}",
@@ -120,12 +123,17 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             )
         for node in (sound, odd):
             node.ready_sync()
-        places = where([sound, odd]) | {"CERTIFICATE": str(make(folder, "balancer").both)}
+        shown = make(folder, "balancer", ends=timedelta(days=2))
+        places = where([sound, odd]) | {"CERTIFICATE": str(shown.both)}
         balancer = Balancer(folder, places, connections=MOST_BALANCED)
         stack.callback(balancer.end)
         asyncio.run(balancer.start())
-        ops = [sound.ops_port, odd.ops_port]
-        prometheus = Prometheus(folder, ops, [balancer.stats_port], in_haste=True)
+        prometheus = Prometheus(
+            folder,
+            in_haste=True,
+            nodes=[sound.ops_port, odd.ops_port],
+            balancers=[balancer.stats_port],
+        )
         stack.callback(prometheus.end)
         prometheus.start()
         # A counter that was never seen at 0 has not risen.
@@ -304,15 +312,32 @@ async def test_a_balancer_with_as_many_connections_as_it_takes(scene: Scene) -> 
     await scene.is_quiet("TertuliaBalancerFull", stats)
 
 
+async def test_a_balancer_whose_certificate_ends_soon(scene: Scene) -> None:
+    """HAProxy tells of none: it is seen by who comes in there."""
+    port = scene.balancer.tls_ports["chatte"]
+    trusted = ("--ca-file", str(scene.folder / "balancer.pem"))
+    probe = Probe(scene.folder, f"chatte+tls=127.0.0.1:{port}", *trusted)
+    try:
+        scene.prometheus.scrape("probes", [probe.port])
+        for severity in ("warning", "critical"):
+            await scene.fires("TertuliaBalancerCertificateNearEnd", probe.port, severity)
+        shown = await scene.shows("TertuliaBalancerCertificateNearEnd")
+    finally:
+        probe.end()
+        scene.prometheus.scrape("probes", [])
+    assert "subject=CN = balancer" in shown.replace("CN=", "CN = "), shown
+    assert "notAfter=" in shown
+
+
 async def test_a_balancer_that_is_frozen(scene: Scene) -> None:
     stats = scene.balancer.stats_port
     await scene.is_quiet("TertuliaBalancerDown", stats)
-    scene.balancer.freeze()
+    scene.balancer.send(signal.SIGSTOP)
     try:
         await scene.fires("TertuliaBalancerDown", stats, "critical")
         shown = await scene.shows("TertuliaBalancerDown")
     finally:
-        scene.balancer.thaw()
+        scene.balancer.send(signal.SIGCONT)
     assert "curl: (28)" in shown
     assert re.search(rf"^ *{scene.balancer.pid} +T", shown, re.MULTILINE), shown
     await scene.is_quiet("TertuliaBalancerDown", stats)

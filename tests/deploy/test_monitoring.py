@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from deploy.balancer import Balancer, where
 from deploy.prometheus_server import SHIPPED, Prometheus, Rule
 from deploy.tools import ROOT, packaged, run
+from deploy.watching import Probe, RedisExporter
 from harness.browser_client import BrowserClient
 from harness.certificates import make
 from harness.chatte_client import ChatteClient
@@ -114,17 +116,29 @@ async def nodes(node_factory: NodeFactory, tmp_path: Path) -> list[Node]:
 
 
 @pytest.fixture
-async def prometheus(tmp_path: Path, nodes: list[Node]) -> AsyncIterator[Prometheus]:
-    """Run Prometheus on the nodes and a balancer before them."""
-    balancer = Balancer(tmp_path, where(nodes))
-    server = Prometheus(tmp_path, [node.ops_port for node in nodes], [balancer.stats_port])
-    try:
+async def prometheus(
+    tmp_path: Path, nodes: list[Node], redis_server: RedisServer
+) -> AsyncIterator[Prometheus]:
+    """Run Prometheus on the nodes, a balancer before them, a probe and what exports Redis."""
+    with ExitStack() as ending:
+        balancer = Balancer(tmp_path, where(nodes))
+        ending.callback(balancer.end)
         await balancer.start()
+        exporter = RedisExporter(tmp_path, redis_server.port)
+        ending.callback(exporter.end)
+        ways = [f"chatte=127.0.0.1:{node.port()}" for node in nodes]
+        probe = Probe(tmp_path, *ways)
+        ending.callback(probe.end)
+        server = Prometheus(
+            tmp_path,
+            nodes=[node.ops_port for node in nodes],
+            balancers=[balancer.stats_port],
+            probes=[probe.port],
+            redis=[exporter.port],
+        )
+        ending.callback(server.end)
         server.start()
         yield server
-    finally:
-        server.end()
-        balancer.end()
 
 
 @pytest.mark.slow
@@ -158,7 +172,10 @@ async def test_every_query_of_dashboard_and_rules_answers(
             assert bool(values) != rule.alerts, f"{rule}: {values}"
 
     redis_server.stop()
-    for name in ("TertuliaRedisUnreachable", "TertuliaNotReady", "TertuliaNobodyReady"):
+    for name in (
+        *("TertuliaRedisUnreachable", "TertuliaNotReady", "TertuliaNobodyReady"),
+        *("TertuliaProbeFailing", "TertuliaRedisUnseen"),
+    ):
         await answers(prometheus, rules[name].expression, within=20)
     redis_server.start()
     for node in nodes:
