@@ -192,6 +192,11 @@ async def test_a_clock_that_is_off(scene: Scene) -> None:
 
     await until(told, WITHIN, "a latency", every=0.5)
     assert 0 < (await told())[0] < 5, "as long as it takes, and not two hours"
+    (up,) = await asyncio.to_thread(
+        scene.prometheus.ask,
+        f'tertulia_uptime_seconds{{instance="127.0.0.1:{scene.odd.ops_port}"}}',
+    )
+    assert 0 < up < 3600
 
 
 async def test_a_renewed_certificate_that_is_broken(scene: Scene) -> None:
