@@ -211,7 +211,7 @@ async def test_of_leases_that_were_lost_nobody_is_left(chat_stores: RedisStores)
 @pytest.fixture
 def replicated_redis(shared_redis: RedisServer) -> Iterator[RedisServer]:
     shared_redis.control.config_set("repl-diskless-sync-delay", 0)
-    options = ("--replicaof", f"127.0.0.1 {shared_redis.port}")
+    options = ("--replicaof", "127.0.0.1", str(shared_redis.port))  # as 6.2 wants it as well
     with running_redis(fsync="no", options=options) as replica:
         yield replica
 
@@ -234,6 +234,10 @@ async def test_what_a_dead_node_did_not_show_holds_up_nobody_who_writes_down(
     control.flushall()
     await asyncio.wait_for(late.struck.wait(), WITHIN)
     await epoch_changed(one)
+    meta = chat_stores.keys.meta
+    await until(
+        lambda: control.hget(meta, "shown") == control.hget(meta, "offset"), WITHIN, "all is shown"
+    )
     unshown = one.wire.lose(SHOW.plain.sha, loss=Loss.REQUEST, then=one.wire.cut_off)
     andy.leave()
     await asyncio.wait_for(unshown.struck.wait(), WITHIN)
