@@ -249,8 +249,8 @@ def test_what_is_drained_is_no_alert_and_what_is_killed_is(cluster: MadeCluster)
 
     one, two = (f'up{{instance="127.0.0.1:{cluster.ports[f"node{n}.ops"]}"}}' for n in (1, 2))
     until_sync(lambda: asked(one) and asked(two), 30, "the nodes to be scraped", every=0.2)
-    for job in ("tertulia-probe", "tertulia-redis", "haproxy"):
-        until_sync(lambda job=job: asked(f'up{{job="{job}"}} == 1'), 30, job, every=0.2)
+    watching = 'count(up{job=~"tertulia-probe|tertulia-redis|haproxy"} == 1) == 3'
+    until_sync(lambda: asked(watching), 30, "the others to be scraped", every=0.2)
     cluster.ctl("drain", "node2")
     cluster.ctl("kill", "node1")
     until_sync(lambda: asked(f"{one} == 0"), 30, "the dead one to be missed", every=0.2)

@@ -78,6 +78,27 @@ def test_every_alert_says_how_bad_it_is_and_leads_to_its_section() -> None:
     assert len(sections) == len(set(sections)) == len(alerts())
 
 
+def test_alerts_link_to_where_the_operator_has_the_runbook(tmp_path: Path) -> None:
+    url = "https://wiki.example.org/a%20b?page=1&x=|2"
+    made = tmp_path / "alerts.rules.yml"
+    made.write_text(run([SHIPPED / "with-runbook", url]))
+    promtool("check", "rules", made)
+    links = re.findall(r"runbook_url: (.*)", made.read_text())
+    count = (SHIPPED / "alerts.rules.yml").read_text().count("- alert:")
+    assert len(links) == count
+    assert {it.partition("#")[0] for it in links} == {url}
+    assert (
+        made.read_text().replace(url, "docs/runbook.md")
+        == (SHIPPED / "alerts.rules.yml").read_text()
+    )
+
+
+@pytest.mark.parametrize("wrong", [[], [""], ["a", "b"], ["a b"], ["a#b"], ['a"b']])
+def test_what_is_no_address_of_a_runbook(wrong: list[str]) -> None:
+    with pytest.raises(AssertionError, match="ended with 2:\nusage"):
+        run([SHIPPED / "with-runbook", *wrong])
+
+
 def test_the_dashboard_is_what_its_source_says() -> None:
     run([sys.executable, GRAFANA / "build.py", "--check"])
 
