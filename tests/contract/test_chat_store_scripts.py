@@ -171,7 +171,7 @@ async def give_orders(stores: RedisStores) -> None:
     await orders.ban(Kind.ACCOUNT, "ann", 1000, "")
     await orders.unban(Kind.ACCOUNT, "ann")
     control, keys = stores.server.control, stores.keys
-    control.xadd(keys.pending("ann"), {"f": "kicked", "x": "hello"})
+    control.xadd(keys.stream("ann"), {"f": "kicked", "x": "hello"})
     control.hset(keys.counts("ann"), mapping={"kicked": 1, "": 11})
     traces = Traces(stores.chat, link, "kicked")
     assert await traces.take_back() == 1

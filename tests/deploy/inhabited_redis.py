@@ -121,7 +121,7 @@ def assert_kept(server: ShippedRedis, before: Mapping[str, Kept]) -> None:
 
 def lasting(client: redis.Redis) -> dict[str, Kept]:
     """Return what no node changes by itself: accounts and what waits for them, bans, both logs."""
-    kinds = ("account:", "pending:", "counts:", "ban", "audit", "log")
+    kinds = ("account:", "pending:", "mailbox:", "senders:", "ban", "audit", "log")
     found = contents(client)
     return {key: it for key, it in found.items() if key.partition(":")[2].startswith(kinds)}
 

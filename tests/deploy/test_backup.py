@@ -60,7 +60,11 @@ class Place:
             kind = key.removeprefix("{main}:").partition(":")[0]
             if kind in ("account", "bans"):
                 found[key] = client.hgetall(key)
-            elif kind in ("pending", "audit", "log"):
+            elif kind == "mailbox":
+                found[key] = client.hgetall(key)
+            elif kind == "pending":
+                found[key] = client.lrange(key, 0, -1)
+            elif kind in ("audit", "log"):
                 found[key] = client.xrange(key)
         return found
 

@@ -234,7 +234,7 @@ class Committer:
             and size < self._settings.batch_bytes
         ):
             op = self._queue.popleft()
-            size += len(getattr(op, "text", ""))
+            size += len(getattr(op, "text", "")) + op.weight
             ops.append(op)
         return ops
 
@@ -340,6 +340,7 @@ class Committer:
             "" if self._is_replicated else keys.room,
             self._new_epoch,
             settings.pending_messages,
+            settings.pending_sender_bytes,
             settings.pending_bytes,
             member.answered_batch,
             member.letters,
