@@ -364,8 +364,8 @@ class ClusterSettings(_Section):
     )
     pending_sender_bytes: Size = Field(
         default=262_144,
-        description="Bytes of one sender's messages that may wait for an account: the text, 64 for each message "
-        "and 512 for the sender. One message may always.",
+        description="Bytes of one sender's messages that may wait for an account: the text, 64 for each "
+        "message and 512 for the sender. One message may always.",
     )
     pending_bytes: Annotated[Size, Field(ge=65_536)] = Field(
         default=1_048_576,

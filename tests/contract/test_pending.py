@@ -1,13 +1,12 @@
-"""What waits for accounts: kept within bounds, in order, handed over in steps, and taken over from streams."""
+"""What waits for accounts: kept within bounds, handed over in steps and in order, streams taken over."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import cast
 
 import pytest
 
 from contract.chat_stores import RedisNode, RedisStores
 from contract.node import WITHIN, Guest
-from harness.waiting import until
 from tertulia.chat.device_ops import Collect, Deliver, Forget, LogIn
 from tertulia.chat.ports import Outcome, Report, Whisper
 from tertulia.store.access import Access
@@ -126,9 +125,7 @@ async def test_who_is_being_handed_what_waits_reads_what_comes_meanwhile_behind_
     eve = LogIn("d1", "eve", nickname="eve", address=ADDRESS, port=4000)
     two.store.submit(eve)
     await left(ann, "dan", "ann 1")
-    from_eve = [
-        Deliver("d1", "eve", address=ADDRESS, other="dan", text=f"eve {i}") for i in (1, 2)
-    ]
+    from_eve = [Deliver("d1", "eve", address=ADDRESS, other="dan", text=f"eve {i}") for i in (1, 2)]
     two.store.submit(from_eve[0])
     await two.store.settle()
     dan = await enter(one, "dan")
@@ -336,7 +333,12 @@ async def test_a_stream_becomes_lists_in_front_of_what_came_since(
     }
     dan = await enter(node, "dan")
     await collect(dan)
-    assert node.follower.letter_texts == ["ore 0", *(text for _, text in was[1:]), "since 1", "since 2"]
+    assert node.follower.letter_texts == [
+        "ore 0",
+        *(text for _, text in was[1:]),
+        "since 1",
+        "since 2",
+    ]
     nothing_is_left(chat_stores)
 
 

@@ -286,9 +286,16 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         fill,
         order(
             scripts.BAN,
-            *(KEYS.bans, KEYS.ban_ends, KEYS.devices, KEYS.ended("dan")),
-            *(KEYS.device("dan"), KEYS.device("eve")),
-            args=["account:dan", "{}", 0, 1, "dan", "", "eve", "192.0.2.1"],
+            *(KEYS.bans, KEYS.ban_ends, KEYS.ended("dan")),
+            args=["account:dan", "{}", 0, 1],
+        ),
+    ),
+    "LOG_OUT": (
+        fill,
+        (
+            scripts.LOG_OUT,
+            [KEYS.meta, KEYS.devices, KEYS.device("dan"), KEYS.device("eve")],
+            ["dan", "", "eve", "192.0.2.1"],
         ),
     ),
     "UNBAN": (fill, order(scripts.UNBAN, KEYS.bans, KEYS.ban_ends, args=["account:eve"])),

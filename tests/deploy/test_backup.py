@@ -58,9 +58,7 @@ class Place:
         found: dict[str, Any] = {}
         for key in client.scan_iter("{main}:*"):
             kind = key.removeprefix("{main}:").partition(":")[0]
-            if kind in ("account", "bans"):
-                found[key] = client.hgetall(key)
-            elif kind == "mailbox":
+            if kind in ("account", "bans") or kind == "mailbox":
                 found[key] = client.hgetall(key)
             elif kind == "pending":
                 found[key] = client.lrange(key, 0, -1)

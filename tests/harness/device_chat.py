@@ -75,7 +75,15 @@ class Cluster:
     def emptied(self) -> Chat:
         """Return the chat, with nothing in it of an earlier test."""
         chat = Chat("main", self.nodes, self.redis)
-        kinds = ("account:*", "device:*", "devices", "pending:*", "mailbox:*", "senders:*", "failures:*")
+        kinds = (
+            "account:*",
+            "device:*",
+            "devices",
+            "pending:*",
+            "mailbox:*",
+            "senders:*",
+            "failures:*",
+        )
         for kind in kinds:
             for key in chat.keys(kind):
                 self.redis.control.delete(key)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 import pytest
 
@@ -99,7 +99,15 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Node]
 @pytest.fixture
 async def house(nodes: tuple[list[Node], RedisServer]) -> AsyncIterator[House]:
     house = House(*nodes)
-    for kind in ("account:*", "device:*", "devices", "pending:*", "mailbox:*", "senders:*", "failures:*"):
+    for kind in (
+        "account:*",
+        "device:*",
+        "devices",
+        "pending:*",
+        "mailbox:*",
+        "senders:*",
+        "failures:*",
+    ):
         for key in house.redis.control.keys(f"{{main}}:{kind}"):
             house.redis.control.delete(key)
     yield house

@@ -234,7 +234,8 @@ class Committer:
             and size < self._settings.batch_bytes
         ):
             op = self._queue.popleft()
-            size += len(getattr(op, "text", "")) + op.weight
+            text = getattr(op, "text", "")
+            size += (len(text) if text.isascii() else len(text.encode())) + op.weight
             ops.append(op)
         return ops
 

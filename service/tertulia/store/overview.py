@@ -1,7 +1,7 @@
 """Looking at a chat as it is in Redis: its nodes, who is in it, what waits for whom, who is banned.
 
-Everything is read where it is, and no node is asked. Nothing is changed, but that what an earlier version kept for
-an account is turned into what this one keeps.
+Everything is read where it is, and no node is asked. Nothing is changed, but that what an earlier version
+kept for an account is turned into what this one keeps.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What waits for accounts, as Redis holds it: read in pages, and taken over from what earlier versions kept."""
+"""What waits for accounts, as Redis holds it: read in pages, taken over from earlier versions."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass

@@ -104,9 +104,16 @@ local function seat(key)
 end
 -- Whether what waited for somebody in the room is being handed to him: then what comes waits behind it.
 local collecting = {}
+local may_collect = tonumber(meta[7] or 0) > clock.now
 local function is_collecting(key)
-  if collecting[key] == nil then collecting[key] = redis.call('HGET', key, 'collects') ~= false end
+  if collecting[key] == nil then
+    collecting[key] = may_collect and redis.call('HGET', key, 'collects') ~= false
+  end
   return collecting[key]
+end
+local function collects(key)
+  write('HSET', key, 'collects', '1')
+  write('HSET', keys.meta, 'collecting', digits(clock.now + COLLECTING_MS))
 end
 
 -- Letters go to inboxes that have to be among KEYS: look for those first, and do nothing without them. And each
@@ -192,6 +199,10 @@ at = first_op
 -- What comes after a command that was refused would not see what that one was to do.
 while at <= #ARGV and not rest do
   local op = ARGV[at]
+  if made and (op == 'x' or op == 'k' or op == 'J') then  -- which look at what waits
+    made.save_kept()
+    if rest then break end
+  end
   local key = KEYS[tonumber(ARGV[at + 1])]
   local outcome = 'd'
   if op == 's' or op == 'S' then
@@ -261,7 +272,7 @@ while at <= #ARGV and not rest do
       remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3], 'as', proof, 'joins', joins + 1)
       if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
       table.insert(events, ARGV[at + 8])
-      if waits then write('HSET', key, 'collects', '1') end
+      if waits then collects(key) end
       collecting[key] = waits
     end
   elseif op == 'L' then
@@ -291,13 +302,13 @@ while at <= #ARGV and not rest do
   elseif op == 'R' then
     local session, there = seat(key)
     local sender, list = ARGV[at + 9], KEYS[tonumber(ARGV[at + 5])]
-    local is_kept = redis.call('EXISTS', KEYS[tonumber(ARGV[at + 4])]) == 1
+    local is_kept = has_account(KEYS[tonumber(ARGV[at + 4])])
     if is_kept then
-      local box = open_box(KEYS[tonumber(ARGV[at + 6])], KEYS[tonumber(ARGV[at + 7])], sender)
-      local is_account = redis.call('EXISTS', KEYS[tonumber(ARGV[at + 8])]) == 1
+      local box = pending().box_for(KEYS[tonumber(ARGV[at + 6])], KEYS[tonumber(ARGV[at + 7])], sender)
+      local is_account = has_account(KEYS[tonumber(ARGV[at + 8])])
       -- What waited before it was handed over was acknowledged, and its sender is not told: it has room.
-      local room = ARGV[at + 2] == '' and NO_BOUNDS or bounds
-      is_kept = keep(box, list, sender, sender, is_account, ARGV[at + 10], room, clock)
+      local room = ARGV[at + 2] == '' and { count = math.huge, sender = math.huge, bytes = math.huge } or bounds
+      is_kept = pending().keep(box, list, sender, sender, is_account, ARGV[at + 10], room, clock)
     end
     if is_kept then
       outcome = 'k'
@@ -313,11 +324,11 @@ while at <= #ARGV and not rest do
       for name in string.gmatch(ARGV[at + 6], '%S+') do
         names[#names + 1], lists[name] = name, KEYS[tonumber(index())]
       end
-      local box = open_box(KEYS[tonumber(ARGV[at + 4])], KEYS[tonumber(ARGV[at + 5])], unpack(names))
-      local is_more = take_oldest(box, lists, names, function(sender, text)
+      local box = pending().open_box(KEYS[tonumber(ARGV[at + 4])], KEYS[tonumber(ARGV[at + 5])], unpack(names))
+      local is_more = pending().take_oldest(box, lists, names, function(sender, text)
         post(node, ARGV[at + 2], whispered_event(sender, '', ARGV[at + 3], text))
       end)
-      if not is_more then write('HDEL', key, 'collects') end
+      if is_more then collects(key) else write('HDEL', key, 'collects') end
       outcome, collecting[key] = is_more and 'k' or 'd', is_more
     else
       outcome = 'g'
@@ -331,6 +342,7 @@ while at <= #ARGV and not rest do
   at = at + LENGTH[op]
 end
 
+if made then made.save_kept() end
 local entry = 0
 if #events > 0 then
   entry = append(keys, meta, node, batch, clock, events, ARGV[9], tonumber(ARGV[7]), tonumber(ARGV[8]))

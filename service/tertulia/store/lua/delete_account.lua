@@ -12,14 +12,14 @@ local oldest, taken = {}, 0
 for _, name in ipairs(names) do oldest[name] = false end
 local is_all = redis.call('EXISTS', KEYS[7]) == 0
 for _, name in ipairs(redis.call('ZRANGE', KEYS[6], 0, #names)) do is_all = is_all and oldest[name] == false end
-local box = open_box(KEYS[5], KEYS[6], unpack(names))
+local box = pending().open_box(KEYS[5], KEYS[6], unpack(names))
 for _, name in ipairs(names) do
-  count_out(box, box.of[name])
+  pending().count_out(box, box.of[name])
   taken = taken + box.of[name].messages
 end
 if #lists > 0 then write('UNLINK', unpack(lists)) end
 if not is_all then
-  if #names > 0 then save_box(box, oldest, taken) end
+  if #names > 0 then pending().save_box(box, oldest, taken) end
   return done('more')
 end
 write('DEL', KEYS[2], KEYS[3], KEYS[5], KEYS[6])

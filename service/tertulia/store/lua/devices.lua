@@ -36,6 +36,13 @@ local function bring_together(device, other, me, now)
   write('HSET', device, 'live', live)
 end
 
+-- None is deleted within a batch.
+local accounts = {}
+local function has_account(key)
+  if not accounts[key] then accounts[key] = redis.call('EXISTS', key) == 1 end
+  return accounts[key]
+end
+
 -- Whisper to somebody who is not in the room, or is being handed what waited for him. ARGV from ``at``:
 -- account-index device-index list-index mailbox-index senders-index own-account-index keep nickname key text.
 -- Returns the outcome, and, where nothing was kept, how many of the sender's wait.
@@ -43,14 +50,14 @@ local function keep_for_absent(at, is_in_room, bounds, clock)
   local function key(offset) return KEYS[tonumber(ARGV[at + offset])] end
   local is_logged_in = is_in_room
   if not is_in_room then
-    if redis.call('EXISTS', key(0)) == 0 then return 'u' end
+    if not has_account(key(0)) then return 'u' end
     is_logged_in = redis.call('EXISTS', key(1)) == 1
     if not is_logged_in and ARGV[at + 6] ~= '1' then return 'u' end
   end
-  local sender, is_account = ARGV[at + 8], redis.call('EXISTS', key(5)) == 1
-  local box = open_box(key(3), key(4), sender)
-  local kept, behind = keep(box, key(2), ARGV[at + 7], sender, is_account, ARGV[at + 9], bounds, clock)
-  if not kept then return 'b', behind end
+  local sender, is_account = ARGV[at + 8], has_account(key(5))
+  local box = pending().box_for(key(3), key(4), sender)
+  local is_kept, behind = pending().keep(box, key(2), ARGV[at + 7], sender, is_account, ARGV[at + 9], bounds, clock)
+  if not is_kept then return 'b', behind end
   return is_logged_in and 'd' or 'k'
 end
 
@@ -80,8 +87,8 @@ end
 local function device_op(op, at, clock, sitting, bounds, post, is_collecting)
   local function key(offset) return KEYS[tonumber(ARGV[at + offset])] end
   if op == 'x' then
-    local box = open_box(key(2), key(3), ARGV[at + 4])
-    forget(box, key(1), ARGV[at + 4], tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]))
+    local box = pending().open_box(key(2), key(3), ARGV[at + 4])
+    pending().forget(box, key(1), ARGV[at + 4], tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]))
     return 'd'
   end
 
@@ -142,14 +149,15 @@ local function device_op(op, at, clock, sitting, bounds, post, is_collecting)
   -- p
   local sender, other, text = redis.call('HGET', device, 'nickname'), ARGV[at + 10], ARGV[at + 11]
   local session, there = held(key(5), sitting)
-  local kept, behind = false, 0
-  if not session and redis.call('EXISTS', key(6)) == 0 then return 'u' end
+  local is_kept, behind = false, 0
+  if not session and not has_account(key(6)) then return 'u' end
   if not session or is_collecting(key(5)) then
-    kept, behind = keep(open_box(key(8), key(9), me), key(7), sender, me, true, text, bounds, clock)
+    local box = pending().box_for(key(8), key(9), me)
+    is_kept, behind = pending().keep(box, key(7), sender, me, true, text, bounds, clock)
   end
-  if not kept and session and behind == 0 then
+  if not is_kept and session and behind == 0 then
     post(there, session, whispered_event(sender, '', other, text))
-    kept = true
+    is_kept = true
   end
-  return kept and 'd' or 'b'
+  return is_kept and 'd' or 'b'
 end

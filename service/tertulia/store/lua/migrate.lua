@@ -14,7 +14,7 @@ local lists, accounts = {}, {}
 for index, name in ipairs(names) do
   lists[name], accounts[name] = KEYS[4 + 2 * index], redis.call('EXISTS', KEYS[5 + 2 * index]) == 1
 end
-local box = open_box(KEYS[4], KEYS[5], unpack(names))
+local box = pending().open_box(KEYS[4], KEYS[5], unpack(names))
 local moved, oldest, gone, shown = {}, {}, {}, {}
 local lowest = tonumber(redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2] or math.huge)
 local was_empty = box.messages == 0
@@ -28,7 +28,7 @@ while #gone < tonumber(ARGV[1]) and size < tonumber(ARGV[2]) do
   local its, number = box.of[name], math.min(tonumber(ms), lowest - 1)
   local bytes = #text + MESSAGE_BYTES
   if its.messages == 0 then its.at, its.nickname, bytes = ms, nickname, bytes + SENDER_BYTES end
-  count(box, its, bytes, accounts[name], 1)
+  pending().count(box, its, bytes, accounts[name], 1)
   its.shown = tonumber(redis.call('HGET', counts, ':' .. entry[1]) or 0)
   lowest, oldest[name], box.last = number, number, math.max(box.last, number)
   moved[name] = moved[name] or { bytes = 0 }
@@ -44,7 +44,7 @@ for name, items in pairs(moved) do
   write('HINCRBY', counts, '', -items.bytes)
 end
 if was_empty then write('DEL', box.mailbox) end  -- and that it expires
-save_box(box, oldest, 0)
+pending().save_box(box, oldest, 0)
 write('XDEL', stream, unpack(gone))
 write('HDEL', counts, unpack(shown))
 if left == #gone then write('DEL', stream, counts) end

@@ -5,9 +5,9 @@
 -- Returns how many messages were taken back
 
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
-local box = open_box(KEYS[3], KEYS[4], ARGV[1])
+local box = pending().open_box(KEYS[3], KEYS[4], ARGV[1])
 local its = box.of[ARGV[1]]
-count_out(box, its)
+pending().count_out(box, its)
 write('UNLINK', KEYS[2])
-save_box(box, { [ARGV[1]] = false }, its.messages)
+pending().save_box(box, { [ARGV[1]] = false }, its.messages)
 return done(its.messages)
