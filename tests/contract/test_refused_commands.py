@@ -121,7 +121,7 @@ def copied(control: redis.Redis) -> None:
 def many(control: redis.Redis) -> None:
     fill(control)
     control.rpush(KEYS.pending("dan", "eve"), "7 7 1 eve you there?")
-    lines = {"": "7 2 1167 581", "eve": "1 586 0 7 0 eve"}
+    lines: dict[Any, Any] = {"": "7 2 1167 581", "eve": "1 586 0 7 0 eve"}
     control.hset(KEYS.mailbox("dan"), mapping=lines)
     control.zadd(KEYS.senders("dan"), {"eve": 7})
 

@@ -10,6 +10,7 @@ import redis
 from contract.chat_stores import RedisNode, RedisStores
 from contract.node import Guest
 from contract.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
+from harness.mailboxes import fill
 from harness.redis_server import RedisServer
 from tertulia.chat.device_ops import Collect, Forget, SignUp
 from tertulia.chat.ports import Report, Whisper
@@ -59,7 +60,7 @@ class Bench:
                 prepare()
                 watch.reset()
                 self.control.eval(script.plain.text, len(names), *names, *args)
-                best = min(best, watch.longest()); print("MS", round(best, 2))
+                best = min(best, watch.longest())
         return best
 
 
@@ -195,23 +196,6 @@ def test_register(bench: Bench, control: redis.Redis) -> None:
 # --- About what waits for accounts ------------------------------------------------------------------------
 
 
-def mailbox_of(control: redis.Redis, messages: Sequence[tuple[str, str]], key: str = "dan") -> None:
-    """Fill a mailbox: what each message's sender and text are. Nothing bounds it."""
-    pipe = control.pipeline(transaction=False)
-    lists: dict[str, list[tuple[int, str]]] = {}
-    for number, (sender, text) in enumerate(messages, 1):
-        lists.setdefault(sender, []).append((number, text))
-    for sender, own in lists.items():
-        for at in range(0, len(own), 1000):
-            items = (f"{number} 5 0 {sender} {text}" for number, text in own[at : at + 1000])
-            pipe.rpush(KEYS.pending(key, sender), *items)
-        size = 512 + sum(len(text) + 64 for _, text in own)
-        pipe.hset(KEYS.mailbox(key), sender, f"{len(own)} {size} {size} 5 0 {sender}")
-        pipe.zadd(KEYS.senders(key), {sender: own[0][0]})
-    pipe.hset(KEYS.mailbox(key), "", f"{len(messages)} {len(messages)} 0 0")
-    pipe.execute()
-
-
 def test_delete_account(bench: Bench, control: redis.Redis) -> None:
     senders = [f"s{number}" for number in range(100)]
     control.hset(KEYS.account("dan"), "hash", "x")
@@ -220,7 +204,7 @@ def test_delete_account(bench: Bench, control: redis.Redis) -> None:
     keys = [*fixed, *(KEYS.pending("dan", name) for name in senders)]
     messages = [(f"s{number % 500}", "x" * 50) for number in range(100_000)]
     took = bench.best(
-        scripts.DELETE_ACCOUNT, keys, ["dan", *senders], lambda: mailbox_of(control, messages)
+        scripts.DELETE_ACCOUNT, keys, ["dan", *senders], lambda: fill(control, KEYS, messages)
     )
     assert took < MOST_MILLISECONDS
 
@@ -228,7 +212,7 @@ def test_delete_account(bench: Bench, control: redis.Redis) -> None:
 def test_take_back(bench: Bench, control: redis.Redis) -> None:
     keys = [KEYS.meta, KEYS.pending("dan", "s"), KEYS.mailbox("dan"), KEYS.senders("dan")]
     messages = [("s", "x" * 50)] * 100_000
-    took = bench.best(scripts.TAKE_BACK, keys, ["s"], lambda: mailbox_of(control, messages))
+    took = bench.best(scripts.TAKE_BACK, keys, ["s"], lambda: fill(control, KEYS, messages))
     assert took < MOST_MILLISECONDS
 
 
@@ -341,17 +325,14 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-async def test_what_waits_is_handed_over(
-    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch, shape: str
-) -> None:
+async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -> None:
     """To as many as enter at once."""
-    monkeypatch.setattr("contract.test_script_bounds.KEYS", chat_stores.keys)
     node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30)
     store = cast(ChatStore, node.store)
     owners = [node.guest(f"dan-{number}") for number in range(8)]
     for owner in owners:
         chat_stores.give_password(owner.key, "x")
-        mailbox_of(chat_stores.server.control, SHAPES[shape], owner.key)
+        fill(chat_stores.server.control, chat_stores.keys, SHAPES[shape], owner.key)
         owner.join(proven=True)
     await store.settle()
 
@@ -366,13 +347,10 @@ async def test_what_waits_is_handed_over(
 
 
 @pytest.mark.parametrize("shape", ["many messages", "in turns"])
-async def test_what_was_shown_is_forgotten(
-    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch, shape: str
-) -> None:
-    monkeypatch.setattr("contract.test_script_bounds.KEYS", chat_stores.keys)
+async def test_what_was_shown_is_forgotten(chat_stores: RedisStores, shape: str) -> None:
     node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30)
     store = cast(ChatStore, node.store)
-    mailbox_of(chat_stores.server.control, SHAPES[shape])
+    fill(chat_stores.server.control, chat_stores.keys, SHAPES[shape])
     (sender,) = [it.sender for it in await store.accounts.hanging("dan", 1)]
 
     async def forget() -> None:
