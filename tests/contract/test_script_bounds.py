@@ -241,8 +241,9 @@ def test_migrate(bench: Bench, control: redis.Redis, count: int, text: str) -> N
 
 @pytest.fixture
 async def room(chat_stores: RedisStores) -> tuple[RedisNode, list[Guest]]:
-    """A node with a full batch of people."""
-    node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30)
+    """A node with a full batch of people, who may leave as much as they like."""
+    bounds = {"pending_messages": 10**6, "pending_sender_bytes": 1 << 30, "pending_bytes": 1 << 30}
+    node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30, **bounds)
     guests = [node.guest(f"guest-{number}") for number in range(FULL)]
     for guest in guests:
         guest.join()
@@ -324,6 +325,14 @@ SHAPES = {
 """What may be in a mailbox, wherever its bounds are set."""
 
 
+def empty(stores: RedisStores, *names: str) -> None:
+    """Take away what waits for accounts: what is measured begins anew."""
+    control, keys = stores.server.control, stores.keys
+    for name in names:
+        lists = cast(list[str], control.keys(keys.pending(name, "*")))
+        control.unlink(keys.mailbox(name), keys.senders(name), *lists)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -> None:
     """To as many as enter at once."""
@@ -332,12 +341,13 @@ async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -
     owners = [node.guest(f"dan-{number}") for number in range(8)]
     for owner in owners:
         chat_stores.give_password(owner.key, "x")
-        fill(chat_stores.server.control, chat_stores.keys, SHAPES[shape], owner.key)
         owner.join(proven=True)
     await store.settle()
 
     async def collect() -> None:
+        empty(chat_stores, *(owner.key for owner in owners))
         for owner in owners:
+            fill(chat_stores.server.control, chat_stores.keys, SHAPES[shape], owner.key)
             senders = tuple(await store.accounts.oldest_senders(owner.key))
             store.submit(Collect(owner.session, owner.key, owner.nickname, senders))
         await store.settle()
@@ -350,10 +360,12 @@ async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -
 async def test_what_was_shown_is_forgotten(chat_stores: RedisStores, shape: str) -> None:
     node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30)
     store = cast(ChatStore, node.store)
-    fill(chat_stores.server.control, chat_stores.keys, SHAPES[shape])
-    (sender,) = [it.sender for it in await store.accounts.hanging("dan", 1)]
+    control = chat_stores.server.control
 
     async def forget() -> None:
+        empty(chat_stores, "dan")
+        fill(control, chat_stores.keys, SHAPES[shape])
+        (sender,) = [it.sender for it in await store.accounts.hanging("dan", 1)]
         shown = [await store.accounts.pending("dan", sender, 65_535)]
         last = shown[0][-1].number
         for number in range(32):

@@ -16,7 +16,7 @@ from tertulia.store.keys import Keys
 pytestmark = pytest.mark.slow
 
 PATIENT = 60.0
-SENDERS, EACH = 500, 40
+SENDERS, EACH = 50, 400
 MESSAGES = [(f"stranger-{number % SENDERS}", "") for number in range(SENDERS * EACH)]
 MESSAGES.append(("friend", "the last"))
 
