@@ -172,7 +172,7 @@ class Listeners:
         Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,
         asyncio.AbstractEventLoop, Connections, Resting | None, bool,
     ]:  # fmt: skip
-        limits = self._settings.limits
+        limits = self._settings.limits.on(settings)
         host: Host
         if settings.dialect == DEVICE:
             host, acknowledgement = DeviceDoor(room.devices, settings.answer_bytes), None

@@ -175,6 +175,9 @@ class Devices:
         finally:
             session.outbox.close(reason)
 
+    def slowed(self, session: DeviceSession) -> None:
+        """Nothing: a device that sends messages would take any word for a port."""
+
     def lags(self, session: DeviceSession) -> None:
         """Nothing: its operation waits until the device reads."""
 

@@ -155,6 +155,7 @@ class Entrance(asyncio.Protocol):
         if self._gate.context is None:
             self._let_in(self._transport)
         else:
+            self._transport.pause_reading()  # TLS reads on; until then there may be megabytes
             self._handshake = self._listener.loop.create_task(self._shake_hands(self._gate.context))
 
     async def _shake_hands(self, context: Callable[[], ssl.SSLContext]) -> None:

@@ -141,8 +141,8 @@ def _warnings(outcome: Outcome) -> Iterator[tuple[str, str]]:
     if outcome.sent.slowed:
         yield (
             "warning",
-            "the service slowed senders, so this is what its limits.messages_per_second lets through: lift it "
-            "to learn more",
+            "the service slowed senders, so this is what its limits.messages_per_second lets through: "
+            "lift it to learn more",
         )
     for why, count in outcome.delivered.farewells.items():
         yield "disconnected", f"{count:,}: {why}"

@@ -355,7 +355,9 @@ def test_who_is_slowed_is_counted_however_he_is_told() -> None:
     room = Room(["chatte", "browser", "protocollo"], senders=3)
     room.read(0, b"102 G You write too fast: what you write is passed on more slowly, all of it.\n")
     room.read(1, frame(b'{"type":"slowed"}'))
-    room.read(2, b"G> scrivi troppo in fretta: quello che scrivi passa pi\xc3\xb9 lentamente, ma tutto\n")
+    room.read(
+        2, b"G> scrivi troppo in fretta: quello che scrivi passa pi\xc3\xb9 lentamente, ma tutto\n"
+    )
     tally = room.account([])
     assert (tally.slowed, tally.refused, tally.stray, room.landed) == (3, 0, 0, {})
 
