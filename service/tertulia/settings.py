@@ -178,6 +178,18 @@ class ListenerSettings(_Section):
         "site can point its own name here and so speak in its visitor's.",
     )
 
+    messages_per_second: Rate | None = Field(
+        default=None,
+        description="What `limits.messages_per_second` is for its clients, where they are programs or "
+        "strangers.",
+        json_schema_extra={"shown": "that of `limits`"},
+    )
+    messages_burst: Count | None = Field(
+        default=None,
+        description="What `limits.messages_burst` is for its clients.",
+        json_schema_extra={"shown": "that of `limits`"},
+    )
+
     certificate: Path | None = Field(
         default=None,
         description="A PEM file with the certificate and its chain: clients speak TLS (1.2 or 1.3) here. "
@@ -250,6 +262,14 @@ class LimitSettings(_Section):
     commands_burst: Count = Field(
         default=2000, description="Commands that may come at once before that rate holds."
     )
+    messages_per_second: Rate = Field(
+        default=50.0,
+        description="Public and private messages per second that a session may go on sending; one that says "
+        "more is told so and read more slowly, so that nobody fills everybody's screen.",
+    )
+    messages_burst: Count = Field(
+        default=200, description="Messages that may come at once before that rate holds."
+    )
     bytes_per_second: Count = Field(
         default=1_048_576,
         description="Bytes per second that a session may go on sending; a faster one is slowed.",
@@ -308,6 +328,12 @@ class LimitSettings(_Section):
         default=5,
         description="Too long lines that a connection may send before it is disconnected.",
     )
+
+    def on(self, listener: ListenerSettings) -> Self:
+        """Return those that hold on a listener."""
+        names = ("messages_per_second", "messages_burst")
+        own = {name: value for name in names if (value := getattr(listener, name)) is not None}
+        return self.model_copy(update=own)
 
     @model_validator(mode="after")
     def _paused_before_disconnected(self) -> Self:

@@ -187,6 +187,9 @@ class Devices:
             if await self._answers.commit(op) is not Outcome.KEPT:
                 return
 
+    def slowed(self, session: DeviceSession) -> None:
+        """Nothing: a device that sends messages would take any word for a port."""
+
     def lags(self, session: DeviceSession) -> None:
         """Nothing: its operation waits until the device reads."""
 

@@ -173,6 +173,12 @@ class Room:
         token = token_key(session.token) if for_good else ""
         return Leave(session.name, session.key, session.nickname, token)
 
+    def slowed(self, session: Session) -> None:
+        """Tell a client that it says too much, and is read more slowly from now on."""
+        if session.voice.acknowledges_all:
+            session.whispers += 1  # it reads as a private message, and is acknowledged as one
+        session.answer(session.voice.slowed())
+
     def lags(self, session: Session) -> None:
         """Learn that a client has a backlog: it is watched from now on."""
         if session.group is not None:
