@@ -5,6 +5,7 @@ read yet, ``**`` on what I said and was delivered, ``.`` on what others said.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import tempfile
@@ -17,6 +18,8 @@ from pathlib import Path
 from tertulia.domain import nicknames
 from tertulia.domain.text import clean, decode
 
+MAX_HISTORY = 16 * 1_048_576
+"""Bytes of one history: what others say may not fill the disk, nor take long to be read."""
 _LOCK = ".lock"
 
 
@@ -54,7 +57,7 @@ class History:
     """The history of one account's chat with one other user.
 
     A process that dies while it writes leaves every earlier line as it was, or as it will be. Several
-    processes may write. Raises OSError.
+    processes may write. Raises OSError; also where the file would have more than ``MAX_HISTORY``.
     """
 
     def __init__(self, folder: Path, partner: str) -> None:
@@ -81,6 +84,11 @@ class History:
                 end = os.lseek(file, 0, os.SEEK_END)
                 if end and os.pread(file, 1, end - 1) != b"\n":
                     data = b"\n" + data  # somebody died here in the middle of a line
+                if end + len(data) > MAX_HISTORY:
+                    full = (
+                        f"it has {MAX_HISTORY >> 20} MiB, the most; move it away to begin another"
+                    )
+                    raise OSError(errno.EFBIG, full)
                 _write(file, data, durable=durable)
             finally:
                 os.close(file)

@@ -113,6 +113,20 @@ def test_marking_either_happens_or_leaves_everything(
     assert sorted(it.name for it in chat.path.parent.iterdir()) == [".lock", chat.path.name]
 
 
+def test_a_history_does_not_fill_the_disk(chat: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_HISTORY", 2_097_152)
+    added = 0
+    with pytest.raises(OSError, match="it has 2 MiB, the most; move it away to begin another"):
+        while True:
+            chat.add([theirs("x" * 60_000)])
+            added += 1
+    assert 2_097_152 - 61_000 < chat.path.stat().st_size <= 2_097_152
+    assert len(chat.read()) == added
+    chat.path.rename(chat.path.with_name("old"))
+    chat.add([theirs("dopo")])
+    assert chat.read() == [theirs("dopo")]
+
+
 def _add_many(folder: Path, name: str) -> None:
     chat = History(folder, "bob")
     for number in range(50):
