@@ -27,6 +27,8 @@ HOSTS = {"anna": "127.0.0.2", "bob": "127.0.0.3", "carol": "127.0.0.4"}
 STRANGER = "127.0.0.66"
 FLOOD_SECONDS = 4.0
 PORTS = 30
+COLUMNS = 100
+"""Of the terminals that people sit at."""
 
 
 @pytest.fixture
@@ -174,6 +176,25 @@ def test_a_flood_of_words_fills_neither_screen_nor_disk(
             anna.types(r"\q")
             anna.asked("anna> ")
     mallory.close()
+
+
+def test_a_peer_s_words_can_t_pass_for_the_program_s(
+    people: People, device_service: DeviceNodes
+) -> None:
+    (anna,) = people.signs_up("anna")
+    mallory = DeviceSocket(device_service.addresses[0], "mallory", STRANGER)
+    with mallory.waiting_for("anna"):
+        anna.types("chat mallory")
+        with mallory.accept() as pretends:
+            pretends.sendall(integer(0))
+            anna.expects("-- mallory is here")
+            for indent in range(COLUMNS - 20, COLUMNS):
+                pretends.sendall(string("x" + " " * indent + "-- bob is here"))
+            pretends.sendall(string("fine"))
+            anna.expects("   mallory: fine")
+    mallory.close()
+    rows = [line[at : at + COLUMNS] for line in anna.lines for at in range(0, len(line), COLUMNS)]
+    assert not [row for row in rows if row.startswith("-- bob")]
 
 
 def test_a_peer_can_t_have_others_dialled(people: People, device_service: DeviceNodes) -> None:

@@ -41,14 +41,14 @@ class Transcript:
             self._terminal.note(f"{earlier} earlier messages are in {self._history.path}")
         for message in messages[-SHOWN_LINES:]:
             at = message.at.astimezone().strftime("%d-%m-%Y %H:%M")
-            self._terminal.write(f"{at} {self._shown(message)}")
+            self._terminal.write_words(f"{at} {self._shown(message)}")
 
     def show_pending(self, pending: Pending) -> bool:
         """Show what waited with the service, kept on disk first; return whether there was anything."""
         messages = self._account.receive(self._partner, pending, datetime.now(UTC))
         # The service forgets them thereafter.
         self._attempt(lambda: self._history.add(messages, durable=True))
-        self._terminal.write(*map(self._shown, messages))
+        self._terminal.write_words(*map(self._shown, messages))
         return bool(messages)
 
     def heard(self, name: str, text: str) -> None:
@@ -79,7 +79,7 @@ class Transcript:
 
     def _record(self, message: Message) -> None:
         self._attempt(lambda: self._history.add([message]))
-        self._terminal.write(self._shown(message))
+        self._terminal.write_words(self._shown(message))
 
     def _shown(self, message: Message) -> str:
         more = len(message.text) - SHOWN_CHARACTERS

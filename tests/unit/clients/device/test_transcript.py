@@ -19,7 +19,7 @@ class Screen:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def write(self, *lines: str) -> None:
+    def write_words(self, *lines: str) -> None:
         self.lines += lines
 
     def note(self, text: str) -> None:
