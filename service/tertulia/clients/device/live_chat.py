@@ -313,7 +313,7 @@ class LiveChat:
             self._listened = True
             link = theirs[
                 -1
-            ]  # of several at one address the partner is not the one that sat and waited
+            ]  # the partner did not sit and wait, as another at its address may have
             link.run = Run(link.frames, peer.take_partner())
             yield from self._advance(link, now)
             yield from self._live(link, self._partner, now)

@@ -269,6 +269,17 @@ def test_strangers_who_came_first_are_not_taken_for_the_partner(seed: int) -> No
     assert bob.heard == [("anna", "ehi")]
 
 
+def test_a_stranger_who_dials_while_the_partner_is_awaited_is_hung_up_on_at_once() -> None:
+    network = Network()
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    anna.expect(bob)
+    network.settle()
+    stranger = network.connect(anna)
+    network.settle()
+    assert stranger.closed
+    assert anna.told == [TurnedAway(STRANGER, "bob", Parting.ELSEWHERE, bob.place.host)]
+
+
 def test_the_partner_is_waited_for_when_strangers_came_and_never_he() -> None:
     network = Network()
     anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
@@ -308,12 +319,13 @@ def test_where_the_service_does_not_say_nobody_is_taken_for_the_partner(
     anna.expect(bob)
     bob.chat.dial(anna.member.port, network.now)
     pretender = network.connect(anna, bob.place.host)
+    network.settle()
+    if place is not None:
+        assert anna.told == [Went("bob", Parting.UNPLACED, place.why), Over(came=False)]
     network.advance(COME_SECONDS)
     assert pretender.received == b""
     assert pretender.closed
     assert anna.told[-1] == Over(came=False)
-    if place is not None:
-        assert anna.told[0] == Went("bob", Parting.UNPLACED, place.why)
 
 
 def test_where_the_service_does_not_say_the_partner_is_not_dialled() -> None:
@@ -593,6 +605,7 @@ def test_a_peer_that_says_a_lot_is_read_more_slowly_and_nothing_is_lost() -> Non
     network.advance(LINES_BURST / LINES_PER_SECOND + 1)
     assert [text for _, text in anna.heard] == texts
     assert anna.told.count(Slowed("bob")) == 1
+    assert not any(end.paused for end in anna.ends.values())
     bob.say("finito")
     bob.leave()
     network.settle()
@@ -611,6 +624,7 @@ def test_no_string_is_free(frame: bytes) -> None:
     (link,) = anna.chat._links
     unread = len(link.frames) + sum(len(data) for data in end.coming if data)
     assert unread >= (20_000 - LINES_BURST - 10) * len(string(frame))
+    assert end.paused, "what is not read stays with who sends it"
 
 
 def test_long_words_are_read_more_slowly_too() -> None:
