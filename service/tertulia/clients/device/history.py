@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from tertulia.domain import nicknames
@@ -64,13 +65,14 @@ class History:
         self._folder = folder
         self.path = folder / f"chat-{nicknames.fold(partner)}.txt"
 
-    def read(self) -> list[Message]:
-        """Return everything, oldest first."""
+    def read(self, most: int | None = None) -> list[Message]:
+        """Return everything, or so much of the newest, oldest first."""
         try:
-            raw = self.path.read_bytes()
+            lines = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        return [message for line in raw.split(b"\n") if (message := _parsed(line)) is not None]
+        newest = (message for line in reversed(lines) if (message := _parsed(line)) is not None)
+        return list(islice(newest, most))[::-1]
 
     def add(self, messages: Iterable[Message], *, durable: bool = False) -> None:
         """Append messages; ``durable``: on disk when this returns, should the machine itself fail."""

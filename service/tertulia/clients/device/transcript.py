@@ -32,13 +32,12 @@ class Transcript:
     def show_history(self) -> None:
         """Show the last of what was said before."""
         try:
-            messages = self._history.read()
+            messages = self._history.read(SHOWN_LINES + 1)
         except OSError as error:
             self._fail(error)
             return
         if len(messages) > SHOWN_LINES:
-            earlier = len(messages) - SHOWN_LINES
-            self._terminal.note(f"{earlier} earlier messages are in {self._history.path}")
+            self._terminal.note(f"Earlier messages are in {self._history.path}")
         for message in messages[-SHOWN_LINES:]:
             at = message.at.astimezone().strftime("%d-%m-%Y %H:%M")
             self._terminal.write_words(f"{at} {self._shown(message)}")

@@ -44,6 +44,14 @@ def test_messages_are_read_back_in_order_by_whoever_asks(chat: History, tmp_path
     assert again.read() == [mine("ciao"), theirs("ehi"), mine("come\tstai? è", Mark.DELIVERED)]
 
 
+@pytest.mark.parametrize(
+    ("most", "read"), [(0, []), (2, [8, 9]), (10, [*range(10)]), (11, [*range(10)])]
+)
+def test_the_newest_are_read(chat: History, most: int, read: list[int]) -> None:
+    chat.add([theirs(str(number)) for number in range(10)])
+    assert [int(it.text) for it in chat.read(most)] == read
+
+
 def test_the_file_can_be_read_by_a_person(chat: History) -> None:
     chat.add([mine("ciao"), theirs("ehi"), mine("allora?", Mark.DELIVERED)])
     assert chat.path.read_text() == (

@@ -10,7 +10,7 @@ from tertulia.clients.device.account import Account
 from tertulia.clients.device.operations import Pending
 from tertulia.clients.device.peer import File
 from tertulia.clients.device.terminal import NOTE, Terminal
-from tertulia.clients.device.transcript import MAX_FILES, SHOWN_CHARACTERS, Transcript
+from tertulia.clients.device.transcript import MAX_FILES, SHOWN_CHARACTERS, SHOWN_LINES, Transcript
 
 
 class Screen:
@@ -53,6 +53,18 @@ def test_a_long_message_is_cut_on_the_screen_and_kept_whole(
     assert screen.lines[2:] == [cut, "   bob: ciao"]
     chat.heard("bob", LONG[:SHOWN_CHARACTERS])
     assert screen.lines[-1] == f"   bob: {LONG[:SHOWN_CHARACTERS]}"
+
+
+def test_the_last_of_a_long_history_is_shown(
+    chat: Transcript, screen: Screen, tmp_path: Path
+) -> None:
+    for number in range(SHOWN_LINES + 3):
+        chat.heard("bob", f"n. {number}")
+    screen.lines.clear()
+    chat.show_history()
+    first, *shown = screen.lines
+    assert first == f"-- Earlier messages are in {tmp_path / 'account-anna/chat-bob.txt'}"
+    assert [int(line.rpartition(" ")[2]) for line in shown] == [*range(3, SHOWN_LINES + 3)]
 
 
 def test_what_is_not_kept_is_shown_whole(
