@@ -18,7 +18,7 @@ from harness.waiting import until_sync
 from tertulia.clients.device import peer
 from tertulia.clients.device.exchange import Steps
 from tertulia.clients.device.hearing import LINES_BURST, LINES_PER_SECOND
-from tertulia.clients.device.operations import add_user, enter_chat, online_users
+from tertulia.clients.device.operations import add_user, enter_chat, log_out, online_users
 from tertulia.clients.device.wire import integer, string
 
 pytestmark = pytest.mark.slow
@@ -62,6 +62,16 @@ def rest(sock: socket.socket) -> bytes:
 
 def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def has_unread(host: str, port: int) -> bool:
+    """Say whether a program at an address has something to read of whoever listens on a port."""
+    there, mine = f":{port:04X}", socket.inet_aton(host)[::-1].hex().upper()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if local.startswith(mine) and remote.endswith(there) and not queues.endswith(":00000000"):
+            return True
+    return False
 
 
 def test_a_stranger_who_dials_first_is_not_taken_for_the_partner(people: People) -> None:
@@ -108,6 +118,37 @@ def test_not_even_the_partner_is_taken_from_another_address(
         anna.expects("-- bob is here")
         theirs.sendall(string("ciao"))
         anna.expects("   bob: ciao")
+    bob.close()
+
+
+@pytest.mark.parametrize("silence", ["it says nothing", "it hangs"])
+def test_where_the_service_does_not_say_nobody_is_taken_for_the_partner(
+    people: People, device_service: DeviceNodes, silence: str
+) -> None:
+    """Not even who comes from the right address. The partner is gone, or the service, when it is asked."""
+    (anna,) = people.signs_up("anna")
+    bob = DeviceSocket(device_service.addresses[1], "bob", HOSTS["bob"])
+    anna.types("chat bob")
+    anna.expects("-- bob is not in this chat")
+    anna.freeze()
+    assert bob.asks(enter_chat("bob", "anna")) == anna.port
+    with dialled(anna, HOSTS["anna"], HOSTS["bob"]) as theirs:
+        if silence == "it says nothing":
+            assert bob.asks(log_out("bob"))
+            why = "the service does not say where bob's device is"
+        else:
+            node = int(device_service.addresses[0].rpartition(":")[2])
+            until_sync(
+                lambda: has_unread(HOSTS["anna"], node), 10, "the service's word that bob comes"
+            )
+            device_service.freeze()
+            why = "the service does not say in time|the service can't be asked"
+        anna.thaw()
+        anna.expects(f"-- bob's device can't be told from a stranger's: ({why})", within=30)
+        anna.expects("-- bob's device does not answer: the chat is over")
+        assert rest(theirs) == b""
+    device_service.thaw()
+    anna.asked("anna> ", within=30)
     bob.close()
 
 
