@@ -211,7 +211,7 @@ async def test_of_leases_that_were_lost_nobody_is_left(chat_stores: RedisStores)
 @pytest.fixture
 def replicated_redis(shared_redis: RedisServer) -> Iterator[RedisServer]:
     shared_redis.control.config_set("repl-diskless-sync-delay", 0)
-    options = ("--replicaof", f"127.0.0.1 {shared_redis.port}")
+    options = ("--replicaof", "127.0.0.1", str(shared_redis.port))  # as 6.2 wants it as well
     with running_redis(fsync="no", options=options) as replica:
         yield replica
 

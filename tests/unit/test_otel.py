@@ -167,12 +167,14 @@ async def test_a_collector_that_does_not_answer_holds_up_no_end(
     stuck.released.set()
 
 
+@pytest.mark.slow
 def test_off_nothing_is_made_nor_loaded() -> None:
     assert tracing.start("off", "eu-1", "1") is None
     code = "import sys, tertulia.node; assert 'tertulia.otel' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", ["opentelemetry", "opentelemetry.sdk"])
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_without_the_extra_it_is_one_line_and_status_2(command: str, gone: str) -> None:

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["redis", "opentelemetry", "cryptography.x509"])
 def test_a_start_does_not_wait_for_what_it_may_not_need(package: str) -> None:
     code = f"import sys, tertulia.node; sys.exit({package!r} in sys.modules)"

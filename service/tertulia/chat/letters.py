@@ -27,7 +27,9 @@ class Letter:
     def is_written(self) -> bool:
         """Say whether the kernel has taken it. Once true, it stays true."""
         if not self._written:
-            self._written = self.session.is_flushed()
+            session = self.session
+            # What is held is not even written. (A call less: every message comes here.)
+            self._written = session.held is None and session.outbox.is_flushed()
         return self._written
 
     def is_done(self, now: float, patience: float) -> bool:

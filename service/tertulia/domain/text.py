@@ -39,7 +39,9 @@ def _transliterated(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("tertulia.undefined_as_control", _undefined_as_control)
-codecs.register_error("tertulia.transliterated", _transliterated)
+TRANSLITERATED: Final = "tertulia.transliterated"
+"""How to encode what an encoding has no sign for, by the name that ``str.encode`` wants."""
+codecs.register_error(TRANSLITERATED, _transliterated)
 
 
 def decode(raw: bytes) -> str:
@@ -66,7 +68,7 @@ def encode(text: str, encoding: str) -> bytes:
     """Encode a text; what the encoding has no sign for is transliterated, or else a question mark."""
     if encoding != "utf-8":
         text = unicodedata.normalize("NFC", text)  # so that an accent stays on its letter
-    return text.encode(encoding, "tertulia.transliterated")
+    return text.encode(encoding, TRANSLITERATED)
 
 
 def _with_few_marks(signs: re.Match[str]) -> str:

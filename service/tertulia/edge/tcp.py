@@ -168,11 +168,13 @@ class Connection(asyncio.Protocol):
             lf, crlf = self._listener.acknowledgements
             other = crlf if each is lf else lf
             while True:
-                if data.startswith(other.line, end):
-                    each, other = other, each
-                elif not data.startswith(each.line, end):
+                begin, line, length = end, each.line, each.length
+                while data.startswith(line, end):
+                    end += length
+                count += (end - begin) // length
+                if not data.startswith(other.line, end):
                     break
-                count, end = count + 1, end + each.length
+                each, other = other, each
             self._acknowledges, self._acknowledgement = each, each.line
             if 0 < len(data) - end < crlf.length and crlf.line.startswith(data[end:]):
                 self._part, self._plain, data = data[end:], False, data[:end]
@@ -478,7 +480,8 @@ class Connection(asyncio.Protocol):
         if self._closing or self._parted:
             return
         if not session.is_in_hurry:
-            self._stop_timer()
+            if self._timer is not None:
+                self._stop_timer()
         elif self._timer is None:
             self._replace_timer(self._listener.patience.seconds, self._out_of_patience)
 

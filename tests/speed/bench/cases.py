@@ -217,6 +217,33 @@ def _nodes() -> Iterator[Case]:
         )
 
 
+def _balanced() -> Iterator[Case]:
+    sides = (
+        Side(tertulia(3, is_balanced=True), ("chatte",), note="3 nodes and HAProxy"),
+        Side(tertulia(3), ("chatte",), note="3 nodes"),
+    )
+    loads: tuple[tuple[str, str, Figure, Load], ...] = (
+        (
+            "w1",
+            f"1,000 clients, {SENDERS} senders, 1 in flight",
+            "deliveries",
+            Load(1000, in_flight=1),
+        ),
+        ("r100", f"1,000 clients, {SENDERS} senders, 100 messages/s", "cpu", Load(1000, rate=RATE)),
+        ("idle", "1,000 clients that say nothing", "memory", Load(1000, senders=0, least=3)),
+    )
+    for short, words, figure, load in loads:
+        yield Case(
+            name=f"balanced-{short}",
+            group="What the balancer costs",
+            title=words,
+            figure=figure,
+            load=load,
+            sides=sides,
+            most_rounds=_rounds(load),
+        )
+
+
 def _recovery() -> Iterator[Case]:
     ours = Side(tertulia(), ("chatte",))
     yield Case(
@@ -238,7 +265,15 @@ def _kill_bus(running: Running) -> int:
 
 def everything() -> list[Case]:
     """Return the whole set, in the order in which it is measured."""
-    return [*_fan_out(), *_private(), *_mixed(), *_nodes(), *_standing(), *_recovery()]
+    return [
+        *_fan_out(),
+        *_private(),
+        *_mixed(),
+        *_nodes(),
+        *_balanced(),
+        *_standing(),
+        *_recovery(),
+    ]
 
 
 QUICK: Final = (

@@ -1,23 +1,26 @@
 """What is measured: the service as it is deployed, with Redis beside it, and how a server is started here."""
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from harness import processes
 from harness.node import Listener, Node
-from harness.redis_server import RedisServer, redis_binary
+from harness.redis_server import RedisServer, free_port, redis_binary
 from harness.waiting import until_sync
 from speed.bench.cores import Cores, pinned
 
 START_SECONDS: Final = 20.0
+_SHIPPED: Final = Path(__file__).parents[3] / "deploy" / "haproxy"
+_DIALECTS: Final = ("chatte", "protocollo", "browser")
 WITHOUT_LIMITS: Final = {
     "LIMITS__COMMANDS_PER_SECOND": "1000000",
     "LIMITS__COMMANDS_BURST": "1000000",
@@ -63,8 +66,11 @@ class Server:
     """Whether each of them should have a core of its own, if there are enough."""
 
 
-def tertulia(nodes: int = 1, fsync: Fsync = "always") -> Server:
-    """Return so many nodes and a Redis, which writes to disk before each answer unless told otherwise."""
+def tertulia(nodes: int = 1, fsync: Fsync = "always", *, is_balanced: bool = False) -> Server:
+    """Return so many nodes and a Redis, which writes to disk before each answer unless told otherwise.
+
+    Behind the shipped HAProxy, or with clients that connect to the nodes themselves.
+    """
 
     @contextlib.contextmanager
     def start(directory: Path, cores: Cores) -> Iterator[Running]:
@@ -75,17 +81,20 @@ def tertulia(nodes: int = 1, fsync: Fsync = "always") -> Server:
                 redis.start()
             for number in range(nodes):
                 with pinned(cores.servers[1 + number]):
-                    started.append(_node(directory, redis, number))
+                    started.append(_node(directory, redis, number, trusts=is_balanced))
             for node in started:
                 node.ready_sync()
-            yield Running(
-                ports={
-                    dialect: [node.port(dialect) for node in started]
-                    for dialect in ("chatte", "protocollo", "browser")
-                },
+            direct = Running(
+                ports={dialect: [node.port(dialect) for node in started] for dialect in _DIALECTS},
                 processes={"node": [node.pid for node in started], "redis": [redis.pid]},
                 redis=redis,
             )
+            with (
+                _balanced(direct, started, directory, cores)
+                if is_balanced
+                else contextlib.nullcontext(direct)
+            ) as entered:
+                yield entered
         finally:
             for node in started:
                 node.end()
@@ -94,19 +103,51 @@ def tertulia(nodes: int = 1, fsync: Fsync = "always") -> Server:
     return Server(
         name="tertulia",
         start=start,
+        missing=missing_program("haproxy", "haproxy") if is_balanced else lambda: None,
         version=_versions,
-        processes=1 + nodes,
+        processes=1 + nodes + is_balanced,
         apart=nodes > 1,
     )
 
 
-def _node(directory: Path, redis: RedisServer, number: int) -> Node:
+@contextlib.contextmanager
+def _balanced(
+    direct: Running, nodes: Sequence[Node], directory: Path, cores: Cores
+) -> Iterator[Running]:
+    haproxy = program("haproxy")
+    assert haproxy, "it was looked for before"
+    ports = {dialect: free_port() for dialect in (*_DIALECTS, "device", "stats")}
+    where = {f"BIND_{dialect.upper()}": f"127.0.0.1:{port}" for dialect, port in ports.items()}
+    for number, node in enumerate(nodes, 1):
+        of_node = {dialect: node.port(dialect) for dialect in _DIALECTS}
+        of_node |= {"device": 1, "ops": node.ops_port}  # nobody listens for devices
+        for use, port in of_node.items():
+            where[f"NODE{number}_{use.upper()}"] = f"127.0.0.1:{port}"
+    file = directory / "haproxy.cfg"
+    file.write_text(
+        subprocess.run(
+            [_SHIPPED / "with-nodes", str(len(nodes))], capture_output=True, text=True, check=True
+        ).stdout
+    )
+    its_cores = replace(cores, servers=cores.servers[-1:])
+    command = [haproxy, "-db", "-f", str(file)]
+    with running(command, directory, its_cores, ports["chatte"], where) as process:
+        yield replace(
+            direct,
+            ports={dialect: [ports[dialect]] for dialect in _DIALECTS},
+            processes={**direct.processes, "haproxy": [process.pid]},
+        )
+
+
+def _node(directory: Path, redis: RedisServer, number: int, *, trusts: bool) -> Node:
     return Node(
         directory / f"node-{number}",
         redis_url=redis.url,
         node_id=f"bench-{number}",
-        listeners=tuple(Listener(dialect) for dialect in ("chatte", "protocollo", "browser")),
-        settings=WITHOUT_LIMITS,
+        listeners=tuple(map(Listener, _DIALECTS)),
+        settings={**WITHOUT_LIMITS, "TRUSTED_PROXIES": '["127.0.0.1"]'}
+        if trusts
+        else WITHOUT_LIMITS,
     )
 
 
@@ -134,12 +175,17 @@ def program(name: str) -> str | None:
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], directory: Path, cores: Cores, port: int
+    command: Sequence[str],
+    directory: Path,
+    cores: Cores,
+    port: int,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program that listens on a port, as long as the block lasts."""
     log = directory / "log"
+    given = {**os.environ, **(environment or {})}
     with log.open("ab") as output, pinned(cores.servers[0]):
-        process = processes.start(command, output=output, directory=directory)
+        process = processes.start(command, output=output, directory=directory, environment=given)
 
     def listens() -> bool:
         if process.poll() is not None:

@@ -1,11 +1,12 @@
 """The dialect ``chatte``, sentence by sentence of its protocol page."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.splits import Split, every_end, every_split, split_by_byte
 from tertulia.dialects.chatte import ChatteReader, ChatteVoice
 from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
 from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty, Say, Whisper
@@ -16,21 +17,6 @@ from tertulia.domain.nicknames import is_valid
 BOUND = 4096
 MALFORMED = Faulty(Fault.MALFORMED)
 TOO_LONG = Faulty(Fault.TOO_LONG)
-
-Split = Callable[[bytes], Iterable[bytes]]
-
-
-def split_whole(data: bytes) -> Iterator[bytes]:
-    yield data
-
-
-def split_by_byte(data: bytes) -> Iterator[bytes]:
-    for byte in data:
-        yield bytes([byte])
-
-
-every_split = pytest.mark.parametrize("split", [split_whole, split_by_byte])
-every_end = pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 
 
 def read(reader: Reader, chunks: Iterable[bytes]) -> list[Command]:

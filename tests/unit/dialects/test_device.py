@@ -1,7 +1,7 @@
 """The dialect ``device``: each operation of its protocol page, in both framings, in every split."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.device_client import BINARY, BOTH, TEXT, Framing
+from harness.splits import Split, each, every_split, split_by_byte
 from tertulia.dialects.device import MAX_MESSAGE, OPERATIONS, DeviceReader, Hangup, Reply
 from tertulia.dialects.device_framing import MAX_STRING
 from tertulia.domain import requests as ask
@@ -18,7 +19,6 @@ from tertulia.domain.requests import MAX_PORT, MIN_PORT, Request
 WHEN = datetime(2026, 11, 20, 23, 11, 5)  # noqa: DTZ001 (the page's dates have no zone)
 PORT = 5001
 
-Split = Callable[[bytes], Iterable[bytes]]
 Happening = bytes | Request | Hangup
 
 
@@ -266,18 +266,6 @@ each_conversation = pytest.mark.parametrize(("it", "framing"), EACH)
 both_framings = pytest.mark.parametrize("framing", BOTH, ids=[it.name for it in BOTH])
 
 
-def split_whole(data: bytes) -> Iterator[bytes]:
-    yield data
-
-
-def split_by_byte(data: bytes) -> Iterator[bytes]:
-    for byte in data:
-        yield bytes([byte])
-
-
-every_split = pytest.mark.parametrize("split", [split_whole, split_by_byte])
-
-
 @dataclass
 class Told:
     """A reader, fed; each request is answered with the next answer, or the last one again."""
@@ -336,9 +324,7 @@ def test_each_frame_is_answered_when_it_is_whole_and_not_before(
 
 
 @each_conversation
-@pytest.mark.parametrize(
-    "garbage", [b"\0", b"\xff" * 9, b"\n\n", b"200\n", b"\0\0\0\xc8", b"x" * 5000]
-)
+@each("garbage", b"\0", b"\xff" * 9, b"\n\n", b"200\n", b"\0\0\0\xc8", b"x" * 5000)
 def test_what_follows_an_operation_changes_nothing_of_it(
     it: Conversation, framing: Framing, garbage: bytes
 ) -> None:

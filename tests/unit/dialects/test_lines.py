@@ -1,39 +1,18 @@
 """Framing: bytes in any split to lines, bounded. Source: the protocols' README, "Text"."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.splits import Split, every_split
 from tertulia.dialects.lines import MAX_LINE, Lines, TooLong
 
 REFUSED = object()
 """Stands for a line that was too long."""
 
 BOUND = 4096
-
-
-def split_whole(data: bytes) -> Iterator[bytes]:
-    yield data
-
-
-def split_by_byte(data: bytes) -> Iterator[bytes]:
-    for byte in data:
-        yield bytes([byte])
-
-
-def split_before_each_line_end(data: bytes) -> Iterator[bytes]:
-    first, *rest = data.split(b"\n")
-    yield first
-    for piece in rest:
-        yield b"\n" + piece
-
-
-every_split = pytest.mark.parametrize(
-    "split", [split_whole, split_by_byte, split_before_each_line_end]
-)
-Split = Callable[[bytes], Iterable[bytes]]
 
 
 def pull(lines: Lines) -> list[object]:

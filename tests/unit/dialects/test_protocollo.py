@@ -1,11 +1,12 @@
 """The dialect ``protocollo``, sentence by sentence of its protocol page, in both wordings."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.splits import Split, every_end, every_split, split_by_byte, split_whole
 from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
 from tertulia.dialects.protocollo import ProtocolloReader, ProtocolloVoice
 from tertulia.domain.commands import (
@@ -26,26 +27,6 @@ from tertulia.domain.nicknames import is_valid
 BOUND = 4096
 TOO_LONG = Faulty(Fault.TOO_LONG)
 PLACE = Place("e", 1, 0.0)
-
-Split = Callable[[bytes], Iterable[bytes]]
-
-
-def split_whole(data: bytes) -> Iterator[bytes]:
-    yield data
-
-
-def split_by_byte(data: bytes) -> Iterator[bytes]:
-    for byte in data:
-        yield bytes([byte])
-
-
-def split_after_each_line(data: bytes) -> Iterator[bytes]:
-    """As the old client writes: a line, then another."""
-    yield from data.splitlines(keepends=True)
-
-
-every_split = pytest.mark.parametrize("split", [split_whole, split_by_byte, split_after_each_line])
-every_end = pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 
 
 def read(reader: Reader, chunks: Iterable[bytes]) -> list[Command]:

@@ -47,6 +47,7 @@ def results() -> Results:
     )
 
 
+@pytest.mark.slow
 def test_the_page_has_every_case_and_every_picture(results: Results, tmp_path: Path) -> None:
     pictures = plots.draw(results, tmp_path)
     page.write(results, pictures, 1000, tmp_path)

@@ -1,12 +1,12 @@
 """The binary framing, in any split. Source: the protocol page device, "Framing"."""
 
-from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.splits import Split, every_split, split_whole
 from tertulia.clients.device.wire import (
     MAX_STRING,
     Frames,
@@ -16,19 +16,6 @@ from tertulia.clients.device.wire import (
     port_of,
     string,
 )
-
-
-def split_whole(data: bytes) -> Iterator[bytes]:
-    yield data
-
-
-def split_by_byte(data: bytes) -> Iterator[bytes]:
-    for byte in data:
-        yield bytes([byte])
-
-
-every_split = pytest.mark.parametrize("split", [split_whole, split_by_byte])
-Split = Callable[[bytes], Iterable[bytes]]
 
 
 def fed(data: bytes, split: Split = split_whole) -> Frames:
