@@ -16,7 +16,7 @@ from tertulia.edge.limits import TokenBucket
 MAX_WAITING = 32
 """Connections of which it is not known yet who they are: one of each member whom a chat may have."""
 CALLS_BURST = MAX_MEMBERS
-"""Connections that may come from one network at once: a whole group on one machine."""
+"""Connections that may come from one network into a live chat at once: a whole group on one machine."""
 CALLS_PER_SECOND = 1.0
 """And after that. People come one after the other; each may cost questions to the service."""
 TOLD = 5
@@ -32,17 +32,14 @@ class Callers:
         self._networks: OrderedDict[str, TokenBucket] = OrderedDict()
         self._told = 0
 
-    def too_many(self, caller: Link, waiting: Sequence[Link], now: float) -> Iterator[Link]:
-        """Count one that dialled, and give whoever has to go for it, itself perhaps."""
-        network = network_of(caller.host)
+    def is_too_fast(self, host: str, now: float) -> bool:
+        """Count one that dialled from a host, and say whether its network does so too often."""
+        network = network_of(host)
         bucket = self._networks.pop(network, None) or TokenBucket(CALLS_PER_SECOND, CALLS_BURST)
         self._networks[network] = bucket
         if len(self._networks) > _NETWORKS:
             self._networks.popitem(last=False)
-        if bucket.take(1, now) > 0:
-            yield caller
-        elif len(waiting) > MAX_WAITING:
-            yield _surplus(waiting)
+        return bucket.take(1, now) > 0
 
     def turned_away(self, caller: Link, parting: Parting, why: str) -> Iterator[TurnedAway]:
         """Give what is to be told of one that was turned away: nothing, where there were many."""
@@ -52,11 +49,13 @@ class Callers:
             yield TurnedAway(caller.host, name, parting, why, is_last=self._told == TOLD)
 
 
-def _surplus(waiting: Sequence[Link]) -> Link:
-    """Return the first of the network that has most of them.
+def surplus(waiting: Sequence[Link]) -> Link | None:
+    """Return which one has to go where too many wait: the first of the network that has most of them.
 
     So one network takes no other's place, and of many that have one each the oldest goes.
     """
+    if len(waiting) <= MAX_WAITING:
+        return None
     counts = Counter(network_of(link.host) for link in waiting)
     most = max(counts.values())
     return next(link for link in waiting if counts[network_of(link.host)] == most)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from tertulia.clients.device import peer
-from tertulia.clients.device.callers import Callers
+from tertulia.clients.device.callers import Callers, surplus
 from tertulia.clients.device.effects import (
     Came,
     Close,
@@ -283,7 +283,11 @@ class LiveChat:
         if self._phase is _Phase.OVER:
             yield from self._drop(link, None, now)
             return
-        for goes in self._callers.too_many(link, self._links.callers(), now):
+        # Before, whoever dials costs nothing but a place, and may be a neighbour of the partner's.
+        if self._phase is _Phase.LIVE and self._callers.is_too_fast(link.host, now):
+            yield from self._drop(link, Parting.CROWD, now)
+        goes = surplus(self._links.callers())
+        if goes is not None:
             yield from self._drop(goes, Parting.CROWD, now)
         if self._is_doubtful(link):
             link.deadline = now + DOUBT_SECONDS

@@ -542,6 +542,19 @@ def test_many_strangers_from_everywhere_do_not_keep_the_partner_out() -> None:
     assert anna.told[-1] == Came("bob", group=False)
 
 
+def test_neighbours_in_the_partner_s_network_do_not_keep_it_out() -> None:
+    network = Network()
+    anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
+    bob.place = network.places["bob"] = Place("2001:db8::b", bob.member.port)
+    for number in range(300):
+        network.connect(anna, f"2001:db8::1:{number:x}")
+    bob.dial(anna)
+    network.settle()
+    anna.expect(bob)
+    network.settle()
+    assert anna.told[-1] == Came("bob", group=False)
+
+
 def test_strangers_can_t_fill_the_screen() -> None:
     network = Network()
     anna, *_ = group(network, 3)
