@@ -70,9 +70,13 @@ def run(sock: socket.socket, steps: Steps[T]) -> T:
 
 
 def ask(address: str, steps: Steps[T], source: str | None = None) -> T:
-    """Run an operation on a connection of its own."""
+    """Run an operation on a connection of its own, to the end: the service has done all of it."""
     with connection(address, source) as service:
-        return run(service, steps)
+        result = run(service, steps)
+        service.shutdown(socket.SHUT_WR)
+        while service.recv(65_536):
+            pass
+        return result
 
 
 def online(address: str) -> tuple[str, ...]:

@@ -315,9 +315,8 @@ class LiveChat:
                 yield from self._drop(link, Parting.ELSEWHERE, now, place.host)
         if theirs:
             self._listened = True
-            link = theirs[
-                -1
-            ]  # the partner did not sit and wait, as another at its address may have
+            # Another at the partner's address may have sat and waited; the partner has not.
+            link = theirs[-1]
             link.run = Run(link.frames, peer.take_partner())
             yield from self._advance(link, now)
             yield from self._live(link, self._partner, now)
