@@ -129,6 +129,7 @@ class Call(asyncio.Protocol):
     def _break(self) -> None:
         """Close out of order: messages that were asked for stay pending, as they were not shown."""
         if not self._lost.is_set():
+            self._in_order = False
             sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._transport.abort()
@@ -143,7 +144,7 @@ class Call(asyncio.Protocol):
             self._break()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._in_order = exc is None
+        self._in_order = self._in_order and exc is None
         self._lost.set()
         self._arrived.set()
 
@@ -165,8 +166,7 @@ class Service:
         """
         self._source = None if source is None else (source, 0)
         self._patience = patience
-        self.host = host
-        """As the person has it, a name perhaps."""
+        self._host = host
         self.address = host
         """Where the last call got to."""
         self.own_address = ""
@@ -218,7 +218,7 @@ class Service:
             async with asyncio.timeout(self._patience.connect):
                 transport, call = await loop.create_connection(
                     lambda: Call(self.where, self._patience),
-                    self.host,
+                    self._host,
                     self._port,
                     local_addr=self._source,
                 )
@@ -226,7 +226,7 @@ class Service:
             raise Away(
                 f"The service at {self.where} is away ({_reason(error)}). Try again later."
             ) from error
-        self.address = transport.get_extra_info("peername", (self.host,))[0]
+        self.address = transport.get_extra_info("peername", (self._host,))[0]
         self.own_address = transport.get_extra_info("sockname", ("",))[0]
         return call
 

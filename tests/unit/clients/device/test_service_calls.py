@@ -130,6 +130,7 @@ async def test_a_service_that_says_a_lot_unasked_is_hung_up_on(listening: Listen
     assert len(call._frames) <= MAX_UNREAD + 1_048_576
     with pytest.raises((HungUp, Garbled)):
         await call.do(hanging("anna"))
+    assert not await call.close(), "nothing was taken"
 
 
 def log_in_until_asked() -> Steps[int]:
