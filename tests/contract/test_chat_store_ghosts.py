@@ -234,6 +234,10 @@ async def test_what_a_dead_node_did_not_show_holds_up_nobody_who_writes_down(
     control.flushall()
     await asyncio.wait_for(late.struck.wait(), WITHIN)
     await epoch_changed(one)
+    meta = chat_stores.keys.meta
+    await until(
+        lambda: control.hget(meta, "shown") == control.hget(meta, "offset"), WITHIN, "all is shown"
+    )
     unshown = one.wire.lose(SHOW.plain.sha, loss=Loss.REQUEST, then=one.wire.cut_off)
     andy.leave()
     await asyncio.wait_for(unshown.struck.wait(), WITHIN)
