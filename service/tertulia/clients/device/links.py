@@ -60,8 +60,8 @@ class Link:
         if not self.paused:
             self.paused = True
             yield Pause(self.number)
-        if not hearing.is_slowed and self.member is not None:
-            hearing.is_slowed = True
+        if hearing.is_fast and not hearing.is_told and self.member is not None:
+            hearing.is_told = True
             yield Slowed(self.member.name)
 
     def go_on(self) -> Iterator[Effect]:

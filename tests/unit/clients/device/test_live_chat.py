@@ -25,6 +25,7 @@ from tertulia.clients.device.effects import (
 from tertulia.clients.device.hearing import (
     BYTES_BURST,
     BYTES_PER_SECOND,
+    IN_ALL,
     LINES_BURST,
     LINES_PER_SECOND,
     MAX_HEARD,
@@ -638,6 +639,21 @@ def test_no_string_is_free(frame: bytes) -> None:
     unread = len(link.frames) + sum(len(data) for data in end.coming if data)
     assert unread >= (20_000 - LINES_BURST - 10) * len(string(frame))
     assert end.paused, "what is not read stays with who sends it"
+
+
+def test_a_whole_group_is_not_read_faster_than_a_person_can_look_away() -> None:
+    network = Network()
+    anna, *others = group(network, 12)
+    for it in others:
+        for number in range(LINES_BURST):
+            it.say(str(number))
+    network.settle()
+    assert IN_ALL * LINES_BURST <= len(anna.heard) <= IN_ALL * LINES_BURST + len(others) + 20
+    assert not any(isinstance(it, Slowed) for it in anna.told), "none of them is too fast itself"
+    network.advance(1)
+    assert len(anna.heard) <= IN_ALL * (LINES_BURST + LINES_PER_SECOND) + 2 * len(others) + 20
+    network.advance(120)
+    assert len(anna.heard) == len(others) * LINES_BURST
 
 
 def test_long_words_are_read_more_slowly_too() -> None:
