@@ -29,6 +29,10 @@ def test_no_row_begins_like_another_line(columns: int) -> None:
     assert all(row.startswith(CONTINUED) for row in others)
 
 
+def test_tabs_lead_as_far_as_they_may() -> None:
+    assert rows_of("\t" * 9, 40) == ["\t" * 4, *[CONTINUED + "\t" * 4, CONTINUED + "\t"]]
+
+
 @given(st.text(), st.integers(0, 200))
 def test_nothing_is_lost_and_no_terminal_wraps_it(text: str, columns: int) -> None:
     first, *others = rows_of(text, columns)
