@@ -243,7 +243,7 @@ def test_migrate(bench: Bench, control: redis.Redis, count: int, text: str) -> N
 async def room(chat_stores: RedisStores) -> tuple[RedisNode, list[Guest]]:
     """A node with a full batch of people, who may leave as much as they like."""
     bounds = {"pending_messages": 10**6, "pending_sender_bytes": 1 << 30, "pending_bytes": 1 << 30}
-    node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30, **bounds)
+    node = await chat_stores.node("node", lease_seconds=60, redis_timeout_seconds=30, **bounds)
     guests = [node.guest(f"guest-{number}") for number in range(FULL)]
     for guest in guests:
         guest.join()
@@ -336,7 +336,7 @@ def empty(stores: RedisStores, *names: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -> None:
     """To as many as enter at once."""
-    node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30)
+    node = await chat_stores.node("node", lease_seconds=60, redis_timeout_seconds=30)
     store = cast(ChatStore, node.store)
     owners = [node.guest(f"dan-{number}") for number in range(8)]
     for owner in owners:
@@ -358,7 +358,7 @@ async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -
 
 @pytest.mark.parametrize("shape", ["many messages", "in turns"])
 async def test_what_was_shown_is_forgotten(chat_stores: RedisStores, shape: str) -> None:
-    node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30)
+    node = await chat_stores.node("node", lease_seconds=60, redis_timeout_seconds=30)
     store = cast(ChatStore, node.store)
     control = chat_stores.server.control
 
