@@ -465,7 +465,7 @@ LIMITS: Final = Row(
             "Slowed, refused",
             "Clients that sent too much and were not read for a while; and what was no command.",
             (
-                Query(total(rate("reads_paused_total")), "not read for a while"),
+                Query(total(rate("reads_paused_total"), "limit"), "not read for a while: {{limit}}"),
                 Query(total(rate("refused_commands_total"), "kind"), "refused: {{kind}}"),
             ),
             unit="ops",

@@ -80,7 +80,7 @@ class House:
     def lasting(self) -> dict[str, Kept]:
         """Return it, with the log; and the epoch, as there is another where Redis lost something."""
         found = lasting(self._redis)
-        for kind in ("account:ada", "pending:bob", "counts:bob", "bans", "audit", "log"):
+        for kind in ("account:ada", "pending:bob:ada", "mailbox:bob", "bans", "audit", "log"):
             assert f"{{main}}:{kind}" in found
         epoch = self._redis.hget("{main}:meta", "epoch")
         return {**found, "epoch": Kept("string", epoch, None)}
