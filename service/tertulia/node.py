@@ -146,6 +146,7 @@ class Node:
         self._starting = True
         self._draining = False
         self._started = round(time.time() * 1000)
+        self._began = time.monotonic()
         self._version = version("tertulia")
         registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -389,6 +390,7 @@ class Node:
         metrics = self._metrics
         metrics.ready.set_function(lambda: not self._not_ready())
         metrics.draining.set_function(lambda: self._draining)
+        metrics.uptime.set_function(lambda: time.monotonic() - self._began)
         metrics.redis_up.set_function(lambda: self._all_stores("redis"))
         metrics.bus_up.set_function(lambda: self._all_stores("bus"))
         metrics.slow_readers.set_function(

@@ -162,6 +162,8 @@ class Connection(asyncio.Protocol):
         if self._listener.patience.of_silence and self._timer is not None and not self._parted:
             self._timer.cancel()
             self._timer = None
+        if self._pace is None:  # its first words
+            self._listener.look_for_header(data, self._address)
         self._reader.feed(data)
         self._charge_bytes(len(data))
         self._go_on(session)
