@@ -388,10 +388,15 @@ class ClusterSettings(_Section):
         default=1000,
         description="Messages of one sender that may wait for an account, so that nobody fills Redis.",
     )
+    pending_sender_bytes: Size = Field(
+        default=262_144,
+        description="Bytes of one sender's messages that may wait for an account: the text, 64 for each "
+        "message and 512 for the sender. One message may always.",
+    )
     pending_bytes: Annotated[Size, Field(ge=65_536)] = Field(
         default=1_048_576,
-        description="Bytes of all messages that may wait for an account; at least 65536, so that the "
-        "longest message passes.",
+        description="Bytes of all messages that may wait for an account, counted so; half of it is for "
+        "senders with accounts. At least 65536.",
     )
     device_login_seconds: Seconds = Field(
         default=86_400.0,

@@ -375,6 +375,8 @@ class Room:
             # The welcome was written when the join came by in the log.
             if op.outcome is Outcome.TAKEN:
                 self._entering.refuse(session, Refusal.NICKNAME_TAKEN)
+            elif op.proven:
+                self.devices.collect(session.name, session.key, session.nickname)
             return trailer
         if isinstance(op, Leave):
             return voice.farewell(Disconnect.LEFT)
