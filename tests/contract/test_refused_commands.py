@@ -122,6 +122,11 @@ def many(control: redis.Redis) -> None:
     control.hset(KEYS.counts("dan"), mapping={"ann": 2, "": 21})
 
 
+def away(control: redis.Redis) -> None:
+    fill(control)
+    control.delete(KEYS.device("dan"))
+
+
 def lost(control: redis.Redis) -> None:
     fill(control)
     control.delete(nick("ben"), nick("cid"), KEYS.order)
@@ -208,6 +213,25 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
                 *(KEYS.pending("dan"), KEYS.counts("dan")),
             ],
             ["dan"],
+        ),
+    ),
+    "DELETE_ACCOUNT, unused": (
+        away,
+        (
+            scripts.DELETE_ACCOUNT,
+            [
+                *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
+                *(KEYS.pending("dan"), KEYS.counts("dan"), nick("dan")),
+            ],
+            ["dan", 1000],
+        ),
+    ),
+    "REFRESH": (
+        fill,
+        (
+            scripts.REFRESH,
+            [KEYS.device("dan"), KEYS.devices, KEYS.account("dan")],
+            ["dan", 86_400_000],
         ),
     ),
     "ADD_ACCOUNT": (

@@ -57,7 +57,7 @@ class Accounts(Protocol):
         ...
 
     async def refresh(self, key: str) -> None:
-        """Let an account's login be good for another day."""
+        """Let an account's login be good for as long again, and note that it is used."""
         ...
 
     async def online(self) -> Sequence[str]:
@@ -83,6 +83,7 @@ class Accounts(Protocol):
     async def forgive(self, key: str, network: str) -> None:
         """Forget the wrong passwords for an account from a network, which had the right one."""
         ...
+
 
 
 def _always() -> bool:

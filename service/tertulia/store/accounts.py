@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from tertulia.chat.accounts import Login, Pending
 from tertulia.chat.guessing import REMEMBERED, Failures
@@ -13,6 +13,9 @@ from tertulia.store.connection import Argument
 from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
+from tertulia.store.scripts import REFRESH, Script
+
+_T = TypeVar("_T")
 
 _FAILURES_MS = 60_000
 
@@ -39,10 +42,8 @@ class StoredAccounts:
         return Login(nickname, address, int(port), onchat, live)
 
     async def refresh(self, key: str) -> None:
-        await self._ask(
-            ("ZADD", self._keys.devices, "XX", _now() + self._login_ms, key),
-            ("PEXPIRE", self._keys.device(key), self._login_ms),
-        )
+        keys = [self._keys.device(key), self._keys.devices, self._keys.account(key)]
+        await self._run(REFRESH, keys, [key, self._login_ms])
 
     async def online(self) -> Sequence[str]:
         _, keys = await self._ask(
@@ -93,11 +94,17 @@ class StoredAccounts:
         await self._ask(("DEL", self._keys.guesses(network, key)))
 
     async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
+        return await self._patiently(lambda: self._link.call_many(commands))
+
+    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        return await self._patiently(lambda: self._link.run(script, keys, args))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         backoff = Backoff()
         while True:
             try:
                 async with self._turn:
-                    return await self._link.call_many(commands)
+                    return await ask()
             except StoreAway:
                 await backoff.wait()
 

@@ -32,7 +32,7 @@ def _form(text: str) -> Form:
 
 
 PERMITTED = Script("permitted", changes=False)
-COMMIT = Script("lease", "devices", "commit")
+COMMIT = Script("lease", "in_use", "devices", "commit")
 REGISTER = Script("lease", "register")
 SEAT = Script("seat")
 SHOW = Script("show")
@@ -44,6 +44,7 @@ FORGET = Script("forget")
 SWEEP = Script("sweep")
 ADD_ACCOUNT = Script("add_account")
 DELETE_ACCOUNT = Script("delete_account")
+REFRESH = Script("in_use", "refresh")
 SWAP = Script("swap")
 TAKE_BACK = Script("take_back")
 ANNOUNCE = Script("order", "announce")
