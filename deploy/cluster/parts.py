@@ -113,6 +113,7 @@ def node(layout: Layout, name: str) -> Part:
         "TERTULIA_OPS__PORT": str(layout.ports[f"{name}.ops"]),
         "TERTULIA_TRUSTED_PROXIES": '["127.0.0.0/8"]',
         "TERTULIA_LASTING_CHATS": '["main"]',
+        "TERTULIA_ACCOUNTS__DEVICE_ADDRESSES": "answered",
         "TERTULIA_LOG__FORMAT": "json",
     }
     command = (sys.executable, "-m", "tertulia", "serve")

@@ -145,6 +145,7 @@ async def test_scripts_touch_what_they_are_given(chat_stores: RedisStores) -> No
         three = await chat_stores.node("three")
         assert isinstance(three.store, ChatStore)
         await three.store.accounts.refresh("ann")
+        await three.store.accounts.sign_up_wait("192.0.2.1", 5, take=True)
         await asyncio.wait_for(three.store.stop(), WITHIN)
         chat_stores.leave_to_end(three)
         await three.wire.close()

@@ -234,6 +234,10 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             ["dan", 86_400_000],
         ),
     ),
+    "SIGN_UP_TURN": (
+        empty,
+        (scripts.SIGN_UP_TURN, [KEYS.sign_ups("192.0.2.1")], [30, 120_000, 1]),
+    ),
     "ADD_ACCOUNT": (
         fill,
         (

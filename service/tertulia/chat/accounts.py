@@ -84,6 +84,13 @@ class Accounts(Protocol):
         """Forget the wrong passwords for an account from a network, which had the right one."""
         ...
 
+    async def sign_up_wait(self, network: str, per_hour: int, *, take: bool) -> float:
+        """Return the seconds until an account may be made from a network; 0: now.
+
+        There are ``per_hour`` turns, over all nodes; each comes back after its share of an hour. With
+        ``take`` one is taken, where there is one.
+        """
+        ...
 
 
 def _always() -> bool:

@@ -13,11 +13,12 @@ from tertulia.store.connection import Argument
 from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
-from tertulia.store.scripts import REFRESH, Script
+from tertulia.store.scripts import REFRESH, SIGN_UP_TURN, Script
 
 _T = TypeVar("_T")
 
 _FAILURES_MS = 60_000
+_HOUR_MS = 3_600_000
 
 
 class StoredAccounts:
@@ -92,6 +93,13 @@ class StoredAccounts:
 
     async def forgive(self, key: str, network: str) -> None:
         await self._ask(("DEL", self._keys.guesses(network, key)))
+
+    async def sign_up_wait(self, network: str, per_hour: int, *, take: bool) -> float:
+        each = max(1, _HOUR_MS // per_hour)
+        wait = await self._run(
+            SIGN_UP_TURN, [self._keys.sign_ups(network)], [per_hour, each, int(take)]
+        )
+        return float(wait) / 1000
 
     async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
         return await self._patiently(lambda: self._link.call_many(commands))
