@@ -23,6 +23,7 @@ class _Commands(click.Group):
         "account": ("tertulia.clients.account_command", "account"),
         "admin": ("tertulia.clients.admin.command", "admin"),
         "load": ("tertulia.clients.load.command", "command"),
+        "probe": ("tertulia.clients.probe.command", "command"),
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

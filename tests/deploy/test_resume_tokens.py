@@ -129,7 +129,7 @@ async def place(running: Place) -> AsyncIterator[Place]:
     running.clients.clear()
     control = running.server.client("admin")
     await until(lambda: not control.exists("{main}:order"), WITHIN, "an empty room")
-    for kind in ("account", "device", "token", "ended", "pending", "counts", "sign-ups"):
+    for kind in ("account", "device", "token", "ended", "pending", "mailbox", "senders", "sign-ups"):
         for key in control.scan_iter(f"{{main}}:{kind}:*"):
             control.delete(key)
     control.delete("{main}:devices")
@@ -185,7 +185,7 @@ async def test_a_guests_token_does_not_enter_as_the_account_that_was_made_since(
         assert await place.resume(position, node) == TAKEN
     thief = place.clients[-1]
     assert not [it for it in thief.history.records if isinstance(it, ReceivedPrivate)]
-    assert place.server.client("admin").exists("{main}:pending:andy")
+    assert place.server.client("admin").exists("{main}:pending:andy:betty")
 
     owner = await place.connect(1)
     owner.put(type="enter", nickname="andy", password=PASSWORD, resume=_fields(position))

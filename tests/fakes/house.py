@@ -82,9 +82,12 @@ class House:
         """Of the accounts, by nickname folded."""
         self.drained: list[str] = []
         """Nodes that were told to drain."""
-        self._metrics = Metrics(
+        self.metrics = Metrics(
             self.registry,
-            dialects=["plain", "silent", "patient", "framed", "deaf", "chatte"],
+            dialects=[
+                *("plain", "silent", "patient", "framed", "deaf"),
+                *("chatte", "protocollo", "browser", "device"),
+            ],
             chats=["main"],
             version="test",
         )
@@ -94,9 +97,9 @@ class House:
         store = self.chat.node(node, batch_ops)
         passwords = KnownPasswords(self.passwords)
         orders = Orders("main", node, lambda: self.drained.append(node), self.clock.time)
-        devices = Devices(store, NoAccounts(), passwords, orders, AccountRules(), self._metrics)
+        devices = Devices(store, NoAccounts(), passwords, orders, AccountRules(), self.metrics)
         room = Room(
-            "main", store, self.clock, self.limits, passwords, devices, orders, self._metrics
+            "main", store, self.clock, self.limits, passwords, devices, orders, self.metrics
         )
         self.stores[room] = store
         store.open(room)

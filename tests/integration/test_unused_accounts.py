@@ -80,7 +80,8 @@ async def test_accounts_that_were_not_used_are_found_and_removed(
     assert sorted(control.keys("{main}:account:*")) == [
         f"{{main}}:account:{name}" for name in ("carl", "dora", "eve")
     ]
-    assert not control.exists("{main}:pending:ada", "{main}:counts:ada")
+    assert not control.keys("{main}:pending:ada:*")
+    assert not control.exists("{main}:mailbox:ada", "{main}:senders:ada")
     assert control.hget("{main}:meta", "pending") == "0"
 
     told = await account(url, "prune", "--unused-for", "80d", "--yes")

@@ -15,7 +15,8 @@ from tertulia.domain.nicknames import fold, is_valid, is_well_formed
 from tertulia.store.access import Access
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
-from tertulia.store.scripts import ADD_ACCOUNT, DELETE_ACCOUNT
+from tertulia.store.pending import Mailboxes
+from tertulia.store.scripts import ADD_ACCOUNT
 from tertulia.store.topology import servers_of
 
 _COARSE_SECONDS = 86_400
@@ -58,6 +59,7 @@ class AccountBook:
     def __init__(self, chat: str, access: Access, timeout: float) -> None:
         self._keys = Keys(chat)
         self._link = Link(servers_of(access, self._keys), "tertulia-accounts", timeout)
+        self._mailboxes = Mailboxes(self._keys, self._link)
 
     async def __aenter__(self) -> Self:
         await self._link.connect()
@@ -108,18 +110,11 @@ class AccountBook:
     async def delete(self, nickname: str) -> None:
         """Delete an account, its login, and what waits for it."""
         await self._require(nickname)
-        await self._delete(nickname)
+        await self._mailboxes.delete_account(fold(nickname))
 
     async def prune(self, nickname: str, unused_for: int) -> bool:
         """Delete an account as ``delete`` does; False where it is in use, or was within so many seconds."""
-        keys, key = self._keys, fold(nickname)
-        return await self._delete(nickname, keys.nick(key), args=[_milliseconds(unused_for)])
-
-    async def _delete(self, nickname: str, *more: str, args: Sequence[int] = ()) -> bool:
-        key, keys = fold(nickname), self._keys
-        account = (keys.meta, keys.account(key), keys.device(key), keys.devices)
-        waiting = (keys.pending(key), keys.counts(key))
-        return bool(await self._link.run(DELETE_ACCOUNT, [*account, *waiting, *more], [key, *args]))
+        return await self._mailboxes.delete_account(fold(nickname), _milliseconds(unused_for))
 
     async def all(self) -> list[Account]:
         """Return all accounts, by name."""
@@ -157,16 +152,16 @@ class AccountBook:
                 return sorted(found)
 
     async def _account(self, key: str) -> Account:
-        (nickname, since, used), login, pending = await self._link.call_many(
+        (nickname, since, used), login = await self._link.call_many(
             [
                 ("HMGET", self._keys.account(key), "nickname", "since", "used"),
                 ("EXISTS", self._keys.device(key)),
-                ("XLEN", self._keys.pending(key)),
             ]
         )
+        pending = await self._mailboxes.count(key)
         made, last = (datetime.fromtimestamp(int(it or 0) / 1000, UTC) for it in (since, used))
         shown = (nickname or key.encode()).decode()
-        return Account(shown, made, max(made, last), bool(login), int(pending))
+        return Account(shown, made, max(made, last), bool(login), pending)
 
     async def _require(self, nickname: str) -> None:
         if not is_well_formed(nickname) or not await self._link.call(

@@ -8,6 +8,12 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- /* Other labels than the nodes': their Service and Deployment are not to take it for one. */ -}}
+{{- define "tertulia.probeSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-probe
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "tertulia.labels" -}}
 {{ include "tertulia.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -24,6 +30,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $_ := set $one "hosts" $.Values.hosts }}
 {{- end }}
 {{- $all = append $all $one }}
+{{- end }}
+{{- if .Values.probe.enabled }}
+{{- $all = append $all (dict "dialect" "chatte" "host" "0.0.0.0" "port" 1230 "chat" "probe") }}
 {{- end }}
 {{- toJson $all }}
 {{- end }}
