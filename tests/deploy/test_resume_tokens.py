@@ -129,7 +129,16 @@ async def place(running: Place) -> AsyncIterator[Place]:
     running.clients.clear()
     control = running.server.client("admin")
     await until(lambda: not control.exists("{main}:order"), WITHIN, "an empty room")
-    for kind in ("account", "device", "token", "ended", "pending", "mailbox", "senders", "sign-ups"):
+    for kind in (
+        "account",
+        "device",
+        "token",
+        "ended",
+        "pending",
+        "mailbox",
+        "senders",
+        "sign-ups",
+    ):
         for key in control.scan_iter(f"{{main}}:{kind}:*"):
             control.delete(key)
     control.delete("{main}:devices")
