@@ -8,11 +8,12 @@ What is counted with every message is a ``Tally`` or a ``Spread``, which cost ne
 counts once for a batch, never once for a recipient.
 """
 
+import math
 import platform
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import product
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Self, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics import MetricWrapperBase
@@ -52,6 +53,21 @@ class RetryCause(StrEnum):
     """Redis does not let this user do it."""
     OTHER = "other"
     """Another error, to be found in the log."""
+
+
+class SignUpOutcome(StrEnum):
+    """What came of somebody's wish for an account."""
+
+    MADE = "made"
+    TOO_MANY = "too_many"
+    """From its network, in an hour."""
+    CLOSED = "closed"
+    """Registration is."""
+
+    @classmethod
+    def of(cls, wait: float) -> Self:
+        """Return that of who is told to ask again in so many seconds; infinity: never."""
+        return cls.CLOSED if math.isinf(wait) else cls.TOO_MANY
 
 
 class Limit(StrEnum):
@@ -143,6 +159,14 @@ class Metrics:
         self._joins = _by(
             counter("joins_total", "Sessions of this node that joined a chat.", "dialect"),
             dialects,
+        )
+        self._sign_ups = _by(
+            counter(
+                "sign_ups_total",
+                "Accounts that were asked for: made, or not, as too many came from a network or none may.",
+                "outcome",
+            ),
+            (outcome.value for outcome in SignUpOutcome),
         )
         self._leaves = _by(
             counter("leaves_total", "Sessions of this node that left a chat.", "reason"), reasons
@@ -324,6 +348,10 @@ class Metrics:
     def joins(self, dialect: str) -> Counter:
         """Return the counter of joins in one dialect."""
         return self._joins[dialect]
+
+    def sign_ups(self, outcome: SignUpOutcome) -> Counter:
+        """Return the counter of accounts asked for with one outcome."""
+        return self._sign_ups[outcome.value]
 
     def leaves(self, reason: Disconnect) -> Counter:
         """Return the counter of leaves for one reason."""

@@ -26,6 +26,7 @@ from tertulia.chat.devices import Devices
 from tertulia.chat.hashing import Hashing
 from tertulia.chat.orders import Orders
 from tertulia.chat.room import Room, RoomLimits
+from tertulia.chat.signing_up import AccountRules
 from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.chatte import ChatteVoice
 from tertulia.dialects.contract import Voice
@@ -288,7 +289,12 @@ class Node:
         )  # fmt: skip
         orders = Orders(chat, self._node_id, self.ask_to_drain)
         passwords = Passwords(store.accounts, self._hashing)
-        devices = Devices(store, store.accounts, passwords, orders, self._metrics)
+        rules = AccountRules(
+            settings.accounts.registration == "open",
+            settings.accounts.sign_ups_per_hour,
+            settings.accounts.device_addresses == "onchat",
+        )
+        devices = Devices(store, store.accounts, passwords, orders, rules, self._metrics)
         room = Room(
             chat,
             store,

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
-from tertulia.metrics import KINDS, Metrics, RetryCause
+from tertulia.metrics import KINDS, Metrics, RetryCause, SignUpOutcome
 
 DIALECTS = ("chatte", "browser")
 CHATS = ("main", "side")
@@ -21,6 +21,7 @@ LABELS = {
     "reason": {reason.label for reason in Disconnect},
     "listener": {"chatte:1234"},
     "cause": {cause.value for cause in RetryCause},
+    "outcome": {outcome.value for outcome in SignUpOutcome},
 }
 
 
@@ -117,6 +118,7 @@ def test_every_metric_is_there(metrics: Metrics, registry: CollectorRegistry) ->
         ("refused_commands", "counter"),
         ("roster_size", "gauge"),
         ("sessions", "gauge"),
+        ("sign_ups", "counter"),
         ("slow_readers", "gauge"),
         ("undelivered", "counter"),
         ("untrusted_proxy_headers", "counter"),
