@@ -18,7 +18,7 @@ from tertulia.setting_text import describe, table
 from tertulia.settings import OPTIONS, Settings
 
 if TYPE_CHECKING:
-    from tertulia.clients.account_book import AccountBook
+    from tertulia.clients.account_book import AccountBook, Copied
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -354,14 +354,9 @@ def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
     One that there is already is left as it is. Exit status 1 where any was not made; which, and why,
     stands on standard error.
     """
-    import msgspec
+    from tertulia.clients.account_book import AccountBook, AccountProblem
 
-    from tertulia.clients.account_book import AccountBook, AccountProblem, Copied
-
-    try:
-        copied = msgspec.json.Decoder(Copied).decode_lines(file.read())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"this is not what account export prints: {error}") from None
+    copied = read_accounts(file.read())
 
     async def put(book: AccountBook) -> int:
         made = 0
@@ -377,6 +372,18 @@ def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
     click.echo(f"made {made} of {len(copied)} accounts")
     if made < len(copied):
         sys.exit(_WRONG)
+
+
+def read_accounts(data: bytes) -> "list[Copied]":
+    """Read what ``account export`` printed. Raises click.BadParameter."""
+    import msgspec
+
+    from tertulia.clients.account_book import Copied
+
+    try:
+        return msgspec.json.Decoder(Copied).decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"this is not what account export prints: {error}") from None
 
 
 def _asked_for_password() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Final, Self
 
 import msgspec
 from argon2 import PasswordHasher, extract_parameters
@@ -17,6 +17,9 @@ from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.scripts import ADD_ACCOUNT, DELETE_ACCOUNT
 from tertulia.store.topology import servers_of
+
+_LATEST: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 
 
 class AccountProblem(Exception):
@@ -41,7 +44,7 @@ class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nickname: str
     hash: str
     """Of the password, argon2id: whoever has it can try passwords."""
-    since: int
+    since: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
     """Milliseconds since 1970."""
 
 
@@ -70,6 +73,7 @@ class AccountBook:
 
     async def put(self, copied: Copied) -> None:
         """Make an account as it was where it was copied."""
+        _require_nickname(copied.nickname)
         try:
             extract_parameters(copied.hash)
         except InvalidHashError:
@@ -77,10 +81,7 @@ class AccountBook:
         await self._add(copied.nickname, copied.hash, copied.since)
 
     async def _add(self, nickname: str, *rest: str | int) -> None:
-        if not is_valid(nickname):
-            raise AccountProblem(
-                f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
-            )
+        _require_nickname(nickname)
         keys, key = self._keys, fold(nickname)
         names = [keys.meta, keys.account(key), keys.nick(key)]
         answer = await self._link.run(ADD_ACCOUNT, names, [nickname, *rest])
@@ -149,6 +150,13 @@ class AccountBook:
             "EXISTS", self._keys.account(fold(nickname))
         ):
             raise AccountProblem(f"there is no account {nickname!r}: account list shows all")
+
+
+def _require_nickname(nickname: str) -> None:
+    if not is_valid(nickname):
+        raise AccountProblem(
+            f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
+        )
 
 
 def _hashed(password: str) -> str:

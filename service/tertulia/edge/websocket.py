@@ -110,8 +110,8 @@ class WebSocketConnection(Connection):
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._answer(event)
-            elif isinstance(event, Frame):
-                self._take(event)
+            elif isinstance(event, Frame) and not self._take(event):
+                break
             if self._closing:
                 return
         if self._session is None:
@@ -276,25 +276,31 @@ class WebSocketConnection(Connection):
 
     # --- Frames ----------------------------------------------------------------------------------
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame) -> bool:
+        """Take a frame. False: it failed the connection, and what stands behind it counts no more."""
         if frame.opcode in (Opcode.TEXT, Opcode.CONT):
             self._fragments.append(bytes(frame.data))
             if len(self._fragments) > MAX_FRAME:  # even if nothing is in them, each costs something
-                self._protocol.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-            elif frame.fin:
+                return self._fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            if frame.fin:
                 message, self._fragments = b"".join(self._fragments), []
-                self._take_message(message)
+                return self._take_message(message)
         elif frame.opcode is Opcode.BINARY:
-            self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "text only")
+            return self._fail(CloseCode.UNSUPPORTED_DATA, "text only")
+        return True
 
-    def _take_message(self, message: bytes) -> None:
+    def _take_message(self, message: bytes) -> bool:
         try:
             message.decode()
         except UnicodeDecodeError:
-            self._protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")
-            return
+            return self._fail(CloseCode.INVALID_DATA, "not UTF-8")
         if self._session is not None and not self._closing:
             self._session.reader.feed(message)
+        return True
+
+    def _fail(self, code: CloseCode, why: str) -> bool:
+        self._protocol.fail(code, why)
+        return False
 
     def _send_ping(self) -> None:
         if self._closing or self._gone:

@@ -15,7 +15,7 @@ from tertulia.domain.text import decode
 _ACK = 1
 _NOTHING_PENDING = b"null"
 _LONGEST_MESSAGE = 4096
-_HANGING = re.compile(r"(?P<sender>\S+): (?P<count>\d+) messaggi\w*, (?P<when>.+)")
+_HANGING = re.compile(r"(?P<sender>\S+): (?P<count>\d{1,9}) messaggi\w*, (?P<when>.+)")
 
 
 class Code(IntEnum):
