@@ -16,6 +16,7 @@ from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
 from tertulia.metrics import Metrics
 
+DIALECTS = ("chatte", "protocollo", "browser")
 LIMITS = RoomLimits(enter_tries=3, outbox_bytes=1000, may_be_closed=True, confirm_seconds=30.0)
 
 
@@ -81,9 +82,9 @@ class House:
         """Of the accounts, by nickname folded."""
         self.drained: list[str] = []
         """Nodes that were told to drain."""
-        self._metrics = Metrics(
+        self.metrics = Metrics(
             self.registry,
-            dialects=["plain", "silent", "patient", "framed", "deaf", "chatte"],
+            dialects=["plain", "silent", "patient", "framed", "deaf", *DIALECTS],
             chats=["main"],
             version="test",
         )
@@ -93,9 +94,9 @@ class House:
         store = self.chat.node(node, batch_ops)
         passwords = KnownPasswords(self.passwords)
         orders = Orders("main", node, lambda: self.drained.append(node), self.clock.time)
-        devices = Devices(store, NoAccounts(), passwords, orders, self._metrics)
+        devices = Devices(store, NoAccounts(), passwords, orders, self.metrics)
         room = Room(
-            "main", store, self.clock, self.limits, passwords, devices, orders, self._metrics
+            "main", store, self.clock, self.limits, passwords, devices, orders, self.metrics
         )
         self.stores[room] = store
         store.open(room)
