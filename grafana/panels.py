@@ -143,6 +143,33 @@ OVERVIEW: Final = Row(
     ),
 )  # fmt: skip
 
+PEOPLE: Final = Row(
+    "What people see",
+    (
+        Panel(
+            "The probe",
+            "Whether somebody who comes in through the balancer is let in and reads what is said.",
+            (Query("tertulia_probe_success", "{{instance}}"),),
+            "state-timeline", states=("fails", "works"),
+        ),
+        Panel(
+            "To come in",
+            "To connect, and from there into the chat, by the last visit on each way.",
+            tuple(
+                Query(f"tertulia_probe_{stage}_seconds", f"{stage} {{{{way}}}} {{{{instance}}}}")
+                for stage in ("connect", "enter")
+            ),
+            unit="s",
+        ),
+        Panel(
+            "From saying to reading",
+            "How long what the probe says takes to be read: through the balancer, a node, Redis, and back.",
+            (Query("tertulia_probe_read_seconds", "{{way}} {{instance}}"),),
+            unit="s", bad_from=1.0,
+        ),
+    ),
+)  # fmt: skip
+
 TRAFFIC: Final = Row(
     "Traffic by dialect",
     (
@@ -311,6 +338,73 @@ REDIS: Final = Row(
     ),
 )  # fmt: skip
 
+
+def exported(name: str) -> str:
+    """Return a selector of what redis_exporter tells."""
+    return f'redis_{name}{{job="tertulia-redis"}}'
+
+
+REDIS_SERVER: Final = Row(
+    "Redis itself",
+    (
+        Panel(
+            "Memory",
+            "What it uses, of what it may use; at 100 % it takes nothing more, and everybody waits.",
+            (
+                Query(
+                    f"{exported('memory_used_bytes')} / ({exported('memory_max_bytes')} > 0)"
+                    f" or 0 * {exported('memory_used_bytes')}",
+                    "{{instance}}",
+                ),
+            ),
+            unit="percentunit", bad_from=0.95,
+        ),
+        Panel(
+            "Memory used",
+            "In bytes; without maxmemory the machine is the bound, and the share beside is 0.",
+            (
+                Query(exported("memory_used_bytes"), "used {{instance}}"),
+                Query(exported("memory_max_bytes"), "maxmemory {{instance}}"),
+            ),
+            unit="bytes",
+        ),
+        Panel(
+            "Replicas",
+            "Replicas that are connected to each server.",
+            (Query(exported("connected_slaves"), "{{instance}}"),),
+        ),
+        Panel(
+            "Persistence",
+            "Whether its append-only file is on, and was written and rewritten well.",
+            (
+                Query(
+                    f"min by (instance) ({exported('aof_enabled')} * {exported('aof_last_write_status')}"
+                    f" * {exported('aof_last_bgrewrite_status')} * {exported('rdb_last_bgsave_status')})",
+                    "{{instance}}",
+                ),
+            ),
+            "state-timeline", states=("fails", "writes"),
+        ),
+        Panel(
+            "Clients",
+            "Connections: some six for each chat of a node, and operators.",
+            (Query(exported("connected_clients"), "{{instance}}"),),
+        ),
+        Panel(
+            "Time for a command",
+            "The mean, by command; EVALSHA is the scripts of the nodes, meant to stay under 20 ms.",
+            (
+                Query(
+                    f"sum by (cmd) (rate({exported('commands_duration_seconds_total')}[$__rate_interval]))"
+                    f" / (sum by (cmd) (rate({exported('commands_total')}[$__rate_interval])) > 0)",
+                    "{{cmd}}",
+                ),
+            ),
+            unit="s", bad_from=0.02,
+        ),
+    ),
+)  # fmt: skip
+
 LIMITS: Final = Row(
     "Limits and disconnects",
     (
@@ -346,7 +440,7 @@ LIMITS: Final = Row(
             "Slowed, refused",
             "Clients that sent too much and were not read for a while; and what was no command.",
             (
-                Query(total(rate("reads_paused_total")), "not read for a while"),
+                Query(total(rate("reads_paused_total"), "limit"), "not read for a while: {{limit}}"),
                 Query(total(rate("refused_commands_total"), "kind"), "refused: {{kind}}"),
             ),
             unit="ops",
@@ -441,4 +535,4 @@ NODES: Final = Row(
     ),
 )  # fmt: skip
 
-ROWS: Final = (OVERVIEW, TRAFFIC, LATENCY, BUS, REDIS, LIMITS, NODES)
+ROWS: Final = (OVERVIEW, PEOPLE, TRAFFIC, LATENCY, BUS, REDIS, REDIS_SERVER, LIMITS, NODES)

@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 DIALECTS = {"chatte": 1234, "protocollo": 6789, "device": 4242, "browser": 8080}
 """What is served, and on which port of the balancer."""
+LISTENERS = (*DIALECTS, "probe")
+"""What each node listens on for the balancer: the last is for `tertulia probe`, a chat of its own."""
 USUAL_NODES = 3
 MOST_NODES = 50
 """Nodes that find their ports where they are documented."""
@@ -22,13 +24,14 @@ class ClusterError(Exception):
 
 
 def fixed_ports(nodes: int = USUAL_NODES) -> dict[str, int]:
-    """Return the ports that stand in the documents: node N has 9N01 to 9N05.
+    """Return the ports that stand in the documents: node N has 9N01 to 9N06.
 
     There is one node more than are run at first, to be added by hand.
     """
     ports = {**DIALECTS, "balancer": 8404, "prometheus": 9090, "redis": 9379}
+    ports |= {"probe": 1230, "probe-metrics": 9465, "redis-exporter": 9121}
     for number in range(1, nodes + 2):
-        for place, name in enumerate((*DIALECTS, "ops"), 1):
+        for place, name in enumerate((*DIALECTS, "ops", "probe"), 1):
             ports[f"node{number}.{name}"] = 9000 + 100 * number + place
     return ports
 

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from layout import DEPLOY, DIALECTS, HOST, ClusterError, Layout
+from layout import DEPLOY, DIALECTS, HOST, LISTENERS, ROOT, ClusterError, Layout
 
 _ASK_SECONDS = 2.0
 _PACKAGES = {"redis-server": "redis-server", "haproxy": "haproxy", "prometheus": "prometheus"}
 """Programs, and the packages of Debian that bring them."""
+_EXPORTERS = ("prometheus-redis-exporter", "redis_exporter")
+"""What the program that exports Redis may be called, by Debian and by its author. Without it, Redis is
+not measured."""
 _DRAIN = {
     "TERTULIA_DRAIN_NOTICE_SECONDS": "3",
     "TERTULIA_DRAIN_SPREAD_SECONDS": "5",
@@ -47,6 +50,8 @@ def programs() -> dict[str, str]:
     if missing:
         packages = " ".join(_PACKAGES[name] for name in missing)
         raise ClusterError(f"{', '.join(missing)} not found: apt-get install {packages}")
+    exporters = (shutil.which(name, path=path) for name in _EXPORTERS)
+    found["redis-exporter"] = next(filter(None, exporters), None)
     return {name: program for name, program in found.items() if program}
 
 
@@ -56,7 +61,7 @@ def prepare(layout: Layout) -> None:
         log.unlink()  # of an earlier run
     passwords = layout.folder / "passwords"
     passwords.mkdir(mode=0o700, exist_ok=True)
-    for user in ("tertulia", "admin"):
+    for user in ("tertulia", "exporter", "admin"):
         file = layout.password_file(user)
         if not file.exists():
             file.touch(mode=0o600)
@@ -71,6 +76,11 @@ def prepare(layout: Layout) -> None:
     )
     (layout.folder / "haproxy.cfg").write_bytes(balancing.stdout)
     shutil.copytree(DEPLOY / "prometheus", layout.folder / "prometheus", dirs_exist_ok=True)
+    runbook = os.environ.get("CLUSTER_RUNBOOK_URL") or (ROOT / "docs" / "runbook.md").as_uri()
+    alerts = subprocess.run(
+        [DEPLOY / "prometheus" / "with-runbook", runbook], check=True, capture_output=True
+    )
+    (layout.folder / "prometheus" / "alerts.rules.yml").write_bytes(alerts.stdout)
     (layout.folder / "env").write_text(
         "# For tertulia admin and tertulia account, from a shell: . " + layout.shown_folder + "/env\n"
         + "".join(f"export {name}={value}\n" for name, value in _redis_settings(layout).items())
@@ -80,11 +90,18 @@ def prepare(layout: Layout) -> None:
 
 def watch(layout: Layout, nodes: Iterable[str]) -> None:
     """Tell Prometheus whom to scrape; it looks at these files by itself."""
-    targets = layout.folder / "prometheus" / "targets"
-    scraped = [layout.address(f"{node}.ops") for node in nodes]
-    # JSON is YAML.
-    (targets / "nodes.yml").write_text(json.dumps([{"targets": scraped}]))
-    (targets / "balancers.yml").write_text(json.dumps([{"targets": [layout.address("balancer")]}]))
+    scraped = {
+        "nodes": [f"{node}.ops" for node in nodes],
+        "balancers": ["balancer"],
+        "probes": ["probe-metrics"],
+        "redis": ["redis-exporter"] if "redis-exporter" in programs() else [],
+    }
+    for kind, names in scraped.items():
+        # JSON is YAML. As a whole: Prometheus may be reading it.
+        file = layout.folder / "prometheus" / "targets" / f"{kind}.yml"
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps([{"targets": [layout.address(it) for it in names]}]))
+        new.replace(file)
 
 
 def redis(layout: Layout, program: str) -> Part:
@@ -104,6 +121,9 @@ def node(layout: Layout, name: str) -> Part:
         {"dialect": dialect, "host": HOST, "port": layout.ports[f"{name}.{dialect}"]}
         for dialect in DIALECTS
     ]
+    listeners.append(
+        {"dialect": "chatte", "host": HOST, "port": layout.ports[f"{name}.probe"], "chat": "probe"}
+    )
     environment = {
         **_redis_settings(layout),
         **_DRAIN,
@@ -113,6 +133,8 @@ def node(layout: Layout, name: str) -> Part:
         "TERTULIA_OPS__PORT": str(layout.ports[f"{name}.ops"]),
         "TERTULIA_TRUSTED_PROXIES": '["127.0.0.0/8"]',
         "TERTULIA_LASTING_CHATS": '["main"]',
+        "TERTULIA_LIMITS__MESSAGES_PER_SECOND": "10",
+        "TERTULIA_LIMITS__MESSAGES_BURST": "50",
         "TERTULIA_LOG__FORMAT": "json",
     }
     command = (sys.executable, "-m", "tertulia", "serve")
@@ -121,11 +143,11 @@ def node(layout: Layout, name: str) -> Part:
 
 def balancer(layout: Layout, program: str) -> Part:
     """Return HAProxy with the configuration of the deployment; it is well when it has seen who is ready."""
-    environment = {f"BIND_{it.upper()}": layout.address(it) for it in DIALECTS}
+    environment = {f"BIND_{it.upper()}": layout.address(it) for it in LISTENERS}
     environment["BIND_STATS"] = layout.address("balancer")
     for name in layout.nodes:
         environment[name.upper()] = HOST
-        for dialect in (*DIALECTS, "ops"):
+        for dialect in (*LISTENERS, "ops"):
             place = f"{name}.{dialect}"
             environment[f"{name.upper()}_{dialect.upper()}"] = layout.address(place)
     command = (program, "-db", "-f", str(layout.folder / "haproxy.cfg"))
@@ -153,6 +175,30 @@ def prometheus(layout: Layout, program: str) -> Part:
         f"--web.listen-address={layout.address('prometheus')}",
     )
     return Part("prometheus", command, lambda: answers(layout, "prometheus", "/-/ready"))
+
+
+def probe(layout: Layout) -> Part:
+    """Return what comes in through the balancer as people do, twice: so it mostly meets two nodes."""
+    way = f"chatte={layout.address('probe')}"
+    place = layout.address("probe-metrics")
+    command = (
+        *(sys.executable, "-m", "tertulia", "probe", way, way),
+        *("--every", "15", "--listen", place),
+    )
+    return Part("probe", command, lambda: answers(layout, "probe-metrics", "/livez"))
+
+
+def redis_exporter(layout: Layout, program: str) -> Part:
+    """Return what tells Prometheus of Redis."""
+    command = (
+        *(program, "--redis.addr", f"redis://{layout.address('redis')}", "--config-command", "-"),
+        *("--web.listen-address", layout.address("redis-exporter")),
+    )
+    password = layout.password_file("exporter").read_text().strip()
+    environment = {"REDIS_USER": "exporter", "REDIS_PASSWORD": password}
+    return Part(
+        "redis-exporter", command, lambda: answers(layout, "redis-exporter", "/health"), environment
+    )
 
 
 # --- Asking them ---------------------------------------------------------------------------------

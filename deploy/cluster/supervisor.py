@@ -22,6 +22,8 @@ _KILLED: Final = {
     "redis": "the nodes wait for it",
     "haproxy": "who came in through it is disconnected, and nobody comes in",
     "prometheus": "nothing is measured",
+    "probe": "nobody looks what people see",
+    "redis-exporter": "Redis is not measured",
 }
 """What that means; a node is buried by the others."""
 
@@ -35,6 +37,8 @@ class Supervisor:
         self._layout = layout
         self._programs = programs
         self._children: dict[str, Child] = {}
+        self._meant = set(layout.first_nodes)
+        """The nodes that should run: Prometheus looks at these."""
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -73,7 +77,12 @@ class Supervisor:
         balancer = self._start(parts.balancer(layout, self._programs["haproxy"]))
         prometheus = self._start(parts.prometheus(layout, self._programs["prometheus"]))
         await balancer.well()
-        await prometheus.well()
+        others = [prometheus, self._start(parts.probe(layout))]
+        if "redis-exporter" in self._programs:
+            program = self._programs["redis-exporter"]
+            others.append(self._start(parts.redis_exporter(layout, program)))
+        for other in others:
+            await other.well()
 
     async def _down(self) -> None:
         print("Stopping.", flush=True)
@@ -100,6 +109,7 @@ class Supervisor:
             "",
             f"    balancer    http://{layout.address('balancer')}/",
             f"    prometheus  http://{layout.address('prometheus')}/",
+            f"    probe       http://{layout.address('probe-metrics')}/readyz",
             *(f"    {name}       http://{layout.address(f'{name}.ops')}/readyz"
               for name in layout.first_nodes),
             f"    redis       {layout.address('redis')}; for tertulia admin: . {layout.shown_folder}/env",
@@ -165,7 +175,7 @@ class Supervisor:
             how = "runs" if child.is_running else f"ended with {child.status}"
             if name in self._layout.nodes and child.is_running:
                 how = parts.reasons(self._layout, name)
-            say(f"{name:<11} {child.pid:>7}  {how}")
+            say(f"{name:<14} {child.pid:>7}  {how}")
 
     def _running(self, name: str) -> Child:
         child = self._children.get(name)
@@ -179,6 +189,9 @@ class Supervisor:
         if name not in self._layout.nodes:
             raise ClusterError(f"only nodes drain: deploy/cluster/ctl restart {name}")
         began = time.monotonic()
+        # Out of the targets first: what goes because it is meant to is no alert.
+        self._meant.discard(name)
+        parts.watch(self._layout, sorted(self._meant))
         child.send(signal.SIGTERM)
         await wait(
             lambda: not child.is_running or parts.reasons(self._layout, name) != "ready",
@@ -206,7 +219,8 @@ class Supervisor:
     async def _start_node(self, name: str, say: Say) -> None:
         child = self._start(parts.node(self._layout, name))
         await child.well()
-        parts.watch(self._layout, [it for it in self._layout.nodes if it in self._children])
+        self._meant.add(name)
+        parts.watch(self._layout, sorted(self._meant))
         if not self._children["haproxy"].is_running:
             say(f"{name} is ready, but the balancer does not run: deploy/cluster/ctl start haproxy")
             return

@@ -32,6 +32,7 @@ class _Commands(click.Group):
     _ELSEWHERE: ClassVar = {
         "admin": ("tertulia.clients.admin.command", "admin"),
         "load": ("tertulia.clients.load.command", "command"),
+        "probe": ("tertulia.clients.probe.command", "command"),
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

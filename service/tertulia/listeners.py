@@ -21,7 +21,7 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
 from tertulia.edge.binding import Servers, bind_all, explain
 from tertulia.edge.crowd import RingCrowd
-from tertulia.edge.entrance import Gate
+from tertulia.edge.entrance import PRIVATE_READ_BYTES, Gate
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.resting import Resting
 from tertulia.edge.ring import Ring
@@ -150,6 +150,8 @@ class Listeners:
             ) from error
         for listening in bound:
             stack.callback(listening.close)
+            if listener.certificate is not None:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PRIVATE_READ_BYTES)
         return bound
 
     async def _listen(
@@ -172,7 +174,7 @@ class Listeners:
         Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,
         asyncio.AbstractEventLoop, Connections, Resting | None, bool,
     ]:  # fmt: skip
-        limits = self._settings.limits
+        limits = self._settings.limits.on(settings)
         host: Host
         if settings.dialect == DEVICE:
             host, acknowledgement = DeviceDoor(room.devices, settings.answer_bytes), None

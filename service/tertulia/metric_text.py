@@ -1,4 +1,4 @@
-"""The metrics of a node as a table, for docs/metrics.md."""
+"""Metrics as a table, for docs/metrics.md."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,15 @@ _OWN = {"le"}
 
 
 def table() -> str:
-    """Return a line for each metric, in Markdown: name, type, labels, meaning."""
+    """Return a line for each metric of a node, in Markdown: name, type, labels, meaning."""
     registry = CollectorRegistry()
     Metrics(registry, dialects=("x",), chats=("x",), version="", certificates=("x",))
-    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|", *_rows(registry)]
-    return "\n".join(rows) + "\n"
+    lines = ["| metric | type | labels | meaning |", "|---|---|---|---|", *rows(registry)]
+    return "\n".join(lines) + "\n"
 
 
-def _rows(registry: CollectorRegistry) -> Iterator[str]:
+def rows(registry: CollectorRegistry) -> Iterator[str]:
+    """Give the lines of a registry's metrics. Labels of a metric are known once it has a value."""
     for family in registry.collect():
         labels = sorted({label for sample in family.samples for label in sample.labels} - _OWN)
         told = ", ".join(f"`{label}`" for label in labels)

@@ -54,6 +54,15 @@ class RetryCause(StrEnum):
     """Another error, to be found in the log."""
 
 
+class Limit(StrEnum):
+    """What a client sent more of than it may go on sending."""
+
+    BYTES = "bytes"
+    COMMANDS = "commands"
+    MESSAGES = "messages"
+    """What it said to others: public and private messages."""
+
+
 _LATENCIES: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
@@ -166,8 +175,13 @@ class Metrics:
             counter("refused_commands_total", "What clients sent that is no command.", "kind"),
             (fault.value for fault in Fault),
         )
-        self.reads_paused = counter(
-            "reads_paused_total", "Times that a client sent too much and was not read for a while."
+        self._reads_paused = _by(
+            counter(
+                "reads_paused_total",
+                "Times that a client sent too much and was not read for a while.",
+                "limit",
+            ),
+            (limit.value for limit in Limit),
         )
 
         # TLS.
@@ -296,6 +310,10 @@ class Metrics:
     def faults(self, fault: Fault) -> Counter:
         """Return the counter of one kind of refused commands."""
         return self._faults[fault.value]
+
+    def reads_paused(self, limit: Limit) -> Counter:
+        """Return the counter of clients that were not read for a while, for one limit."""
+        return self._reads_paused[limit.value]
 
     def certificate_expiry(self, listener: str) -> Gauge:
         """Return the gauge of when a listener's certificate ends."""

@@ -178,6 +178,18 @@ class ListenerSettings(_Section):
         "site can point its own name here and so speak in its visitor's.",
     )
 
+    messages_per_second: Rate | None = Field(
+        default=None,
+        description="What `limits.messages_per_second` is for its clients, where they are programs or "
+        "strangers.",
+        json_schema_extra={"shown": "that of `limits`"},
+    )
+    messages_burst: Count | None = Field(
+        default=None,
+        description="What `limits.messages_burst` is for its clients.",
+        json_schema_extra={"shown": "that of `limits`"},
+    )
+
     certificate: Path | None = Field(
         default=None,
         description="A PEM file with the certificate and its chain: clients speak TLS (1.2 or 1.3) here. "
@@ -250,6 +262,14 @@ class LimitSettings(_Section):
     commands_burst: Count = Field(
         default=2000, description="Commands that may come at once before that rate holds."
     )
+    messages_per_second: Rate = Field(
+        default=50.0,
+        description="Public and private messages per second that a session may go on sending; one that says "
+        "more is told so and read more slowly, so that nobody fills everybody's screen.",
+    )
+    messages_burst: Count = Field(
+        default=200, description="Messages that may come at once before that rate holds."
+    )
     bytes_per_second: Count = Field(
         default=1_048_576,
         description="Bytes per second that a session may go on sending; a faster one is slowed.",
@@ -309,6 +329,12 @@ class LimitSettings(_Section):
         description="Too long lines that a connection may send before it is disconnected.",
     )
 
+    def on(self, listener: ListenerSettings) -> Self:
+        """Return those that hold on a listener."""
+        names = ("messages_per_second", "messages_burst")
+        own = {name: value for name in names if (value := getattr(listener, name)) is not None}
+        return self.model_copy(update=own)
+
     @model_validator(mode="after")
     def _paused_before_disconnected(self) -> Self:
         _in_order(self, "outbox_pause_bytes", "outbox_bytes")
@@ -362,10 +388,15 @@ class ClusterSettings(_Section):
         default=1000,
         description="Messages of one sender that may wait for an account, so that nobody fills Redis.",
     )
+    pending_sender_bytes: Size = Field(
+        default=262_144,
+        description="Bytes of one sender's messages that may wait for an account: the text, 64 for each "
+        "message and 512 for the sender. One message may always.",
+    )
     pending_bytes: Annotated[Size, Field(ge=65_536)] = Field(
         default=1_048_576,
-        description="Bytes of all messages that may wait for an account; at least 65536, so that the "
-        "longest message passes.",
+        description="Bytes of all messages that may wait for an account, counted so; half of it is for "
+        "senders with accounts. At least 65536.",
     )
     device_login_seconds: Seconds = Field(
         default=86_400.0,

@@ -4,15 +4,14 @@ import asyncio
 import re
 import socket
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self, cast
+from typing import cast
 
 from contract.chat_stores import RedisStores
 from contract.node import WITHIN, Guest
+from contract.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
 from harness.redis_server import RedisServer
 from harness.waiting import until
 from tertulia.clients.account_book import AccountBook
@@ -24,7 +23,6 @@ from tertulia.store.link import Link
 from tertulia.store.ordering import Orderer
 from tertulia.store.topology import servers_of
 
-MOST_MILLISECONDS = 20.0
 FULL = 512
 """Ops in the largest batch."""
 
@@ -171,7 +169,7 @@ async def give_orders(stores: RedisStores) -> None:
     await orders.ban(Kind.ACCOUNT, "ann", 1000, "")
     await orders.unban(Kind.ACCOUNT, "ann")
     control, keys = stores.server.control, stores.keys
-    control.xadd(keys.pending("ann"), {"f": "kicked", "x": "hello"})
+    control.xadd(keys.stream("ann"), {"f": "kicked", "x": "hello"})
     control.hset(keys.counts("ann"), mapping={"kicked": 1, "": 11})
     traces = Traces(stores.chat, link, "kicked")
     assert await traces.take_back() == 1
@@ -220,60 +218,6 @@ async def test_nothing_is_left_of_a_chat_that_everybody_left(chat_stores: RedisS
         await node.wire.close()
     left = {name.partition("}:")[2] for name in chat_stores.names()}
     assert left == {"meta", "log", "marks"}
-
-
-class Stopwatch:
-    """How long Redis was at work on the longest script, in milliseconds.
-
-    Redis measures the time that passes. Where others had its processor meanwhile, the time that its
-    thread really ran says by how much that is too long.
-    """
-
-    def __init__(self, server: RedisServer) -> None:
-        self._control = server.control
-        self._ran = Path(f"/proc/{server.pid}/task/{server.pid}/schedstat")
-        self._ran_before = 0
-
-    def __enter__(self) -> Self:
-        self._control.config_set("slowlog-log-slower-than", 0)
-        self._control.config_set("slowlog-max-len", 10_000)
-        self.reset()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._control.config_set("slowlog-log-slower-than", 10_000)
-        self._control.slowlog_reset()
-
-    def reset(self) -> None:
-        """Forget what was run."""
-        self._control.slowlog_reset()
-        self._ran_before = self._running_time()
-
-    def longest(self) -> float:
-        """Return how long the longest script has taken since the reset."""
-        ran = self._running_time() - self._ran_before
-        seen: list[dict[str, Any]] = self._control.slowlog_get(10_000)
-        passed = sum(int(it["duration"]) for it in seen)
-        scripts = [int(it["duration"]) for it in seen if it["command"].startswith(b"EVAL")]
-        return max(scripts) / 1000 * min(1.0, ran / passed)
-
-    def _running_time(self) -> int:
-        """Return for how long the thread has run, in microseconds."""
-        if not self._ran.exists():  # no Linux: trust the clock
-            return time.monotonic_ns() // 1000
-        return int(self._ran.read_text().split()[0]) // 1000
-
-
-async def quickest(stopwatch: Stopwatch, work: Callable[[], Awaitable[object]]) -> float:
-    """Return how long the longest script took in the best of some tries."""
-    best = float("inf")
-    for _ in range(5):
-        stopwatch.reset()
-        await work()
-        best = min(best, stopwatch.longest())
-        if best < MOST_MILLISECONDS / 2:
-            break
-    return best
 
 
 async def test_full_batches_are_quick(chat_stores: RedisStores) -> None:

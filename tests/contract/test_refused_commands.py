@@ -85,8 +85,10 @@ def fill(control: redis.Redis) -> None:
         control.hset(KEYS.device(name), mapping={**login, "node": DEAD, "session": f"{DEAD}:9"})
         control.zadd(KEYS.devices, {name: 9e15})
     control.sadd(KEYS.waiting(DEAD), "dan", "eve")
-    control.xadd(KEYS.pending("dan"), {"f": "ann", "x": "hello"}, id="5-0")
-    control.hset(KEYS.counts("dan"), mapping={"ann": 1, "": 8})
+    control.rpush(KEYS.pending("dan", "ann"), "5 5 0 ann hello")
+    line = "1 581 581 5 0 ann"
+    control.hset(KEYS.mailbox("dan"), mapping={"": "5 1 581 581", "ann": line})
+    control.zadd(KEYS.senders("dan"), {"ann": 5})
     control.hset(KEYS.bans, mapping={"account:old": "{}", "account:eve": "{}"})
     control.zadd(KEYS.ban_ends, {"account:old": 5, "account:eve": 9e15})
 
@@ -118,8 +120,18 @@ def copied(control: redis.Redis) -> None:
 
 def many(control: redis.Redis) -> None:
     fill(control)
-    control.xadd(KEYS.pending("dan"), {"f": "ann", "x": "you there?"}, id="7-0")
-    control.hset(KEYS.counts("dan"), mapping={"ann": 2, "": 21})
+    control.rpush(KEYS.pending("dan", "eve"), "7 7 1 eve you there?")
+    lines: dict[Any, Any] = {"": "7 2 1167 581", "eve": "1 586 0 7 0 eve"}
+    control.hset(KEYS.mailbox("dan"), mapping=lines)
+    control.zadd(KEYS.senders("dan"), {"eve": 7})
+
+
+def older(control: redis.Redis) -> None:
+    many(control)
+    for number, sender in ((3, "eve"), (4, "Ann")):
+        fields = {"f": sender, "x": f"in a stream {number}"}
+        control.xadd(KEYS.stream("dan"), cast(Any, fields), id=f"{number}-0")
+    control.hset(KEYS.counts("dan"), mapping={"ann": 1, "eve": 1, "": 32, ":3-0": 2})
 
 
 def lost(control: redis.Redis) -> None:
@@ -130,6 +142,14 @@ def lost(control: redis.Redis) -> None:
 def order(script: Script, *more: str, args: Sequence[str | int] = ()) -> Call:
     head = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.leases, KEYS.audit, KEYS.an_order("1")]
     return script, [*head, *more], [ORDER, KEYS.room, 100, *args]
+
+
+def migrate(most: int) -> Call:
+    senders = ("ann", "eve")
+    pairs = [key for it in senders for key in (KEYS.pending("dan", it), KEYS.account(it))]
+    fixed = [KEYS.meta, KEYS.stream("dan"), KEYS.counts("dan")]
+    names = [*fixed, KEYS.mailbox("dan"), KEYS.senders("dan"), *pairs]
+    return scripts.MIGRATE, names, [most, 65_536, *senders]
 
 
 ROOM = (KEYS.meta, KEYS.log, KEYS.marks, KEYS.order, KEYS.leases)
@@ -205,11 +225,25 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             scripts.DELETE_ACCOUNT,
             [
                 *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
-                *(KEYS.pending("dan"), KEYS.counts("dan")),
+                *(KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")),
+                KEYS.pending("dan", "ann"),
             ],
-            ["dan"],
+            ["dan", "ann"],
         ),
     ),
+    "DELETE_ACCOUNT, more": (
+        many,
+        (
+            scripts.DELETE_ACCOUNT,
+            [
+                *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
+                *(KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")),
+                KEYS.pending("dan", "ann"),
+            ],
+            ["dan", "ann"],
+        ),
+    ),
+    "MIGRATE": (older, migrate(100)),
     "ADD_ACCOUNT": (
         fill,
         (
@@ -226,13 +260,17 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         fill,
         (
             scripts.TAKE_BACK,
-            [KEYS.meta, KEYS.pending("dan"), KEYS.counts("dan")],
-            ["ann", "5-0", "6-0"],
+            [KEYS.meta, KEYS.pending("dan", "ann"), KEYS.mailbox("dan"), KEYS.senders("dan")],
+            ["ann"],
         ),
     ),
     "TAKE_BACK, some": (
         many,
-        (scripts.TAKE_BACK, [KEYS.meta, KEYS.pending("dan"), KEYS.counts("dan")], ["ann", "5-0"]),
+        (
+            scripts.TAKE_BACK,
+            [KEYS.meta, KEYS.pending("dan", "ann"), KEYS.mailbox("dan"), KEYS.senders("dan")],
+            ["ann"],
+        ),
     ),
     "ANNOUNCE": (fill, order(scripts.ANNOUNCE, args=[1, '{"t":"said"}'])),
     "EXPEL": (
@@ -248,9 +286,16 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         fill,
         order(
             scripts.BAN,
-            *(KEYS.bans, KEYS.ban_ends, KEYS.devices, KEYS.ended("dan")),
-            *(KEYS.device("dan"), KEYS.device("eve")),
-            args=["account:dan", "{}", 0, 1, "dan", "", "eve", "192.0.2.1"],
+            *(KEYS.bans, KEYS.ban_ends, KEYS.ended("dan")),
+            args=["account:dan", "{}", 0, 1],
+        ),
+    ),
+    "LOG_OUT": (
+        fill,
+        (
+            scripts.LOG_OUT,
+            [KEYS.meta, KEYS.devices, KEYS.device("dan"), KEYS.device("eve")],
+            ["dan", "", "eve", "192.0.2.1"],
         ),
     ),
     "UNBAN": (fill, order(scripts.UNBAN, KEYS.bans, KEYS.ban_ends, args=["account:eve"])),
@@ -442,7 +487,7 @@ def submit_everything(guests: Sequence[Guest], newcomer: Guest, other: Guest) ->
         OpenChat(f"{andy.session}8", "bob", address=where, other="Ada"),
         JoinUp("", "ada", address=where, other="Bob"),
         Disengage("", "bob", address=where),
-        Forget("", "bob", sender="ada", entries=("1-0",)),
+        Forget("", "bob", sender="ada", number=10**15),
         LogOut("", "bob", address=where),
     ]
     for op in devices:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import os
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Mapping
@@ -72,6 +73,11 @@ class Balancer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def end(self) -> None:
         """End the process."""

@@ -20,7 +20,7 @@ CTL = ROOT / "deploy" / "cluster" / "ctl"
 
 def needs_programs() -> None:
     """Leave the test out where a part's program is missing."""
-    for name in ("haproxy", "prometheus"):
+    for name in ("haproxy", "prometheus", "prometheus-redis-exporter"):
         packaged(name)
     needs_one_on_path()
 

@@ -26,21 +26,21 @@ class Rule:
     expression: str
     alerts: bool
     health: str
+    labels: dict[str, str]
 
 
 class Prometheus:
     """One process on a free port of 127.0.0.1, scraping the nodes that it is given."""
 
-    def __init__(self, directory: Path, nodes: Iterable[int]) -> None:
-        """Prepare one; ``nodes`` are ports of their operator's HTTP on this machine."""
+    def __init__(self, directory: Path, **scraped: Iterable[int]) -> None:
+        """Prepare one; ``scraped`` are ports on this machine, by the file in targets/ that names them."""
         self._program = packaged("prometheus")
         self._configuration = directory / "prometheus"
         shutil.copytree(SHIPPED, self._configuration)
-        addresses = [f"127.0.0.1:{port}" for port in nodes]
-        # JSON is YAML.
-        targets = self._configuration / "targets"
-        (targets / "nodes.yml").write_text(json.dumps([{"targets": addresses}]))
-        (targets / "balancers.yml").write_text("[]")
+        for file in (self._configuration / "targets").iterdir():
+            addresses = [f"127.0.0.1:{port}" for port in scraped.get(file.stem, ())]
+            # JSON is YAML.
+            file.write_text(json.dumps([{"targets": addresses}]))
         self._log = directory / "prometheus.log"
         self._data = directory / "data"
         self._port = free_port()
@@ -73,15 +73,33 @@ class Prometheus:
 
     def ask(self, expression: str) -> list[float]:
         """Evaluate an expression now, and return its values. Raises AssertionError on an error."""
+        return [float(it["value"][1]) for it in self._ask(expression)]
+
+    def alerts(self) -> list[dict[str, str]]:
+        """Return the labels of all alerts whose expressions hold now, however long they have."""
+        return [
+            {**it["metric"], **rule.labels, "alertname": rule.name}
+            for rule in self.rules()
+            if rule.alerts
+            for it in self._ask(rule.expression)
+        ]
+
+    def _ask(self, expression: str) -> list[Any]:
         answer = self._get("/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
         assert answer["data"]["resultType"] == "vector", answer
-        return [float(it["value"][1]) for it in answer["data"]["result"]]
+        return list(answer["data"]["result"])
 
     def rules(self) -> list[Rule]:
         """Return all rules that it has read."""
         groups = self._get("/api/v1/rules")["data"]["groups"]
         return [
-            Rule(it["name"], it["query"], it["type"] == "alerting", it["health"])
+            Rule(
+                it["name"],
+                it["query"],
+                it["type"] == "alerting",
+                it["health"],
+                it.get("labels", {}),
+            )
             for group in groups
             for it in group["rules"]
         ]

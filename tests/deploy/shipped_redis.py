@@ -20,6 +20,7 @@ PASSWORDS = {
     "tertulia": "a node's password",
     "replica": "replica-secret",
     "sentinel": "sentinel-secret",
+    "exporter": "exporter-secret",
     "admin": "admin-secret",
 }
 

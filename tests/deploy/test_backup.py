@@ -58,9 +58,11 @@ class Place:
         found: dict[str, Any] = {}
         for key in client.scan_iter("{main}:*"):
             kind = key.removeprefix("{main}:").partition(":")[0]
-            if kind in ("account", "bans"):
+            if kind in ("account", "bans") or kind == "mailbox":
                 found[key] = client.hgetall(key)
-            elif kind in ("pending", "audit", "log"):
+            elif kind == "pending":
+                found[key] = client.lrange(key, 0, -1)
+            elif kind in ("audit", "log"):
                 found[key] = client.xrange(key)
         return found
 

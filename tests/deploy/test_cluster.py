@@ -1,12 +1,15 @@
 """``make cluster``: the whole deployment on this machine, and people in it while parts of it go."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import urllib.parse
+import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -77,7 +80,7 @@ class House:
     def lasting(self) -> dict[str, Kept]:
         """Return it, with the log; and the epoch, as there is another where Redis lost something."""
         found = lasting(self._redis)
-        for kind in ("account:ada", "pending:bob", "counts:bob", "bans", "audit", "log"):
+        for kind in ("account:ada", "pending:bob:ada", "mailbox:bob", "bans", "audit", "log"):
             assert f"{{main}}:{kind}" in found
         epoch = self._redis.hget("{main}:meta", "epoch")
         return {**found, "epoch": Kept("string", epoch, None)}
@@ -232,10 +235,33 @@ async def test_whatever_is_killed_is_started_again(cluster: MadeCluster) -> None
             "there is no grafana: there are haproxy, node1, node2, node3, node4",
         ),
         (("drain", "haproxy"), "only nodes drain: deploy/cluster/ctl restart haproxy"),
-        (("kill", "node2"), "node2 does not run; these do: haproxy, node1, node3, prometheus"),
+        (("kill", "node2"), "node2 does not run; these do: haproxy, node1, node3, probe"),
     ):
         with pytest.raises(AssertionError, match=f"ctl: {told}"):
             await ctl(*words)
+
+
+def test_what_is_drained_is_no_alert_and_what_is_killed_is(cluster: MadeCluster) -> None:
+    def asked(query: str) -> list[dict[str, str]]:
+        url = f"http://127.0.0.1:{cluster.ports['prometheus']}/api/v1/query?"
+        with urllib.request.urlopen(url + urllib.parse.urlencode({"query": query})) as page:
+            return [it["metric"] for it in json.load(page)["data"]["result"]]
+
+    one, two = (f'up{{instance="127.0.0.1:{cluster.ports[f"node{n}.ops"]}"}}' for n in (1, 2))
+    until_sync(lambda: asked(one) and asked(two), 30, "the nodes to be scraped", every=0.2)
+    watching = 'count(up{job=~"tertulia-probe|tertulia-redis|haproxy"} == 1) == 3'
+    until_sync(lambda: asked(watching), 30, "the others to be scraped", every=0.2)
+    cluster.ctl("drain", "node2")
+    cluster.ctl("kill", "node1")
+    until_sync(lambda: asked(f"{one} == 0"), 30, "the dead one to be missed", every=0.2)
+    until_sync(lambda: not asked(two), 30, "the drained one to be forgotten", every=0.2)
+    cluster.ctl("start", "node1")
+    assert not asked(two), "nor is it looked at again when another one comes"
+    cluster.ctl("start", "node2")
+    until_sync(lambda: asked(f"{two} == 1"), 30, "it to be scraped again", every=0.2)
+    assert not asked('ALERTS{alertname="TertuliaNodeDown", alertstate="firing"}')
+    file = (cluster.folder / "prometheus" / "alerts.rules.yml").read_text()
+    assert f"runbook_url: {(ROOT / 'docs' / 'runbook.md').as_uri()}#tertulianodedown\n" in file
 
 
 def test_another_number_of_nodes(tmp_path: Path) -> None:
@@ -311,8 +337,10 @@ def printed_ports() -> dict[int, str]:
     """Return what the ports in the documents are for."""
     ports = {1234: "chatte", 6789: "protocollo", 4242: "device", 8080: "browser"}
     ports |= {8404: "balancer", 9090: "prometheus", 9379: "redis"}
+    ports |= {1230: "probe", 9465: "probe-metrics", 9121: "redis-exporter"}
     for number in range(1, 5):
-        for place, name in enumerate(("chatte", "protocollo", "device", "browser", "ops"), 1):
+        names = ("chatte", "protocollo", "device", "browser", "ops", "probe")
+        for place, name in enumerate(names, 1):
             ports[9000 + 100 * number + place] = f"node{number}.{name}"
     return ports
 
@@ -337,7 +365,7 @@ def test_a_second_one_in_its_folder_is_refused_and_an_interrupt_leaves_nothing(
     assert cluster.ctl("status").count("ready") == 3
 
     running = cluster.children()
-    assert len(running) >= 7, "the cluster, Redis, three nodes, HAProxy, Prometheus"
+    assert len(running) >= 9, "the cluster, Redis, three nodes, HAProxy, Prometheus, what looks"
     cluster.stop(signal.SIGINT)
     assert not psutil.wait_procs(running, 10)[1]
     assert "Stopped after" in cluster.output

@@ -1,11 +1,13 @@
 """The image and the Compose file. There is no container engine here: checked, not run."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,30 @@ from deploy.inhabited_redis import BOTH, NEW
 from deploy.shipped_redis import ShippedRedis, engines
 from deploy.test_systemd import FILES
 from deploy.tools import DEPLOY, ROOT, installed, packaged, run
+from harness import processes
+from harness.redis_server import free_port
+from harness.waiting import until_sync
 from tertulia.setting_sources import leaves, variable
 from tertulia.settings import Settings
 
 DOCKER = DEPLOY / "docker"
 COMPOSE = DOCKER / "compose.yaml"
+DOCKER_THAT_KNOWS = """\
+#!/bin/sh
+test "$1 $2 $3 $5 $6" = 'buildx imagetools inspect --format {{json .Manifest}}' || exit 2
+digit() { printf "$1%.0s" $(seq 64); }
+cat << END
+{
+  "schemaVersion": 2,
+  "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
+  "digest": "sha256:$(digit 1)",
+  "size": 1638,
+  "manifests": [
+    {"digest": "sha256:$(digit 2)", "size": 528, "platform": {"architecture": "amd64", "os": "linux"}}
+  ]
+}
+END
+"""
 YAMLLINT = """\
 extends: default
 rules:
@@ -84,7 +105,8 @@ def test_compose_takes_the_file() -> None:
 
 def test_every_service_is_hardened_and_none_is_without_a_fixed_version() -> None:
     services = compose()["services"]
-    assert set(services) >= {"redis", "node1", "node2", "node3", "haproxy", "prometheus", "grafana"}
+    watching = {"probe", "redis-exporter", "prometheus", "alertmanager", "grafana"}
+    assert set(services) >= {"redis", "node1", "node2", "node3", "haproxy", *watching}
     for name, service in services.items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
@@ -95,6 +117,81 @@ def test_every_service_is_hardened_and_none_is_without_a_fixed_version() -> None
             if volume["type"] == "bind":
                 assert volume["read_only"] is True
                 assert Path(volume["source"]).exists(), volume
+
+
+def test_every_image_can_be_one_by_its_digest(tmp_path: Path) -> None:
+    """With a docker that answers as its documentation shows; what it says of real ones was not seen."""
+    docker = tmp_path / "docker"
+    docker.write_text(DOCKER_THAT_KNOWS)
+    docker.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    told = run([DOCKER / "with-digests"], environment=path)
+    pinned = dict(line.split("=", 1) for line in told.splitlines())
+    dockerfile = re.search(r"^ARG (PYTHON_IMAGE)=(.*)$", (DOCKER / "Dockerfile").read_text(), re.M)
+    assert dockerfile and pinned[dockerfile[1]] == f"{dockerfile[2]}@sha256:{'1' * 64}"
+    services = compose(tmp_path, **pinned)["services"]
+    images = {it["image"] for it in services.values()} - {"tertulia:local"}
+    assert images | {pinned["PYTHON_IMAGE"]} == {*pinned.values()}
+    assert all(re.search(r":[^:@]+@sha256:1{64}$", it) for it in pinned.values())
+    assert services["node1"]["build"]["args"]["PYTHON_IMAGE"] == pinned["PYTHON_IMAGE"]
+
+    docker.write_text("#!/bin/sh\necho no such host >&2\nexit 1\n")
+    with pytest.raises(AssertionError, match=r"no digest of .* was found: can docker reach"):
+        run([DOCKER / "with-digests"], environment=path)
+
+
+@pytest.mark.slow
+def test_prometheus_is_told_where_the_runbook_is(tmp_path: Path) -> None:
+    """What Compose has run in the container, with the container's folders elsewhere."""
+    url = "https://wiki.example.org/chat?page=runbook"
+    prometheus = compose(tmp_path, RUNBOOK_URL=url)["services"]["prometheus"]
+    (script,) = prometheus["command"]
+    port = free_port()
+    for there, here in (
+        ("/etc/prometheus", str(DEPLOY / "prometheus")),
+        ("/tmp/prometheus", str(tmp_path / "made")),
+        ("exec prometheus", f"exec {packaged('prometheus')} --web.listen-address=127.0.0.1:{port}"),
+        ("path=/prometheus", f"path={tmp_path / 'data'}"),
+    ):
+        assert there in script
+        script = script.replace(there, here)
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = processes.start(
+            [*prometheus["entrypoint"], script],
+            output=output,
+            environment={**os.environ, **prometheus["environment"]},
+        )
+    try:
+
+        def links() -> list[str]:
+            assert process.poll() is None, log.read_text()
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/rules") as page:
+                    groups = json.load(page)["data"]["groups"]
+            except OSError:
+                return []
+            rules = [rule for group in groups for rule in group["rules"]]
+            return [it["annotations"]["runbook_url"] for it in rules if "annotations" in it]
+
+        until_sync(links, 30, lambda: f"Prometheus to start:\n{log.read_text()}")
+        assert f"{url}#tertulianodedown" in links()
+        assert all(it.startswith(f"{url}#") for it in links())
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_the_probe_has_a_chat_of_its_own_that_nobody_else_reaches() -> None:
+    services = compose()["services"]
+    listeners = tomllib.loads((DOCKER / "node.toml").read_text())["listeners"]
+    own = [it for it in listeners if it.get("chat") == "probe"]
+    assert [it["port"] for it in own] == [1230]
+    way = "chatte=haproxy:1230"
+    assert services["haproxy"]["environment"]["BIND_PROBE"] == ":1230"
+    assert services["probe"]["command"][:3] == ["probe", way, way]
+    published = {it["published"] for it in services["haproxy"]["ports"]}
+    assert "1230" not in published
 
 
 def test_a_node_may_have_as_many_clients_as_it_should() -> None:
@@ -164,7 +261,18 @@ def test_yaml_files_are_clean(tmp_path: Path) -> None:
     run([installed("yamllint"), "--strict", "--config-file", rules, *files])
 
 
-def compose() -> Any:
-    """Return the file as Compose understands it."""
-    told = run([installed("compose-load"), "-format", "json", COMPOSE.name], directory=DOCKER)
+def compose(folder: Path | None = None, **environment: str) -> Any:
+    """Return the file as Compose understands it.
+
+    The loader of the tests knows no environment, so where there is one its values are put in by hand, in
+    a copy in ``folder``.
+    """
+    file = COMPOSE
+    if folder is not None:
+        text = COMPOSE.read_text()
+        for name, value in environment.items():
+            text = re.sub(rf"\$\{{{name}:-[^}}]*\}}", value, text)
+        file = folder / COMPOSE.name
+        file.write_text(text)
+    told = run([installed("compose-load"), "-format", "json", file], directory=DOCKER)
     return json.loads(told)

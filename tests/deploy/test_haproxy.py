@@ -104,6 +104,7 @@ def certificate(tmp_path: Path) -> Path:
 
 def test_the_configuration_is_valid_without_a_warning(certificate: Path) -> None:
     extra = {"CERTIFICATE": str(certificate), "NODE4": "127.0.0.1", "ADMIN_SOCKET": "/run/x.sock"}
+    extra["BIND_PROBE"] = "127.0.0.1:1230"
     for environment in (LOOPBACK, {**LOOPBACK, **extra}):
         told = run([haproxy(), "-c", "-f", CONFIGURATION], environment=environment)
         assert told.strip() == "Configuration file is valid"

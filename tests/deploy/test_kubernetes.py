@@ -2,19 +2,35 @@
 
 import json
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.tools import DEPLOY, ROOT, installed, run
+from deploy.tools import DEPLOY, ROOT, installed, packaged, run
 
 CHART = DEPLOY / "kubernetes" / "tertulia"
 OLDEST, NEWEST = "1.29", "1.37"
 Values = dict[str, Any]
 LEAST: Values = {"redis": {"url": "redis://tertulia@redis:6379/0"}}
+WATCHED: Values = {
+    **LEAST,
+    "probe": {"enabled": True},
+    "serviceMonitor": {
+        "enabled": True,
+        "labels": {"release": "prometheus"},
+        "redisExporter": {"matchLabels": {"app": "exporter"}, "port": "http", "namespace": "data"},
+    },
+    "prometheusRule": {
+        "enabled": True,
+        "runbookUrl": "https://wiki.example.org/runbook",
+        "jobs": {"nodes": "chat", "redis": "chat-redis", "probe": "chat-probe"},
+    },
+}
 MOST: Values = {
+    "probe": {"enabled": True, "address": "chatte+tls=chat.example.org:11230"},
     "redis": {"url": "rediss://tertulia@redis:6379/0", "passwordSecret": "redis"},
     "trustedProxies": ["10.0.0.0/8"],
     "autoscaling": {"enabled": True},
@@ -30,10 +46,12 @@ MOST: Values = {
 def helm(*arguments: str | Path, values: Values, version: str = NEWEST) -> str:
     """Run Helm with values beyond the chart's own."""
     command = [installed("helm"), *arguments, "--kube-version", f"{version}.0", "--values", "-"]
-    return run(command, text=json.dumps(values))
+    told = run(command, text=json.dumps(values))
+    # rules/ leads to the rules that all ways of deploying share.
+    return re.sub(r"^.* found symbolic link in path: .*\n", "", told, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("values", [LEAST, MOST])
+@pytest.mark.parametrize("values", [LEAST, WATCHED, MOST])
 def test_the_chart_is_clean(values: Values) -> None:
     helm("lint", "--strict", CHART, values=values)
 
@@ -49,8 +67,75 @@ def test_what_it_makes_is_what_kubernetes_takes(
         [installed("kubernetes-validate"), "--strict", "--kubernetes-version", version, made]
     )
     kinds = set(re.findall(r"passed for resource (\w+)/", told))
+    assert "monitoring.coreos.com" not in made.read_text(), "only where it is asked for"
     needed = {"deployment", "service", "poddisruptionbudget", "networkpolicy"}
     assert kinds == needed | ({"horizontalpodautoscaler"} if values == MOST else set())
+
+
+def documents(values: Values) -> list[str]:
+    """Return what the chart makes, each by itself."""
+    return helm("template", "chat", CHART, values=values).split("\n---\n")
+
+
+def of_kind(kind: str, values: Values) -> list[str]:
+    return [it for it in documents(values) if re.search(rf"^kind: {kind}$", it, re.MULTILINE)]
+
+
+def test_what_is_made_for_monitoring_is_sound(tmp_path: Path) -> None:
+    """What is the operator's own, Kubernetes' schemas do not know: rules are read by Prometheus' tool."""
+    theirs = ("ServiceMonitor", "PrometheusRule")
+    made = tmp_path / "made.yaml"
+    ours = [
+        it for it in documents(WATCHED) if not re.search(rf"^kind: ({'|'.join(theirs)})$", it, re.M)
+    ]
+    made.write_text("\n---\n".join(ours))
+    run([installed("kubernetes-validate"), "--strict", "--kubernetes-version", NEWEST, made])
+
+    (rule,) = of_kind("PrometheusRule", WATCHED)
+    spec = textwrap.dedent(rule.partition("\nspec:\n")[2])
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(spec)
+    told = run([packaged("promtool", "prometheus"), "check", "rules", rules])
+    shipped = [DEPLOY / "prometheus" / f"{it}.rules.yml" for it in ("recording", "alerts")]
+    count = sum(len(re.findall(r"- (?:alert|record): ", it.read_text())) for it in shipped)
+    assert f"SUCCESS: {count} rules found" in told
+    assert 'up{job="chat"} == 0' in spec
+    assert 'up{job="chat-probe"} == 0' in spec
+    assert 'redis_up{job="chat-redis"} == 0' in spec
+    assert not re.search(r'job="tertulia', spec)
+    assert "runbook_url: https://wiki.example.org/runbook#tertulianodedown" in spec
+    assert "{{ $labels.instance }}" in spec, "for Prometheus to fill in, not for Helm"
+
+
+def test_the_alerts_ask_for_what_the_monitors_call_it() -> None:
+    monitors = of_kind("ServiceMonitor", WATCHED)
+    assert len(monitors) == 3
+    for monitor, job, port in zip(
+        monitors, ("chat", "chat-redis", "chat-probe"), ("ops", "http", "metrics"), strict=True
+    ):
+        assert re.search(rf'targetLabel: job\s+replacement: "{job}"$', monitor, re.MULTILINE)
+        assert re.search(rf'- port: "?{port}"?$', monitor, re.MULTILINE)
+        assert "release: prometheus" in monitor
+    for jobs in (["tertulia", "tertulia-probe"],):
+        by_default = {**LEAST, "probe": {"enabled": True}, "serviceMonitor": {"enabled": True}}
+        told = "".join(of_kind("ServiceMonitor", by_default))
+        assert re.findall(r'replacement: "(.*)"', told) == jobs
+
+
+def test_the_probe_is_no_node_and_comes_into_a_chat_of_its_own() -> None:
+    made = helm("template", "chat", CHART, values=WATCHED)
+    assert '"chat":"probe","dialect":"chatte","host":"0.0.0.0","port":1230' in made
+    node, probe = sorted(of_kind("Deployment", WATCHED), key=lambda it: "name: probe\n" in it)
+    for deployment, name in ((node, "tertulia"), (probe, "tertulia-probe")):
+        names = set(re.findall(r"app.kubernetes.io/name: (.*)", deployment))
+        assert names == {name}
+    assert (
+        'args: [probe, "chatte=chat-tertulia-probed:1230", "chatte=chat-tertulia-probed:1230",'
+        in probe
+    )
+    (through,) = (it for it in of_kind("Deployment", MOST) if "args: [probe," in it)
+    assert "chatte+tls=chat.example.org:11230" in through
+    assert "1230" not in helm("template", "chat", CHART, values=LEAST)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +145,9 @@ def test_what_it_makes_is_what_kubernetes_takes(
         {"redis": {"url": "redis://user:password@redis/0"}},
         {**LEAST, "drainSecond": 1},
         {**LEAST, "listeners": {"telnet": 2323}},
+        {**LEAST, "probe": {"enabled": True, "address": "chat.example.org"}},
+        {**LEAST, "prometheusRule": {"enabled": True, "runbookUrl": "a runbook"}},
+        {**LEAST, "serviceMonitor": {"redisExporter": {"port": "http"}}},
         {**LEAST, "settings": {"LIMITS__CONNECTIONS": 1000}},
     ],
 )

@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from deploy.prometheus_server import SHIPPED, Prometheus, Rule
 from deploy.tools import ROOT, packaged, run
+from deploy.watching import Probe, RedisExporter
 from harness.browser_client import BrowserClient
 from harness.certificates import make
 from harness.chatte_client import ChatteClient
@@ -75,6 +77,27 @@ def test_every_alert_says_how_bad_it_is_and_leads_to_its_section() -> None:
     assert len(sections) == len(set(sections)) == len(alerts())
 
 
+def test_alerts_link_to_where_the_operator_has_the_runbook(tmp_path: Path) -> None:
+    url = "https://wiki.example.org/a%20b?page=1&x=|2"
+    made = tmp_path / "alerts.rules.yml"
+    made.write_text(run([SHIPPED / "with-runbook", url]))
+    promtool("check", "rules", made)
+    links = re.findall(r"runbook_url: (.*)", made.read_text())
+    count = (SHIPPED / "alerts.rules.yml").read_text().count("- alert:")
+    assert len(links) == count
+    assert {it.partition("#")[0] for it in links} == {url}
+    assert (
+        made.read_text().replace(url, "docs/runbook.md")
+        == (SHIPPED / "alerts.rules.yml").read_text()
+    )
+
+
+@pytest.mark.parametrize("wrong", [[], [""], ["a", "b"], ["a b"], ["a#b"], ['a"b']])
+def test_what_is_no_address_of_a_runbook(wrong: list[str]) -> None:
+    with pytest.raises(AssertionError, match="ended with 2:\nusage"):
+        run([SHIPPED / "with-runbook", *wrong])
+
+
 def test_the_dashboard_is_what_its_source_says() -> None:
     run([sys.executable, GRAFANA / "build.py", "--check"])
 
@@ -113,14 +136,25 @@ async def nodes(node_factory: NodeFactory, tmp_path: Path) -> list[Node]:
 
 
 @pytest.fixture
-def prometheus(tmp_path: Path, nodes: list[Node]) -> Iterator[Prometheus]:
-    """Run Prometheus on the nodes."""
-    server = Prometheus(tmp_path, [node.ops_port for node in nodes])
-    try:
+def prometheus(
+    tmp_path: Path, nodes: list[Node], redis_server: RedisServer
+) -> Iterator[Prometheus]:
+    """Run Prometheus on the nodes, a probe and what exports Redis."""
+    with ExitStack() as ending:
+        exporter = RedisExporter(tmp_path, redis_server.port)
+        ending.callback(exporter.end)
+        ways = [f"chatte=127.0.0.1:{node.port()}" for node in nodes]
+        probe = Probe(tmp_path, *ways)
+        ending.callback(probe.end)
+        server = Prometheus(
+            tmp_path,
+            nodes=[node.ops_port for node in nodes],
+            probes=[probe.port],
+            redis=[exporter.port],
+        )
+        ending.callback(server.end)
         server.start()
         yield server
-    finally:
-        server.end()
 
 
 @pytest.mark.slow
@@ -154,7 +188,10 @@ async def test_every_query_of_dashboard_and_rules_answers(
             assert bool(values) != rule.alerts, f"{rule}: {values}"
 
     redis_server.stop()
-    for name in ("TertuliaRedisUnreachable", "TertuliaNotReady", "TertuliaNobodyReady"):
+    for name in (
+        *("TertuliaRedisUnreachable", "TertuliaNotReady", "TertuliaNobodyReady"),
+        *("TertuliaProbeFailing", "TertuliaRedisUnseen"),
+    ):
         await answers(prometheus, rules[name].expression, within=20)
     redis_server.start()
     for node in nodes:

@@ -76,7 +76,7 @@ def test_default_is_off_but_may_everything_wherever_an_acl_is_shipped() -> None:
     lines = [
         (file, line.strip())
         for file in files
-        if Path(file).suffix not in (".png", ".svg")
+        if Path(file).suffix not in (".png", ".svg") and (ROOT / file).is_file()
         for line in (ROOT / file).read_text().splitlines()
         if re.match(r"\s*user default\b", line)
     ]

@@ -108,7 +108,10 @@ async def test_it_comes_back_when_the_users_are_mended(
     admin = server.client("admin")
     now = contents(admin)
     for key, it in before.items():
-        if any(f":{kind}" in key for kind in ("account:", "pending:", "counts:", "ban", "audit")):
+        if any(
+            f":{kind}" in key
+            for kind in ("account:", "pending:", "mailbox:", "senders:", "ban", "audit")
+        ):
             assert now[key] == it, key
     assert "{main}:account:carol" in now, "what was made in between is there, too"
     assert "{main}:nick:guest-5" not in now, "nor has come back who went in between"

@@ -18,7 +18,7 @@ def in_the_chart(*options: str) -> dict[str, str]:
     chart = DEPLOY / "kubernetes" / "tertulia"
     given = ["--set", "redis.url=redis://redis", "--kube-version", "1.37.0", *options]
     made = run([installed("helm"), "template", "chat", chart, *given])
-    return dict(re.findall(r"- name: (TERTULIA_\w+)\s+value: '?(.*?)'?\n", made))
+    return dict(re.findall(r"- name: (TERTULIA_\w+)\s+value: ['\"]?(.*?)['\"]?\n", made))
 
 
 def in_the_cluster() -> dict[str, str]:
@@ -38,8 +38,26 @@ def test_nobody_may_close_the_chat_of_all() -> None:
     assert json.loads(in_the_cluster()["TERTULIA_LASTING_CHATS"]) == ["main"]
 
 
+def test_nobody_fills_the_screen_of_all() -> None:
+    """A node by itself lets programs say more than people do."""
+    image = tomllib.loads((DEPLOY / "docker" / "node.toml").read_text())["limits"]
+    host = (DEPLOY / "systemd" / "tertulia.env.example").read_text()
+    in_files = [
+        {f"TERTULIA_LIMITS__{name.upper()}": value for name, value in image.items()},
+        dict(re.findall(r"^(TERTULIA_LIMITS__\w+)=(.*)$", host, re.MULTILINE)),
+        in_the_chart(),
+        in_the_cluster(),
+    ]
+    for told in in_files:
+        assert float(told["TERTULIA_LIMITS__MESSAGES_PER_SECOND"]) == 10
+        assert int(told["TERTULIA_LIMITS__MESSAGES_BURST"]) == 50
+
+
 def test_it_is_for_the_operator_to_say() -> None:
     assert "TERTULIA_LASTING_CHATS" not in in_the_chart("--set", "lastingChats=null")
+    more = in_the_chart("--set-string", "settings.LIMITS__MESSAGES_PER_SECOND=1000")
+    assert more["TERTULIA_LIMITS__MESSAGES_PER_SECOND"] == "1000"
+    assert more["TERTULIA_LIMITS__MESSAGES_BURST"] == "50"
 
 
 def test_devices_are_let_in_only_where_that_is_asked_for() -> None:

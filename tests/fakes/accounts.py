@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tertulia.chat.accounts import Login, Passwords, Pending
+from tertulia.chat.accounts import Hanging, Login, Passwords, Pending
 from tertulia.chat.guessing import Failures
 
 
@@ -21,7 +21,13 @@ class NoAccounts:
     async def online(self) -> Sequence[str]:
         return []
 
-    async def pending(self, key: str) -> Sequence[Pending]:
+    async def hanging(self, key: str, most: int) -> Sequence[Hanging]:
+        return []
+
+    async def pending(self, key: str, sender: str, room: int) -> Sequence[Pending]:
+        return []
+
+    async def oldest_senders(self, key: str) -> Sequence[str]:
         return []
 
     async def is_in_room(self, key: str) -> bool:

@@ -1,12 +1,32 @@
-"""Devices in live chats with each other, and the network between them, on a clock of the test's own."""
+"""Devices in live chats with each other, the network between them, and the service that knows where they are.
+
+All on a clock of the test's own.
+"""
 
 import random
 from collections import deque
 from dataclasses import dataclass, field
 
-from tertulia.clients.device.effects import Close, Dial, Effect, Over, Said, Send, Went
+from tertulia.clients.device.effects import (
+    Close,
+    Dial,
+    Effect,
+    Locate,
+    NoPlace,
+    Over,
+    Pause,
+    Place,
+    Resume,
+    Said,
+    Send,
+    TurnedAway,
+    Went,
+)
 from tertulia.clients.device.live_chat import LiveChat
 from tertulia.clients.device.peer import Member, Spoken
+
+STRANGER = "192.0.2.66"
+"""Where those come from whom the service does not know."""
 
 
 @dataclass(eq=False, slots=True)
@@ -22,6 +42,8 @@ class End:
     received: bytes = b""
     """What arrived at a test's own end."""
     closed: bool = False
+    host: str = STRANGER
+    paused: bool = False
 
 
 class Device:
@@ -30,6 +52,8 @@ class Device:
     def __init__(self, network: "Network", name: str, partner: str) -> None:
         self.network = network
         self.member = Member(name, 5000 + len(network.devices))
+        self.place = Place(f"10.0.0.{1 + len(network.devices)}", self.member.port)
+        network.places[name] = self.place
         self.chat = LiveChat(self.member, partner)
         self.told: list[Effect] = []
         self.ends: dict[int, End] = {}
@@ -61,14 +85,24 @@ class Device:
                 case Send(link=link, data=data):
                     assert link in self.ends, "sent over a connection that is not there"
                     self.network.send(self.ends[link], data)
-                case Dial(link=link, member=member):
-                    self.network.dialled.append((self, link, member.port))
+                case Locate():
+                    self.network.asked.append((self, effect))
+                case Dial(link=link, place=place):
+                    self.network.dialled.append((self, link, place))
+                case Pause(link=link):
+                    self.ends[link].paused = True
+                case Resume(link=link):
+                    self.ends[link].paused = False
                 case Close(link=link):
                     end = self.ends.pop(link, None)
                     if end is not None:
                         self.network.close(end)
                 case _:
                     self.told.append(effect)
+
+    def turned_away(self) -> list[TurnedAway]:
+        """Return who dialled and was not taken in, as far as it was told."""
+        return [it for it in self.told if isinstance(it, TurnedAway)]
 
     def expect(self, other: "Device") -> None:
         """Be told by the service that another one comes."""
@@ -104,7 +138,11 @@ class Network:
     def __init__(self, seed: int = 0) -> None:
         self.now = 1000.0
         self.devices: dict[int, Device] = {}
-        self.dialled: deque[tuple[Device, int, int]] = deque()
+        self.places: dict[str, Place | NoPlace] = {}
+        """Where the service says that each is."""
+        self.asked: deque[tuple[Device, Locate]] = deque()
+        self.answered = 0
+        self.dialled: deque[tuple[Device, int, Place]] = deque()
         self._ends: list[End] = []
         self._random = random.Random(seed)
 
@@ -112,9 +150,9 @@ class Network:
         """Make a device whose chat with a partner has just begun."""
         return Device(self, name, partner)
 
-    def connect(self, device: Device) -> End:
-        """Connect to a device as a stranger, and return one's own end."""
-        mine, _ = self._join(End(None), device)
+    def connect(self, device: Device, host: str = STRANGER) -> End:
+        """Connect to a device from somewhere, and return one's own end."""
+        mine, _ = self._join(End(None, host=host), device)
         return mine
 
     def send(self, end: End, data: bytes) -> None:
@@ -131,8 +169,10 @@ class Network:
     def settle(self) -> None:
         """Deliver everything, and what comes of it."""
         while True:
-            ready = [end for end in self._ends if end.coming and not end.closed]
-            if self.dialled and (not ready or self._random.random() < 0.3):
+            ready = [it for it in self._ends if it.coming and not it.closed and not it.paused]
+            if self.asked and (not ready or self._random.random() < 0.3):
+                self._answer(*self.asked.popleft())
+            elif self.dialled and (not ready or self._random.random() < 0.3):
                 self._connect(*self.dialled.popleft())
             elif ready:
                 self._deliver(self._random.choice(ready))
@@ -156,12 +196,17 @@ class Network:
             self.settle()
         self.now = end
 
-    def _connect(self, device: Device, link: int, port: int) -> None:
-        there = self.devices.get(port)
-        if there is None or not there.reachable:
+    def _answer(self, device: Device, asked: Locate) -> None:
+        self.answered += 1
+        place = self.places.get(asked.name.lower(), NoPlace("the service does not say"))
+        device.do(device.chat.located(asked.name, place, self.now))
+
+    def _connect(self, device: Device, link: int, place: Place) -> None:
+        there = self.devices.get(place.port)
+        if there is None or not there.reachable or there.place.host != place.host:
             device.do(device.chat.closed(link, self.now))
             return
-        mine = End(device, link)
+        mine = End(device, link, host=device.place.host)
         device.ends[link] = mine
         self._join(mine, there)
         device.do(device.chat.connected(link, self.now))
@@ -170,7 +215,7 @@ class Network:
         theirs = End(there)
         mine.other, theirs.other = theirs, mine
         self._ends += [mine, theirs]
-        theirs.link, effects = there.chat.accepted(self.now)
+        theirs.link, effects = there.chat.accepted(mine.host, self.now)
         there.ends[theirs.link] = theirs
         there.do(effects)
         return mine, theirs

@@ -16,7 +16,6 @@ from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
 from tertulia.metrics import Metrics
 
-DIALECTS = ("chatte", "protocollo", "browser")
 LIMITS = RoomLimits(enter_tries=3, outbox_bytes=1000, may_be_closed=True, confirm_seconds=30.0)
 
 
@@ -84,7 +83,10 @@ class House:
         """Nodes that were told to drain."""
         self.metrics = Metrics(
             self.registry,
-            dialects=["plain", "silent", "patient", "framed", "deaf", *DIALECTS],
+            dialects=[
+                *("plain", "silent", "patient", "framed", "deaf"),
+                *("chatte", "protocollo", "browser", "device"),
+            ],
             chats=["main"],
             version="test",
         )

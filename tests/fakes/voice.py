@@ -106,6 +106,9 @@ class PlainVoice:
             return _line("whispered", event.sender, event.text)
         return _line("undelivered", event.recipient, event.text)
 
+    def slowed(self) -> bytes:
+        return _line("slowed")
+
     def missed(self, place: Place) -> bytes:
         return _line("missed", str(place.offset))
 

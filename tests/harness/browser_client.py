@@ -307,6 +307,8 @@ class BrowserClient(ChatteClient):
                 self._has_failed(number, line)
             case frames.ForbiddenFrame():
                 self.answers.append(frame)
+            case frames.SlowedFrame():
+                pass
             case frames.MissedFrame(epoch=epoch, offset=offset):
                 assert self.welcome is not None
                 self.position = Position(self.welcome.token, epoch, offset)

@@ -92,6 +92,10 @@ class ForbiddenFrame(_Strict, frozen=True, tag="forbidden"):
     pass
 
 
+class SlowedFrame(_Strict, frozen=True, tag="slowed"):
+    pass
+
+
 class MissedFrame(_Strict, frozen=True, tag="missed"):
     epoch: Epoch
     offset: Offset
@@ -119,6 +123,7 @@ Frame = (
     | KeptFrame
     | FailedFrame
     | ForbiddenFrame
+    | SlowedFrame
     | MissedFrame
     | KickedFrame
     | BannedFrame

@@ -42,11 +42,11 @@ class Chat:
     def kept(self) -> dict[str, Any]:
         """Return everything that is kept of accounts, logins and messages."""
         control, found = self.redis.control, dict[str, Any]()
-        for kind in ("account", "device", "counts"):
+        for kind in ("account", "device", "mailbox"):
             for key in self.keys(f"{kind}:*"):
                 found[key] = control.hgetall(key)
         for key in self.keys("pending:*"):
-            found[key] = control.xrange(key)
+            found[key] = control.lrange(key, 0, -1)
         return found
 
     def keys(self, pattern: str) -> list[str]:
@@ -75,7 +75,15 @@ class Cluster:
     def emptied(self) -> Chat:
         """Return the chat, with nothing in it of an earlier test."""
         chat = Chat("main", self.nodes, self.redis)
-        kinds = ("account:*", "device:*", "devices", "pending:*", "counts:*", "failures:*")
+        kinds = (
+            "account:*",
+            "device:*",
+            "devices",
+            "pending:*",
+            "mailbox:*",
+            "senders:*",
+            "failures:*",
+        )
         for kind in kinds:
             for key in chat.keys(kind):
                 self.redis.control.delete(key)

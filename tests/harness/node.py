@@ -27,6 +27,8 @@ LEASE_SECONDS = 10.0
 """How long a node's lease holds, and how long a node must have had Redis to bury another."""
 QUICK = {"CLUSTER__LEASE_SECONDS": "4"}
 """Settings for tests in which a node is to be buried, and not how long that takes by default."""
+TALKATIVE = {"LIMITS__MESSAGES_PER_SECOND": "1000000", "LIMITS__MESSAGES_BURST": "1000000"}
+"""Settings of every node here, unless a test sets its own: a client of a test says what many people say."""
 OPS_SECONDS = 2.0
 KEPT_LINES = 2000
 
@@ -103,7 +105,8 @@ class Node:
         }
         if redis_url is not None:
             environment["TERTULIA_REDIS_URL"] = redis_url
-        environment |= {f"TERTULIA_{name}": value for name, value in (settings or {}).items()}
+        settings = TALKATIVE | (settings or {})
+        environment |= {f"TERTULIA_{name}": value for name, value in settings.items()}
         self.process = processes.start(
             [sys.executable, "-c", "from tertulia.cli import main; main()", "serve"],
             output=subprocess.PIPE,

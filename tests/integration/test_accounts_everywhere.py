@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 import pytest
 
@@ -74,8 +74,12 @@ class House:
 
     def pending(self, name: str) -> list[tuple[str, str]]:
         """Return what waits for an account: sender and text."""
-        entries: Any = self.redis.control.xrange(f"{{main}}:pending:{name}")
-        return [(fields["f"], fields["x"]) for _, fields in entries]
+        control, found = self.redis.control, []
+        for key in control.keys(f"{{main}}:pending:{name}:*"):
+            for item in cast(list[str], control.lrange(key, 0, -1)):
+                number, _, _, sender, text = item.split(" ", 4)
+                found.append((int(number), sender, text))
+        return [(sender, text) for _, sender, text in sorted(found)]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +99,15 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Node]
 @pytest.fixture
 async def house(nodes: tuple[list[Node], RedisServer]) -> AsyncIterator[House]:
     house = House(*nodes)
-    for kind in ("account:*", "device:*", "devices", "pending:*", "counts:*", "failures:*"):
+    for kind in (
+        "account:*",
+        "device:*",
+        "devices",
+        "pending:*",
+        "mailbox:*",
+        "senders:*",
+        "failures:*",
+    ):
         for key in house.redis.control.keys(f"{{main}}:{kind}"):
             house.redis.control.delete(key)
     yield house

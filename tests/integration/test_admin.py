@@ -96,7 +96,15 @@ async def house(nodes: tuple[list[Node], RedisServer]) -> AsyncIterator[House]:
         flag = [f"--{ban['kind']}"] if ban["kind"] in ("nickname", "account") else []
         await house.admin("unban", ban["subject"], *flag)
     await until(lambda: not redis.control.exists("{main}:order"), 5, "an empty room")
-    for kind in ("account:*", "device:*", "devices", "pending:*", "counts:*", "failures:*"):
+    for kind in (
+        "account:*",
+        "device:*",
+        "devices",
+        "pending:*",
+        "mailbox:*",
+        "senders:*",
+        "failures:*",
+    ):
         for key in redis.control.keys(f"{{main}}:{kind}"):
             redis.control.delete(key)
 

@@ -218,7 +218,7 @@ async def test_a_message_longer_than_any_answer_comes_in_pieces_and_in_its_place
     assert await shown(plain, framing, "anna", "bruno") == framing.write(f"{rest}\ndopo\n")
     assert await hanging(plain, "anna") == []
     left = [
-        key for kind in ("counts", "pending") for key in redis_server.control.keys(f"*:{kind}:*")
+        key for kind in ("senders", "pending") for key in redis_server.control.keys(f"*:{kind}:*")
     ]
     assert left == [], "nothing of its pieces, either"
 

@@ -166,7 +166,7 @@ async def test_10_show_on_the_same_connection_before_the_messages(here: Chat) ->
     assert lines == ["uno", "due"]
     anna.send("tre", "\\q")
     assert await anna.close() == b""
-    await until(lambda: not here.redis.control.exists(here.key("pending:anna")), 5, "no messages")
+    await until(lambda: not here.redis.control.exists(here.key("senders:anna")), 5, "no messages")
     assert await take(here.ports[1], "bruno", "anna") == ["tre"]
 
 
@@ -240,9 +240,9 @@ async def test_200_show_tells_a_senders_messages_or_null(here: Chat, framing: Fr
     await leave_messages(here.ports[1], "bruno", "anna", "uno", "due è")
     shown = converse((200, 1), ("ANNA", 1), ("Bruno", "uno\ndue è\n"))
     await hold(here.ports[0], framing, shown, closes=False)
-    await until(lambda: not here.redis.control.exists(here.key("pending:anna")), 5, "no messages")
+    await until(lambda: not here.redis.control.exists(here.key("senders:anna")), 5, "no messages")
     await hold(here.ports[1], framing, nothing, closes=False)
-    assert not here.redis.control.exists(here.key("counts:anna"))
+    assert not here.redis.control.exists(here.key("pending:anna:bruno"))
 
 
 # Pending messages: removed when the device has closed in order, and only then

@@ -5,9 +5,12 @@ import random
 
 import pytest
 
+from harness.browser_client import BrowserClient
 from harness.chatte_client import GREETING, ChatteClient
+from harness.dialects import launch, listener, port
 from harness.load import assert_promises_kept, connect_many, settle, under_load
-from harness.node import NodeFactory
+from harness.node import Node, NodeFactory
+from harness.protocollo_client import ClassicClient, ProtocolloClient
 from harness.waiting import until
 from history.record import Acked, ReceivedPublic, SentPublic
 
@@ -106,6 +109,53 @@ async def test_a_flood_is_slowed_and_not_dropped(node_factory: NodeFactory) -> N
         assert [text for text in got if text in set(texts)] == texts
     assert flooder.connected
     await assert_promises_kept([flooder, *others])
+
+
+TOLD = {
+    ChatteClient: "102 G You write too fast: what you write is passed on more slowly, all of it.",
+    ProtocolloClient: "G> scrivi troppo in fretta: quello che scrivi passa più lentamente, ma tutto",
+    ClassicClient: "G> scrivi troppo in fretta: quello che scrivi passa più lentamente, ma tutto",
+    BrowserClient: '{"type":"slowed"}',
+}
+
+
+async def times_slowed(node: Node) -> float:
+    return sum(
+        it.value
+        for it in await node.metrics()
+        if it.name == "tertulia_reads_paused_total" and it.labels["limit"] == "messages"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dialect", list(TOLD))
+async def test_who_says_too_much_is_told_once_and_nothing_is_dropped(
+    node_factory: NodeFactory, dialect: type[ChatteClient]
+) -> None:
+    """On the listener that says so; who comes in by another one may say more."""
+    other = ChatteClient if dialect is BrowserClient else BrowserClient
+    slow = listener(dialect) | {"messages_per_second": 20, "messages_burst": 10}
+    node = launch(node_factory, [slow, listener(other)])
+    await node.ready()
+    reader = await other.enter_chat(port(node, other), "reader")
+    sayer = await dialect.enter_chat(port(node, dialect), "sayer")
+    started = sayer.history.now()
+    texts = [sayer.say() for _ in range(50)]
+
+    def all_came() -> bool:
+        return [it.text for it in reader.history.of(ReceivedPublic)] == texts
+
+    await until(all_came, 30, "everything that was said")
+    assert sayer.history.now() - started > 40 / 20 * 0.8
+    assert sayer.lines.count(TOLD[dialect]) == 1
+    slowed = await times_slowed(node)
+    assert slowed >= 30
+    more = [reader.say() for _ in range(50)]
+    await until(
+        lambda: [it.text for it in sayer.history.of(ReceivedPublic)][-50:] == more, 30, "the rest"
+    )
+    assert await times_slowed(node) == slowed
+    assert TOLD[other] not in reader.lines
 
 
 def answer_times(client: ChatteClient) -> list[float]:

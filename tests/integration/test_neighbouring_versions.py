@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from harness.chatte_client import ChatteClient
+from harness.device_client import PASSWORD, hanging, leave_messages, sign_up
 from harness.load import assert_promises_kept, connect_many, settle, under_load
-from harness.node import Node, NodeFactory
+from harness.node import Listener, Node, NodeFactory
 from harness.redis_server import RedisServer
 from harness.waiting import until
 from history.record import (
@@ -249,3 +250,41 @@ async def test_a_node_that_starts_finds_members_of_a_later_version(
     newer.leave()
     await late.expect_line("151 newcomer just left the chat")
     await settle([client, late])
+
+
+async def test_what_a_node_before_lists_keeps_is_found_by_one_that_has_them(
+    node_factory: NodeFactory, redis_server: RedisServer
+) -> None:
+    """It goes on keeping, in a stream, while this one hands over; nothing is lost, nothing comes twice."""
+    node = node_factory.launch(listeners=(Listener("chatte"), Listener("device")))
+    await node.ready()
+    device, control = node.port("device"), redis_server.control
+    for name in ("dan", "ann"):
+        await sign_up(device, name)
+
+    def keep(*texts: str) -> None:
+        for text in texts:
+            control.xadd("{main}:pending:dan", {"f": "Ann", "x": text})
+            control.hincrby("{main}:counts:dan", "ann", 1)
+            control.hincrby("{main}:counts:dan", "", 3 + len(text))
+            control.hincrby("{main}:meta", "pending", 1)
+
+    keep("one", "two")
+    await leave_messages(device, "ann", "dan", "three")
+    assert await hanging(device, "dan")
+    keep("four")
+    assert [line.split(",")[0] for line in await hanging(device, "dan")] == ["ann: 4 messaggi"]
+    keep(*(f"{number}" for number in range(1000)))
+    dan = await ChatteClient.connect(node.port(), "dan")
+    dan.send(f"dan:{PASSWORD}\n".encode())
+
+    def read() -> list[str]:
+        return [it.split(" ", 2)[2] for it in dan.lines if it.startswith("102 ")]
+
+    await dan.wait_for(lambda: len(read()) >= 1004, 20, "all of it")
+    assert sorted(read()) == sorted(["one", "two", "three", "four", *map(str, range(1000))])
+    assert [it for it in read() if it.isdigit()] == [f"{number}" for number in range(1000)]
+    keys = cast(list[str], control.keys("{main}:*:dan*"))
+    assert [it for it in keys if it.split(":")[1] in ("pending", "counts", "senders")] == []
+    assert control.hget("{main}:meta", "pending") == "0"
+    dan.close()

@@ -135,7 +135,15 @@ async def house(shared: tuple[list[Node], RedisServer]) -> AsyncIterator[House]:
         guest.close()
     for chat in ("main", "old"):
         await until_empty(house.nodes, chat)
-    for kind in ("account:*", "device:*", "devices", "pending:*", "counts:*", "failures:*"):
+    for kind in (
+        "account:*",
+        "device:*",
+        "devices",
+        "pending:*",
+        "mailbox:*",
+        "senders:*",
+        "failures:*",
+    ):
         for key in house.redis.control.keys(f"{{main}}:{kind}"):
             house.redis.control.delete(key)
 

@@ -24,8 +24,8 @@ async def told(node: Node) -> float:
 def waiting(redis_server: RedisServer) -> int:
     """Count what really waits."""
     control = redis_server.control
-    streams = cast(list[str], control.keys("{main}:pending:*"))
-    return sum(int(control.xlen(name)) for name in streams)
+    lists = cast(list[str], control.keys("{main}:pending:*"))
+    return sum(int(control.llen(name)) for name in lists)
 
 
 def delete_account(redis_server: RedisServer, name: str) -> None:

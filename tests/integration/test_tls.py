@@ -310,13 +310,13 @@ async def test_what_a_device_was_shown_over_tls_is_forgotten_when_it_says_goodby
         client.close_at_once()
 
         def forgotten() -> bool:
-            return not redis_server.control.exists("{main}:pending:anna")
+            return not redis_server.control.exists("{main}:senders:anna")
 
         await until(forgotten, 5, "what was shown to be forgotten")
     else:
         client.reset()
         await quiet(node)
-        assert redis_server.control.exists("{main}:pending:anna")
+        assert redis_server.control.exists("{main}:senders:anna")
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from tertulia.metrics import KINDS, Metrics, RetryCause
 DIALECTS = ("chatte", "browser")
 CHATS = ("main", "side")
 LABELS = {
+    "limit": {"bytes", "commands", "messages"},
     "chat": set(CHATS),
     "dialect": set(DIALECTS),
     "kind": {*KINDS, *(fault.value for fault in Fault)},

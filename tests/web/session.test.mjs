@@ -269,6 +269,16 @@ test("who comes and goes is in the members", () => {
   assert.equal(play.lines.at(-1).key, "notice.forbidden");
 });
 
+test("who writes too fast is told so, and nothing else changes", () => {
+  const play = new Play();
+  play.enters();
+  const before = play.lines.length;
+  play.hears({ type: "slowed" });
+  assert.equal(play.lines.at(-1).key, "notice.slowed");
+  assert.equal(play.lines.length, before + 1);
+  assert.equal(play.session.state, "inside");
+});
+
 test("what is not known is ignored", () => {
   const play = new Play();
   play.enters();
@@ -797,7 +807,7 @@ test("nothing that a socket does, in whatever state, makes a session fail", () =
           () => play.hears(events(offset, said("anna", "one"), joined("x"), left("anna"))),
           () => play.hears({ type: "sent", id: pick([1, 2, 3]) }),
           () => play.hears({ type: "failed", id: pick([1, 2]), reason: "unknown_recipient" }),
-          () => play.hears({ type: "error", reason: "?" }, { type: "forbidden" }),
+          () => play.hears({ type: "error", reason: "?" }, { type: "forbidden" }, { type: "slowed" }),
           () => play.hears({ type: "whispered", from: "bruno", text: "x", at: 1 }),
           () => {
             isOpen = false;

@@ -33,14 +33,22 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Hanging:
+    """How much of one sender waits for an account."""
+
+    sender: str
+    messages: int
+    last: datetime
+    """When the last of them came, in local time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A message that waits for an account."""
 
-    entry: str
-    sender: str
+    number: int
+    """It ascends over all that waits for an account."""
     text: str
-    at: datetime
-    """Local time."""
     shown: int = 0
     """Bytes of it that were shown already, before those of ``text``."""
 
@@ -64,8 +72,19 @@ class Accounts(Protocol):
         """Return the nicknames of all that are logged in from a device, in alphabetical order."""
         ...
 
-    async def pending(self, key: str) -> Sequence[Pending]:
-        """Return what waits for an account, oldest first."""
+    async def hanging(self, key: str, most: int) -> Sequence[Hanging]:
+        """Return of whom something waits for an account, oldest first; so many senders at most."""
+        ...
+
+    async def pending(self, key: str, sender: str, room: int) -> Sequence[Pending]:
+        """Return what a sender has left for an account, oldest first, as far as an answer has room.
+
+        ``room``: its bytes; a message takes those of its text and one more. One too many may be there.
+        """
+        ...
+
+    async def oldest_senders(self, key: str) -> Sequence[str]:
+        """Return some senders, folded, of what waits for an account: those whose oldest came first."""
         ...
 
     async def is_in_room(self, key: str) -> bool:

@@ -1,8 +1,7 @@
 """What devices are answered: reads go to the accounts, changes to the store as ops."""
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from tertulia.chat.accounts import Accounts, Login, Passwords
 from tertulia.chat.device_ops import (
@@ -15,7 +14,7 @@ from tertulia.chat.device_ops import (
     OpenChat,
     SignUp,
 )
-from tertulia.chat.device_session import DeviceSession
+from tertulia.chat.device_session import DeviceSession, Shown
 from tertulia.chat.hashing import Busy
 from tertulia.chat.orders import Orders
 from tertulia.chat.ports import Outcome, Store
@@ -24,6 +23,8 @@ from tertulia.domain import requests
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.nicknames import fold, is_valid
 from tertulia.metrics import Metrics
+
+_SHORTEST_LINE: Final = len("b: 1 messaggi, 20-11-2026 23:11:05\n")
 
 
 class Refused(Exception):
@@ -190,29 +191,28 @@ class Answers:
     ) -> list[tuple[str, int, Any]] | None:
         if await self._login_here(session, asked.me) is None:
             return None
-        by_sender: OrderedDict[str, tuple[str, int, Any]] = OrderedDict()
-        for message in await self._accounts.pending(fold(asked.me)):
-            key = fold(message.sender)
-            count = by_sender[key][1] if key in by_sender else 0
-            by_sender[key] = (message.sender, count + 1, message.at)
-        return list(by_sender.values())
+        most = session.room // _SHORTEST_LINE
+        found = await self._accounts.hanging(fold(asked.me), most)
+        return [(it.sender, it.messages, it.last) for it in found]
 
     async def _show(self, session: DeviceSession, asked: requests.Show) -> list[str] | None:
         if await self._login_here(session, asked.me) is None:
             return None
         key, sender = fold(asked.me), fold(asked.sender)
-        found = [m for m in await self._accounts.pending(key) if fold(m.sender) == sender]
+        if not is_valid(asked.sender):
+            return []
+        found = await self._accounts.pending(key, sender, session.room)
         texts = [message.text for message in found]
         # More than one answer holds is shown, and forgotten, another time.
         count = fitting(texts, session.room, 1)
-        entries = [message.entry for message in found[:count]]
-        if found and not count:
+        if count:
+            session.showing = Shown(key, sender, found[count - 1].number)
+        elif found:
             # A message longer than any answer is shown in pieces, each a line; the rest goes on waiting.
             texts[0] = beginning(texts[0], session.room - 1)
             count = 1
-            entries = [f"{found[0].entry}:{found[0].shown + len(texts[0].encode())}"]
-        if entries:
-            session.showing = (key, sender, tuple(entries))
+            shown = found[0].shown + len(texts[0].encode())
+            session.showing = Shown(key, sender, found[0].number, shown)
         return texts[:count]
 
     async def _address_of(self, session: DeviceSession, asked: requests.AddressOf) -> str | None:

@@ -1,4 +1,4 @@
-"""What devices want changed, as ops of the store: each takes effect as a whole, in its batch."""
+"""What devices and accounts want changed, as ops of the store: each takes effect as a whole, in its batch."""
 
 import asyncio
 
@@ -79,7 +79,24 @@ class Deliver(DeviceOp, eq=False):
 
 
 class Forget(DeviceOp, eq=False):
-    """Remove messages that were shown. Those that are gone already don't matter."""
+    """Remove messages of a sender that were shown: all up to a number. Those that are gone don't matter.
 
+    Or, where ``shown`` is not 0, remember of the oldest, if it has that number, that so many bytes were.
+    """
+
+    weight = 16_384
     sender: str
-    entries: tuple[str, ...]
+    number: int
+    shown: int = 0
+
+
+class Collect(DeviceOp, eq=False):
+    """Hand some of what waits for an account to its session in the room, as whispers, in order of arrival.
+
+    ``senders`` are those whose oldest messages are the oldest. KEPT where more waits, DONE where nothing
+    does, GONE where the session does not hold its nickname any more.
+    """
+
+    weight = 65_536
+    nickname: str
+    senders: tuple[str, ...]

@@ -1,15 +1,21 @@
 """One connection of a device: what it is doing, and what it was told."""
 
 import asyncio
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tertulia.chat.session import Outbox
 from tertulia.dialects.device import DeviceReader
 from tertulia.dialects.device_framing import MAX_STRING
 from tertulia.domain.disconnects import Disconnect
 
-Shown = tuple[str, str, tuple[str, ...]]
-"""What goes when the device closes in order: account, sender, entries (as in ``Forget``)."""
+
+class Shown(NamedTuple):
+    """What goes when the device closes in order; as in ``Forget``."""
+
+    key: str
+    sender: str
+    number: int
+    shown: int = 0
 
 
 class DeviceOutbox(Outbox, Protocol):

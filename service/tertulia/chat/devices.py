@@ -8,7 +8,7 @@ import structlog
 
 from tertulia.chat.accounts import Accounts, Passwords
 from tertulia.chat.device_answers import Answers, Refused
-from tertulia.chat.device_ops import Disengage, Forget
+from tertulia.chat.device_ops import Collect, Disengage, Forget
 from tertulia.chat.device_session import DeviceOutbox
 from tertulia.chat.device_session import DeviceSession as DeviceSession  # what connect gives
 from tertulia.chat.orders import Orders
@@ -45,6 +45,7 @@ class Devices:
         self._store = store
         self._orders = orders
         self._metrics = metrics
+        self._accounts = accounts
         self._answers = Answers(store, accounts, passwords, orders, metrics)
         self._sessions: dict[str, DeviceSession] = {}
         self._tasks = Tasks()
@@ -170,10 +171,24 @@ class Devices:
         shown, session.shown = session.shown, []
         try:
             if await session.outbox.is_delivered():
-                for key, sender, entries in shown:
-                    await self._answers.commit(Forget(session.name, key, sender, entries))
+                for it in shown:
+                    op = Forget(session.name, it.key, it.sender, it.number, it.shown)
+                    await self._answers.commit(op)
         finally:
             session.outbox.close(reason)
+
+    def collect(self, session: str, key: str, nickname: str) -> None:
+        """Have what waits for an account handed to its session, which has just come into the room."""
+        self._tasks.start(self._collect(session, key, nickname))
+
+    async def _collect(self, session: str, key: str, nickname: str) -> None:
+        while senders := await self._accounts.oldest_senders(key):
+            op = Collect(session, key, nickname, tuple(senders))
+            if await self._answers.commit(op) is not Outcome.KEPT:
+                return
+
+    def slowed(self, session: DeviceSession) -> None:
+        """Nothing: a device that sends messages would take any word for a port."""
 
     def lags(self, session: DeviceSession) -> None:
         """Nothing: its operation waits until the device reads."""

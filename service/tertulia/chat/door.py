@@ -30,6 +30,10 @@ class Door:
         """Nothing is left to do."""
         return False
 
+    def slowed(self, session: Session) -> None:
+        """Learn that a client says too much, and is read more slowly from now on."""
+        self._room.slowed(session)
+
     def lags(self, session: Session) -> None:
         """Learn that a client has a backlog."""
         self._room.lags(session)
@@ -46,7 +50,8 @@ class DeviceDoor:
         self._devices = devices
         self._answer_bytes = answer_bytes
         self.command, self.lost, self.ended = devices.command, devices.lost, devices.ended
-        self.lags, self.caught_up = devices.lags, devices.caught_up
+        self.slowed, self.lags = devices.slowed, devices.lags
+        self.caught_up = devices.caught_up
 
     def connect(self, outbox: DeviceOutbox, address: str, port: int) -> DeviceSession:
         """Take in a connection."""

@@ -54,6 +54,8 @@ class Op(_Asked, eq=False):
     """The session's name in the log."""
     key: str
     """The session's nickname, folded."""
+    weight: ClassVar[int] = 0
+    """Bytes for which it counts in a batch, beside its text: for what it costs the store."""
 
 
 class Join(Op, eq=False):
@@ -69,8 +71,9 @@ class Join(Op, eq=False):
     """Whether the token was issued before: then it takes over whatever session it names. TAKEN where it
     is not proof of this nickname any more: see ``Store.recall``."""
     proven: bool = False
-    """Whether the account's password was given: then it takes its nickname over from anybody, and what
-    waited for it is delivered. An account's nickname is TAKEN for anybody else."""
+    """Whether the account's password was given: then it takes its nickname over from anybody. What waited
+    for it is to be collected, and what is whispered to it waits behind that until it is; see ``Collect``.
+    An account's nickname is TAKEN for anybody else."""
 
 
 class Leave(Op, eq=False):

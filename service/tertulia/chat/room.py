@@ -173,6 +173,12 @@ class Room:
         token = token_key(session.token) if for_good else ""
         return Leave(session.name, session.key, session.nickname, token)
 
+    def slowed(self, session: Session) -> None:
+        """Tell a client that it says too much, and is read more slowly from now on."""
+        if session.voice.acknowledges_all:
+            session.whispers += 1  # it reads as a private message, and is acknowledged as one
+        session.answer(session.voice.slowed())
+
     def lags(self, session: Session) -> None:
         """Learn that a client has a backlog: it is watched from now on."""
         if session.group is not None:
@@ -369,6 +375,8 @@ class Room:
             # The welcome was written when the join came by in the log.
             if op.outcome is Outcome.TAKEN:
                 self._entering.refuse(session, Refusal.NICKNAME_TAKEN)
+            elif op.proven:
+                self.devices.collect(session.name, session.key, session.nickname)
             return trailer
         if isinstance(op, Leave):
             return voice.farewell(Disconnect.LEFT)

@@ -15,7 +15,8 @@ from tertulia.domain.nicknames import fold, is_valid, is_well_formed
 from tertulia.store.access import Access
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
-from tertulia.store.scripts import ADD_ACCOUNT, DELETE_ACCOUNT
+from tertulia.store.pending import Mailboxes
+from tertulia.store.scripts import ADD_ACCOUNT
 from tertulia.store.topology import servers_of
 
 _LATEST: Final = 253_402_300_799_999
@@ -54,6 +55,7 @@ class AccountBook:
     def __init__(self, chat: str, access: Access, timeout: float) -> None:
         self._keys = Keys(chat)
         self._link = Link(servers_of(access, self._keys), "tertulia-accounts", timeout)
+        self._mailboxes = Mailboxes(self._keys, self._link)
 
     async def __aenter__(self) -> Self:
         await self._link.connect()
@@ -101,10 +103,7 @@ class AccountBook:
     async def delete(self, nickname: str) -> None:
         """Delete an account, its login, and what waits for it."""
         await self._require(nickname)
-        key, keys = fold(nickname), self._keys
-        account = (keys.meta, keys.account(key), keys.device(key), keys.devices)
-        waiting = (keys.pending(key), keys.counts(key))
-        await self._link.run(DELETE_ACCOUNT, [*account, *waiting], [key])
+        await self._mailboxes.delete_account(fold(nickname))
 
     async def all(self) -> list[Account]:
         """Return all accounts, by name."""
@@ -135,15 +134,15 @@ class AccountBook:
                 return sorted(found)
 
     async def _account(self, key: str) -> Account:
-        (nickname, since), login, pending = await self._link.call_many(
+        (nickname, since), login = await self._link.call_many(
             [
                 ("HMGET", self._keys.account(key), "nickname", "since"),
                 ("EXISTS", self._keys.device(key)),
-                ("XLEN", self._keys.pending(key)),
             ]
         )
+        pending = await self._mailboxes.count(key)
         moment = datetime.fromtimestamp(int(since or 0) / 1000, UTC)
-        return Account((nickname or key.encode()).decode(), moment, bool(login), int(pending))
+        return Account((nickname or key.encode()).decode(), moment, bool(login), pending)
 
     async def _require(self, nickname: str) -> None:
         if not is_well_formed(nickname) or not await self._link.call(

@@ -232,6 +232,9 @@ class BrowserVoice:
             )
         return _frame(type="undelivered", to=event.recipient, text=event.text)
 
+    def slowed(self) -> bytes:
+        return _frame(type="slowed")
+
     def missed(self, place: Place) -> bytes:
         return _frame(type="missed", epoch=place.epoch, offset=place.offset)
 

@@ -150,6 +150,11 @@ class ChatteVoice:
     def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
         return b"".join(pieces)
 
+    def slowed(self) -> bytes:
+        return self._notice(
+            "You write too fast: what you write is passed on more slowly, all of it."
+        )
+
     def missed(self, place: Place) -> bytes:
         return self._notice("Some of what was said is missing here.")
 

@@ -163,6 +163,10 @@ class Voice(Protocol):
         """
         ...
 
+    def slowed(self) -> bytes:
+        """What a session reads, once, when it says more than it may and is read more slowly."""
+        ...
+
     def missed(self, place: Place) -> bytes:
         """What sessions read where a part of the log was lost before their node had it, up to a place."""
         ...

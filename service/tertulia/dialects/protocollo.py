@@ -204,6 +204,11 @@ class ProtocolloVoice:
     def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
         return b"".join(pieces)
 
+    def slowed(self) -> bytes:
+        return self._notice(
+            "scrivi troppo in fretta: quello che scrivi passa più lentamente, ma tutto"
+        )
+
     def missed(self, place: Place) -> bytes:
         return self._notice("qui mancano dei messaggi")
 

@@ -6,6 +6,7 @@ Source: the protocols' README, "Text".
 import codecs
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from anyascii import anyascii
@@ -26,10 +27,15 @@ _OWN_SPELLINGS: Final = {"\u2260": "!="}
 """Where the library says the opposite."""
 
 
-def _undefined_as_control(error: UnicodeError) -> tuple[str, int]:
-    # Windows-1252 leaves five bytes undefined. In Latin-1 they are C1 controls, so they go with those.
-    assert isinstance(error, UnicodeDecodeError)
-    return error.object[error.start : error.end].decode("latin-1"), error.end
+def _windows_1252(byte: bytes) -> str:
+    # Five bytes are undefined. In Latin-1 they are C1 controls, so they go with those.
+    try:
+        return byte.decode("cp1252")
+    except UnicodeDecodeError:
+        return byte.decode("latin-1")
+
+
+_WINDOWS_1252 = "".join(_windows_1252(bytes([it])) for it in range(256))
 
 
 def _transliterated(error: UnicodeError) -> tuple[str, int]:
@@ -38,7 +44,6 @@ def _transliterated(error: UnicodeError) -> tuple[str, int]:
     return "".join(map(_spelled, signs)), error.end
 
 
-codecs.register_error("tertulia.undefined_as_control", _undefined_as_control)
 TRANSLITERATED: Final = "tertulia.transliterated"
 """How to encode what an encoding has no sign for, by the name that ``str.encode`` wants."""
 codecs.register_error(TRANSLITERATED, _transliterated)
@@ -49,7 +54,7 @@ def decode(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        text = raw.decode("cp1252", "tertulia.undefined_as_control")
+        text = codecs.charmap_decode(raw, "strict", _WINDOWS_1252)[0]
     return clean(text)
 
 
@@ -84,6 +89,7 @@ def _with_few_marks(signs: re.Match[str]) -> str:
     return "".join(kept)
 
 
+@lru_cache(maxsize=8192)  # a text may consist of signs of which each is spelled in 18 others
 def _spelled(sign: str) -> str:
     if sign <= "\xff":
         return sign

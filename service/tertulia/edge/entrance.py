@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import structlog
 
@@ -19,6 +19,10 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.limits import Seldom
 from tertulia.edge.proxy_header import BadHeader, HeaderReader
 from tertulia.edge.serving import CLOSING_SECONDS, COMPLAINT_SECONDS, Client, Listener, peer_of
+
+PRIVATE_READ_BYTES: Final = 16_384
+"""Over TLS. What was read is taken apart in one turn, record by record, and each may hold a single byte: the
+256 kB that uvloop and TLS have room for take 0.15 s then."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -155,6 +159,7 @@ class Entrance(asyncio.Protocol):
         if self._gate.context is None:
             self._let_in(self._transport)
         else:
+            self._transport.pause_reading()  # TLS reads on; until then there may be megabytes
             self._handshake = self._listener.loop.create_task(self._shake_hands(self._gate.context))
 
     async def _shake_hands(self, context: Callable[[], ssl.SSLContext]) -> None:
@@ -172,6 +177,8 @@ class Entrance(asyncio.Protocol):
                     ssl_shutdown_timeout=CLOSING_SECONDS,
                 )
                 if tls is not None and not tls.is_closing():
+                    # All that came while nobody read is taken apart in one turn: see PRIVATE_READ_BYTES.
+                    tls.set_read_buffer_limits(high=2 * PRIVATE_READ_BYTES)  # type: ignore[attr-defined]
                     self._let_in(cast(asyncio.Transport, TlsTransport(tls, raw)))
                     return
         except OSError:

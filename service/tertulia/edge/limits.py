@@ -58,6 +58,10 @@ class TokenBucket:
         debt = full_at - now - self._burst / self._rate
         return debt if debt > _ROUNDING else 0.0
 
+    def is_full(self, now: float) -> bool:
+        """Say whether the whole burst is there."""
+        return self._full_at <= now
+
 
 class Seldom:
     """Says when to tell again of what may happen thousands of times a second."""

@@ -30,6 +30,9 @@ holds them and asks nothing must not keep a probe from its answer."""
 MOST_HEADER_BYTES: Final = 8192
 """Bytes in a request line and its headers."""
 
+_PIECE: Final = 1024
+"""Bytes that h11 is given at once."""
+
 _METHODS: Final = (b"GET", b"HEAD")
 _PLAIN: Final = "text/plain; charset=utf-8"
 _OPENMETRICS: Final = "application/openmetrics-text"
@@ -140,6 +143,7 @@ class OpsConnection(asyncio.Protocol):
         self._most_connections = most_connections
         self._evicting = evicting
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEADER_BYTES)
+        self._unread = b""  # what h11 was not given yet
         self._timer: Timer | None = None
         self._reading = False  # a request has begun and is not answered
         self._blocked = False  # the client does not read its answers
@@ -168,13 +172,12 @@ class OpsConnection(asyncio.Protocol):
             # From the first byte on, so that a header sent byte by byte gains nothing.
             self._reading = True
             self._arm()
-        self._http.receive_data(data)
+        self._unread += data
         self._advance()
 
     def eof_received(self) -> bool:
         self._ended = True
         if not self._lingering:
-            self._http.receive_data(b"")
             self._advance()
         return not self._lingering  # what was asked for before the end is still answered
 
@@ -192,7 +195,7 @@ class OpsConnection(asyncio.Protocol):
         if self._blocked or self._lingering:
             return
         try:
-            event = self._http.next_event()
+            event = self._next_event()
             if isinstance(event, h11.Request):
                 self._serve(event)
             elif isinstance(event, h11.ConnectionClosed):
@@ -202,6 +205,21 @@ class OpsConnection(asyncio.Protocol):
         except Exception:
             _log.exception("ops connection failed")
             self._abort()
+
+    def _next_event(self) -> object:
+        """Return what h11 has, given no more than it takes for that.
+
+        It bounds only what is not whole, so a whole request that came in one read would have any length.
+        """
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if self._unread:
+                piece, self._unread = self._unread[:_PIECE], self._unread[_PIECE:]
+                self._http.receive_data(piece)
+            elif self._ended:
+                self._http.receive_data(b"")
+            else:
+                break
+        return event
 
     def _serve(self, request: h11.Request) -> None:
         # Nothing here takes a body, so one that does not end at once is not waited for.
@@ -213,7 +231,7 @@ class OpsConnection(asyncio.Protocol):
             self._linger()
             return
         self._http.start_next_cycle()
-        self._reading = bool(self._http.trailing_data[0])
+        self._reading = bool(self._http.trailing_data[0] or self._unread)
         self._arm()
         if self._reading:
             # One request a turn: who sends many at once must not hold up the chat.

@@ -147,6 +147,10 @@ class Host(Protocol):
         """
         ...
 
+    def slowed(self, session: Any) -> None:
+        """Learn that its client says too much, and is read more slowly from now on."""
+        ...
+
     def lags(self, session: Any) -> None:
         """Learn that its client has a backlog."""
         ...

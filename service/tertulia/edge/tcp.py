@@ -9,14 +9,16 @@ from typing import Final, cast
 
 import structlog
 
-from tertulia.domain.commands import Fault, Faulty
+from tertulia.domain.commands import Fault, Faulty, Say, Whisper
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.requests import Message
 from tertulia.edge.binding import BACKLOG
 from tertulia.edge.crowd import RingCrowd
 from tertulia.edge.delivered import look_delivered, wait_delivered
 from tertulia.edge.entrance import Entrance, Gate
-from tertulia.edge.limits import TokenBucket
-from tertulia.edge.serving import CLOSING_SECONDS, HEAD, Client, Listener, Served, peer_of
+from tertulia.edge.pace import Pace
+from tertulia.edge.serving import CLOSING_SECONDS, HEAD, Client, Listener, Reading, Served, peer_of
+from tertulia.metrics import Limit
 
 _DRAINING_SECONDS: Final = 1.0
 """For how long a client may keep a connection that a node closes which shuts down."""
@@ -28,6 +30,15 @@ _RESET: Final = struct.pack("ii", 1, 0)
 """To linger for no time at all: the other side reads a reset."""
 _READS_UNTIL_REST: Final = 16
 """Reads that brought nothing but acknowledgements, before a client is read less often."""
+COMMANDS_AT_ONCE: Final = 64
+"""Commands of one client that are carried out before everybody else has a turn."""
+LONG_COMMANDS_AT_ONCE: Final = 8
+"""The same where they may be long: a line of 4 kB takes up to half a millisecond to read."""
+_FEW_BYTES: Final = 16_384
+LARGE_READ: Final = 65_536
+"""Bytes. libuv goes on reading, up to 32 times, as long as there is more than it has room for."""
+_SAID: Final = frozenset({Say, Whisper, Message})
+"""What puts text before somebody else."""
 SILENT_SECONDS: Final = 1.0
 """For so long it must have said nothing, too: whoever talks is read at once."""
 
@@ -43,20 +54,21 @@ class Connection(asyncio.Protocol):
         "_acknowledges",
         "_address",
         "_admitted",
-        "_bytes",
         "_closing",
-        "_commands",
         "_delivered",
         "_draining",
         "_ended",
         "_gone",
+        "_has_rest",
         "_lagging",
         "_listener",
         "_long_lines",
+        "_pace",
         "_part",
         "_parted",
         "_plain",
         "_port",
+        "_reader",
         "_reading",
         "_reads_until_rest",
         "_resting_fd",
@@ -83,8 +95,9 @@ class Connection(asyncio.Protocol):
         self._address, self._port = client or ("", 0)
         self._admitted = client is not None
         self._session: Served | None = None
-        self._bytes: TokenBucket | None = None  # made when first needed: most clients are idle
-        self._commands: TokenBucket | None = None
+        self._reader: Reading  # what commands are taken from, as soon as there is a session
+        self._pace: Pace | None = None  # made when first needed: most clients are idle
+        self._has_rest = False  # something is left that is gone on with in the next turn
         self._long_lines = 0
         self._timer: asyncio.TimerHandle | None = None
         self._throttle: asyncio.TimerHandle | None = None
@@ -136,6 +149,8 @@ class Connection(asyncio.Protocol):
             return
         if session is None or self._closing:
             return
+        if len(data) >= LARGE_READ:
+            self._leave_rest()
         if self._part or (self._plain and self._listener.head.startswith(data[:HEAD])):
             data = self._take_acknowledgements(session, data)
             if not data:
@@ -147,9 +162,9 @@ class Connection(asyncio.Protocol):
         if self._listener.patience.of_silence and self._timer is not None and not self._parted:
             self._timer.cancel()
             self._timer = None
-        session.reader.feed(data)
+        self._reader.feed(data)
         self._charge_bytes(len(data))
-        self.proceed()
+        self._go_on(session)
 
     def _take_acknowledgements(self, session: Served, data: bytes) -> bytes:
         """Take those that data begins with, which need not be read as lines; return the rest.
@@ -240,12 +255,11 @@ class Connection(asyncio.Protocol):
         session = self._session
         if session is None or self._closing:
             return
-        if (
-            self._plain
-            and self._reading
-            and not (self._ended or self._draining or session.reader.buffered)
-        ):
+        if self._plain and self._reading and not (self._ended or self._draining):
             return  # as after most answers: nothing waits to be carried out
+        self._go_on(session)
+
+    def _go_on(self, session: Served) -> None:
         try:
             self._carry_out(session)
         except Exception:
@@ -329,7 +343,8 @@ class Connection(asyncio.Protocol):
         if session is None or self._closing:
             return True
         is_answered = session.awaiting == 0 and not session.is_held
-        return is_answered and (session.takes_commands or not session.is_active)
+        is_through = not self._has_rest and (session.takes_commands or not session.is_active)
+        return is_answered and is_through
 
     def close_unless_closing(self) -> None:
         """Close a connection that has no session in the chat."""
@@ -351,7 +366,8 @@ class Connection(asyncio.Protocol):
 
     def _opened(self) -> None:
         listener = self._listener
-        self._session = listener.host.connect(self, self._address, self._port)
+        self._session = session = listener.host.connect(self, self._address, self._port)
+        self._reader = session.reader
 
     def _refuse(self, reason: Disconnect) -> None:
         """Close a connection that never came to have a session."""
@@ -361,12 +377,19 @@ class Connection(asyncio.Protocol):
     # --- Limits ----------------------------------------------------------------------------------
 
     def _carry_out(self, session: Served) -> None:
-        host, reader, limits = self._listener.host, session.reader, self._listener.limits
+        host, reader, limits = self._listener.host, self._reader, self._listener.limits
         self._plain = False
+        left, more = LONG_COMMANDS_AT_ONCE, COMMANDS_AT_ONCE - LONG_COMMANDS_AT_ONCE
         while session.takes_commands and session.awaiting < limits.uncommitted_commands:
             behind = self._lagging and self._is_behind
             if (behind or self._throttle is not None) and not self._draining:
                 return
+            if not left:
+                if not more or reader.buffered > _FEW_BYTES:
+                    self._leave_rest()
+                    return
+                left, more = more, 0
+            left -= 1
             command = reader.next_command()
             if command is None:
                 self._plain = session.is_active and not (reader.buffered or self._part)
@@ -379,7 +402,18 @@ class Connection(asyncio.Protocol):
                     host.lost(session, Disconnect.LONG_LINES)
                     return
             host.command(session, command)
-            self._charge_command()
+            self._charge_command(session, command)
+
+    def _leave_rest(self) -> None:
+        """Let everybody else have a turn before more of this client is carried out, or read."""
+        if not self._has_rest:
+            self._has_rest = True
+            self._listener.loop.call_soon(self._next_turn)
+            self._set_reading()
+
+    def _next_turn(self) -> None:
+        self._has_rest = False
+        self.proceed()
 
     @property
     def _is_behind(self) -> bool:
@@ -390,20 +424,27 @@ class Connection(asyncio.Protocol):
     def _is_tls(self) -> bool:
         return self._transport.get_extra_info("ssl_object") is not None
 
-    def _charge_command(self) -> None:
-        limits = self._listener.limits
-        if self._commands is None:
-            self._commands = TokenBucket(limits.commands_per_second, limits.commands_burst)
-        self._spoke_at = self._listener.loop.time()
-        if debt := self._commands.charge(1, self._spoke_at):
-            self._wait(debt)
+    def _charge_command(self, session: Served, command: object) -> None:
+        pace = self._pace or self._paced()
+        self._spoke_at = now = self._listener.loop.time()
+        debt, limit = pace.commands.charge(1, now), Limit.COMMANDS
+        if type(command) in _SAID:
+            owed = pace.say(now)
+            if owed > debt:
+                debt, limit = owed, Limit.MESSAGES
+            if owed and pace.is_to_be_told():
+                self._listener.host.slowed(session)
+        if debt:
+            self._wait(debt, limit)
 
     def _charge_bytes(self, count: int) -> None:
-        limits = self._listener.limits
-        if self._bytes is None:
-            self._bytes = TokenBucket(limits.bytes_per_second, limits.bytes_burst)
-        if debt := self._bytes.charge(count, self._listener.loop.time()):
-            self._wait(debt)
+        pace = self._pace or self._paced()
+        if debt := pace.bytes.charge(count, self._listener.loop.time()):
+            self._wait(debt, Limit.BYTES)
+
+    def _paced(self) -> Pace:
+        self._pace = Pace(self._listener.limits)
+        return self._pace
 
     def _charge_acknowledgements(self) -> None:
         count = _ACKNOWLEDGEMENTS_CHARGED - self._acknowledgements_free
@@ -412,9 +453,9 @@ class Connection(asyncio.Protocol):
         self._charge_bytes(count * self._acknowledges.length)
         self._set_reading()
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, limit: Limit) -> None:
         if self._throttle is None and not self._closing:
-            self._listener.metrics.reads_paused.inc()
+            self._listener.metrics.reads_paused(limit).inc()
             self._throttle = self._listener.loop.call_later(seconds, self._unthrottle)
 
     def _unthrottle(self) -> None:
@@ -428,6 +469,7 @@ class Connection(asyncio.Protocol):
         reading = (
             (self._parted or not self._draining)
             and self._throttle is None
+            and not self._has_rest
             and not (self._lagging and self._is_behind)
             and session.takes_commands
             and session.awaiting < self._listener.limits.uncommitted_commands

@@ -1,6 +1,6 @@
-"""WebSocket, and the few files of the page: framing only. Sessions, limits and fan-out are those of TCP.
+"""WebSocket, and the few files of the page: HTTP only. Sessions, limits and fan-out are those of TCP.
 
-HTTP ──GET /ws──▶ WebSocket ──▶ a session as on TCP, fed one message at a time
+HTTP ──GET /ws──▶ WebSocket ──▶ a session as on TCP, fed by ``frames``
   └───a file────▶ answered, closed
 """
 
@@ -27,8 +27,9 @@ from tertulia.dialects.browser import MAX_FRAME
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp
 from tertulia.edge.entrance import Gate
-from tertulia.edge.serving import Client, Listener
-from tertulia.edge.tcp import Connection
+from tertulia.edge.frames import Frames
+from tertulia.edge.serving import Client, Listener, Served
+from tertulia.edge.tcp import LARGE_READ, Connection
 
 PING_SECONDS: Final = 20.0
 _UNANSWERED_PINGS: Final = 2
@@ -90,13 +91,12 @@ class WebListener(Listener):
 class WebSocketConnection(Connection):
     """One browser's socket."""
 
-    __slots__ = ("_fragments", "_heard", "_last", "_ping", "_protocol", "_unanswered", "_web")
+    __slots__ = ("_heard", "_last", "_ping", "_protocol", "_unanswered", "_web")
 
     def __init__(self, listener: WebListener, client: Client | None = None) -> None:
         super().__init__(listener, client)
         self._web = listener
         self._protocol = ServerProtocol(max_size=MAX_FRAME, logger=_silent)
-        self._fragments: list[bytes] = []
         self._last = b""  # the last three bytes of the request so far
         self._heard = True
         self._unanswered = 0  # pings
@@ -106,41 +106,44 @@ class WebSocketConnection(Connection):
         if self._closing:
             return  # only our half is closed; what still comes is thrown away
         self._heard = True
-        rest = self._feed(data)
-        for event in self._protocol.events_received():
-            if isinstance(event, Request):
-                self._answer(event)
-            elif isinstance(event, Frame) and not self._take(event):
-                break
-            if self._closing:
-                return
         if self._session is None:
+            data = self._shake_hands(data)
+            if self._session is None:
+                return
+        if len(data) >= LARGE_READ:
+            self._leave_rest()
+        self._reader.feed(data)
+        self._charge_bytes(len(data))
+        self._go_on(self._session)
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        """Take what there is of the request; return what came behind it."""
+        rest = b""
+        # The protocol does not expect anything behind a request before it is answered.
+        end = (self._last + data).find(b"\r\n\r\n")
+        if end >= 0:
+            end += 4 - len(self._last)
+            data, rest = data[:end], data[end:]
+        self._last = (self._last + data)[-3:]
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            assert isinstance(event, Request)
+            self._answer(event)
+        if self._session is None and not self._closing:
             self._refuse_garbage()
-            return
+        return rest
+
+    def _carry_out(self, session: Served) -> None:
+        super()._carry_out(session)
         if self._protocol.state is ProtocolState.OPEN:
             self._send_protocol()
+        elif self._closing or self._ended or self._reader.buffered:
+            pass  # what was said before the end is carried out first
+        elif self._protocol.close_rcvd is None:
+            self._listener.host.lost(session, Disconnect.GONE)
         else:
-            # What was said before the end is still carried out; the close is answered after that.
-            self._ended = self._protocol.close_rcvd is not None
-        self._charge_bytes(len(data))
-        self.proceed()
-        if rest:
-            self.data_received(rest)
-        elif self._protocol.state is not ProtocolState.OPEN and not self._ended:
-            self._listener.host.lost(self._session, Disconnect.GONE)
-
-    def _feed(self, data: bytes) -> bytes:
-        """Give the protocol what it can take now; return what is left for later."""
-        rest = b""
-        if self._session is None:
-            # The protocol does not expect anything behind a request before it is answered.
-            end = (self._last + data).find(b"\r\n\r\n")
-            if end >= 0:
-                end += 4 - len(self._last)
-                data, rest = data[:end], data[end:]
-            self._last = (self._last + data)[-3:]
-        self._protocol.receive_data(data)
-        return rest
+            self._ended = True
+            super()._carry_out(session)  # the close is answered after what was said before it
 
     def eof_received(self) -> bool:
         # Half a WebSocket is none, and what is written from here on reaches nobody.
@@ -222,6 +225,7 @@ class WebSocketConnection(Connection):
             return
         self._ping = self._listener.loop.call_later(PING_SECONDS, self._send_ping)
         super()._opened()
+        self._reader = Frames(self._protocol, self._reader)
 
     def _is_named(self, headers: Headers) -> bool:
         """Check the name: that of another site may have been pointed here, to pass for its own host."""
@@ -274,33 +278,7 @@ class WebSocketConnection(Connection):
         self._send_protocol()
         super().close(Disconnect.GONE)
 
-    # --- Frames ----------------------------------------------------------------------------------
-
-    def _take(self, frame: Frame) -> bool:
-        """Take a frame. False: it failed the connection, and what stands behind it counts no more."""
-        if frame.opcode in (Opcode.TEXT, Opcode.CONT):
-            self._fragments.append(bytes(frame.data))
-            if len(self._fragments) > MAX_FRAME:  # even if nothing is in them, each costs something
-                return self._fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-            if frame.fin:
-                message, self._fragments = b"".join(self._fragments), []
-                return self._take_message(message)
-        elif frame.opcode is Opcode.BINARY:
-            return self._fail(CloseCode.UNSUPPORTED_DATA, "text only")
-        return True
-
-    def _take_message(self, message: bytes) -> bool:
-        try:
-            message.decode()
-        except UnicodeDecodeError:
-            return self._fail(CloseCode.INVALID_DATA, "not UTF-8")
-        if self._session is not None and not self._closing:
-            self._session.reader.feed(message)
-        return True
-
-    def _fail(self, code: CloseCode, why: str) -> bool:
-        self._protocol.fail(code, why)
-        return False
+    # --- WebSocket -------------------------------------------------------------------------------
 
     def _send_ping(self) -> None:
         if self._closing or self._gone:

@@ -2,19 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from tertulia.chat.accounts import Login, Pending
+from tertulia.chat.accounts import Hanging, Login, Pending
 from tertulia.chat.guessing import REMEMBERED, Failures
 from tertulia.store.backoff import Backoff
 from tertulia.store.connection import Argument
 from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
+from tertulia.store.pending import Mailboxes
+
+_T = TypeVar("_T")
 
 _FAILURES_MS = 60_000
+_MOST_SHOWN: Final = 500
+"""Messages in one answer: the script that forgets them looks at each."""
 
 
 class StoredAccounts:
@@ -25,6 +30,7 @@ class StoredAccounts:
         self._link = link
         self._login_ms = round(login_seconds * 1000)
         self._turn = asyncio.Lock()
+        self._mailboxes = Mailboxes(keys, link, self._patiently)
 
     async def password_hash(self, key: str) -> str | None:
         found = await self._ask(("HGET", self._keys.account(key), "hash"))
@@ -53,15 +59,27 @@ class StoredAccounts:
         names = await self._ask(*(("HGET", device, "nickname") for device in devices))
         return sorted(name.decode() for name in names if name is not None)
 
-    async def pending(self, key: str) -> Sequence[Pending]:
-        entries, held = await self._ask(
-            ("XRANGE", self._keys.pending(key), "-", "+"), ("HGETALL", self._keys.counts(key))
-        )
-        counts = dict(zip(held[::2], held[1::2], strict=True))
-        return [
-            _pending(entry.decode(), fields, int(counts.get(b":" + entry, 0)))
-            for entry, fields in entries
-        ]
+    async def hanging(self, key: str, most: int) -> Sequence[Hanging]:
+        found: list[Hanging] = []
+        async for it in self._mailboxes.senders(key):
+            if len(found) == most:
+                break
+            found.append(Hanging(it.nickname, it.messages, _local(it.last)))
+        return found
+
+    async def pending(self, key: str, sender: str, room: int) -> Sequence[Pending]:
+        shown = await self._mailboxes.shown(key, sender)
+        found: list[Pending] = []
+        async for it in self._mailboxes.messages(key, sender):
+            found.append(Pending(it.number, it.text[shown:].decode(), shown))
+            room -= len(it.text) - shown + 1
+            shown = 0
+            if room < 0 or len(found) == _MOST_SHOWN:
+                break
+        return found
+
+    async def oldest_senders(self, key: str) -> Sequence[str]:
+        return await self._mailboxes.oldest(key)
 
     async def is_in_room(self, key: str) -> bool:
         sitting, held = await self._ask(
@@ -93,11 +111,14 @@ class StoredAccounts:
         await self._ask(("DEL", self._keys.guesses(network, key)))
 
     async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
+        return await self._patiently(lambda: self._link.call_many(commands))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         backoff = Backoff()
         while True:
             try:
                 async with self._turn:
-                    return await self._link.call_many(commands)
+                    return await ask()
             except StoreAway:
                 await backoff.wait()
 
@@ -106,8 +127,6 @@ def _now() -> int:
     return round(time.time() * 1000)
 
 
-def _pending(entry: str, fields: Sequence[bytes], shown: int) -> Pending:
-    milliseconds = int(entry.partition("-")[0])
+def _local(milliseconds: int) -> datetime:
     # The page's date is the service's own, without a zone.
-    at = datetime.fromtimestamp(milliseconds / 1000)  # noqa: DTZ006 (local time is what is shown)
-    return Pending(entry, fields[1].decode(), fields[3][shown:].decode(), at, shown)
+    return datetime.fromtimestamp(milliseconds / 1000)  # noqa: DTZ006 (local time is what is shown)

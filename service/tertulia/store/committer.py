@@ -234,7 +234,8 @@ class Committer:
             and size < self._settings.batch_bytes
         ):
             op = self._queue.popleft()
-            size += len(getattr(op, "text", ""))
+            text = getattr(op, "text", "")
+            size += (len(text) if text.isascii() else len(text.encode())) + op.weight
             ops.append(op)
         return ops
 
@@ -340,6 +341,7 @@ class Committer:
             "" if self._is_replicated else keys.room,
             self._new_epoch,
             settings.pending_messages,
+            settings.pending_sender_bytes,
             settings.pending_bytes,
             member.answered_batch,
             member.letters,

@@ -11,7 +11,8 @@ import msgspec
 from tertulia.domain.nicknames import fold
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
-from tertulia.store.scripts import DELETE_ACCOUNT, SWAP, TAKE_BACK
+from tertulia.store.pending import Kept, Mailboxes
+from tertulia.store.scripts import SWAP, TAKE_BACK
 
 NOBODY = "*"
 """Stands where his nickname stood: nobody can have it."""
@@ -35,6 +36,7 @@ class Traces:
     def __init__(self, chat: str, link: Link, key: str) -> None:
         self._keys = Keys(chat)
         self._link = link
+        self._mailboxes = Mailboxes(self._keys, link)
         self._key = key
         self._bans = (f"nickname:{key}", f"account:{key}")
 
@@ -75,31 +77,28 @@ class Traces:
 
     async def received(self) -> list[Record]:
         """Return the messages that wait for him."""
-        pages = self._pages(self._keys.pending(self._key))
-        return [_message(entry) async for page in pages for entry in page]
+        return [_message(it) for it in await self._mailboxes.everything(self._key)]
 
     async def sent(self) -> list[Record]:
         """Return his messages that wait for others."""
         return [
-            {"to": to, **_message(entry)} async for to, entries in self._sent() for entry in entries
+            {"to": to, **_message(it)}
+            async for to in self._recipients()
+            async for it in self._mailboxes.messages(to, self._key)
         ]
 
     # --- Taking away -----------------------------------------------------------------------------
 
     async def delete_account(self) -> bool:
         """Delete his account, its login and what waits for it; say whether there was one."""
-        key, keys = self._key, self._keys
-        account = (keys.meta, keys.account(key), keys.device(key), keys.devices)
-        names = [*account, keys.pending(key), keys.counts(key)]
-        return bool(await self._link.run(DELETE_ACCOUNT, names, [key]))
+        return await self._mailboxes.delete_account(self._key)
 
     async def take_back(self) -> int:
         """Take back his messages that wait for others; return how many."""
         keys, count = self._keys, 0
-        async for to, entries in self._sent():
-            names = [keys.meta, keys.pending(to), keys.counts(to)]
-            ids = [name for name, _ in entries]
-            count += int(await self._link.run(TAKE_BACK, names, [self._key, *ids]))
+        async for to in self._recipients():
+            names = [keys.meta, keys.pending(to, self._key), keys.mailbox(to), keys.senders(to)]
+            count += int(await self._link.run(TAKE_BACK, names, [self._key]))
         return count
 
     async def forget_tokens(self) -> int:
@@ -183,13 +182,14 @@ class Traces:
             yield page
             after = page[-1][0].decode()
 
-    async def _sent(self) -> AsyncIterator[tuple[str, list[Any]]]:
-        prefix = self._keys.pending("")
-        async for name in self._scan(self._keys.pending("*")):
-            async for page in self._pages(name):
-                mine = [it for it in page if fold(it[1][1].decode()) == self._key]
-                if mine:
-                    yield name.removeprefix(prefix), mine
+    async def _recipients(self) -> AsyncIterator[str]:
+        """Give for whom something of his waits."""
+        prefix = self._keys.stream("")
+        async for name in self._scan(self._keys.stream("*")):
+            if ":" not in (key := name.removeprefix(prefix)):
+                await self._mailboxes.take_over(key)
+        async for name in self._scan(self._keys.pending("*", self._key)):
+            yield name.removeprefix(prefix).partition(":")[0]
 
     async def _scan(self, pattern: str) -> AsyncIterator[str]:
         cursor, seen = b"0", set[str]()
@@ -218,9 +218,8 @@ def _without_him(told: Record) -> Record:
     return {**kept, "n": NOBODY}
 
 
-def _message(entry: Any) -> Record:
-    name, fields = entry
-    return {"at": _milliseconds(name), "sender": fields[1].decode(), "text": fields[3].decode()}
+def _message(kept: Kept) -> Record:
+    return {"at": kept.at, "sender": kept.sender, "text": kept.text.decode()}
 
 
 def _milliseconds(entry: bytes) -> int:

@@ -64,12 +64,24 @@ class Keys:
         """Return the hash of an account's login from a device; it expires."""
         return f"{self._tag}device:{key}"
 
-    def pending(self, key: str) -> str:
-        """Return the stream of messages that wait for an account."""
+    def pending(self, key: str, sender: str) -> str:
+        """Return the list of one sender's messages that wait for an account."""
+        return f"{self._tag}pending:{key}:{sender}"
+
+    def mailbox(self, key: str) -> str:
+        """Return the hash that says how much waits for an account, and of whom; it expires when empty."""
+        return f"{self._tag}mailbox:{key}"
+
+    def senders(self, key: str) -> str:
+        """Return the senders of what waits for an account, by the number of their oldest message."""
+        return f"{self._tag}senders:{key}"
+
+    def stream(self, key: str) -> str:
+        """Return the stream of messages that an earlier version kept for an account."""
         return f"{self._tag}pending:{key}"
 
     def counts(self, key: str) -> str:
-        """Return the hash that says how much waits for an account."""
+        """Return the hash that says how much is in that stream."""
         return f"{self._tag}counts:{key}"
 
     def waiting(self, node: str) -> str:

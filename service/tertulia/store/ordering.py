@@ -6,6 +6,7 @@ An order has an id, so one whose answer was lost is sent again and yet carried o
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from tertulia.domain.bans import Ban, Kind
@@ -19,12 +20,14 @@ from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.overview import Overview
-from tertulia.store.scripts import ANNOUNCE, BAN, CLOSE, EXPEL, UNBAN, Script
+from tertulia.store.scripts import ANNOUNCE, BAN, CLOSE, EXPEL, LOG_OUT, UNBAN, Script
 
 _T = TypeVar("_T")
 
 MOST_AUDITED = 10_000
 """Orders that the audit log keeps of each chat."""
+_STEP_DEVICES = 500
+"""Devices that are logged out at once."""
 _NOBODY = "-"
 """The session of what the server itself says: no session has this name."""
 
@@ -78,13 +81,16 @@ class Orderer:
         ):
             raise Refused(f"there is no account {subject} in the chat {self._chat}")
         order = self._order(Action.BAN, ban.name, reason, ban=ban)
-        covered = await self._patiently(lambda: self._overview.devices_covered(ban))
-        names = [keys.device(key) for key, _ in covered]
         args: list[Argument] = [ban.name, encode(ban), until, int(not ban.is_of_addresses)]
-        for key, address in covered:
-            args += [key, address]
-        where = [keys.bans, keys.ban_ends, keys.devices, keys.ended(subject), *names]
+        where = [keys.bans, keys.ban_ends, keys.ended(subject)]
         await self._patiently(lambda: self._run(BAN, order, where, args))
+        # From here on nodes let nobody in whom it covers.
+        covered = await self._patiently(lambda: self._overview.devices_covered(ban))
+        for at in range(0, len(covered), _STEP_DEVICES):
+            step = covered[at : at + _STEP_DEVICES]
+            names = [keys.meta, keys.devices, *(keys.device(key) for key, _ in step)]
+            given = [part for pair in step for part in pair]
+            await self._patiently(partial(self._link.run, LOG_OUT, names, given))
         return ban
 
     async def unban(self, kind: Kind, subject: str) -> None:

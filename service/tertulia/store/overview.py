@@ -1,6 +1,7 @@
 """Looking at a chat as it is in Redis: its nodes, who is in it, what waits for whom, who is banned.
 
-Everything is read where it is; nothing is changed, and no node is asked.
+Everything is read where it is, and no node is asked. Nothing is changed, but that what an earlier version
+kept for an account is turned into what this one keeps.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from tertulia.domain.orders import decode as decode_order
 from tertulia.settings import ClusterSettings
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
+from tertulia.store.pending import Mailboxes, Sender
 from tertulia.store.wire import parse_bans
 
 _PAGE = 500
@@ -85,6 +87,7 @@ class Overview:
     def __init__(self, chat: str, link: Link) -> None:
         self._keys = Keys(chat)
         self._link = link
+        self._mailboxes = Mailboxes(self._keys, link)
 
     async def now(self) -> int:
         """Return Redis' clock, in milliseconds since 1970."""
@@ -168,13 +171,14 @@ class Overview:
             (ban for ban in bans if not ban.is_over(now / 1000)), key=lambda ban: ban.name
         )
 
+    async def senders(self, key: str) -> list[Sender]:
+        """Return who has left something for an account, in the order of what waits for longest."""
+        return [it async for it in self._mailboxes.senders(key)]
+
     async def waiting(self, key: str) -> list[Waiting]:
         """Return what waits for an account, oldest first."""
-        entries = await self._link.call("XRANGE", self._keys.pending(key), "-", "+")
-        return [
-            Waiting(fields[1].decode(), fields[3].decode(), _milliseconds(name))
-            for name, fields in entries
-        ]
+        found = await self._mailboxes.everything(key)
+        return [Waiting(it.sender, it.text.decode(), it.at) for it in found]
 
     async def audited(self, most: int) -> list[Audited]:
         """Return the last orders, oldest first."""

@@ -42,6 +42,7 @@ def needed_by_a_node(keys: Keys, *, sharded: bool) -> list[Sequence[str | int]]:
         ("hset", key, "x", "x"),
         ("hsetnx", key, "x", "x"),
         ("lindex", key, 0),
+        ("lpush", key, "x"),
         ("lrange", key, 0, 0),
         ("ltrim", key, 0, 0),
         ("rpush", key, "x"),

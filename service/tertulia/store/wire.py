@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tertulia.chat.device_ops import (
+    Collect,
     Deliver,
     DeviceOp,
     Disengage,
@@ -219,8 +220,9 @@ class Batch:
                 if op.away or self._look_further:
                     self.args += ("V", nick, op.session, recipient, text)
                     self.args += (self._token(op.token), op.tag)
-                    self.args += (*self._account(fold(op.recipient)), int(op.keep))
-                    self.args += (op.nickname, op.key, op.text)
+                    key = fold(op.recipient)
+                    self.args += (*self._account(key), *self._waiting(key, op.key))
+                    self.args += (int(op.keep), op.nickname, op.key, op.text)
                 elif op.token:
                     self.args += ("W", nick, op.session, recipient, text)
                     self.args += (self._token(op.token), op.tag)
@@ -233,9 +235,9 @@ class Batch:
                 self.args += (op.dialect, op.address, op.port, text)
                 self.args += (self._token(op.token), int(op.resumed))
                 self.args += (self.key(self._names.account(op.key)), int(op.proven))
-                self.args += self._pending(op.key) if op.proven else (0, 0)
+                waits = (self._names.senders(op.key), self._names.stream(op.key))
+                self.args += map(self.key, waits) if op.proven else (0, 0)
                 self.args += (self.key(self._names.ended(op.key)) if op.resumed else 0,)
-                self.has_letters = self.has_letters or op.proven
             case Leave():
                 text = encode(Left(op.nickname, op.session))
                 self.args += ("L", nick, op.key, op.session, text, self._token(op.token))
@@ -247,7 +249,7 @@ class Batch:
                 recipient_key = fold(op.recipient)
                 self.args += ("R", nick, op.session, text)
                 self.args += (self.key(self._names.account(recipient_key)),)
-                self.args += (*self._pending(recipient_key), op.key, op.text)
+                self.args += (*self._waiting(recipient_key, op.key), op.key, op.text)
                 self.has_letters = True
             case DeviceOp():
                 text = b""
@@ -273,7 +275,7 @@ class Batch:
             case OpenChat():
                 other = fold(op.other)
                 self.args += ("c", *device, op.address, waiting, op.session)
-                self.args += (other, self.key(names.nick(other)), *self._account(other)[:2])
+                self.args += (other, self.key(names.nick(other)), *self._account(other))
                 self.has_letters = True
             case JoinUp():
                 other = fold(op.other)
@@ -285,22 +287,32 @@ class Batch:
             case Deliver():
                 other = fold(op.other)
                 self.args += ("p", *device, op.address, self.key(names.nick(other)))
-                self.args += (*self._account(other), op.other, op.text)
+                self.args += (self.key(names.account(other)), *self._waiting(other, key)[:3])
+                self.args += (op.other, op.text)
                 self.size += len(op.text)
                 self.has_letters = True
             case Forget():
-                self.args += ("x", *self._pending(key), op.sender, " ".join(op.entries))
+                self.args += ("x", *self._waiting(key, op.sender)[:3])
+                self.args += (op.sender, op.number, op.shown)
+            case Collect():
+                lists = [self.key(names.pending(key, sender)) for sender in op.senders]
+                self.args += ("k", self.key(names.nick(key)), op.session, op.nickname)
+                self.args += (self.key(names.mailbox(key)), self.key(names.senders(key)))
+                self.args += (" ".join(op.senders), " ".join(map(str, lists)))
+                self.has_letters = True
 
-    def _account(self, key: str) -> tuple[int, int, int, int]:
+    def _account(self, key: str) -> tuple[int, int]:
+        return self.key(self._names.account(key)), self.key(self._names.device(key))
+
+    def _waiting(self, key: str, sender: str) -> tuple[int, int, int, int]:
+        """Where what a sender leaves for an account goes, and the sender's own account."""
         names = self._names
         return (
-            self.key(names.account(key)),
-            self.key(names.device(key)),
-            *self._pending(key),
+            self.key(names.pending(key, sender)),
+            self.key(names.mailbox(key)),
+            self.key(names.senders(key)),
+            self.key(names.account(sender)),
         )
-
-    def _pending(self, key: str) -> tuple[int, int]:
-        return self.key(self._names.pending(key)), self.key(self._names.counts(key))
 
     def _token(self, key: str) -> int:
         return self.key(self._names.token(key)) if key else 0

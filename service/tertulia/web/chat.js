@@ -178,6 +178,11 @@ export class Chat {
     this.#notice("notice.forbidden", now, {}, true);
   }
 
+  /** Take `slowed`: what one writes is passed on more slowly for a while. */
+  slowed(now) {
+    this.#notice("notice.slowed", now, {}, true);
+  }
+
   /** Take `error`: it answers what is next to be answered. */
   erred({ reason }, now) {
     const entry = this.outbox.answeredNext();

@@ -395,5 +395,6 @@ const FRAMES = Object.freeze({
   failed: { states: MEMBER, take: ({ chat }, frame, now) => chat.failed(frame, now) },
   kicked: { states: MEMBER, take: (session, frame) => session.dismissed(frame.reason) },
   banned: { states: MEMBER, take: (session, frame) => session.dismissed(frame.reason) },
+  slowed: { states: MEMBER, take: ({ chat }, frame, now) => chat.slowed(now) },
   forbidden: { states: ["inside"], take: ({ chat }, frame, now) => chat.forbidden(now) },
 });

@@ -116,6 +116,7 @@ export const EN = {
   "notice.gap": "A part of what was said is missing here.",
   "notice.undelivered": "Your private message to {name} could not be delivered: “{text}”",
   "notice.forbidden": "You may not close this chat.",
+  "notice.slowed": "You write too fast: what you write is passed on more slowly, all of it.",
   "notice.error": "The service did not understand something: {reason}",
 
   "close.title": "Close the chat?",

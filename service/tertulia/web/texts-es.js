@@ -115,6 +115,7 @@ export const ES = {
   "notice.gap": "Aquí falta una parte de lo que se dijo.",
   "notice.undelivered": "Tu mensaje privado para {name} no se pudo entregar: «{text}»",
   "notice.forbidden": "No tienes permiso para cerrar esta charla.",
+  "notice.slowed": "Escribes demasiado rápido: lo que escribes pasa más despacio, pero todo.",
   "notice.error": "El servicio no ha entendido algo: {reason}",
 
   "close.title": "¿Cerrar la charla?",

@@ -113,6 +113,7 @@ export const IT = {
   "notice.gap": "Qui manca una parte di quanto si è detto.",
   "notice.undelivered": "Il tuo messaggio privato a {name} non è stato consegnato: «{text}»",
   "notice.forbidden": "Permesso negato: non puoi chiudere questa chat.",
+  "notice.slowed": "Scrivi troppo in fretta: quello che scrivi passa più lentamente, ma tutto.",
   "notice.error": "Il servizio non ha capito qualcosa: {reason}",
 
   "close.title": "Chiudere la chat?",

@@ -26,8 +26,9 @@ from tertulia.dialects.contract import Voice
 from tertulia.dialects.protocollo import ProtocolloVoice
 from tertulia.domain.commands import Acknowledge
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge import entrance, ops, tcp
+from tertulia.edge import entrance, ops, tcp, websocket
 from tertulia.edge.entrance import Entrance, Gate
+from tertulia.edge.frames import Frames
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.proxy_header import V2_MOST, BadHeader, HeaderReader
 from tertulia.edge.serving import Client, Connections, Listener, Patience
@@ -40,6 +41,8 @@ _LIMITS = LimitSettings(
     bytes_burst=1 << 30,
     commands_per_second=1 << 30,
     commands_burst=1 << 30,
+    messages_per_second=1 << 30,
+    messages_burst=1 << 30,
     long_lines=1 << 20,
 )
 """Who is slowed down is not read meanwhile: that is another affair."""
@@ -158,21 +161,21 @@ class _Recorder:
         self._door.lost(session, reason)
 
 
-class _WebSocket(WebSocketConnection):
-    """One that knows whether it closed because of what came."""
+class _Frames(Frames):
+    """Those of a connection that knows whether it closed because of what came."""
 
-    _refused_some = False
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        cast(Any, self._protocol).has_refused = True
+        super()._fail(code, reason)
 
-    @property
-    def has_failed(self) -> bool:
-        protocol = self._protocol
-        return self._refused_some or (
-            protocol.close_sent is not None and protocol.close_rcvd is None
-        )
 
-    def _fail(self, code: CloseCode, why: str) -> bool:
-        self._refused_some = True
-        return super()._fail(code, why)
+cast(Any, websocket).Frames = _Frames
+
+
+def _has_failed(connection: WebSocketConnection) -> bool:
+    protocol = connection._protocol
+    is_cut = protocol.close_sent is not None and protocol.close_rcvd is None
+    return is_cut or hasattr(protocol, "has_refused")
 
 
 class _Edge:
@@ -201,7 +204,7 @@ class _Edge:
         transport.end()
         check(not self._house.nicknames(), "somebody is still in the room")
         check(self._listener.counts.open == 0, "a connection is still counted")
-        if isinstance(protocol, _WebSocket) and protocol.has_failed:
+        if isinstance(protocol, WebSocketConnection) and _has_failed(protocol):
             # What was not carried out by then is not carried out any more, however much that is.
             return ["failed"]
         status = _STATUS.match(b"".join(transport.written))
@@ -232,7 +235,7 @@ class _Edge:
 
     def _protocol(self) -> Any:
         if isinstance(self._listener, WebListener):
-            return _WebSocket(self._listener)
+            return WebSocketConnection(self._listener)
         begin: Callable[[Client], Connection] = partial(Connection, self._listener)
         if self._has_header:
             return Entrance(self._gate, self._listener, begin)

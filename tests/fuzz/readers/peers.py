@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fuzz.target import Pieces, Target, check, folder
 from tertulia.clients.device import operations, peer
+from tertulia.clients.device.effects import Place
 from tertulia.clients.device.exchange import Run, Steps
 from tertulia.clients.device.history import History
 from tertulia.clients.device.line_editor import MAX_TYPED, LineEditor
@@ -56,10 +57,11 @@ def _exchange(pieces: Pieces) -> object:
 
 
 def _live_chat(pieces: Pieces) -> object:
-    """Have somebody who was not asked dial, and say that."""
+    """Have the one who is waited for dial, and say that."""
     chat = LiveChat(_ME, "bob")
     told: list[object] = [chat.expect(5002, 0.0)]
-    number, effects = chat.accepted(0.0)
+    told += chat.located("bob", Place("192.0.2.1", 5002), 0.0)
+    number, effects = chat.accepted("192.0.2.1", 0.0)
     told += effects
     for piece in pieces:
         told += chat.received(number, piece, 1.0)

@@ -58,9 +58,9 @@ class SlowAccounts(NoAccounts):
     async def login(self, key: str) -> Login | None:
         return Login("anna", ADDRESS, 5001, "")
 
-    async def pending(self, key: str) -> Sequence[Pending]:
+    async def pending(self, key: str, sender: str, room: int) -> Sequence[Pending]:
         await self.found.wait()
-        return [Pending("1-0", "bruno", "uno", WHEN)]
+        return [Pending(1, "uno")]
 
 
 class Connection:
@@ -112,12 +112,12 @@ class Connection:
             self.devices.lost(self.session, Disconnect.GONE if in_order else Disconnect.BROKEN)
         await self.go_on()
 
-    def forgotten(self) -> list[str]:
-        return [entry for op in self.store.ops if isinstance(op, Forget) for entry in op.entries]
+    def forgotten(self) -> list[int]:
+        return [op.number for op in self.store.ops if isinstance(op, Forget)]
 
 
 async def test_what_was_shown_is_forgotten_when_the_device_closes_in_order() -> None:
-    for in_order, forgotten in ((True, ["1-0"]), (False, [])):
+    for in_order, forgotten in ((True, [1]), (False, [])):
         it = Connection()
         await it.send("200", "anna", "bruno")
         assert it.outbox.read() == ["1", "1", "uno", ""]
@@ -205,7 +205,7 @@ async def test_a_device_that_is_about_to_run_200_is_told_the_port_after_it() -> 
         assert it.outbox.take() == BINARY.write(told) + more
     assert it.outbox.closed is Disconnect.OPERATION_OVER
     await it.close()
-    assert it.forgotten() == ["1-0"]
+    assert it.forgotten() == [1]
 
 
 async def test_a_device_that_runs_no_200_is_told_the_port_soon() -> None:
@@ -244,7 +244,7 @@ async def test_after_a_port_the_device_may_close_and_else_the_service_does(
         await until(lambda c=it: c.outbox.closed, 2, "the service's end")  # type: ignore[misc]
         assert it.session.awaits_end is shows
         await it.close()
-        assert it.forgotten() == (["1-0"] if shows else [])
+        assert it.forgotten() == ([1] if shows else [])
 
 
 # A node that drains

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
@@ -538,6 +539,19 @@ def test_one_request_a_turn_of_the_loop(bench: Bench) -> None:
         bench.clock.turn()
     assert len(bench.statuses) == 100
     assert bench.transport.reading
+
+
+def test_a_header_is_too_long_also_where_it_comes_whole_in_one_read(node: Node) -> None:
+    """Thousands of lines would hold up the chat for as long as it takes to look at them."""
+    header = request("GET", "/livez")[:-2] + b"a:\r\n" * 60_000 + b"\r\n"
+    took = []
+    for _ in range(5):
+        bench = Bench(node)
+        began = time.thread_time()
+        bench.connection.data_received(header)
+        took.append(time.thread_time() - began)
+        assert bench.statuses == [431]
+    assert min(took) < 0.01
 
 
 def test_an_answer_is_one_write(bench: Bench) -> None:

@@ -46,6 +46,7 @@ PAGE = Page(
     }
 )
 PING_SECONDS = 20.0
+LIMITS = LimitSettings()
 CLOSING_SECONDS = 5.0
 
 
@@ -97,7 +98,7 @@ class HandLoop:
 class Service:
     """A listener of the page, with a room of its own."""
 
-    def __init__(self, *origins: str) -> None:
+    def __init__(self, *origins: str, limits: LimitSettings = LIMITS) -> None:
         loop = asyncio.get_running_loop()
         self.loop = HandLoop(loop)
         metrics = Metrics(CollectorRegistry(), dialects=["browser"], chats=["main"], version="x")
@@ -119,7 +120,7 @@ class Service:
             "browser",
             None,
             Patience(LimitSettings().enter_seconds, False, Disconnect.ENTER_TIMEOUT),
-            LimitSettings(),
+            limits,
             ConnectionCounts(100, 50),
             metrics,
             cast(asyncio.AbstractEventLoop, self.loop),
@@ -145,11 +146,11 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def serving(*origins: str) -> AsyncIterator[Service]:
+async def serving(*origins: str, limits: LimitSettings = LIMITS) -> AsyncIterator[Service]:
     """Serve, and see to it that nothing went wrong behind the scenes."""
     failures: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, it: failures.append(it))
-    service = Service(*origins)
+    service = Service(*origins, limits=limits)
     await service.start()
     try:
         yield service
@@ -665,9 +666,10 @@ async def test_fragments_past_the_bound_are_too_long(service: Service) -> None:
         assert (await client.close_frame())[0] == 1009
 
 
-async def test_a_message_of_fragments_without_end_is_too_long(service: Service) -> None:
+async def test_a_message_of_fragments_without_end_is_too_long() -> None:
     """Even if nothing is in them: each costs something."""
-    async with opened(service) as client:
+    patient = LimitSettings(commands_burst=10 * MAX_FRAME)
+    async with serving(limits=patient) as service, opened(service) as client:
         client.send(masked(Opcode.TEXT, b"", fin=False))
         client.send(masked(Opcode.CONT, b"", fin=False) * (2 * MAX_FRAME))
         assert (await client.close_frame())[0] == 1009

@@ -8,6 +8,12 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- /* Other labels than the nodes': their Service and Deployment are not to take it for one. */ -}}
+{{- define "tertulia.probeSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-probe
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "tertulia.labels" -}}
 {{ include "tertulia.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -20,6 +26,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $all := list }}
 {{- range $dialect, $port := .Values.listeners }}
 {{- $all = append $all (dict "dialect" $dialect "host" "0.0.0.0" "port" $port) }}
+{{- end }}
+{{- if .Values.probe.enabled }}
+{{- $all = append $all (dict "dialect" "chatte" "host" "0.0.0.0" "port" 1230 "chat" "probe") }}
 {{- end }}
 {{- toJson $all }}
 {{- end }}

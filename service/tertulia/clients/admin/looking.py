@@ -120,30 +120,33 @@ async def pending(desk: Desk, chat: str, nickname: str, contents: bool) -> Answe
     overview, key = desk.overview(chat), fold(nickname)
     if not (is_well_formed(nickname) and await overview.is_account(key)):
         raise Refused(f"there is no account {printable(nickname)} in the chat {chat}")
-    now, found = await overview.now(), await overview.waiting(key)
+    now, counted = await overview.now(), await overview.senders(key)
+    found: list[Waiting] = []
     if contents:
         await desk.orderer(chat).note(Action.READ_PENDING, key)
+        found = await overview.waiting(key)
     by_sender: dict[str, list[Waiting]] = {}
     for message in found:
         by_sender.setdefault(fold(message.sender), []).append(message)
     rows, senders = [], []
-    for messages in by_sender.values():
-        first, last = messages[0], messages[-1]
-        rows.append((first.sender, len(messages), ago(now - first.at), ago(now - last.at)))
+    for it in counted:
+        rows.append((it.nickname, it.messages, ago(now - it.first), ago(now - it.last)))
         record: dict[str, Any] = {
-            "sender": first.sender,
-            "messages": len(messages),
-            "oldest": iso(first.at),
-            "newest": iso(last.at),
+            "sender": it.nickname,
+            "messages": it.messages,
+            "oldest": iso(it.first),
+            "newest": iso(it.last),
         }
         if contents:
-            record["texts"] = [{"at": iso(each.at), "text": each.text} for each in messages]
+            own = by_sender.get(it.key, [])
+            record["texts"] = [{"at": iso(each.at), "text": each.text} for each in own]
         senders.append(record)
     text = table(("FROM", "MESSAGES", "OLDEST", "NEWEST"), rows) if rows else "nothing waits"
     if contents and found:
         lines = [f"{local(each.at)}  {each.sender}: {each.text}" for each in found]
         text += "\n\n" + "\n".join(map(printable, lines))
-    return Answer({"nickname": key, "messages": len(found), "senders": senders}, text)
+    total = sum(it.messages for it in counted)
+    return Answer({"nickname": key, "messages": total, "senders": senders}, text)
 
 
 @asking("audit")

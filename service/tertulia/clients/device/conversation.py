@@ -3,19 +3,19 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tertulia.clients.device import notices
 from tertulia.clients.device.account import Account
 from tertulia.clients.device.downloads import CannotShare, read_to_share
-from tertulia.clients.device.effects import Came, Effect, Over, Said, Went
-from tertulia.clients.device.hosts import likely_hosts
+from tertulia.clients.device.effects import Came, Over, Said, Told
 from tertulia.clients.device.live_chat import LiveChat
+from tertulia.clients.device.locating import locate
 from tertulia.clients.device.operations import (
     Entry,
     PeerCame,
     add_user,
-    address,
     enter_chat,
     leave_chat,
     online_users,
@@ -44,8 +44,6 @@ from tertulia.domain import nicknames
 _NAMED = 3
 LEAVE_SECONDS = 4.0
 """For the service and the peers to be told that I go."""
-FIND_SECONDS = 3.0
-"""For the service to tell where a device is. It may well be where the service is, too."""
 SETTLE_SECONDS = 2.0
 """For the other members of a group to take me in before I say something."""
 BROKEN_SECONDS = 10.0
@@ -84,7 +82,7 @@ class Conversation:
         self._over = asyncio.Event()
         self._met = False
         self._leaving = False
-        self._held: list[Effect] | None = None
+        self._held: list[Told] | None = None
         self._adding: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._run())
 
@@ -147,7 +145,7 @@ class Conversation:
     # From beginning to end
 
     async def _run(self) -> None:
-        self._sockets.attach(self._live, self._find, self._learn)
+        self._sockets.attach(self._live, partial(locate, self._service, self._me), self._learn)
         self._show_prompt()
         try:
             self._transcript.show_history()
@@ -340,19 +338,12 @@ class Conversation:
         if not others:
             self._terminal.note("Nobody else is online.")
             return ""
-        self._terminal.note(f"Online: {', '.join(others)}")
+        self._terminal.note(notices.online(others))
         return (await self._terminal.ask("Add whom? ")).strip()
 
     # What comes
 
-    async def _find(self, name: str) -> Sequence[str]:
-        told = ""
-        with contextlib.suppress(ServiceError, TimeoutError):
-            async with asyncio.timeout(FIND_SECONDS):
-                told = await self._service.call(lambda: address(self._me, name), patient=False)
-        return likely_hosts(told, self._sockets.partner_host, self._service.host)
-
-    def _learn(self, effect: Effect) -> None:
+    def _learn(self, effect: Told) -> None:
         if isinstance(effect, Over):
             self._finish()
         elif self._live.members:
@@ -371,10 +362,11 @@ class Conversation:
                 self._transcript.heard(name, text)
             case Said(name=name, event=File() as file):
                 self._transcript.receive(name, file)
-            case Came() | Went() | Said():
+            case Over(came=came):
+                if not self._leaving:
+                    self._terminal.note(notices.over(self.partner, came=came))
+            case _:
                 self._terminal.note(notices.told(effect))
-            case Over(came=came) if not self._leaving:
-                self._terminal.note(notices.over(self.partner, came=came))
         self._show_prompt()
 
     def _show_prompt(self) -> None:

@@ -12,6 +12,8 @@ from tertulia.clients.device.wire import MAX_STRING
 
 MAX_FILE = MAX_STRING
 """Bytes of a file: it goes in one string."""
+MAX_KEPT = 2000
+"""Files in the folder: what peers share, in however many chats, does not fill the disk."""
 NAMELESS = "file"
 _LONGEST_NAME = 120  # in bytes, of the 255 that file systems take
 _LONGEST_SUFFIX = 20
@@ -50,6 +52,8 @@ def keep(folder: Path, name: str, content: bytes) -> Path:
         raise CannotKeep(f"it has {len(content)} bytes; {MAX_FILE} are the most")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if sum(1 for _ in folder.iterdir()) >= MAX_KEPT:
+            raise CannotKeep(f"{folder} has {MAX_KEPT} files, the most; move them away")
         for path in _places(folder, safe_name(name)):
             try:
                 _write_new(path, content)

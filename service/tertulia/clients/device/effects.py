@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from tertulia.clients.device.exchange import Event
-from tertulia.clients.device.peer import Member
 
 
 class Parting(Enum):
@@ -18,8 +17,31 @@ class Parting(Enum):
     SILENT = auto()
     """It connected and did not say in time who it is."""
     UNREACHABLE = auto()
+    UNPLACED = auto()
+    """The service does not say where it is, or could not be asked."""
+    ELSEWHERE = auto()
+    """It dialled from another address than the service has of it."""
+    CROWD = auto()
+    """More connections came than may."""
     FULL = auto()
     """The chat has as many members as it may have."""
+    TOO_MUCH = auto()
+    """It said more than one may in a chat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a device is, as the service says: it listens there, and dials from that host."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlace:
+    """The service said of no place. The text is for the person."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +53,34 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Locate:
+    """Ask the service where a device is, then call ``located``."""
+
+    name: str
+    port: int = 0
+    """Where it listens, as far as the service has said so already; 0: that is to be asked, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dial:
     """Make a connection, then call ``connected`` or ``closed``."""
 
     link: int
-    member: Member
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Read nothing more of a connection for now."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Read on."""
+
+    link: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +98,48 @@ class Came:
 
     name: str
     group: bool
+    again: bool = False
+    """Whether it was in it already, over another connection, which is closed now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Went:
-    """Somebody is not in the chat any more, or did not get in. Name empty: nobody knows who it was."""
+    """Somebody is not in the chat any more, or could not be dialled."""
 
     name: str
     parting: Parting
+    why: str = ""
+    """For the person, where the parting does not say all."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """Somebody who dialled was not taken in."""
+
+    host: str
+    """Where it dialled from."""
+    name: str
+    """Who it said it is, or would have been taken for; empty: neither."""
+    parting: Parting
+    why: str = ""
+    """Where the service says that such a one is; or why it does not."""
+    is_last: bool = False
+    """Whether no more of them are told in this chat."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharesAddress:
+    """Somebody else dialled from the address of the one that I talk to, and either may be the other."""
+
+    name: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slowed:
+    """Somebody says more at once than is shown at once. Told once of each."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +158,6 @@ class Over:
     came: bool
 
 
-Effect = Send | Dial | Close | Came | Went | Said | Over
+ForSockets = Send | Locate | Dial | Pause | Resume | Close
+Told = Came | Went | TurnedAway | SharesAddress | Slowed | Said | Over
+Effect = ForSockets | Told

@@ -5,6 +5,7 @@ read yet, ``**`` on what I said and was delivered, ``.`` on what others said.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import tempfile
@@ -12,11 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from tertulia.domain import nicknames
 from tertulia.domain.text import clean, decode
 
+MAX_HISTORY = 16 * 1_048_576
+"""Bytes of one history: what others say may not fill the disk, nor take long to be read."""
 _LOCK = ".lock"
 
 
@@ -54,20 +58,21 @@ class History:
     """The history of one account's chat with one other user.
 
     A process that dies while it writes leaves every earlier line as it was, or as it will be. Several
-    processes may write. Raises OSError.
+    processes may write. Raises OSError; also where the file would have more than ``MAX_HISTORY``.
     """
 
     def __init__(self, folder: Path, partner: str) -> None:
         self._folder = folder
         self.path = folder / f"chat-{nicknames.fold(partner)}.txt"
 
-    def read(self) -> list[Message]:
-        """Return everything, oldest first."""
+    def read(self, most: int | None = None) -> list[Message]:
+        """Return everything, or so much of the newest, oldest first."""
         try:
-            raw = self.path.read_bytes()
+            lines = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        return [message for line in raw.split(b"\n") if (message := _parsed(line)) is not None]
+        newest = (message for line in reversed(lines) if (message := _parsed(line)) is not None)
+        return list(islice(newest, most))[::-1]
 
     def add(self, messages: Iterable[Message], *, durable: bool = False) -> None:
         """Append messages; ``durable``: on disk when this returns, should the machine itself fail."""
@@ -81,6 +86,11 @@ class History:
                 end = os.lseek(file, 0, os.SEEK_END)
                 if end and os.pread(file, 1, end - 1) != b"\n":
                     data = b"\n" + data  # somebody died here in the middle of a line
+                if end + len(data) > MAX_HISTORY:
+                    full = (
+                        f"it has {MAX_HISTORY >> 20} MiB, the most; move it away to begin another"
+                    )
+                    raise OSError(errno.EFBIG, full)
                 _write(file, data, durable=durable)
             finally:
                 os.close(file)

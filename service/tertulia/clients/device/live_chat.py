@@ -1,30 +1,39 @@
 """A live chat between devices: who is in it, over which connections, and what is said.
 
-entering ──expect──▶ listening ──somebody dials────▶ live ──nobody is left──▶ over
+entering ──expect──▶ listening ──the partner dials──▶ live ──nobody is left──▶ over
     └──────dial────▶ dialling ──the one dialled──────▲
                                 takes me in
+
+Nobody is taken for anyone, and nobody is dialled, on a peer's word: the service says where each is
+(``Locate``), and that is compared.
 """
 
-import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from tertulia.clients.device import peer
+from tertulia.clients.device.callers import Callers, surplus
 from tertulia.clients.device.effects import (
     Came,
     Close,
     Dial,
     Effect,
+    NoPlace,
     Over,
     Parting,
+    Place,
     Said,
     Send,
+    SharesAddress,
     Went,
 )
 from tertulia.clients.device.exchange import Event, Quiet, Run, Steps
+from tertulia.clients.device.hearing import Hearings
+from tertulia.clients.device.hosts import is_same_host
+from tertulia.clients.device.links import Link, Links
 from tertulia.clients.device.peer import CLASSIC_BYTES, MAX_MEMBERS, Member
-from tertulia.clients.device.wire import MAX_STRING, QUIT, Frames, Garbage, string
+from tertulia.clients.device.whereabouts import Whereabouts, is_same_name
+from tertulia.clients.device.wire import MAX_STRING, QUIT, Garbage, string
 from tertulia.domain import nicknames
 
 HANDSHAKE_SECONDS = 10.0
@@ -37,6 +46,10 @@ TURN_SECONDS = 1.5
 """After which the other role is tried as well: both sides may have been told the same."""
 LIST_SECONDS = 1.0
 """For a member's list, of which it is not known whether it comes."""
+DOUBT_SECONDS = 2.0
+"""After which one more connection from the partner's address is another one's, and no attempt of its own."""
+HANDSHAKE_BYTES = 1024
+"""That somebody may send before it is known to be who it says: a name and a port are 72 at most."""
 
 
 class _Phase(Enum):
@@ -46,20 +59,6 @@ class _Phase(Enum):
     DIALLING = auto()
     LIVE = auto()
     OVER = auto()
-
-
-@dataclass(slots=True, eq=False)
-class _Link:
-    number: int
-    frames: Frames
-    run: Run[None] | None = None
-    """None while it is held: it has dialled and nobody knows yet what it is."""
-    member: Member | None = None
-    dialled: bool = False
-    talking: bool = False
-    heard: bool = False
-    """Whether it said anything that a device says."""
-    deadline: float | None = None
 
 
 class LiveChat:
@@ -75,10 +74,14 @@ class LiveChat:
         self._room = CLASSIC_BYTES if classic else MAX_STRING
         self._partner = Member(partner, 0)
         self._phase = _Phase.ENTERING
+        self._whereabouts = Whereabouts()
+        self._listened = False
+        """Whether the partner dialled me, so that it is known by its address alone."""
         self._group = False
         self._invited: set[str] = set()
-        self._links: dict[int, _Link] = {}
-        self._numbers = itertools.count(1)
+        self._links = Links()
+        self._callers = Callers()
+        self._hearings = Hearings()
         self._came = False
         self._turn_at: float | None = None
         self._give_up_at: float | None = None
@@ -86,7 +89,7 @@ class LiveChat:
     @property
     def members(self) -> tuple[str, ...]:
         """Who reads what I say now, in the order in which they came."""
-        return tuple(link.member.name for link in self._talking() if link.member)
+        return tuple(link.member.name for link in self._links.talking() if link.member)
 
     @property
     def settled(self) -> bool:
@@ -94,14 +97,13 @@ class LiveChat:
         if self._phase is _Phase.OVER:
             return True
         return self._phase is _Phase.LIVE and all(
-            link.talking for link in self._links.values() if link.dialled
+            link.talking for link in self._links if link.dialled
         )
 
     @property
     def deadline(self) -> float | None:
         """When ``tick`` is to be called next."""
-        times = [link.deadline for link in self._links.values()]
-        times += [self._turn_at, self._give_up_at]
+        times = (self._links.deadline, self._turn_at, self._give_up_at)
         return min((at for at in times if at is not None), default=None)
 
     # What the service says
@@ -113,29 +115,32 @@ class LiveChat:
         # Not at the same time as the partner, should it listen too.
         self._turn_at = now + TURN_SECONDS * (1 if self._goes_first() else 2)
         self._give_up_at = now + COME_SECONDS
-        return list(self._admit(now))
+        return [*self._whereabouts.ask(self._partner, port), *self._admit(now)]
 
     def dial(self, port: int, now: float) -> list[Effect]:
         """Learn that the partner waits for me: I dial, it listens."""
         self._partner = Member(self._partner.name, port)
         self._phase = _Phase.DIALLING
         self._turn_at = now + TURN_SECONDS
-        return [self._dial(self._partner, peer.dial_partner(self._me), now)]
+        return list(self._dial(self._partner, peer.dial_partner(self._me), now))
+
+    def located(self, name: str, place: Place | NoPlace, now: float) -> list[Effect]:
+        """Learn where a device is."""
+        self._whereabouts.told(name, place, self._partner)
+        return list(self._located(name, place, now))
 
     def invite(self, name: str, now: float) -> list[Effect]:
         """Learn that I have asked a user in: it will dial me."""
         self._invited.add(nicknames.fold(name))
         self._group = True
-        return [*self._to_all(string(peer.ADDING)), *self._admit(now)]
+        return [*self._links.to_all(string(peer.ADDING)), *self._admit(now)]
 
     # What sockets say
 
-    def accepted(self, now: float) -> tuple[int, list[Effect]]:
-        """Number a connection that somebody made to me."""
-        link = self._link(_Link(next(self._numbers), Frames()), now + HANDSHAKE_SECONDS)
-        if self._phase is _Phase.OVER or len(self._links) > MAX_MEMBERS:
-            return link.number, list(self._drop(link, None, now))
-        return link.number, list(self._admit(now))
+    def accepted(self, host: str, now: float) -> tuple[int, list[Effect]]:
+        """Number a connection that somebody made to me, from a host's address."""
+        link = self._links.accept(host, now + HANDSHAKE_SECONDS)
+        return link.number, list(self._accept(link, now))
 
     def connected(self, number: int, now: float) -> list[Effect]:
         """Learn that a connection is made that I asked for."""
@@ -153,6 +158,10 @@ class LiveChat:
         if link.run is None:  # whoever dials is silent until it is told what the chat is
             return list(self._drop(link, Parting.GARBLED, now))
         link.frames.feed(data)
+        if link.is_caller and len(link.frames) > HANDSHAKE_BYTES:
+            return list(self._drop(link, Parting.GARBLED, now))
+        if link.hearing is not None and not self._hearings.take(link.hearing, len(data), now):
+            return list(self._drop(link, Parting.TOO_MUCH, now))
         return list(self._advance(link, now))
 
     def closed(self, number: int, now: float) -> list[Effect]:
@@ -168,26 +177,25 @@ class LiveChat:
 
     def say(self, text: str) -> list[Effect]:
         """Tell everybody who is in the chat."""
-        return self._to_all(peer.message(text, self._room))
+        return self._links.to_all(peer.message(text, self._room))
 
     def share(self, name: bytes, content: bytes) -> list[Effect]:
         """Send everybody a file. Raises TooLong."""
-        return self._to_all(peer.shared(name, content))
+        return self._links.to_all(peer.shared(name, content))
 
     def leave(self) -> list[Effect]:
         """Go, in order."""
-        effects = self._to_all(string(QUIT))
-        effects += [Close(number) for number in self._links]
-        self._end()
-        return effects
+        return [*self._links.to_all(string(QUIT)), *self._end()]
 
     # What the clock says
 
     def tick(self, now: float) -> list[Effect]:
         """Do what is due."""
         effects: list[Effect] = []
-        for link in list(self._links.values()):
-            if link.deadline is not None and link.deadline <= now and link.number in self._links:
+        for link in self._links:
+            if link.resume_at is not None and link.resume_at <= now:
+                effects += self._resume(link, now)
+            if link.deadline is not None and link.deadline <= now and link in self._links:
                 effects += self._overdue(link, now)
         if self._turn_at is not None and self._turn_at <= now:
             self._turn_at = None
@@ -196,15 +204,26 @@ class LiveChat:
             effects += self._give_up()
         return effects
 
-    def _overdue(self, link: _Link, now: float) -> Iterator[Effect]:
+    def _overdue(self, link: Link, now: float) -> Iterator[Effect]:
         if link.run is None:
+            if self._is_doubtful(link):
+                yield SharesAddress(self._partner.name, link.host)
+                self._listened = False  # it has been told
             yield from self._drop(link, None, now)
-            return
-        link.deadline = None
-        try:
-            yield from self._carry_out(link, link.run.quiet(), now)
-        except Quiet:
-            yield from self._drop(link, Parting.SILENT, now)
+        elif link.claims is not None:
+            yield from self._identify(link, NoPlace("the service does not say in time"), now)
+        else:
+            link.deadline = None
+            try:
+                yield from self._carry_out(link, link.run.quiet(), now)
+            except Quiet:
+                yield from self._drop(link, Parting.SILENT, now)
+
+    def _resume(self, link: Link, now: float) -> Iterator[Effect]:
+        link.resume_at = None
+        yield from self._advance(link, now)
+        if link in self._links:
+            yield from link.go_on()
 
     def _turn(self, now: float) -> Iterator[Effect]:
         """Take the other role: the partner may have been told the same as I.
@@ -213,11 +232,66 @@ class LiveChat:
         well; or the service's word to one of us was lost with a connection, and was asked for again.
         """
         if self._phase is _Phase.LISTENING:
-            yield self._dial(self._partner, peer.dial_partner(self._me), now)
+            yield from self._dial(self._partner, peer.dial_partner(self._me), now)
         else:
             yield from self._admit(now)
 
+    # Where the others are
+
+    def _located(self, name: str, place: Place | NoPlace, now: float) -> Iterator[Effect]:
+        awaited = self._phase is _Phase.LISTENING and is_same_name(name, self._partner)
+        if awaited and isinstance(place, NoPlace):
+            yield Went(self._partner.name, Parting.UNPLACED, place.why)
+            yield from self._give_up()
+        yield from self._admit(now)
+        for link in self._links:
+            if link in self._links and is_same_name(name, link.claims):
+                yield from self._identify(link, place, now)
+            elif link in self._links and link.unplaced and is_same_name(name, link.member):
+                yield from self._go(link, place, now)
+
+    def _go(self, link: Link, place: Place | NoPlace, now: float) -> Iterator[Effect]:
+        """Dial somebody where the service says that it is, and nowhere else."""
+        if isinstance(place, NoPlace):
+            yield from self._drop(link, Parting.UNPLACED, now, place.why)
+        else:
+            link.unplaced = False
+            yield Dial(link.number, place)
+
+    def _identify(self, link: Link, place: Place | NoPlace, now: float) -> Iterator[Effect]:
+        """Take in one who said who it is, if that one is where it dialled from."""
+        assert link.claims is not None
+        name = link.claims.name
+        if isinstance(place, NoPlace):
+            yield from self._drop(link, Parting.UNPLACED, now, place.why)
+        elif not is_same_host(place.host, link.host):
+            yield from self._drop(link, Parting.ELSEWHERE, now, place.host)
+        else:
+            link.claims = None
+            # The port as the service has it: others are told to dial it.
+            yield from self._welcome(link, Member(name, place.port), now)
+            yield from self._advance(link, now)
+
+    def _is_doubtful(self, link: Link) -> bool:
+        """Say whether one who waits to come into a chat of two may be the partner as well."""
+        is_ours = self._phase is _Phase.LIVE and self._listened and not self._group
+        return is_ours and self._whereabouts.may_be_partner(link.host)
+
     # The connections' ways
+
+    def _accept(self, link: Link, now: float) -> Iterator[Effect]:
+        if self._phase is _Phase.OVER:
+            yield from self._drop(link, None, now)
+            return
+        # Before, whoever dials costs nothing but a place, and may be a neighbour of the partner's.
+        if self._phase is _Phase.LIVE and self._callers.is_too_fast(link.host, now):
+            yield from self._drop(link, Parting.CROWD, now)
+        goes = surplus(self._links.callers())
+        if goes is not None:
+            yield from self._drop(goes, Parting.CROWD, now)
+        if self._is_doubtful(link):
+            link.deadline = now + DOUBT_SECONDS
+        yield from self._admit(now)
 
     def _admit(self, now: float) -> Iterator[Effect]:
         """Take in those who dialled, if the time has come."""
@@ -225,25 +299,34 @@ class LiveChat:
         if self._phase is _Phase.LISTENING or (dialling_in_vain and self._goes_first()):
             yield from self._take_held_partner(now)
         if self._phase is _Phase.LIVE and self._group:
-            for link in self._held():
+            for link in self._links.held():
                 link.run = Run(link.frames, peer.take_newcomer())
                 yield from self._advance(link, now)
 
     def _take_held_partner(self, now: float) -> Iterator[Effect]:
-        held = self._held()
-        if not held:
+        place = self._whereabouts.of_partner
+        if place is None:
             return
-        link = held[0]
-        link.run = Run(link.frames, peer.take_partner())
-        yield from self._advance(link, now)
-        yield from self._live(link, self._partner, now)
+        held = self._links.held()
+        theirs = [link for link in held if self._whereabouts.may_be_partner(link.host)]
+        for link in held if self._phase is _Phase.LISTENING else ():
+            if link not in theirs:
+                link.claims = self._partner
+                yield from self._drop(link, Parting.ELSEWHERE, now, place.host)
+        if theirs:
+            self._listened = True
+            # Another at the partner's address may have sat and waited; the partner has not.
+            link = theirs[-1]
+            link.run = Run(link.frames, peer.take_partner())
+            yield from self._advance(link, now)
+            yield from self._live(link, self._partner, now)
 
-    def _advance(self, link: _Link, now: float) -> Iterator[Effect]:
-        if link.run is not None:
+    def _advance(self, link: Link, now: float) -> Iterator[Effect]:
+        if link.run is not None and link.may_go_on:
             yield from self._carry_out(link, link.run.advance(), now)
 
     def _carry_out(
-        self, link: _Link, steps: Iterator[bytes | Event], now: float
+        self, link: Link, steps: Iterator[bytes | Event], now: float
     ) -> Iterator[Effect]:
         try:
             for step in steps:
@@ -252,17 +335,23 @@ class LiveChat:
                 else:
                     link.heard = True
                     yield from self._learn(link, step, now)
-                if link.number not in self._links:
+                    yield from link.count_step(now)
+                if link not in self._links or not link.may_go_on:
                     return
         except Garbage:
             yield from self._drop(link, Parting.GARBLED, now)
 
-    def _learn(self, link: _Link, event: Event, now: float) -> Iterator[Effect]:
+    def _learn(self, link: Link, event: Event, now: float) -> Iterator[Effect]:
         match event:
             case peer.Entered(others=others):
                 yield from self._enter(link, others, now)
             case peer.Newcomer(member=member):
-                yield from self._welcome(link, member, now)
+                if is_same_name(member.name, self._me):
+                    yield from self._drop(link, Parting.GARBLED, now)
+                    return
+                link.claims = member
+                link.deadline = now + HANDSHAKE_SECONDS
+                yield from self._whereabouts.ask(member)
             case peer.Met():
                 assert link.member is not None
                 yield from self._live(link, link.member, now)
@@ -271,6 +360,8 @@ class LiveChat:
                 link.deadline = None
             case peer.Leaves():
                 yield from self._drop(link, Parting.LEFT, now)
+            case peer.Unsaid():
+                pass
             case _:
                 assert link.member is not None
                 yield Said(link.member.name, event)
@@ -278,67 +369,71 @@ class LiveChat:
                     self._group = True
                     yield from self._admit(now)
 
-    def _enter(
-        self, link: _Link, others: tuple[Member, ...] | None, now: float
-    ) -> Iterator[Effect]:
+    def _enter(self, link: Link, others: tuple[Member, ...] | None, now: float) -> Iterator[Effect]:
         self._group = self._group or others is not None
         yield from self._live(link, self._partner, now)
         for member in others or ():
-            if not self._knows(member.name):
-                yield self._dial(member, peer.dial_member(self._me, member), now)
+            if not (is_same_name(member.name, self._me) or self._links.know(member.name)):
+                yield from self._dial(member, peer.dial_member(self._me, member), now)
 
-    def _welcome(self, link: _Link, member: Member, now: float) -> Iterator[Effect]:
-        name = nicknames.fold(member.name)
-        if name == nicknames.fold(self._me.name):
-            yield from self._drop(link, Parting.GARBLED, now)
-            return
-        for older in self._talking():
-            if older.member is not None and nicknames.fold(older.member.name) == name:
-                # It is back before its end was noticed.
-                del self._links[older.number]
+    def _welcome(self, link: Link, member: Member, now: float) -> Iterator[Effect]:
+        again = False
+        for older in self._links.talking():
+            if is_same_name(member.name, older.member):
+                again = self._links.remove(older)  # it is back before its end was noticed
                 yield Close(older.number)
-        others = [it.member for it in self._talking() if it.member is not None]
+        others = [it.member for it in self._links.talking() if it.member is not None]
         if len(others) + 2 > MAX_MEMBERS:
-            link.member = member
+            link.claims = member
             yield from self._drop(link, Parting.FULL, now)
             return
-        invited = name in self._invited
-        self._invited.discard(name)
+        invited = nicknames.fold(member.name) in self._invited
+        self._invited.discard(nicknames.fold(member.name))
         yield Send(link.number, peer.invitation(others) if invited else peer.introduction(self._me))
-        yield from self._live(link, member, now)
+        yield from self._live(link, member, now, again=again)
 
-    def _live(self, link: _Link, member: Member, now: float) -> Iterator[Effect]:
+    def _live(
+        self, link: Link, member: Member, now: float, *, again: bool = False
+    ) -> Iterator[Effect]:
         """Somebody is in: from here on it reads what I say."""
         link.member, link.talking, link.deadline = member, True, None
+        link.hearing = self._hearings.of(member.name)
         first = self._phase is not _Phase.LIVE
         self._phase = _Phase.LIVE
         self._turn_at = None
         self._came = True
-        yield Came(member.name, self._group)
+        yield Came(member.name, self._group, again)
         if first:
-            for other in list(self._links.values()):
+            for other in self._links.held():
+                if self._is_doubtful(other):
+                    other.deadline = now + DOUBT_SECONDS
+            for other in self._links:
                 if other.dialled and not other.talking:  # the other role's attempt
-                    del self._links[other.number]
+                    self._links.remove(other)
                     yield Close(other.number)
             yield from self._admit(now)
 
-    def _drop(self, link: _Link, parting: Parting | None, now: float) -> Iterator[Effect]:
-        """End a connection. ``parting``: why, where it is worth telling."""
-        if self._links.pop(link.number, None) is None:
+    def _drop(
+        self, link: Link, parting: Parting | None, now: float, why: str = ""
+    ) -> Iterator[Effect]:
+        """End a connection. ``parting`` and ``why``: where it is worth telling."""
+        if not self._links.remove(link):
             return
         yield Close(link.number, patient=parting is Parting.LEFT)
         # Where a way to the partner fails, there may be the other one, or the end, which is told.
         a_way = link.dialled and self._phase in (_Phase.LISTENING, _Phase.DIALLING)
-        if parting is not None and (parting is Parting.GARBLED or not a_way):
-            yield Went(link.member.name if link.member else "", parting)
+        if parting is not None and link.is_caller:
+            yield from self._callers.turned_away(link, parting, why)
+        elif parting in (Parting.GARBLED, Parting.UNPLACED) or (parting and not a_way):
+            yield Went(link.member.name if link.member else "", parting, why)
         yield from self._after_loss(link, parting, now)
 
-    def _after_loss(self, link: _Link, parting: Parting | None, now: float) -> Iterator[Effect]:
+    def _after_loss(self, link: Link, parting: Parting | None, now: float) -> Iterator[Effect]:
         if self._phase is _Phase.DIALLING and link.dialled:
             yield from self._take_held_partner(now)
             if self._phase is _Phase.DIALLING:
                 yield from self._give_up()
-        elif self._phase is _Phase.LIVE and not self._invited and not self._busy():
+        elif self._phase is _Phase.LIVE and not self._invited and not self._links.is_busy():
             if self._give_up_at is not None and parting is Parting.GARBLED and not link.heard:
                 # Not the one that I listen for, who may still come.
                 self._phase = _Phase.LISTENING
@@ -348,46 +443,25 @@ class LiveChat:
 
     def _give_up(self) -> Iterator[Effect]:
         self._give_up_at = None
-        if self._phase is _Phase.LIVE and (self._invited or self._busy()):
+        if self._phase is _Phase.LIVE and (self._invited or self._links.is_busy()):
             return
-        for number in list(self._links):
-            yield Close(number)
-        self._end()
+        yield from self._end()
         yield Over(self._came)
 
-    def _end(self) -> None:
-        self._links.clear()
+    def _end(self) -> list[Effect]:
         self._phase = _Phase.OVER
         self._turn_at = self._give_up_at = None
+        return self._links.clear()
 
-    def _dial(self, member: Member, steps: Steps[None], now: float) -> Dial:
-        frames = Frames()
-        link = _Link(next(self._numbers), frames, Run(frames, steps), member, dialled=True)
-        self._link(link, now + DIAL_SECONDS)
-        return Dial(link.number, member)
-
-    def _link(self, link: _Link, deadline: float) -> _Link:
-        link.deadline = deadline
-        self._links[link.number] = link
-        return link
-
-    def _to_all(self, data: bytes) -> list[Effect]:
-        return [Send(link.number, data) for link in self._talking()]
-
-    def _talking(self) -> list[_Link]:
-        return [link for link in self._links.values() if link.talking]
-
-    def _held(self) -> list[_Link]:
-        return [link for link in self._links.values() if link.run is None]
-
-    def _busy(self) -> bool:
-        """Whether anybody is in, or on the way in."""
-        return any(link.run is not None for link in self._links.values())
+    def _dial(self, member: Member, steps: Steps[None], now: float) -> Iterator[Effect]:
+        link = self._links.dial(member, steps, now + DIAL_SECONDS)
+        place = self._whereabouts.of_partner
+        if member is self._partner and place is not None:
+            yield from self._go(link, place, now)
+        else:
+            # Of the partner the service has said where it listens.
+            yield from self._whereabouts.ask(member, member.port if member is self._partner else 0)
 
     def _goes_first(self) -> bool:
         """Say which of two that were told the same takes the other role: the two agree on it."""
         return nicknames.fold(self._me.name) < nicknames.fold(self._partner.name)
-
-    def _knows(self, name: str) -> bool:
-        known = {self._me.name, *(it.member.name for it in self._links.values() if it.member)}
-        return nicknames.fold(name) in map(nicknames.fold, known)

@@ -1,6 +1,17 @@
 """What the program says by itself about a chat, in English."""
 
-from tertulia.clients.device.effects import Came, Parting, Said, Went
+from collections.abc import Sequence
+
+from tertulia.clients.device.effects import (
+    Came,
+    Parting,
+    Said,
+    SharesAddress,
+    Slowed,
+    TurnedAway,
+    Went,
+)
+from tertulia.clients.device.hearing import MAX_HEARD
 from tertulia.clients.device.operations import Hanging
 from tertulia.clients.device.peer import AddsSomebody
 
@@ -19,13 +30,24 @@ share FILE  send a file of at most 65535 bytes to all who are here
 What you wrote is marked * until it is delivered, then **. Without a password, signup and in ask for
 it. Ctrl-C, or Ctrl-D on an empty line: leave, log out and end."""
 
+SHOWN_ONLINE = 100
+"""Names that are listed; all others can be typed as well."""
 _PARTED = {
     Parting.LEFT: "{} left the chat.",
     Parting.BROKE: "{} is gone: the connection broke.",
     Parting.GARBLED: "{} was dropped: it sent what no device sends.",
     Parting.SILENT: "{} was dropped: it did not say in time who it is.",
     Parting.UNREACHABLE: "{} could not be reached, and reads nothing of what you write.",
-    Parting.FULL: "{} was sent away: the chat is full.",
+    Parting.UNPLACED: "{}'s device can't be told from a stranger's: {why}.",
+    Parting.TOO_MUCH: f"{{}} was dropped: it said more than {MAX_HEARD >> 20} MiB in this chat.",
+}
+_TURNED_AWAY = {
+    Parting.GARBLED: "it sent what no device sends",
+    Parting.SILENT: "it did not say in time who it is",
+    Parting.UNPLACED: "{why}",
+    Parting.ELSEWHERE: "the service says that {name}'s device is at {why}",
+    Parting.CROWD: "too many connections come",
+    Parting.FULL: "the chat is full",
 }
 
 
@@ -36,21 +58,45 @@ def waiting(partner: str) -> str:
 
 def came(effect: Came) -> str:
     """Say that the partner is in the chat."""
+    if effect.again:
+        return _again(effect)
     group = ", in a group" if effect.group else ""
     return f"{effect.name} is here{group}: you talk directly now. \\q leaves."
 
 
-def told(effect: Came | Went | Said) -> str:
+def told(effect: Came | Went | TurnedAway | SharesAddress | Slowed | Said) -> str:
     """Say what happened, other than messages and files."""
     match effect:
+        case Came(again=True):
+            return _again(effect)
         case Came(name=name):
             return f"{name} is in the chat."
-        case Went(name=name, parting=parting):
-            return _PARTED[parting].format(name or "Somebody unknown")
+        case Went(name=name, parting=parting, why=why):
+            return _PARTED[parting].format(name, why=why)
+        case TurnedAway():
+            return _turned_away(effect)
+        case SharesAddress(name=name, host=host):
+            return (
+                f"Somebody else dialled from {name}'s address, {host}. Where several people share one, "
+                f"nothing tells which of them is {name}: ask what only {name} knows."
+            )
+        case Slowed(name=name):
+            return f"{name} says a lot at once: you will read it bit by bit."
         case Said(name=name, event=AddsSomebody()):
             return f"{name} is adding somebody."
         case Said(name=name):
             return f"{name} wanted to share a file and could not."
+
+
+def _again(effect: Came) -> str:
+    return f"{effect.name} has come again; the connection that it had is closed."
+
+
+def _turned_away(effect: TurnedAway) -> str:
+    as_whom = f", as {effect.name}," if effect.name else ""
+    why = _TURNED_AWAY[effect.parting].format(name=effect.name, why=effect.why)
+    last = " No more of them are told in this chat." if effect.is_last else ""
+    return f"Somebody at {effect.host} dialled{as_whom} and was hung up on: {why}.{last}"
 
 
 def over(partner: str, *, came: bool) -> str:
@@ -58,6 +104,12 @@ def over(partner: str, *, came: bool) -> str:
     if came:
         return "Nobody is left: the chat is over."
     return f"{partner}'s device does not answer: the chat is over."
+
+
+def online(names: Sequence[str]) -> str:
+    """Say who is online, in a line that a person can read."""
+    more = f", and {len(names) - SHOWN_ONLINE} more" if len(names) > SHOWN_ONLINE else ""
+    return f"Online: {', '.join(names[:SHOWN_ONLINE])}{more}"
 
 
 def hanging(entry: Hanging) -> str:

@@ -15,7 +15,7 @@ from tertulia.domain.text import decode
 _ACK = 1
 _NOTHING_PENDING = b"null"
 _LONGEST_MESSAGE = 4096
-_HANGING = re.compile(r"(?P<sender>\S+): (?P<count>\d{1,9}) messaggi\w*, (?P<when>.+)")
+_HANGING = re.compile(r"(?P<sender>\S+): (?P<count>\d{1,9}) messaggi\w*, (?P<when>.+)", re.ASCII)
 
 
 class Code(IntEnum):
@@ -168,13 +168,16 @@ def online_users() -> Steps[tuple[str, ...]]:
 
 def add_user(name: str, me: str) -> Steps[bool]:
     """The rest of operation 20. Returns whether the user is online, and I am onchat with it."""
-    yield string(name)
-    port = yield from an_integer()
-    if port == 0:
+    if not (yield from _port_of_user(name)):
         return False
-    port_of(port)
     yield string(me)
     return True
+
+
+def listening_port(name: str) -> Steps[int]:
+    """As much of operation 20 as tells the port of a user, and adds nobody; 0: it is not online."""
+    yield from online_users()
+    return (yield from _port_of_user(name))
 
 
 def leave_chat(me: str) -> Steps[None]:
@@ -195,6 +198,12 @@ def _identify(code: Code, name: str, password: str, port: int) -> Steps[Login]:
     if not (yield from _accepted()):
         return Login.PORT_REFUSED
     return Login.DONE
+
+
+def _port_of_user(name: str) -> Steps[int]:
+    yield string(name)
+    port = yield from an_integer()
+    return port_of(port) if port else 0
 
 
 def _asked(code: Code) -> Steps[None]:

@@ -87,6 +87,11 @@ class NoFile(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Unsaid(Event):
+    """The peer sent a string with nothing in it that could be shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leaves(Event):
     """The peer ends the chat for itself."""
 
@@ -216,7 +221,7 @@ def _bounded(count: int) -> int:
 
 def _talk(said: Iterable[bytes] = ()) -> Steps[None]:
     """Tell what is said, after what was said already, until the peer leaves."""
-    for raw in said:
+    for raw in filter(None, said):
         if (yield from _take(raw)):
             return
     while not (yield from _take((yield from a_string()))):
@@ -234,8 +239,9 @@ def _take(raw: bytes) -> Steps[bool]:
         name = yield from a_string()
         # Nothing follows where it could not be sent; an empty string after it is no message anyhow.
         yield NoFile() if name == _CANNOT_SEND else File(decode(name), (yield from a_string()))
-    elif text := decode(raw):
-        yield Spoken(text)
+    else:
+        text = decode(raw)
+        yield Spoken(text) if text else Unsaid()
     return False
 
 

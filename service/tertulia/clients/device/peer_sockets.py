@@ -1,18 +1,29 @@
 """The sockets of a live chat: the device's own port, and connections to and from peers."""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
-from tertulia.clients.device.effects import Close, Dial, Effect, Send
+from tertulia.clients.device.effects import (
+    Close,
+    Dial,
+    Effect,
+    Locate,
+    NoPlace,
+    Pause,
+    Place,
+    Resume,
+    Send,
+    Told,
+)
+from tertulia.clients.device.hosts import source_to
 from tertulia.clients.device.live_chat import LiveChat
-from tertulia.clients.device.peer import Member
 
 DIAL_SECONDS = 5.0
 """For which a peer is dialled again and again: it may not listen yet."""
-CONNECT_SECONDS = 4.0
+CONNECT_SECONDS = 2.0
+"""For one attempt: from the address that the service has of me, and from any, where that fails."""
 DIAL_PAUSE_SECONDS = 0.2
 FLUSH_SECONDS = 1.0
 """For what was sent to be written, at the end."""
@@ -29,8 +40,8 @@ _KEEPALIVE = (
     ("TCP_USER_TIMEOUT", 30_000),
 )
 
-Finder = Callable[[str], Awaitable[Sequence[str]]]
-"""Tells the hosts where a member's device may listen, the likeliest first."""
+Locator = Callable[[Locate], Awaitable[Place | NoPlace]]
+"""Asks the service where a device is. It does not take for ever."""
 
 
 class PeerSockets:
@@ -39,14 +50,15 @@ class PeerSockets:
     One chat at a time; while there is none, whoever dials is hung up on.
     """
 
-    def __init__(self) -> None:
-        self.partner_host = ""
-        """Where the first of the chat's connections leads to."""
+    def __init__(self, own_address: Callable[[], str] = str) -> None:
+        """``own_address``: the address by which the service knows this device; empty: not known."""
+        self._own_address = own_address
         self._chat: LiveChat | None = None
-        self._find: Finder
-        self._learn: Callable[[Effect], None]
+        self._locate: Locator
+        self._learn: Callable[[Told], None]
         self._links: dict[int, _Connection] = {}
         self._dialling: dict[int, asyncio.Task[None]] = {}
+        self._locating: set[asyncio.Task[None]] = set()
         self._closing: set[_Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
@@ -57,14 +69,15 @@ class PeerSockets:
         host = None if host == "::" else host  # the loop would take IPv6 alone
         self._server = await loop.create_server(lambda: _Connection(self, None), host, port)
 
-    def attach(self, chat: LiveChat, find: Finder, learn: Callable[[Effect], None]) -> None:
+    def attach(self, chat: LiveChat, locate: Locator, learn: Callable[[Told], None]) -> None:
         """Serve a chat; ``learn`` is told what is not for sockets."""
-        self._chat, self._find, self._learn = chat, find, learn
+        self._chat, self._locate, self._learn = chat, locate, learn
 
     def detach(self) -> None:
         """Serve no chat any more, and close what is left of it."""
         self._chat = None
-        self.partner_host = ""
+        for locating in self._locating:
+            locating.cancel()
         for number in [*self._links, *self._dialling]:
             self._close(number)
         self._arm()
@@ -86,9 +99,18 @@ class PeerSockets:
             match effect:
                 case Send(link=number, data=data):
                     self._send(number, data)
-                case Dial(link=number, member=member):
-                    task = asyncio.create_task(self._dial(number, member))
-                    self._dialling[number] = task
+                case Locate():
+                    locating = asyncio.create_task(self._look(effect))
+                    self._locating.add(locating)
+                    locating.add_done_callback(self._locating.discard)
+                case Dial(link=number, place=place):
+                    self._dialling[number] = asyncio.create_task(self._dial(number, place))
+                case Pause(link=number) if number in self._links:
+                    self._links[number].transport.pause_reading()
+                case Resume(link=number) if number in self._links:
+                    self._links[number].transport.resume_reading()
+                case Pause() | Resume():
+                    pass  # it is gone
                 case Close(link=number, patient=patient):
                     self._close(number, GOING_SECONDS if patient else 0.0)
                 case _:
@@ -103,13 +125,12 @@ class PeerSockets:
         if self._chat is None:
             connection.transport.abort()
         elif connection.number is None:
-            connection.number, effects = self._chat.accepted(now)
+            connection.number, effects = self._chat.accepted(connection.remote_host, now)
             self._links[connection.number] = connection
             self.carry_out(effects)
         else:
             del self._dialling[connection.number]
             self._links[connection.number] = connection
-            self.partner_host = self.partner_host or connection.remote_host
             self.carry_out(self._chat.connected(connection.number, now))
 
     def received(self, connection: "_Connection", data: bytes) -> None:
@@ -148,12 +169,16 @@ class PeerSockets:
             loop.call_later(after, connection.transport.close)
             loop.call_later(after + FLUSH_SECONDS, connection.transport.abort)
 
-    async def _dial(self, number: int, member: Member) -> None:
-        hosts = await self._find(member.name)
+    async def _look(self, asked: Locate) -> None:
+        place = await self._locate(asked)
+        if self._chat is not None:
+            self.carry_out(self._chat.located(asked.name, place, _now()))
+
+    async def _dial(self, number: int, place: Place) -> None:
         try:
             async with asyncio.timeout(DIAL_SECONDS):
                 while True:
-                    if await self._connect(number, hosts, member.port):
+                    if await self._connect(number, place):
                         return
                     await asyncio.sleep(DIAL_PAUSE_SECONDS)
         except TimeoutError:
@@ -161,13 +186,21 @@ class PeerSockets:
             if self._chat is not None:
                 self.carry_out(self._chat.closed(number, _now()))
 
-    async def _connect(self, number: int, hosts: Sequence[str], port: int) -> bool:
+    async def _connect(self, number: int, place: Place) -> bool:
         loop = asyncio.get_running_loop()
-        for host in hosts:
-            with contextlib.suppress(OSError):
+        own = source_to(self._own_address(), place.host)
+        # From another address I would be a stranger there; but old programs don't look.
+        for source in (None,) if own is None else ((own, 0), None):
+            try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    await loop.create_connection(lambda: _Connection(self, number), host, port)
-                return True
+                    await loop.create_connection(
+                        lambda: _Connection(self, number), place.host, place.port, local_addr=source
+                    )
+            except ConnectionRefusedError:
+                return False  # it does not listen yet, wherever I come from
+            except OSError:
+                continue
+            return True
         return False
 
     def _arm(self) -> None:

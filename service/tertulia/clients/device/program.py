@@ -22,6 +22,8 @@ from tertulia.domain import nicknames
 
 EXIT_SECONDS = 5.0
 """For peers and service to be told that the program ends."""
+SHOWN_ANSWERS = 64
+"""Answers of operation 200 that are shown one after the other, of 64 KiB each: no service shows for ever."""
 MIN_PASSWORD = 3
 MAX_PASSWORD = 72
 
@@ -85,7 +87,7 @@ class Device:
         self._service = Service(
             options.server_host, options.server_port, terminal.note, source=source
         )
-        self._sockets = PeerSockets()
+        self._sockets = PeerSockets(lambda: self._service.own_address)
         self._account: Account | None = None
         self._chat: Conversation | None = None
         self._broken: asyncio.Future[None] | None = None
@@ -239,14 +241,18 @@ class Device:
         transcript = Transcript(account, sender, self._terminal)
         shown_any = False
         more = True
-        while more:
+        for _ in range(SHOWN_ANSWERS):
             call, pending = await self._service.open(lambda: show(account.name, sender))
             shown_any = transcript.show_pending(pending) or shown_any
             in_order = await call.close()
             if in_order:
                 account.confirm(sender)
             more = in_order and pending.perhaps_more
-        if not shown_any:
+            if not more:
+                break
+        if more:
+            self._terminal.note(f"More of {sender} waits: show {sender} goes on.")
+        elif not shown_any:
             self._terminal.note(f"Nothing of {sender} is waiting for you.")
 
     async def _enter(self, partner: str) -> None:

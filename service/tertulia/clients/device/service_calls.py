@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from tertulia.clients.device.exchange import Run, Steps
-from tertulia.clients.device.wire import Frames, Garbage
+from tertulia.clients.device.wire import MAX_STRING, Frames, Garbage
 from tertulia.domain.addresses import host_port
 
 T = TypeVar("T")
 
+MAX_UNREAD = 4 * MAX_STRING
+"""Bytes that the service may send unasked before it is hung up on: they would fill the memory."""
 UNANSWERED_TRIES = 2
 """The service also hangs up on whoever is not logged in, and will do so again."""
 _RESET = struct.pack("ii", 1, 0)  # to linger for no time at all: the other side reads a reset
@@ -26,6 +28,8 @@ class Patience:
     connect: float = 5.0
     answer: float = 10.0
     """For an operation's next answer: time enough for a busy service to verify a password."""
+    exchange: float = 60.0
+    """For all answers of an operation, however slowly they trickle in."""
     close: float = 2.0
     """For the service to close in its turn: it then has taken everything."""
     pauses: tuple[float, ...] = (0.3, 1.0, 2.0, 3.0)
@@ -72,20 +76,8 @@ class Call(asyncio.Protocol):
         within = None if for_ever else self._patience.answer
         run = Run(self._frames, steps)
         try:
-            while True:
-                for step in run.advance():
-                    if isinstance(step, bytes):
-                        self.send(step)
-                if run.done:
-                    return run.result
-                if self._lost.is_set():
-                    raise HungUp(
-                        f"The service at {self._where} ended the connection without an answer. If it "
-                        "does so again, log in again."
-                    )
-                self._arrived.clear()
-                async with asyncio.timeout(within):
-                    await self._arrived.wait()
+            async with asyncio.timeout(None if for_ever else self._patience.exchange):
+                return await self._run(run, within)
         except TimeoutError:
             self._break()
             raise NoAnswer(f"The service at {self._where} did not answer in time.") from None
@@ -95,6 +87,22 @@ class Call(asyncio.Protocol):
         except asyncio.CancelledError:
             self._break()
             raise
+
+    async def _run(self, run: Run[T], within: float | None) -> T:
+        while True:
+            for step in run.advance():
+                if isinstance(step, bytes):
+                    self.send(step)
+            if run.done:
+                return run.result
+            if self._lost.is_set():
+                raise HungUp(
+                    f"The service at {self._where} ended the connection without an answer. If it "
+                    "does so again, log in again."
+                )
+            self._arrived.clear()
+            async with asyncio.timeout(within):
+                await self._arrived.wait()
 
     def send(self, data: bytes) -> None:
         """Send what belongs to no exchange."""
@@ -121,6 +129,7 @@ class Call(asyncio.Protocol):
     def _break(self) -> None:
         """Close out of order: messages that were asked for stay pending, as they were not shown."""
         if not self._lost.is_set():
+            self._in_order = False
             sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._transport.abort()
@@ -131,9 +140,11 @@ class Call(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._frames.feed(data)
         self._arrived.set()
+        if len(self._frames) > MAX_UNREAD:
+            self._break()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._in_order = exc is None
+        self._in_order = self._in_order and exc is None
         self._lost.set()
         self._arrived.set()
 
@@ -155,7 +166,11 @@ class Service:
         """
         self._source = None if source is None else (source, 0)
         self._patience = patience
-        self.host = host
+        self._host = host
+        self.address = host
+        """Where the last call got to."""
+        self.own_address = ""
+        """Where it came from: by this the service knows me, unless somebody is in between."""
         self._port = port
         self._tell = tell
         self.where = host_port(host, port)
@@ -201,9 +216,9 @@ class Service:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._patience.connect):
-                _, call = await loop.create_connection(
+                transport, call = await loop.create_connection(
                     lambda: Call(self.where, self._patience),
-                    self.host,
+                    self._host,
                     self._port,
                     local_addr=self._source,
                 )
@@ -211,6 +226,8 @@ class Service:
             raise Away(
                 f"The service at {self.where} is away ({_reason(error)}). Try again later."
             ) from error
+        self.address = transport.get_extra_info("peername", (self._host,))[0]
+        self.own_address = transport.get_extra_info("sockname", ("",))[0]
         return call
 
 

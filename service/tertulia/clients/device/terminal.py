@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tertulia.clients.device.line_editor import Key, LineEditor, Typed
+from tertulia.clients.device.rows import rows_of
 from tertulia.dialects.lines import MAX_LINE, Lines, TooLong
 from tertulia.domain.text import decode
 
@@ -141,6 +142,12 @@ class Terminal:
         else:
             self._write(_CLEAR + text + self._drawn())
 
+    def write_words(self, *lines: str) -> None:
+        """Write what people say: on a terminal in rows that can't pass for other lines."""
+        if self._editor is not None:
+            lines = tuple(row for line in lines for row in rows_of(line, self._columns()))
+        self.write(*lines)
+
     def end(self) -> None:
         """Take no more lines."""
         self._ended = True
@@ -208,11 +215,13 @@ class Terminal:
 
     def _drawn(self) -> str:
         assert self._editor is not None
+        return self._editor.draw(self._shown_prompt(), self._columns())
+
+    def _columns(self) -> int:
         try:
-            columns = os.get_terminal_size(self._sink.fileno()).columns or _COLUMNS
+            return os.get_terminal_size(self._sink.fileno()).columns or _COLUMNS
         except OSError:
-            columns = _COLUMNS
-        return self._editor.draw(self._shown_prompt(), columns)
+            return _COLUMNS
 
     def _shown_prompt(self) -> str:
         return self._prompt if self._question is None else self._question

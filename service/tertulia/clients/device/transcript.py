@@ -1,6 +1,7 @@
 """What was said in a chat, on the screen and on disk."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tertulia.clients.device.account import Account
@@ -11,6 +12,8 @@ from tertulia.clients.device.peer import File
 from tertulia.clients.device.terminal import Terminal
 
 SHOWN_LINES = 50
+SHOWN_CHARACTERS = 4096
+"""Of one message, on the screen: as much as one may say here. A device can send sixteen times that."""
 MAX_FILES = 200
 """Files that are kept in one chat, so that nobody fills the disk."""
 
@@ -29,23 +32,22 @@ class Transcript:
     def show_history(self) -> None:
         """Show the last of what was said before."""
         try:
-            messages = self._history.read()
+            messages = self._history.read(SHOWN_LINES + 1)
         except OSError as error:
             self._fail(error)
             return
         if len(messages) > SHOWN_LINES:
-            earlier = len(messages) - SHOWN_LINES
-            self._terminal.note(f"{earlier} earlier messages are in {self._history.path}")
+            self._terminal.note(f"Earlier messages are in {self._history.path}")
         for message in messages[-SHOWN_LINES:]:
             at = message.at.astimezone().strftime("%d-%m-%Y %H:%M")
-            self._terminal.write(f"{at} {message.shown()}")
+            self._terminal.write_words(f"{at} {self._shown(message)}")
 
     def show_pending(self, pending: Pending) -> bool:
         """Show what waited with the service, kept on disk first; return whether there was anything."""
         messages = self._account.receive(self._partner, pending, datetime.now(UTC))
         # The service forgets them thereafter.
         self._attempt(lambda: self._history.add(messages, durable=True))
-        self._terminal.write(*(message.shown() for message in messages))
+        self._terminal.write_words(*map(self._shown, messages))
         return bool(messages)
 
     def heard(self, name: str, text: str) -> None:
@@ -75,8 +77,15 @@ class Transcript:
             self._terminal.note(f"{name} shared a file, {len(file.content)} bytes: {path}")
 
     def _record(self, message: Message) -> None:
-        self._terminal.write(message.shown())
         self._attempt(lambda: self._history.add([message]))
+        self._terminal.write_words(self._shown(message))
+
+    def _shown(self, message: Message) -> str:
+        more = len(message.text) - SHOWN_CHARACTERS
+        if more <= 0 or self._failed:  # what is not kept is shown whole
+            return message.shown()
+        begun = replace(message, text=message.text[:SHOWN_CHARACTERS])
+        return f"{begun.shown()}… ({more} characters more in {self._history.path})"
 
     def _attempt(self, write: Callable[[], None]) -> None:
         try:

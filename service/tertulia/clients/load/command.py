@@ -100,6 +100,8 @@ def command(
     Clients are dealt out over the addresses, which have to belong to one chat, like
     chatte=127.0.0.1:1234 browser=127.0.0.1:8080.
 
+    A service slows down who says more than its limits.messages_per_second: lift it where you load.
+
     Exit status 1 when anything was lost, came twice or out of order, or a client was refused or
     disconnected; 2 when an option is wrong.
     """

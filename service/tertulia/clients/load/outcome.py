@@ -40,6 +40,8 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     answered: int
     """How many the service said it took, in dialects that say so."""
     refused: int
+    slowed: int
+    """How often the service said that a sender is read more slowly."""
     returned: int
     """Private messages that the service reported it could not deliver."""
     held_back: int
@@ -215,6 +217,7 @@ class Rounds:
                 per_second=(public + private) / sending,
                 answered=self._sum("answered"),
                 refused=self._sum("refused"),
+                slowed=self._sum("slowed"),
                 returned=self._sum("returned"),
                 held_back=sum(report.held_back for report in self._stopped),
                 latest_ms=max((report.latest for report in self._stopped), default=0) / 1000,

@@ -44,6 +44,8 @@ class Tally(msgspec.Struct, kw_only=True):
     """Private messages that the service told their sender it could not deliver."""
     answered: int = 0
     refused: int = 0
+    slowed: int = 0
+    """Notices that a sender is read more slowly."""
     disconnected: int = 0
     readers: int = 0
     """Who stayed to the end."""
@@ -228,6 +230,8 @@ class Reading:
 
     def _count_answers(self, client: Client, data: bytes) -> None:
         self.tally.answered += sum(map(data.count, client.dialect.answers))
+        if client.dialect.slowed:
+            self.tally.slowed += data.count(client.dialect.slowed)
         refused = sum(map(data.count, client.dialect.refusals))
         if refused:
             self.tally.refused += refused

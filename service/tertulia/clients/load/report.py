@@ -138,5 +138,11 @@ def _warnings(outcome: Outcome) -> Iterator[tuple[str, str]]:
             "warning",
             f"{outcome.sent.held_back:,} messages were due and not sent: the service took no more",
         )
+    if outcome.sent.slowed:
+        yield (
+            "warning",
+            "the service slowed senders, so this is what its limits.messages_per_second lets through: "
+            "lift it to learn more",
+        )
     for why, count in outcome.delivered.farewells.items():
         yield "disconnected", f"{count:,}: {why}"

@@ -59,17 +59,7 @@ def target(value: str, mine: Sequence[str] = ()) -> Target:
     Raises TargetError where it is malformed or unknown, or is not this machine and is not one of the
     hosts that were named as one's own.
     """
-    dialect, equals, where = value.partition("=")
-    host, colon, port = where.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not (equals and colon and bare) or (":" in host and bare == host):
-        raise TargetError(f"{value!r} should be DIALECT=HOST:PORT, like chatte=127.0.0.1:1234")
-    if dialect not in (*dialects.NAMES, DEVICE):
-        known = ", ".join((*dialects.NAMES, DEVICE))
-        raise TargetError(f"{value!r}: there is no dialect {dialect!r}; there are {known}")
-    number = addresses.port(port)
-    if number is None:
-        raise TargetError(f"{value!r}: {port!r} is no port; it should be 1 to 65535")
+    dialect, bare, number = split(value, (*dialects.NAMES, DEVICE))
     address = _look_up(bare, number)
     if not _is_loopback(address) and bare not in mine:
         raise TargetError(
@@ -77,6 +67,25 @@ def target(value: str, mine: Sequence[str] = ()) -> Target:
             f"it is yours, and may be, add --yes-this-is-my-service {bare}"
         )
     return Target(dialect, bare, address, number)
+
+
+def split(value: str, names: Sequence[str]) -> tuple[str, str, int]:
+    """Read DIALECT=HOST:PORT, the dialect one of ``names``, an IPv6 address in brackets.
+
+    Raises TargetError where it is malformed.
+    """
+    dialect, equals, where = value.partition("=")
+    host, colon, port = where.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not (equals and colon and bare) or (":" in host and bare == host):
+        raise TargetError(f"{value!r} should be DIALECT=HOST:PORT, like chatte=127.0.0.1:1234")
+    if dialect not in names:
+        known = ", ".join(names)
+        raise TargetError(f"{value!r}: there is no dialect {dialect!r}; there are {known}")
+    number = addresses.port(port)
+    if number is None:
+        raise TargetError(f"{value!r}: {port!r} is no port; it should be 1 to 65535")
+    return dialect, bare, number
 
 
 def _look_up(host: str, port: int) -> str:

@@ -17,9 +17,10 @@
 --   1 i <epoch> LF letters, one a line: <number> <session> <ms> <JSON>
 --   1 p <epoch> <offset>, a node's probe of its own channel
 
--- Returns {epoch, offset, sitting, bytes, marked, marked_bytes}, each as text, or false where it is not there.
+-- Returns {epoch, offset, sitting, bytes, marked, marked_bytes, collecting}, each as text, or false where it is not
+-- there.
 local function read_meta(key)
-  return redis.call('HMGET', key, 'epoch', 'offset', 'sitting', 'bytes', 'marked', 'marked_bytes')
+  return redis.call('HMGET', key, 'epoch', 'offset', 'sitting', 'bytes', 'marked', 'marked_bytes', 'collecting')
 end
 
 local function trim(keys, now, total, max_age, max_bytes)

@@ -6,13 +6,13 @@
 -- ARGV  1 node     2 batch number     3 epoch     4 offset that the node has seen
 --       5 lease, ms     6 number up to which the node's inbox is confirmed; 0: as before
 --       7 log age, ms     8 log bytes     9 room channel     10 name for a new epoch
---       11 messages of one sender, 12 bytes in all, that may wait for an account
---       13 number of the node's last batch that was answered in this epoch, 14 of the last letter it has seen
---       15 milliseconds for which a device stays logged in after its last operation
---       16 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
+--       11 messages and 12 bytes of one sender, 13 bytes in all, that may wait for an account
+--       14 number of the node's last batch that was answered in this epoch, 15 of the last letter it has seen
+--       16 milliseconds for which a device stays logged in after its last operation
+--       17 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
 --       then the ops, each a letter and its arguments; a token-index of 0 means none:
 --         J index key session nickname dialect address port event token-index resumed
---           account-index proven pending-index counts-index ended-index
+--           account-index proven senders-index older-index ended-index
 --                                                                    take the nickname
 --         L index key session event token-index                      give it back; the token ends
 --         C index key session event                                  close the chat
@@ -20,10 +20,12 @@
 --         s index session event                                      without a token
 --         W index session recipient-index letter token-index tag     to the recipient's inbox
 --         w index session recipient-index letter                     without a token
---         V … as W, and account-index device-index pending-index counts-index keep nickname key text
---                                                                    or, if he is away, keep it for him
---         R index session letter account-index pending-index counts-index key text
+--         V … as W, and account-index device-index list-index mailbox-index senders-index own-account-index
+--           keep nickname key text                                   or, if he is away, keep it for him
+--         R index session letter account-index list-index mailbox-index senders-index own-account-index key text
 --                                                                    keep it, or to the session's inbox
+--         k index session nickname mailbox-index senders-index senders list-indexes
+--                                                                    hand over what waits, some of it
 --         a c i j l o p x                                            devices.lua
 --
 -- Returns one of
@@ -32,10 +34,11 @@
 --    Fewer outcomes than ops: Redis refused a command for a while, and the rest is not done
 --   {'fenced'}                 the lease is gone or condemned; nothing done
 --   {'epoch', epoch, offset}   Redis lost data, or came back with an older state; nothing done
---   {'away'}                   a recipient of W or w is not in the room: send V instead; nothing done
+--   {'away'}                   a recipient of W or w is not in the room, or is being handed what waited:
+--                              send V instead; nothing done
 --   {'peers', node…}           recipients are on nodes whose inboxes are not among KEYS; nothing done
 -- Outcomes: d done, t taken, u unknown recipient, g the session does not hold its nickname,
--- f it is not the administrator, k kept, b too much waits already.
+-- f it is not the administrator, k kept, or of k: more waits, b too much waits already.
 
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local order, leases, batches, inboxes = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -59,8 +62,8 @@ if not lease and not saved or lease and tonumber(lease) == 0 then return { 'fenc
 -- Others may have gone on writing before this node comes: then only what it knows of its own batches
 -- and letters tells that some are lost.
 local number = saved and string.match(saved, '^%d+')
-local last_letter = ARGV[14] ~= '0' and tonumber(redis.call('HGET', inboxes, node) or 0)
-if tonumber(number or 0) < tonumber(ARGV[13]) or last_letter and last_letter < tonumber(ARGV[14]) then
+local last_letter = ARGV[15] ~= '0' and tonumber(redis.call('HGET', inboxes, node) or 0)
+if tonumber(number or 0) < tonumber(ARGV[14]) or last_letter and last_letter < tonumber(ARGV[15]) then
   begin_epoch(keys.meta, ARGV[10], epoch, offset)
   return done({ 'epoch', ARGV[10], offset })
 end
@@ -76,18 +79,18 @@ if saved then
   end
 end
 
-local bounds = { count = tonumber(ARGV[11]), bytes = tonumber(ARGV[12]) }
-local at = 17
+local bounds = { count = tonumber(ARGV[11]), sender = tonumber(ARGV[12]), bytes = tonumber(ARGV[13]) }
+local at = 18
 local peers = {}
-for _ = 1, tonumber(ARGV[16]) do
+for _ = 1, tonumber(ARGV[17]) do
   peers[ARGV[at]] = { inbox = KEYS[tonumber(ARGV[at + 1])], channel = ARGV[at + 2] }
   at = at + 3
 end
 local first_op = at
 
 local LENGTH = {
-  J = 16, L = 6, C = 5, S = 6, s = 4, W = 7, w = 5, V = 15, R = 9,
-  a = 10, c = 11, i = 8, j = 7, l = 7, o = 5, p = 12, x = 5,
+  J = 16, L = 6, C = 5, S = 6, s = 4, W = 7, w = 5, V = 17, R = 11, k = 8,
+  a = 10, c = 11, i = 8, j = 7, l = 7, o = 5, p = 12, x = 7,
 }
 -- Who sits where is read once in a batch; what changes it, changes it here too.
 local seats = {}
@@ -98,6 +101,19 @@ local function seat(key)
     seats[key] = it
   end
   return it[1], it[2]
+end
+-- Whether what waited for somebody in the room is being handed to him: then what comes waits behind it.
+local collecting = {}
+local may_collect = tonumber(meta[7] or 0) > clock.now
+local function is_collecting(key)
+  if collecting[key] == nil then
+    collecting[key] = may_collect and redis.call('HGET', key, 'collects') ~= false
+  end
+  return collecting[key]
+end
+local function collects(key)
+  write('HSET', key, 'collects', '1')
+  write('HSET', keys.meta, 'collecting', digits(clock.now + COLLECTING_MS))
 end
 
 -- Letters go to inboxes that have to be among KEYS: look for those first, and do nothing without them. And each
@@ -112,8 +128,9 @@ end
 while at <= #ARGV do
   local op = ARGV[at]
   if op == 'w' or op == 'W' or op == 'V' then
-    local _, there = seat(KEYS[tonumber(ARGV[at + 3])])
-    if op ~= 'V' and not there then return { 'away' } end
+    local to = KEYS[tonumber(ARGV[at + 3])]
+    local _, there = seat(to)
+    if op ~= 'V' and (not there or is_collecting(to)) then return { 'away' } end
     need(there)
   elseif op == 'R' then
     local _, there = seat(KEYS[tonumber(ARGV[at + 1])])
@@ -127,10 +144,9 @@ while at <= #ARGV do
     need(redis.call('HGET', KEYS[tonumber(ARGV[at + 6])], 'node'))
   elseif op == 'C' then
     redis.call('ZRANGE', order, 0, 0)
-  elseif op == 'x' or op == 'J' and ARGV[at + 12] == '1' then
-    redis.call('XRANGE', keys.log, '+', '+')
-    redis.call('HGETALL', keys.meta)
-    redis.call('XLEN', keys.log)
+  elseif op == 'x' or op == 'k' then
+    redis.call('LRANGE', inbox, 0, 0)
+    redis.call('ZRANGE', order, 0, 0)
   end
   at = at + LENGTH[op]
 end
@@ -183,6 +199,10 @@ at = first_op
 -- What comes after a command that was refused would not see what that one was to do.
 while at <= #ARGV and not rest do
   local op = ARGV[at]
+  if made and (op == 'x' or op == 'k' or op == 'J') then  -- which look at what waits
+    made.save_kept()
+    if rest then break end
+  end
   local key = KEYS[tonumber(ARGV[at + 1])]
   local outcome = 'd'
   if op == 's' or op == 'S' then
@@ -194,13 +214,16 @@ while at <= #ARGV and not rest do
     end
   elseif op == 'w' or op == 'W' or op == 'V' then
     if seat(key) == ARGV[at + 2] then
-      local session, there = seat(KEYS[tonumber(ARGV[at + 3])])
-      if session then
-        post(there, session, ARGV[at + 4])
-      elseif op == 'V' then
-        outcome = keep_for_absent(at + 7, ARGV[at + 11] == '1', bounds)
-      else
+      local to, behind = KEYS[tonumber(ARGV[at + 3])], 0
+      local session, there = seat(to)
+      if op == 'V' and (not session or is_collecting(to)) then
+        outcome, behind = keep_for_absent(at + 7, session, bounds, clock)
+      elseif not session then
         outcome = 'u'
+      end
+      if session and (op ~= 'V' or outcome == 'b' and behind == 0 or not is_collecting(to)) then
+        post(there, session, ARGV[at + 4])
+        outcome = 'd'
       end
       if op ~= 'w' then remember(ARGV[at + 5], 'done', ARGV[at + 6]) end
     else
@@ -224,8 +247,7 @@ while at <= #ARGV and not rest do
     -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
     local is_free = own or owner and not is_own and not is_account and not redis.call('ZSCORE', leases, there)
     local joins = redis.call('HGET', keys.meta, 'joins') or 0
-    local pending, counts = KEYS[tonumber(ARGV[at + 13])], KEYS[tonumber(ARGV[at + 14])]
-    local waiting = proven and waiting_for(pending, counts) or {}
+    local waits = proven and redis.call('EXISTS', KEYS[tonumber(ARGV[at + 13])], KEYS[tonumber(ARGV[at + 14])]) > 0
     if owner and is_free and not is_own then
       -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
       -- under way comes to nothing from here on.
@@ -250,13 +272,8 @@ while at <= #ARGV and not rest do
       remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3], 'as', proof, 'joins', joins + 1)
       if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
       table.insert(events, ARGV[at + 8])
-      if proven then
-        local nickname = ARGV[at + 4]
-        for _, it in ipairs(waiting) do
-          post(node, ARGV[at + 3], whispered_event(it[1], '', nickname, it[2]))
-        end
-        handed_over(pending, counts, #waiting)
-      end
+      if waits then collects(key) end
+      collecting[key] = waits
     end
   elseif op == 'L' then
     local token = KEYS[tonumber(ARGV[at + 5])]
@@ -284,24 +301,48 @@ while at <= #ARGV and not rest do
     end
   elseif op == 'R' then
     local session, there = seat(key)
-    local pending, counts = KEYS[tonumber(ARGV[at + 5])], KEYS[tonumber(ARGV[at + 6])]
-    if redis.call('EXISTS', KEYS[tonumber(ARGV[at + 4])]) == 1
-      and keep(pending, counts, ARGV[at + 7], ARGV[at + 7], ARGV[at + 8], bounds) then
+    local sender, list = ARGV[at + 9], KEYS[tonumber(ARGV[at + 5])]
+    local is_kept = has_account(KEYS[tonumber(ARGV[at + 4])])
+    if is_kept then
+      local box = pending().box_for(KEYS[tonumber(ARGV[at + 6])], KEYS[tonumber(ARGV[at + 7])], sender)
+      local is_account = has_account(KEYS[tonumber(ARGV[at + 8])])
+      -- What waited before it was handed over was acknowledged, and its sender is not told: it has room.
+      local room = ARGV[at + 2] == '' and { count = math.huge, sender = math.huge, bytes = math.huge } or bounds
+      is_kept = pending().keep(box, list, sender, sender, is_account, ARGV[at + 10], room, clock)
+    end
+    if is_kept then
       outcome = 'k'
     elseif session == ARGV[at + 2] then
       post(there, session, ARGV[at + 3])
     else
       outcome = 'g'
     end
+  elseif op == 'k' then
+    if seat(key) == ARGV[at + 2] then
+      local names, lists = {}, {}
+      local index = string.gmatch(ARGV[at + 7], '%d+')
+      for name in string.gmatch(ARGV[at + 6], '%S+') do
+        names[#names + 1], lists[name] = name, KEYS[tonumber(index())]
+      end
+      local box = pending().open_box(KEYS[tonumber(ARGV[at + 4])], KEYS[tonumber(ARGV[at + 5])], unpack(names))
+      local is_more = pending().take_oldest(box, lists, names, function(sender, text)
+        post(node, ARGV[at + 2], whispered_event(sender, '', ARGV[at + 3], text))
+      end)
+      if is_more then collects(key) else write('HDEL', key, 'collects') end
+      outcome, collecting[key] = is_more and 'k' or 'd', is_more
+    else
+      outcome = 'g'
+    end
   else
     local note
-    outcome, note = device_op(op, at, clock.now, sitting, bounds, post)
+    outcome, note = device_op(op, at, clock, sitting, bounds, post, is_collecting)
     if note then table.insert(notes, note .. ',') end
   end
   outcomes[#outcomes + 1] = outcome
   at = at + LENGTH[op]
 end
 
+if made then made.save_kept() end
 local entry = 0
 if #events > 0 then
   entry = append(keys, meta, node, batch, clock, events, ARGV[9], tonumber(ARGV[7]), tonumber(ARGV[8]))

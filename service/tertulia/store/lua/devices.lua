@@ -1,4 +1,4 @@
--- Library of the commit script: accounts, devices, and messages that wait for them.
+-- Library of the commit script: accounts and devices.
 --
 --   {chat}:account:NICK  hash: nickname as shown, hash (argon2id), since
 --   {chat}:device:NICK   hash: nickname, address, port, onchat (a nickname, folded). Who that is may dial
@@ -7,48 +7,9 @@
 --                        name that all have who were brought into one live chat. Expires some time after the
 --                        last use
 --   {chat}:devices       zset: who is logged in → until when, milliseconds
---   {chat}:pending:NICK  stream: messages that wait; f sender as shown, x text
---   {chat}:counts:NICK   hash: sender, folded → how many of them; '' → bytes in all; and ':' before the
---                        name of an entry → how many bytes of it were shown
---   {chat}:meta          hash, KEYS[1]: pending, how many messages wait in all
 --   {chat}:node:ID:waiting  set: the devices that wait on a connection to a node
 
-local LOGIN_MS = tonumber(ARGV[15])  -- see commit.lua
-
-local function json_text(text)
-  return cjson.encode(text)
-end
-
--- Keep a message for an account. False where its bounds would be passed.
-local function keep(pending, counts, sender, sender_key, text, bounds)
-  local size = #text + #sender
-  local held = redis.call('HMGET', counts, sender_key, '')
-  if tonumber(held[1] or 0) >= bounds.count or tonumber(held[2] or 0) + size > bounds.bytes then
-    return false
-  end
-  write('XADD', pending, '*', 'f', sender, 'x', text)
-  write('HINCRBY', counts, sender_key, 1)
-  write('HINCRBY', counts, '', size)
-  write('HINCRBY', KEYS[1], 'pending', 1)
-  return true
-end
-
--- Return what waits for an account: {sender, text} each, without what of it was shown.
-local function waiting_for(pending, counts)
-  local found, shown, held = {}, {}, redis.call('HGETALL', counts)
-  for at = 1, #held, 2 do shown[held[at]] = tonumber(held[at + 1]) end
-  for _, entry in ipairs(redis.call('XRANGE', pending, '-', '+')) do
-    local text = string.sub(entry[2][4], (shown[':' .. entry[1]] or 0) + 1)
-    found[#found + 1] = { entry[2][2], text }
-  end
-  return found
-end
-
--- Forget what waited for an account, so many messages: it is given to him.
-local function handed_over(pending, counts, count)
-  write('DEL', pending, counts)
-  write('HINCRBY', KEYS[1], 'pending', 0 - count)  -- the minus of -0 is no integer to Redis
-end
+local LOGIN_MS = tonumber(ARGV[16])  -- see commit.lua
 
 -- Whether a device is logged in at an address; its login is good for as long again then.
 local function is_here(device, devices, key, address, now)
@@ -75,20 +36,28 @@ local function bring_together(device, other, me, now)
   write('HSET', device, 'live', live)
 end
 
--- A letter as domain/events.py has it, for texts that were kept as they are.
-local function whispered_event(sender, session, recipient, text)
-  return '{"t":"whispered","n":"' .. sender .. '","s":"' .. session .. '","r":'
-    .. json_text(recipient) .. ',"x":' .. json_text(text) .. '}'
+-- None is deleted within a batch.
+local accounts = {}
+local function has_account(key)
+  if not accounts[key] then accounts[key] = redis.call('EXISTS', key) == 1 end
+  return accounts[key]
 end
 
--- Whisper to somebody who is not in the room. ARGV from ``at``: account-index device-index
--- pending-index counts-index keep nickname key text. Returns the outcome.
-local function keep_for_absent(at, whoever, bounds)
+-- Whisper to somebody who is not in the room, or is being handed what waited for him. ARGV from ``at``:
+-- account-index device-index list-index mailbox-index senders-index own-account-index keep nickname key text.
+-- Returns the outcome, and, where nothing was kept, how many of the sender's wait.
+local function keep_for_absent(at, is_in_room, bounds, clock)
   local function key(offset) return KEYS[tonumber(ARGV[at + offset])] end
-  if redis.call('EXISTS', key(0)) == 0 then return 'u' end
-  local is_logged_in = redis.call('EXISTS', key(1)) == 1
-  if not is_logged_in and not whoever then return 'u' end
-  if not keep(key(2), key(3), ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], bounds) then return 'b' end
+  local is_logged_in = is_in_room
+  if not is_in_room then
+    if not has_account(key(0)) then return 'u' end
+    is_logged_in = redis.call('EXISTS', key(1)) == 1
+    if not is_logged_in and ARGV[at + 6] ~= '1' then return 'u' end
+  end
+  local sender, is_account = ARGV[at + 8], has_account(key(5))
+  local box = pending().box_for(key(3), key(4), sender)
+  local is_kept, behind = pending().keep(box, key(2), ARGV[at + 7], sender, is_account, ARGV[at + 9], bounds, clock)
+  if not is_kept then return 'b', behind end
   return is_logged_in and 'd' or 'k'
 end
 
@@ -111,30 +80,15 @@ end
 --                                                                         open a chat; notes the answer
 --   j … address other other-device-index                                  join up with whom it adds
 --   l … address waiting-index session-or-''                               leave the chat
---   p … address other-nick-index other-account-index other-device-index pending-index counts-index
---       other text                                                        deliver a message, or keep it
---   x pending-index counts-index sender entries                           forget what was shown; an entry
---       with ':' and a number behind it, of which so many bytes were: not the rest
-local function device_op(op, at, now, sitting, bounds, post)
+--   p … address other-nick-index other-account-index list-index mailbox-index senders-index other text
+--                                                                   deliver a message, or keep it
+--   x list-index mailbox-index senders-index sender number shown          forget what was shown: all up to that
+--       number; or, where shown is not 0, of that one so many bytes
+local function device_op(op, at, clock, sitting, bounds, post, is_collecting)
   local function key(offset) return KEYS[tonumber(ARGV[at + offset])] end
   if op == 'x' then
-    local pending, counts, sender = key(1), key(2), ARGV[at + 3]
-    local left = redis.call('XLEN', pending)
-    for id, shown in string.gmatch(ARGV[at + 4], '([%d-]+):?(%d*)') do
-      local entry, part = redis.call('XRANGE', pending, id, id)[1], ':' .. id
-      if entry and shown ~= '' then
-        local before = redis.call('HGET', counts, part)
-        write('HSET', counts, part, math.max(tonumber(shown), tonumber(before or 0)))
-      elseif entry then
-        left = left - 1
-        write('XDEL', pending, id)
-        write('HDEL', counts, part)
-        write('HINCRBY', counts, sender, -1)
-        write('HINCRBY', counts, '', -(#entry[2][2] + #entry[2][4]))
-        write('HINCRBY', KEYS[1], 'pending', -1)
-      end
-    end
-    if left == 0 then write('DEL', pending, counts) end
+    local box = pending().open_box(key(2), key(3), ARGV[at + 4])
+    pending().forget(box, key(1), ARGV[at + 4], tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]))
     return 'd'
   end
 
@@ -142,19 +96,19 @@ local function device_op(op, at, now, sitting, bounds, post)
   if op == 'a' then
     local account = key(5)
     if redis.call('EXISTS', account) == 1 or held(key(4), sitting) then return 't' end
-    write('HSET', account, 'nickname', ARGV[at + 6], 'hash', ARGV[at + 7], 'since', now)
-    log_in(device, devices, me, ARGV[at + 6], ARGV[at + 8], ARGV[at + 9], now)
+    write('HSET', account, 'nickname', ARGV[at + 6], 'hash', ARGV[at + 7], 'since', clock.now)
+    log_in(device, devices, me, ARGV[at + 6], ARGV[at + 8], ARGV[at + 9], clock.now)
     return 'd'
   elseif op == 'i' then
     local nickname = redis.call('HGET', key(4), 'nickname')
     if not nickname then return 'u' end
-    log_in(device, devices, me, nickname, ARGV[at + 6], ARGV[at + 7], now)
+    log_in(device, devices, me, nickname, ARGV[at + 6], ARGV[at + 7], clock.now)
     return 'd'
   elseif op == 'o' and redis.call('EXISTS', device) == 0 then
     return 'u'
   end
 
-  if not is_here(device, devices, me, ARGV[at + 4], now) then
+  if not is_here(device, devices, me, ARGV[at + 4], clock.now) then
     return 'g', op == 'c' and '0' or nil
   end
   if op == 'o' then
@@ -165,7 +119,7 @@ local function device_op(op, at, now, sitting, bounds, post)
     write('HDEL', device, 'node', 'session', 'summoned')
     write('HSET', device, 'onchat', ARGV[at + 5], 'asks', '1')
     if summon(key(6), me, redis.call('HGET', device, 'port'), post) then
-      bring_together(key(6), device, me, now)
+      bring_together(key(6), device, me, clock.now)
     end
     return 'd'
   elseif op == 'l' then
@@ -188,17 +142,22 @@ local function device_op(op, at, now, sitting, bounds, post)
       return 'd', '1'
     end
     write('HDEL', key(10), 'asks')
-    bring_together(device, key(10), me, now)
+    bring_together(device, key(10), me, clock.now)
     return 'd', peer[2]
   end
 
   -- p
   local sender, other, text = redis.call('HGET', device, 'nickname'), ARGV[at + 10], ARGV[at + 11]
   local session, there = held(key(5), sitting)
-  if session then
-    post(there, session, whispered_event(sender, '', other, text))
-    return 'd'
+  local is_kept, behind = false, 0
+  if not session and not has_account(key(6)) then return 'u' end
+  if not session or is_collecting(key(5)) then
+    local box = pending().box_for(key(8), key(9), me)
+    is_kept, behind = pending().keep(box, key(7), sender, me, true, text, bounds, clock)
   end
-  if redis.call('EXISTS', key(6)) == 0 then return 'u' end
-  return keep(key(8), key(9), sender, me, text, bounds) and 'd' or 'b'
+  if not is_kept and session and behind == 0 then
+    post(there, session, whispered_event(sender, '', other, text))
+    is_kept = true
+  end
+  return is_kept and 'd' or 'b'
 end

@@ -25,15 +25,20 @@ local offset, sitting = tonumber(meta[2] or 0), meta[3] or '0'
 if meta[1] ~= ARGV[2] then return { 'epoch' } end
 if tonumber(redis.call('ZSCORE', leases, ARGV[1]) or 0) == 0 then return { 'fenced' } end
 
-local MOST_UNREAD = 16  -- entries that are looked through here, so that a room that talks holds up nobody
+-- Entries, and bytes, that are looked through here, so that a room that talks holds up nobody.
+local MOST_UNREAD, MOST_BYTES = 16, 524288
 -- Return the events that the writer has not read, or nil where somebody has come or gone in them.
 local function unread(seen)
   if offset == seen then return '' end
   if offset < seen or offset - seen > MOST_UNREAD then return nil end
-  local entries = redis.call('XRANGE', keys.log, string.format('%d-0', seen + 1), string.format('%d-0', offset))
-  if #entries < offset - seen then return nil end
-  local all = {}
-  for _, entry in ipairs(entries) do table.insert(all, entry[2][6] or '') end
+  local all, size = {}, 0
+  for unread = seen + 1, offset do
+    local name = string.format('%d-0', unread)
+    local entry = redis.call('XRANGE', keys.log, name, name)[1]
+    if not entry or size > MOST_BYTES then return nil end
+    table.insert(all, entry[2][6] or '')
+    size = size + #all[#all]
+  end
   all = table.concat(all)
   for _, kind in ipairs({ 'joined', 'left', 'closed' }) do
     if string.find(all, '"t":"' .. kind .. '"', 1, true) then return nil end

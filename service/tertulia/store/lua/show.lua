@@ -11,9 +11,15 @@ local meta = redis.call('HMGET', KEYS[1], 'epoch', 'shown')
 if meta[1] ~= ARGV[1] then return -1 end
 local shown, upto = tonumber(meta[2] or 0), tonumber(ARGV[2])
 if shown >= upto then return shown end
--- Bounded: who misses some reads the log.
-local first = math.max(shown + 1, upto - 63)
-local entries = redis.call('XRANGE', KEYS[2], first .. '-0', upto .. '-0')
+-- Bounded: who misses some reads the log. The latest are told, up to some bytes, and one at the least.
+local MOST_ENTRIES, MOST_BYTES = 64, 524288
+local entries, size = {}, 0
+for offset = upto, math.max(shown + 1, upto - MOST_ENTRIES + 1), -1 do
+  local found = redis.call('XRANGE', KEYS[2], offset .. '-0', offset .. '-0')[1]
+  size = size + (found and #found[2][6] or 0)
+  if #entries > 0 and size > MOST_BYTES then break end
+  table.insert(entries, 1, found)
+end
 write('HSET', KEYS[1], 'shown', upto)
 for _, found in ipairs(entries) do
   local offset, fields = string.match(found[1], '^%d+'), found[2]

@@ -44,6 +44,14 @@ def test_messages_are_read_back_in_order_by_whoever_asks(chat: History, tmp_path
     assert again.read() == [mine("ciao"), theirs("ehi"), mine("come\tstai? è", Mark.DELIVERED)]
 
 
+@pytest.mark.parametrize(
+    ("most", "read"), [(0, []), (2, [8, 9]), (10, [*range(10)]), (11, [*range(10)])]
+)
+def test_the_newest_are_read(chat: History, most: int, read: list[int]) -> None:
+    chat.add([theirs(str(number)) for number in range(10)])
+    assert [int(it.text) for it in chat.read(most)] == read
+
+
 def test_the_file_can_be_read_by_a_person(chat: History) -> None:
     chat.add([mine("ciao"), theirs("ehi"), mine("allora?", Mark.DELIVERED)])
     assert chat.path.read_text() == (
@@ -111,6 +119,20 @@ def test_marking_either_happens_or_leaves_everything(
         chat.mark_delivered()
     assert chat.path.read_bytes() == before
     assert sorted(it.name for it in chat.path.parent.iterdir()) == [".lock", chat.path.name]
+
+
+def test_a_history_does_not_fill_the_disk(chat: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_HISTORY", 2_097_152)
+    added = 0
+    with pytest.raises(OSError, match="it has 2 MiB, the most; move it away to begin another"):
+        while True:
+            chat.add([theirs("x" * 60_000)])
+            added += 1
+    assert 2_097_152 - 61_000 < chat.path.stat().st_size <= 2_097_152
+    assert len(chat.read()) == added
+    chat.path.rename(chat.path.with_name("old"))
+    chat.add([theirs("dopo")])
+    assert chat.read() == [theirs("dopo")]
 
 
 def _add_many(folder: Path, name: str) -> None:

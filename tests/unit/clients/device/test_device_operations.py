@@ -20,6 +20,7 @@ from tertulia.clients.device.operations import (
     enter_chat,
     hanging,
     leave_chat,
+    listening_port,
     log_in,
     log_out,
     online_users,
@@ -142,6 +143,18 @@ EXCHANGES = [
         (string("carol"), integer(0)),
         False,
     ),
+    Exchange(
+        "20 add, for the port alone",
+        lambda: listening_port("carol"),
+        (integer(20), string("anna,carol,"), string("carol"), integer(7000)),
+        7000,
+    ),
+    Exchange(
+        "20 add, for the port of one that is not online",
+        lambda: listening_port("carol"),
+        (integer(20), string("anna,"), string("carol"), integer(0)),
+        0,
+    ),
     Exchange("30 leave", lambda: leave_chat("anna"), (integer(30), ACK, ME), None),
     Exchange(
         "100 hanging",
@@ -155,6 +168,12 @@ EXCHANGES = [
             ),
         ),
         (Hanging("bob", 2, "20-11-2026 23:11:05"), Hanging("carol", 1, "20-11-2026 23:12:00")),
+    ),
+    Exchange(
+        "100 hanging, more than anybody can count",
+        lambda: hanging("anna"),
+        (integer(100), ACK, ME, string(f"bob: {'9' * 5000} messaggi, 20-11-2026 23:11:05\n")),
+        (Hanging(f"bob: {'9' * 5000} messaggi, 20-11-2026 23:11:05", 0, ""),),
     ),
     Exchange(
         "100 hanging, nothing", lambda: hanging("anna"), (integer(100), ACK, ME, string("")), ()
@@ -286,6 +305,7 @@ def test_garbage_is_refused_or_waited_on_and_breaks_nothing(
         (lambda: show("anna", "bob"), ACK + ACK + integer(6000)),
         (lambda: wait_for_peer(), integer(200)),
         (lambda: wait_for_peer(), string("ciao")),
+        (lambda: listening_port("bob"), string("bob,") + integer(80)),
         (lambda: hanging("anna"), b"HTTP/1.1 400 Bad Request\r\n"),
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tertulia.clients.device.downloads import (
     MAX_FILE,
+    MAX_KEPT,
     NAMELESS,
     CannotKeep,
     CannotShare,
@@ -141,3 +142,12 @@ def test_a_file_that_can_t_be_shared(tmp_path: Path) -> None:
     ]:
         with pytest.raises(CannotShare, match=why):
             read_to_share(path)
+
+
+def test_a_folder_holds_so_many_and_no_more(tmp_path: Path) -> None:
+    for number in range(MAX_KEPT):
+        (tmp_path / str(number)).touch()
+    with pytest.raises(CannotKeep, match="has 2000 files, the most; move them away"):
+        keep(tmp_path, "one more", b"x")
+    (tmp_path / "0").unlink()
+    assert keep(tmp_path, "one more", b"x").read_bytes() == b"x"

@@ -1,27 +1,82 @@
-"""Where a peer is dialled."""
-
-from collections.abc import Sequence
+"""Where devices are, and when what the service tells of one is where a connection comes from."""
 
 import pytest
 
-from tertulia.clients.device.hosts import is_loopback, likely_hosts, source_for
+from tertulia.clients.device.hosts import (
+    is_loopback,
+    is_same_host,
+    source_for,
+    source_to,
+    told_host,
+)
 
 
 @pytest.mark.parametrize(
-    ("told", "partner", "service", "hosts"),
+    ("told", "service", "host"),
     [
-        ("10.0.0.7", "", "chat.example", ["10.0.0.7"]),
-        ("10.0.0.7", "10.0.0.8", "127.0.0.1", ["10.0.0.7"]),
-        ("127.0.0.1", "", "127.0.0.1", ["127.0.0.1"]),
-        ("127.0.0.1", "", "chat.example", ["chat.example"]),
-        ("::1", "", "10.0.0.1", ["10.0.0.1"]),
-        ("", "", "127.0.0.1", ["127.0.0.1"]),
-        ("", "10.0.0.8", "10.0.0.1", ["10.0.0.8", "10.0.0.1"]),
-        ("", "10.0.0.1", "10.0.0.1", ["10.0.0.1"]),
+        ("10.0.0.7", "10.0.0.1", "10.0.0.7"),
+        ("10.0.0.7", "127.0.0.1", "10.0.0.7"),
+        ("::ffff:10.0.0.7", "10.0.0.1", "10.0.0.7"),
+        ("2001:DB8::7", "10.0.0.1", "2001:db8::7"),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("127.0.0.3", "::1", "127.0.0.3"),
+        ("127.0.0.1", "10.0.0.1", "10.0.0.1"),
+        ("::1", "10.0.0.1", "10.0.0.1"),
     ],
 )
-def test_hosts(told: str, partner: str, service: str, hosts: Sequence[str]) -> None:
-    assert likely_hosts(told, partner, service) == hosts
+def test_one_host_is_told(told: str, service: str, host: str) -> None:
+    assert told_host(told, service) == host
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "chat.example",
+        "localhost",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+        "10.0.0.7:80",
+        "\x1b",
+    ],
+)
+def test_no_host_is_told(told: str) -> None:
+    assert told_host(told, "10.0.0.1") == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("10.0.0.7", "10.0.0.7"),
+        ("10.0.0.7", "::ffff:10.0.0.7"),
+        ("2001:db8::7", "2001:DB8:0:0::7"),
+        ("fe80::7", "fe80::7%eth0"),
+        ("127.0.0.1", "::1"),
+        ("127.0.0.1", "::ffff:127.0.0.1"),
+        ("127.0.0.2", "127.0.0.2"),
+    ],
+)
+def test_the_same_host(one: str, other: str) -> None:
+    assert is_same_host(one, other)
+    assert is_same_host(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("10.0.0.7", "10.0.0.8"),
+        ("127.0.0.2", "127.0.0.1"),
+        ("127.0.0.2", "::1"),
+        ("2001:db8::7", "2001:db8::8"),  # one network, and not one host
+        ("", ""),
+        ("chat.example", "chat.example"),
+    ],
+)
+def test_not_the_same_host(one: str, other: str) -> None:
+    assert not is_same_host(one, other)
+    assert not is_same_host(other, one)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost", "LOCALHOST."])
@@ -45,3 +100,15 @@ def test_not_this_machine(host: str) -> None:
 )
 def test_where_the_service_is_called_from(host: str | None, service: str, source: str) -> None:
     assert source_for(host, service) == source
+
+
+@pytest.mark.parametrize(
+    ("own", "host", "source"),
+    [
+        *(("10.0.0.7", "10.0.0.8", "10.0.0.7"), ("127.0.0.2", "127.0.0.3", "127.0.0.2")),
+        *(("127.0.0.1", "10.0.0.8", None), ("10.0.0.7", "127.0.0.1", None)),
+        *(("10.0.0.7", "2001:db8::8", None), ("", "10.0.0.8", None), ("::1", "::1", "::1")),
+    ],
+)
+def test_where_a_peer_is_dialled_from(own: str, host: str, source: str | None) -> None:
+    assert source_to(own, host) == source

@@ -21,6 +21,7 @@ from tertulia.clients.device.peer import (
     Newcomer,
     NoFile,
     Spoken,
+    Unsaid,
 )
 from tertulia.clients.device.wire import Frames, Garbage, TooLong, integer, string
 
@@ -256,9 +257,11 @@ TALK = (
 )
 TOLD = [
     Spoken("ciao"),
+    Unsaid(),
     AddsSomebody(),
     File("../../x", b"\0\xff" * 300),
     NoFile(),
+    Unsaid(),
     Spoken("[2Jè"),
     Leaves(),
 ]

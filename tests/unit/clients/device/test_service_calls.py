@@ -1,44 +1,26 @@
 """Calls to the service, over real sockets: what is tried again, and how a connection ends."""
 
 import asyncio
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
-from harness.redis_server import free_port
+from fakes.device_service import Listening, Script, answering, hanging_up, resetting
 from harness.waiting import until
+from tertulia.clients.device.exchange import Steps, an_integer
 from tertulia.clients.device.operations import Login, Pending, hanging, leave_chat, show, sign_up
-from tertulia.clients.device.service_calls import Away, Garbled, HungUp, NoAnswer, Patience, Service
+from tertulia.clients.device.service_calls import (
+    MAX_UNREAD,
+    Away,
+    Garbled,
+    HungUp,
+    NoAnswer,
+    Patience,
+    Service,
+)
 from tertulia.clients.device.wire import integer, string
 
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 SHOWN = integer(1) + integer(1) + string("ciao\n")
-
-
-QUICK = Patience(connect=5, answer=0.2, close=0.2, pauses=(0.05, 0.05, 0.05))
-
-
-class Listening:
-    """A service that answers each connection by a script, and keeps how it ended."""
-
-    def __init__(self, patience: Patience = QUICK) -> None:
-        self.port = free_port()
-        self.scripts: list[Script] = []
-        self.endings: list[str] = []
-        self.told: list[str] = []
-        self.service = Service("127.0.0.1", self.port, self.told.append, patience)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        script = self.scripts[min(len(self.endings), len(self.scripts) - 1)]
-        try:
-            await script(reader, writer)
-            await reader.read()
-            self.endings.append("in order")
-        except ConnectionResetError:
-            self.endings.append("reset")
-        finally:
-            writer.close()
 
 
 @pytest.fixture
@@ -49,25 +31,6 @@ async def listening() -> AsyncIterator[Listening]:
         yield it
     finally:
         server.close()
-
-
-def answering(data: bytes) -> Script:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(data)
-
-    return answer
-
-
-async def hanging_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readexactly(4)
-    writer.close()
-
-
-async def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readexactly(4)
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(1, 13, struct.pack("ii", 1, 0))  # SOL_SOCKET, SO_LINGER
-    writer.transport.abort()
 
 
 async def test_an_operation_is_closed_in_order(listening: Listening) -> None:
@@ -150,3 +113,52 @@ async def test_a_name_that_no_host_has_is_told_as_away() -> None:
     service = Service("no-such-host.invalid", 4242, lambda _: None)
     with pytest.raises(Away, match=r"no-such-host\.invalid:4242 is away"):
         await service.call(lambda: hanging("anna"), patient=False)
+
+
+async def test_a_service_that_says_a_lot_unasked_is_hung_up_on(listening: Listening) -> None:
+    """While a person thinks about what to say, nobody reads it."""
+
+    async def floods(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(integer(1))
+        while True:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+
+    listening.scripts = [floods]
+    call, _ = await listening.service.open(lambda: log_in_until_asked())
+    await until(lambda: listening.endings == ["reset"], 5, "the end")
+    assert len(call._frames) <= MAX_UNREAD + 1_048_576
+    with pytest.raises((HungUp, Garbled)):
+        await call.do(hanging("anna"))
+    assert not await call.close(), "nothing was taken"
+
+
+def log_in_until_asked() -> Steps[int]:
+    """Run as much of an operation as comes before a person is asked something."""
+    yield integer(2)
+    return (yield from an_integer())
+
+
+async def test_an_answer_that_trickles_is_not_waited_for_for_ever() -> None:
+    async def trickles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for byte in integer(1) + string("x" * 65_000):
+            writer.write(bytes((byte,)))
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    it = Listening(Patience(answer=30.0, exchange=0.3, close=0.2))
+    it.scripts = [trickles]
+    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
+    try:
+        with pytest.raises(NoAnswer, match="did not answer in time"):
+            async with asyncio.timeout(20):
+                await it.service.call(lambda: hanging("anna"), patient=False)
+    finally:
+        server.close()
+
+
+async def test_it_is_known_where_the_last_call_went_and_from_where(listening: Listening) -> None:
+    assert (listening.service.address, listening.service.own_address) == ("127.0.0.1", "")
+    listening.scripts = [answering(integer(1))]
+    await listening.service.call(lambda: leave_chat("anna"))
+    assert listening.service.address == listening.service.own_address == "127.0.0.1"

@@ -351,6 +351,17 @@ def test_answers_and_refusals_are_counted_and_a_refusal_is_not_under_way() -> No
     assert room.landed == {0: 1, 1: 1, 2: 1, 3: 1}
 
 
+def test_who_is_slowed_is_counted_however_he_is_told() -> None:
+    room = Room(["chatte", "browser", "protocollo"], senders=3)
+    room.read(0, b"102 G You write too fast: what you write is passed on more slowly, all of it.\n")
+    room.read(1, frame(b'{"type":"slowed"}'))
+    room.read(
+        2, b"G> scrivi troppo in fretta: quello che scrivi passa pi\xc3\xb9 lentamente, ma tutto\n"
+    )
+    tally = room.account([])
+    assert (tally.slowed, tally.refused, tally.stray, room.landed) == (3, 0, 0, {})
+
+
 def test_others_in_the_room_do_not_count_and_do_no_harm() -> None:
     room = Room(["chatte"] * 5)
     other = b"100 anna one\ttab\n100 anna \t\t\t\n" + rendered("chatte", 7, public(0, 0, b"othr0"))

@@ -80,6 +80,7 @@ class Browser:
     acknowledgement: ClassVar[bytes] = b""
     answers: ClassVar[tuple[bytes, ...]] = (b'{"type":"sent"', b'{"type":"kept"')
     refusals: ClassVar[tuple[bytes, ...]] = (b'{"type":"failed"', b'{"type":"error"')
+    slowed: ClassVar[bytes] = b'{"type":"slowed"'
 
     def __init__(self, place: str) -> None:
         self._place = place

@@ -33,6 +33,7 @@ class Chatte:
     answers: ClassVar[tuple[bytes, ...]] = (b"101 Message sent.\n",)
     # Both begin a line, and no text of ours has a line end in it.
     refusals: ClassVar[tuple[bytes, ...]] = (b"203 Invalid destinatary.", b"666 Invalid command.")
+    slowed: ClassVar[bytes] = b"102 G You write too fast"
 
     def entering(self, nickname: str) -> _Entering:
         return _Entering(nickname)

@@ -48,6 +48,8 @@ class Dialect(Protocol):
     """What stands once in each answer that says that a message was taken."""
     refusals: ClassVar[tuple[bytes, ...]]
     """The same, of answers that say that it was not."""
+    slowed: ClassVar[bytes]
+    """What stands once in each notice that a sender is read more slowly; empty where there is none."""
 
     def entering(self, nickname: str) -> Entering:
         """Begin a connection."""

@@ -46,6 +46,7 @@ class Irc:
     answers: ClassVar[tuple[bytes, ...]] = ()
     # No such nickname; can't send to the channel. No text of ours has a space in it.
     refusals: ClassVar[tuple[bytes, ...]] = (b" 401 ", b" 404 ")
+    slowed: ClassVar[bytes] = b""
 
     def entering(self, nickname: str) -> _Entering:
         return _Entering(nickname)

@@ -49,6 +49,7 @@ class Nats:
     acknowledgement: ClassVar[bytes] = b""
     answers: ClassVar[tuple[bytes, ...]] = ()
     refusals: ClassVar[tuple[bytes, ...]] = (b"-ERR ",)
+    slowed: ClassVar[bytes] = b""
 
     def entering(self, nickname: str) -> _Entering:
         return _Entering((_ROOM, _ONE + nickname.encode()))

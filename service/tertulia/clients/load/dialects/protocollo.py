@@ -31,6 +31,7 @@ class Protocollo:
         b"G> destinatario sconosciuto",
         b"G> riga troppo lunga",
     )
+    slowed: ClassVar[bytes] = b"G> scrivi troppo in fretta"
 
     def entering(self, nickname: str) -> _Entering:
         return _Entering(nickname.encode() + b"\n")

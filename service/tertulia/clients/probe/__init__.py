@@ -1,0 +1,1 @@
+"""``tertulia probe``: see the service as people see it."""

@@ -1,0 +1,417 @@
+"""No script holds up Redis for longer than 20 ms, whatever anybody stored: each one at its bounds."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, cast
+
+import pytest
+import redis
+
+from contract.chat_stores import RedisNode, RedisStores
+from contract.node import Guest
+from contract.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
+from harness.mailboxes import fill
+from harness.redis_server import RedisServer
+from tertulia.chat.device_ops import Collect, Forget, SignUp
+from tertulia.chat.ports import Report, Whisper
+from tertulia.store import scripts
+from tertulia.store.chat_store import ChatStore
+from tertulia.store.keys import Keys
+from tertulia.store.scripts import Script
+
+pytestmark = pytest.mark.slow
+
+FULL = 512
+"""Ops in the largest batch."""
+LARGEST = "\U0001f4ac" * 1024
+"""The longest line: its bytes are four times its characters."""
+LONGEST = '"' * 65_534
+"""The longest message of a device; each of its characters is two in JSON."""
+KEYS = Keys("bounds")
+TIMES = 5
+
+
+@pytest.fixture
+def control(shared_redis: RedisServer) -> Iterator[redis.Redis]:
+    shared_redis.control.flushall()
+    yield shared_redis.control
+    shared_redis.control.flushall()
+
+
+class Bench:
+    """Runs a script by itself, a few times, each time on what was prepared for it."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.control = server.control
+        self._stopwatch = Stopwatch(server)
+
+    def best(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[Any],
+        prepare: Callable[[], object] = lambda: None,
+    ) -> float:
+        """Return how long it took the best of some times, in milliseconds."""
+        best = float("inf")
+        names = (*keys, "{bounds}:unfinished")
+        with self._stopwatch as watch:
+            for _ in range(TIMES):
+                prepare()
+                watch.reset()
+                self.control.eval(script.plain.text, len(names), *names, *args)
+                best = min(best, watch.longest())
+        return best
+
+
+@pytest.fixture
+def bench(shared_redis: RedisServer, control: redis.Redis) -> Bench:
+    return Bench(shared_redis)
+
+
+def largest_entry() -> str:
+    """Return the events of the largest batch of things said."""
+    event = json.dumps({"t": "said", "n": "n" * 32, "s": "s", "x": LARGEST}, ensure_ascii=False)
+    return "\n".join([event] * 257)
+
+
+def log_of(control: redis.Redis, count: int) -> None:
+    control.hset(KEYS.meta, mapping={"epoch": "e", "offset": count, "shown": 0, "joins": 1})
+    for offset in range(1, count + 1):
+        fields = {"p": "1700000000000000", "b": "n 1", "e": largest_entry()}
+        control.xadd(KEYS.log, cast(Any, fields), id=f"{offset}-0")
+
+
+# --- By themselves ----------------------------------------------------------------------------------------
+
+
+def test_show(bench: Bench, control: redis.Redis) -> None:
+    log_of(control, 64)
+    took = bench.best(
+        scripts.SHOW, [KEYS.meta, KEYS.log], ["e", 64, KEYS.room],
+        lambda: control.hset(KEYS.meta, "shown", 0),
+    )  # fmt: skip
+    assert took < MOST_MILLISECONDS
+
+
+@pytest.mark.parametrize("unread", [1, 2, 16])
+def test_seat(bench: Bench, control: redis.Redis, unread: int) -> None:
+    control.zadd(KEYS.leases, {"n": 9e15})
+    keys = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.order, KEYS.leases]
+    args: list[Any] = ["n", "e", 10_000, 3_600_000, 1 << 26, KEYS.room, 1]
+    for number in range(200):
+        name = f"{number}".rjust(32, "n")
+        keys += [KEYS.nick(name), KEYS.nicks("n")]
+        args += [
+            name,
+            f"n:{number}",
+            "n",
+            name,
+            "protocollo",
+            json.dumps({"t": "present", "n": name}),
+        ]
+
+    def prepare() -> None:
+        control.delete(*set(keys[5:]), KEYS.order, KEYS.log)
+        log_of(control, 1 + unread)
+
+    assert bench.best(scripts.SEAT, keys, args, prepare) < MOST_MILLISECONDS
+
+
+def test_swap(bench: Bench, control: redis.Redis) -> None:
+    def prepare() -> None:
+        control.delete(KEYS.log, KEYS.rewritten, KEYS.replaced)
+        log_of(control, 4)
+        control.xadd(KEYS.rewritten, {"e": "{}"}, id="1-0")
+
+    keys = [KEYS.log, KEYS.rewritten, KEYS.replaced]
+    assert bench.best(scripts.SWAP, keys, ["1-0", 3], prepare) < MOST_MILLISECONDS
+
+
+def test_ban(bench: Bench, control: redis.Redis) -> None:
+    log_of(control, 1)
+    keys = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.leases, KEYS.audit, KEYS.an_order("1")]
+    keys += [KEYS.bans, KEYS.ban_ends, KEYS.ended("x")]
+
+    def prepare() -> None:
+        control.delete(KEYS.an_order("1"))
+        ends = {f"address:{number}": 1 for number in range(1000)}
+        control.zadd(KEYS.ban_ends, cast(Any, ends))
+        control.hset(KEYS.bans, mapping=dict.fromkeys(ends, "{}"))
+
+    args = ["{}", KEYS.room, 10_000, "address:x", "{}", 0, 1]
+    assert bench.best(scripts.BAN, keys, args, prepare) < MOST_MILLISECONDS
+
+
+def test_log_out(bench: Bench, control: redis.Redis) -> None:
+    names = [f"n{number}" for number in range(500)]
+    keys = [KEYS.meta, KEYS.devices, *map(KEYS.device, names)]
+    args = [arg for name in names for arg in (name, "192.0.2.1")]
+
+    def prepare() -> None:
+        for name in names:
+            control.hset(KEYS.device(name), mapping={"address": "192.0.2.1", "nickname": name})
+        control.zadd(KEYS.devices, cast(Any, dict.fromkeys(names, 9e15)))
+
+    assert bench.best(scripts.LOG_OUT, keys, args, prepare) < MOST_MILLISECONDS
+    assert not control.exists(KEYS.devices)
+
+
+def test_unwait_and_sweep(bench: Bench, control: redis.Redis) -> None:
+    names = [f"n{number}" for number in range(512)]
+
+    def prepare() -> None:
+        for name in names:
+            control.hset(KEYS.device(name), mapping={"node": "n", "session": "s", "onchat": "x"})
+            seat = {"node": "n", "sitting": 0, "session": "s", "nickname": name}
+            control.hset(KEYS.nick(name), mapping=cast(Any, seat))
+        control.sadd(KEYS.waiting("n"), *names)
+        control.sadd(KEYS.nicks("n"), *names)
+        control.hset(KEYS.meta, "sitting", 1)
+
+    keys = [KEYS.waiting("n"), *map(KEYS.device, names)]
+    assert bench.best(scripts.UNWAIT, keys, ["n", *names], prepare) < MOST_MILLISECONDS
+    keys = [KEYS.meta, KEYS.nicks("n"), *map(KEYS.nick, names)]
+    assert bench.best(scripts.SWEEP, keys, ["n", *names], prepare) < MOST_MILLISECONDS
+
+
+def test_take_out(bench: Bench, control: redis.Redis) -> None:
+    def prepare() -> None:
+        control.delete(KEYS.inbox("n"))
+        control.rpush(KEYS.inbox("n"), *(f"{number} s 1 {LARGEST}" for number in range(1, 1001)))
+        control.set(KEYS.burial("n"), "m")
+
+    keys = [KEYS.inbox("n"), KEYS.burial("n")]
+    assert bench.best(scripts.TAKE_OUT, keys, ["m", 500, 5000], prepare) < MOST_MILLISECONDS
+
+
+def test_register(bench: Bench, control: redis.Redis) -> None:
+    log_of(control, 2)
+    keys = [KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log, KEYS.order]
+    keys += [KEYS.nicks(""), KEYS.inbox(""), KEYS.waiting("")]
+    args = ["n", 10_000, "f", "e", 2, "1700000000000000", ""]
+    assert bench.best(scripts.REGISTER, keys, args) < MOST_MILLISECONDS
+
+
+# --- About what waits for accounts ------------------------------------------------------------------------
+
+
+def test_delete_account(bench: Bench, control: redis.Redis) -> None:
+    senders = [f"s{number}" for number in range(100)]
+    control.hset(KEYS.account("dan"), "hash", "x")
+    fixed = [KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices]
+    fixed += [KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")]
+    keys = [*fixed, *(KEYS.pending("dan", name) for name in senders)]
+    messages = [(f"s{number % 500}", "x" * 50) for number in range(100_000)]
+    took = bench.best(
+        scripts.DELETE_ACCOUNT, keys, ["dan", *senders], lambda: fill(control, KEYS, messages)
+    )
+    assert took < MOST_MILLISECONDS
+
+
+def test_take_back(bench: Bench, control: redis.Redis) -> None:
+    keys = [KEYS.meta, KEYS.pending("dan", "s"), KEYS.mailbox("dan"), KEYS.senders("dan")]
+    messages = [("s", "x" * 50)] * 100_000
+    took = bench.best(scripts.TAKE_BACK, keys, ["s"], lambda: fill(control, KEYS, messages))
+    assert took < MOST_MILLISECONDS
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(20_000, ""), (200, LONGEST)], ids=["empty messages", "long messages"]
+)
+def test_migrate(bench: Bench, control: redis.Redis, count: int, text: str) -> None:
+    senders = [f"s{number}" for number in range(100)]
+
+    def prepare() -> None:
+        control.flushall()
+        pipe = control.pipeline(transaction=False)
+        for number in range(count):
+            pipe.xadd(KEYS.stream("dan"), {"f": senders[number % 100], "x": text})
+        pipe.execute()
+
+    fixed = [KEYS.meta, KEYS.stream("dan"), KEYS.counts("dan")]
+    pairs = [key for it in senders for key in (KEYS.pending("dan", it), KEYS.account(it))]
+    keys = [*fixed, KEYS.mailbox("dan"), KEYS.senders("dan"), *pairs]
+    took = bench.best(scripts.MIGRATE, keys, [100, 65_536, *senders], prepare)
+    assert took < MOST_MILLISECONDS
+
+
+# --- Batches ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def room(chat_stores: RedisStores) -> tuple[RedisNode, list[Guest]]:
+    """A node with a full batch of people, who may leave as much as they like."""
+    bounds = {"pending_messages": 10**6, "pending_sender_bytes": 1 << 30, "pending_bytes": 1 << 30}
+    node = await chat_stores.node("node", lease_seconds=60, redis_timeout_seconds=30, **bounds)
+    guests = [node.guest(f"guest-{number}") for number in range(FULL)]
+    for guest in guests:
+        guest.join()
+    await node.store.settle()
+    return node, guests
+
+
+async def longest(stores: RedisStores, work: Callable[[], Awaitable[object]]) -> float:
+    with Stopwatch(stores.server) as stopwatch:
+        return await quickest(stopwatch, work)
+
+
+async def test_things_said(chat_stores: RedisStores, room: tuple[RedisNode, list[Guest]]) -> None:
+    node, guests = room
+
+    async def say() -> None:
+        for guest in guests:
+            guest.say(LARGEST)
+        await node.store.settle()
+
+    assert await longest(chat_stores, say) < MOST_MILLISECONDS
+
+
+@pytest.mark.parametrize("text", ["", LARGEST], ids=["empty", "long"])
+async def test_messages_that_are_kept(
+    chat_stores: RedisStores, room: tuple[RedisNode, list[Guest]], text: str
+) -> None:
+    node, guests = room
+    chat_stores.give_password("dan", "x")
+
+    async def leave() -> None:
+        for guest in guests:
+            op = Whisper(
+                guest.session, guest.key, guest.nickname, "dan", text, keep=True, away=True
+            )
+            node.store.submit(op)
+        await node.store.settle()
+
+    assert await longest(chat_stores, leave) < MOST_MILLISECONDS
+
+
+async def test_reports_that_are_kept(
+    chat_stores: RedisStores, room: tuple[RedisNode, list[Guest]]
+) -> None:
+    node, guests = room
+    chat_stores.give_password("dan", "x")
+
+    async def report() -> None:
+        for guest in guests:
+            node.store.submit(Report("", guest.key, "dan", LARGEST, 0))
+        await node.store.settle()
+
+    assert await longest(chat_stores, report) < MOST_MILLISECONDS
+
+
+async def test_sign_ups(chat_stores: RedisStores) -> None:
+    node = await chat_stores.node()
+
+    async def sign_up() -> None:
+        for number in range(FULL):
+            name = f"n{number}".rjust(32, "n")
+            node.store.submit(
+                SignUp(
+                    "d", name, nickname=name, password_hash="x" * 97, address="192.0.2.1", port=4000
+                )
+            )
+        await node.store.settle()
+        chat_stores.server.control.flushdb()
+
+    assert await longest(chat_stores, sign_up) < MOST_MILLISECONDS
+
+
+SHAPES = {
+    "many senders": [(f"s{number}", "") for number in range(20_000)],
+    "many messages": [("s", "")] * 20_000,
+    "in turns": [(f"s{number % 100}", "") for number in range(20_000)],
+    "long messages": [(f"s{number % 100}", LONGEST) for number in range(300)],
+}
+"""What may be in a mailbox, wherever its bounds are set."""
+
+
+def empty(stores: RedisStores, *names: str) -> None:
+    """Take away what waits for accounts: what is measured begins anew."""
+    control, keys = stores.server.control, stores.keys
+    for name in names:
+        lists = cast(list[str], control.keys(keys.pending(name, "*")))
+        control.unlink(keys.mailbox(name), keys.senders(name), *lists)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -> None:
+    """To as many as enter at once."""
+    node = await chat_stores.node("node", lease_seconds=60, redis_timeout_seconds=30)
+    store = cast(ChatStore, node.store)
+    owners = [node.guest(f"dan-{number}") for number in range(8)]
+    for owner in owners:
+        chat_stores.give_password(owner.key, "x")
+        owner.join(proven=True)
+    await store.settle()
+
+    async def collect() -> None:
+        empty(chat_stores, *(owner.key for owner in owners))
+        for owner in owners:
+            fill(chat_stores.server.control, chat_stores.keys, SHAPES[shape], owner.key)
+            senders = tuple(await store.accounts.oldest_senders(owner.key))
+            store.submit(Collect(owner.session, owner.key, owner.nickname, senders))
+        await store.settle()
+
+    assert await longest(chat_stores, collect) < MOST_MILLISECONDS
+    assert node.follower.letters
+
+
+@pytest.mark.parametrize("shape", ["many messages", "in turns"])
+async def test_what_was_shown_is_forgotten(chat_stores: RedisStores, shape: str) -> None:
+    node = await chat_stores.node("node", lease_seconds=60, redis_timeout_seconds=30)
+    store = cast(ChatStore, node.store)
+    control = chat_stores.server.control
+
+    async def forget() -> None:
+        empty(chat_stores, "dan")
+        fill(control, chat_stores.keys, SHAPES[shape])
+        (sender,) = [it.sender for it in await store.accounts.hanging("dan", 1)]
+        shown = [await store.accounts.pending("dan", sender, 65_535)]
+        last = shown[0][-1].number
+        for number in range(32):
+            store.submit(Forget(f"d{number}", "dan", sender=sender, number=last + number * 500))
+        await store.settle()
+
+    assert await longest(chat_stores, forget) < MOST_MILLISECONDS
+
+
+async def test_a_full_log_is_trimmed(
+    chat_stores: RedisStores, room: tuple[RedisNode, list[Guest]]
+) -> None:
+    node, (guest, *_) = room
+    control, keys = chat_stores.server.control, chat_stores.keys
+
+    async def trim() -> None:
+        # Eight marks, each a mebibyte of short entries behind the other.
+        offset = int(cast(str, control.hget(keys.meta, "offset")))
+        pipe = control.pipeline(transaction=False)
+        for number in range(8 * 4096):
+            fields = {"p": "1700000000000000", "b": "x 0", "e": "x" * 192}
+            pipe.xadd(keys.log, cast(Any, fields), id=f"{offset + number + 1}-0")
+            if number % 4096 == 4095:
+                pipe.rpush(keys.marks, f"{offset + number + 1} 1 1")
+        pipe.hset(keys.meta, mapping={"offset": offset + 8 * 4096, "marked": 0})
+        pipe.execute()
+        guest.say("once more")
+        await node.store.settle()
+
+    node.follower.trimmed = True
+    assert await longest(chat_stores, trim) < MOST_MILLISECONDS
+
+
+async def test_a_whole_inbox_is_confirmed(
+    chat_stores: RedisStores, room: tuple[RedisNode, list[Guest]]
+) -> None:
+    node, guests = room
+
+    async def confirm() -> None:
+        node.follower.done_with = node.follower.confirmed() if node.follower.letters else 0
+        for _ in range(20):
+            for guest in guests:
+                guest.whisper("guest-0", "x" * 100)
+            await node.store.settle()
+        node.follower.done_with = None
+        guests[0].say("done")
+        await node.store.settle()
+
+    assert await longest(chat_stores, confirm) < MOST_MILLISECONDS

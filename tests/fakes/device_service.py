@@ -1,0 +1,52 @@
+"""A service for devices that answers as a test has it, over real sockets."""
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable
+
+from harness.redis_server import free_port
+from tertulia.clients.device.service_calls import Patience, Service
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+QUICK = Patience(connect=5, answer=0.2, close=0.2, pauses=(0.05, 0.05, 0.05))
+
+
+class Listening:
+    """A service that answers each connection by a script, and keeps how it ended."""
+
+    def __init__(self, patience: Patience = QUICK) -> None:
+        self.port = free_port()
+        self.scripts: list[Script] = []
+        self.endings: list[str] = []
+        self.told: list[str] = []
+        self.service = Service("127.0.0.1", self.port, self.told.append, patience)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        script = self.scripts[min(len(self.endings), len(self.scripts) - 1)]
+        try:
+            await script(reader, writer)
+            await reader.read()
+            self.endings.append("in order")
+        except ConnectionResetError:
+            self.endings.append("reset")
+        finally:
+            writer.close()
+
+
+def answering(data: bytes) -> Script:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+
+    return answer
+
+
+async def hanging_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(4)
+    writer.close()
+
+
+async def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(4)
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(1, 13, struct.pack("ii", 1, 0))  # SOL_SOCKET, SO_LINGER
+    writer.transport.abort()

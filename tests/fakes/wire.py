@@ -1,0 +1,205 @@
+"""A client's connection without a socket: the node's own, in a room without Redis, turn by turn."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from websockets.frames import Frame, Opcode
+
+from fakes.clock import HandClock
+from fakes.house import House
+from tertulia.chat.door import Door
+from tertulia.dialects.browser import BrowserVoice
+from tertulia.dialects.chatte import ChatteVoice
+from tertulia.dialects.contract import Voice
+from tertulia.dialects.device import DeviceReader, Reply
+from tertulia.dialects.protocollo import ProtocolloVoice
+from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.serving import Connections, Host, Listener, Patience
+from tertulia.edge.tcp import Connection
+from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
+from tertulia.settings import LimitSettings
+
+ONE_READ: Final = 256_000
+"""Bytes that uvloop has room for in one read."""
+LIBUV_READS: Final = 32
+"""How often libuv reads on where all that room was used, before anything else has its turn."""
+HANDSHAKE: Final = (
+    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2l4dGVlbiBieXRlcyBvaw==\r\n\r\n"
+)
+
+
+def masked(opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> bytes:
+    """Return a client's frame."""
+    return Frame(opcode, data, fin=fin).serialize(mask=True)
+
+
+ENTER: Final = {
+    "chatte": b"anna\n",
+    "protocollo": b"anna\n",
+    "protocollo classic": b"anna\nnull\n\n",
+    "browser": HANDSHAKE + masked(Opcode.TEXT, b'{"type":"enter","nickname":"anna"}'),
+    "device": b"10\nanna\nbruno\n",
+    "device binary": b"\0\0\0\x0a\0\x04\0\0anna\0\x05\0\0bruno",
+}
+"""What a client of each kind says first."""
+
+
+class Wire:
+    """A transport that keeps what is written, and reads as libuv does."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.reading = True
+        self.waiting = 0
+        """Bytes that the client has not taken."""
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("192.0.2.1", 50_000) if name == "peername" else None
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+class Answering:
+    """A host that answers each request of a device at once, with yes."""
+
+    def __init__(self, loop: HandClock) -> None:
+        self._loop = loop
+
+    def connect(self, outbox: Connection, address: str, port: int) -> "DeviceSession":
+        return DeviceSession(outbox)
+
+    def command(self, session: "DeviceSession", command: object) -> None:
+        if isinstance(command, Reply):
+            session.outbox.write(command.data)
+            return
+        session.awaiting = 1
+        self._loop.call_soon(lambda: self._answer(session))
+
+    def _answer(self, session: "DeviceSession") -> None:
+        session.awaiting = 0
+        session.reader.answer(1)
+        session.outbox.proceed()
+
+    def slowed(self, session: "DeviceSession") -> None:
+        pass
+
+
+@dataclass
+class DeviceSession:
+    """A device's session that is whatever its device says."""
+
+    outbox: Connection
+    reader: DeviceReader = field(default_factory=DeviceReader)
+    acknowledged = 0
+    awaiting = 0
+    is_active = False
+    is_held = False
+    is_in_hurry = False
+    awaits_end = False
+
+    @property
+    def takes_commands(self) -> bool:
+        return self.awaiting == 0
+
+
+class WiredClient:
+    """A connection without a socket: what it does in each turn of the loop is measured."""
+
+    def __init__(self, kind: str, limits: LimitSettings) -> None:
+        self.house = House()
+        self.clock = self.house.clock
+        self.wire = Wire()
+        self.in_turn = 0
+        self.most_in_turn = 0
+        self.commands: list[object] = []
+        self.longest = 0.0
+        host, voice = self._host(kind)
+        command = host.command
+
+        def counted(session: object, it: object) -> None:
+            self.in_turn += 1
+            self.commands.append(it)
+            command(session, it)
+
+        host.command = counted  # type: ignore[assignment, method-assign]
+        shared: Any = (
+            host, kind.split()[0], voice and voice.acknowledgement,
+            Patience(60.0, False, Disconnect.ENTER_TIMEOUT), limits, ConnectionCounts(9, 9),
+            self.house.metrics, self.clock, Connections(), None, False,
+        )  # fmt: skip
+        self.connection = (
+            WebSocketConnection(cast(Any, WebListener)(*shared, Page({}), ()))
+            if kind == "browser"
+            else Connection(Listener(*shared))
+        )
+        self.connection.connection_made(cast(asyncio.Transport, self.wire))
+
+    def _host(self, kind: str) -> tuple[Host, Voice | None]:
+        voices: dict[str, Voice] = {
+            "chatte": ChatteVoice(),
+            "protocollo": ProtocolloVoice(),
+            "protocollo classic": ProtocolloVoice("classic"),
+            "browser": BrowserVoice(),
+        }
+        if kind.startswith("device"):
+            return cast(Host, Answering(self.clock)), None
+        return Door(self.house.room(), voices[kind]), voices[kind]
+
+    def turn(self, work: Callable[[], object]) -> None:
+        """Do something as one turn of the loop."""
+        self.in_turn = 0
+        began = time.thread_time()
+        work()
+        self.longest = max(self.longest, time.thread_time() - began)
+        self.most_in_turn = max(self.most_in_turn, self.in_turn)
+
+    def send(self, data: bytes) -> None:
+        """Let the node read, as often as libuv does within a turn."""
+
+        def read() -> None:
+            for _ in range(LIBUV_READS):
+                if self.wire.reading:
+                    self.connection.data_received(data)
+                if len(data) < ONE_READ:
+                    return
+
+        self.turn(read)
+
+    def go_on(self, turns: int) -> None:
+        """Let so many turns pass."""
+        for _ in range(turns):
+            self.turn(self.clock.turn)
+
+    def enter(self, data: bytes) -> None:
+        """Say what comes first, which is not counted."""
+        self.send(data)
+        self.clock.run()
+        self.most_in_turn, self.longest = 0, 0.0
+        self.commands.clear()
