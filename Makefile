@@ -15,7 +15,7 @@ PYTEST := PYTHONHASHSEED=0 $(BIN)/pytest -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test test-unit test-engines bench bench-quick lint format lock clean
+.PHONY: help run cluster test test-unit test-engines fuzz bench bench-quick lint format lock clean
 
 help:
 	@echo 'make run        run a node with a Redis of its own, data in ./var'
@@ -24,6 +24,7 @@ help:
 	@echo 'make test-unit  run the tests that need no server and take no real time'
 	@echo 'make test-engines  run the tests that have to do with Redis on each server of TEST_ENGINES:'
 	@echo '                   embedded, system, or any program of Redis or Valkey'
+	@echo 'make fuzz       give every reader of bytes from outside such as nobody sends, for SECONDS=60'
 	@echo 'make bench      measure speed, with the peers that are installed, into docs/benchmarks (15 minutes)'
 	@echo 'make bench-quick  the same in short, into build/bench; or some of it: make bench CASES="private-*"'
 	@echo 'make lint       check style, types and imports'
@@ -74,6 +75,11 @@ test-unit: $(TESTABLE)
 
 test-engines: $(TESTABLE)
 	cd tests && ../$(BIN)/python -m harness.matrix env $(PYTEST) tests/contract tests/integration tests/deploy
+
+# Also: make fuzz FUZZ='--only chatte --seed 7'
+SECONDS ?= 60
+fuzz: $(TESTABLE)
+	cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS) $(FUZZ)
 
 # Some cases, or all in short, are to look at: the results in docs/ are of whole runs.
 bench: $(TESTABLE)

@@ -73,7 +73,7 @@ def serve(config: Path | None, log_format: str | None, **given: object) -> None:
     try:
         sys.exit(run(settings))
     except StartError as error:
-        click.echo(f"tertulia: {error}", err=True)
+        options.complain(str(error))
         sys.exit(error.status)
 
 

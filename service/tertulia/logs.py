@@ -18,12 +18,18 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
+from tertulia import journal
+from tertulia.log_codes import CODES, OTHER
 from tertulia.log_writer import LogWriter
 from tertulia.settings import LogSettings
 
 # Terminal escapes, and what turns or breaks a line: a client's words may get into an error's text.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+_FIRST = ("timestamp", "level", "logger", "event", "code")
+
+_log = structlog.get_logger("python")
 
 
 def begin(settings: LogSettings, *, node: str) -> LogWriter:
@@ -33,11 +39,10 @@ def begin(settings: LogSettings, *, node: str) -> LogWriter:
     """
     writer = LogWriter(sys.stderr.fileno(), sys.stderr.encoding)
     configure(settings, node=node, write=writer.put)
-    python = logging.getLogger("python")
-    sys.unraisablehook = lambda it: python.error(
+    sys.unraisablehook = lambda it: _log.error(
         "an exception that nobody could catch", exc_info=it.exc_value
     )
-    threading.excepthook = lambda it: python.error(
+    threading.excepthook = lambda it: _log.error(
         "a thread ended on an exception", exc_info=it.exc_value
     )
     return writer
@@ -53,7 +58,7 @@ def configure(
     """Send all logs to ``stream`` (default: standard error), in the form that is set.
 
     ``node`` is who writes it: on each line for machines, which gather those of many. ``write`` is who
-    writes a line to it instead.
+    writes a line to it instead. Where journald reads the stream, it is told each line's level.
 
     Holds for the process; may be called again. A stream that is gone never raises: the node goes
     on without its log.
@@ -72,8 +77,10 @@ def configure(
         if for_people
         else _json(node)
     )
+    if journal.reads(out):
+        last = [*last[:-1], _levelled(last[-1])]
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[*shared, _coded, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda name="tertulia", *_: _Line(write, name),
         cache_logger_on_first_use=True,
@@ -81,7 +88,7 @@ def configure(
     handler = _FromStandard(write)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, _of_others],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
@@ -126,11 +133,29 @@ def _writing_to(stream: TextIO) -> Callable[[str], None]:
     return write
 
 
+def _coded(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["code"] = CODES.get(event["event"], OTHER)
+    return event
+
+
+def _of_others(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["code"] = OTHER  # whatever its words: they may be ours by chance
+    return event
+
+
+def _levelled(render: Processor) -> Processor:
+    def line(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        level = event["level"]
+        return journal.levelled(str(render(logger, method, event)), level)
+
+    return line
+
+
 def _json(node: str | None) -> list[Processor]:
     whose = {} if node is None else {"node": node}
 
     def line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-        first = {name: event.pop(name) for name in ("timestamp", "level", "logger", "event")}
+        first = {name: event.pop(name) for name in _FIRST}
         return json.dumps({**first, **whose, **event}, default=repr)
 
     return [structlog.processors.format_exc_info, line]

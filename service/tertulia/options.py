@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from tertulia import redis_url
+from tertulia import journal, redis_url
 from tertulia.setting_sources import shown
 from tertulia.settings import CHAT, OPTIONS, Settings, SettingsError, load
 
@@ -137,11 +137,17 @@ def loaded(config: Path | None, given: dict[str, object]) -> Settings:
         return load(config, given)
     except SettingsError as error:
         for problem in error.problems:
-            click.echo(f"tertulia: {problem}", err=True)
+            complain(problem)
         sys.exit(MISUSED)
 
 
 def fail(problem: str) -> NoReturn:
     """End the process: it could not do its work."""
-    click.echo(f"tertulia: {problem}", err=True)
+    complain(problem)
     sys.exit(FAILED)
+
+
+def complain(problem: str) -> None:
+    """Say on standard error what is wrong: for journald, where that reads it, an error."""
+    told = f"tertulia: {problem}"
+    click.echo(journal.levelled(told, "error") if journal.reads(sys.stderr) else told, err=True)

@@ -27,6 +27,7 @@ _Model = TypeVar("_Model", bound=BaseSettings)
 _SERVICE_LINK = re.compile(
     r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://")
 
 
@@ -38,8 +39,9 @@ class SettingsError(Exception):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        # Names are as somebody wrote them, and may hold anything.
+        self.problems = tuple(_CONTROL.sub(_escaped, it) for it in problems)
+        super().__init__("\n".join(self.problems))
 
 
 def read(
@@ -317,6 +319,10 @@ def shown(value: object) -> str:
     except ValueError:  # a number of thousands of digits, if written as 0xfff
         return "a huge number"
     return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def _given(values: Mapping[str, object]) -> dict[str, object]:

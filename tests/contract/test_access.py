@@ -1,10 +1,12 @@
 """Getting into a real Redis: by TLS, by a Unix socket, as a user, with a password from a file."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hiredis import Reader
 
 from harness.authority import Authority, Certificate
 from harness.engines import needs_tls
@@ -126,3 +128,25 @@ async def test_who_answers_is_another_kind_of_server(shared_redis: RedisServer) 
     ):
         error = await refused(Access.to(f"{scheme}://{place}{path}"))
         assert told in str(error)
+
+
+async def test_who_answers_says_what_no_redis_does() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = Reader()
+        while data := await reader.read(4096):
+            asked.feed(data)
+            while asked.gets() is not False:
+                writer.write(b"*1\r\n:1\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for scheme, path, kind in (
+            ("redis", "", "Redis"),
+            ("redis+cluster", "", "Redis Cluster"),
+            ("redis+sentinel", "/main", "Sentinel"),
+        ):
+            error = await refused(Access.to(f"{scheme}://{place}{path}"))
+            assert str(error) == f"what answers at {place} is no {kind}"
+            assert error.is_final

@@ -47,3 +47,11 @@ def test_the_node_is_given_the_time_to_drain() -> None:
     assert int(seconds[1]) > needed + SAYING_GOODBYE_SECONDS
     assert settings.drain_spread_seconds > 0, "not all clients at once"
     assert settings.drain_notice_seconds > 3, "the balancer looks every second"
+
+
+def test_journald_is_told_the_levels_of_lines() -> None:
+    unit = UNIT.read_text()
+    assert re.search(r"^StandardError=journal$", unit, re.MULTILINE), (
+        "its lines begin with their level"
+    )
+    assert "SyslogLevelPrefix" not in unit, "which journald takes off, unless it is told not to"

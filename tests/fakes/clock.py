@@ -3,14 +3,15 @@
 import heapq
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 
 class Timer:
     """Something that is to be called back."""
 
-    def __init__(self, callback: Callable[[], object]) -> None:
-        self.call = callback
+    def __init__(self, callback: Callable[..., object], args: tuple[object, ...] = ()) -> None:
+        self.call: Callable[[], object] = partial(callback, *args) if args else callback
 
     def cancel(self) -> None:
         """Call it no more."""
@@ -22,7 +23,7 @@ class HandClock:
 
     def __init__(self, now: float = 1000.0) -> None:
         self._now = now
-        self._soon: deque[Callable[[], object]] = deque()
+        self._soon: deque[Timer] = deque()
         self._later: list[tuple[float, int, Timer]] = []
         self._numbers = count()
 
@@ -30,13 +31,15 @@ class HandClock:
         """Return the seconds that the test has let pass."""
         return self._now
 
-    def call_soon(self, callback: Callable[[], object]) -> None:
+    def call_soon(self, callback: Callable[..., object], *args: object) -> Timer:
         """Call back in the next run."""
-        self._soon.append(callback)
+        timer = Timer(callback, args)
+        self._soon.append(timer)
+        return timer
 
-    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> Timer:
         """Call back once so many seconds have passed."""
-        timer = Timer(callback)
+        timer = Timer(callback, args)
         heapq.heappush(self._later, (self._now + delay, next(self._numbers), timer))
         return timer
 
@@ -44,14 +47,14 @@ class HandClock:
         """Call back what is due, and what comes of it, until nothing is left."""
         while self._soon or self._is_due():
             if self._soon:
-                self._soon.popleft()()
+                self._soon.popleft().call()
             else:
                 heapq.heappop(self._later)[2].call()
 
     def turn(self) -> None:
         """Call back what is due now, and nothing that comes of it: one turn of a loop."""
         for _ in range(len(self._soon)):
-            self._soon.popleft()()
+            self._soon.popleft().call()
         while self._is_due():
             heapq.heappop(self._later)[2].call()
 

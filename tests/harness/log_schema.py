@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "logs.md"
-COMMON = {"timestamp", "level", "logger", "event", "node", "exception"}
+COMMON = {"timestamp", "level", "logger", "event", "code", "node", "exception"}
+OURS = ("tertulia", "python")
+"""What the loggers of documented lines begin with."""
+OTHER = "other"
+"""The code of all other lines."""
 TYPES: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "number": float}
 
 
@@ -14,6 +18,7 @@ TYPES: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "numbe
 class Event:
     """One row of the events."""
 
+    code: str
     level: str
     fields: frozenset[str]
 
@@ -21,10 +26,11 @@ class Event:
 def events() -> dict[str, Event]:
     """Return all documented events by name."""
     found = {}
-    for name, level, fields, meaning in _rows("events", 4):
+    for code, event, level, fields, meaning in _rows("events", 5):
+        (name,), (word,) = _names(event), _names(code)
         assert name not in found, f"{name} is there twice"
         assert meaning, name
-        found[_names(name)[0]] = Event(level, frozenset(_names(fields)))
+        found[name] = Event(word, level, frozenset(_names(fields)))
     return found
 
 
@@ -42,8 +48,8 @@ def fields() -> dict[str, type]:
 
 def problems(line: dict[str, Any]) -> list[str]:
     """Return how a line of a node differs from what is documented."""
-    if not line["logger"].startswith("tertulia"):
-        return []
+    if not line["logger"].startswith(OURS):
+        return [] if line["code"] == OTHER else [f"the code of a library is {line['code']}"]
     event = events().get(line["event"])
     if event is None:
         return [f"{line['event']} is not documented"]
@@ -51,6 +57,8 @@ def problems(line: dict[str, Any]) -> list[str]:
     wrong = [f"{name} is not documented" for name in own - event.fields]
     wrong += [f"{name} is missing" for name in event.fields - own]
     wrong += [f"{name} is missing" for name in COMMON - {"exception"} - line.keys()]
+    if line.get("code") != event.code:
+        wrong.append(f"the code is {line.get('code')}, not {event.code}")
     if line["level"] != event.level:
         wrong.append(f"the level is {line['level']}, not {event.level}")
     types = fields()

@@ -61,6 +61,9 @@ async def test_accounts_are_taken_elsewhere(
         ("what\n", "this is not what account export prints"),
         ('{"nickname":"ada"}\n', "this is not what account export prints"),
         ('{"nickname":"ada","hash":"plain","since":1}\n', "ada: its hash is none of argon2"),
+        ('{"nickname":"ada","hash":"x","since":253402300800000}\n', "this is not what account export prints"),
+        ('{"nickname":"ada","hash":"x","since":-1}\n', "this is not what account export prints"),
+        ('{"nickname":"a\\nb","hash":"x","since":1}\n', r"'a\nb' is no nickname"),
         ('{"nickname":"a b","hash":"$argon2id$v=19$m=8,t=1,p=1$YWFhYWFhYWE$YQ","since":1}\n', "no nickname"),
     ],
 )  # fmt: skip

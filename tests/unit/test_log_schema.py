@@ -1,14 +1,18 @@
 """The log's document: every event of the code is in it as it is, and nothing that is not in the code."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import tertulia
 from harness import log_schema
+from tertulia.log_codes import CODES, OTHER
 
 SOURCE = Path(tertulia.__file__).parent
+RUNBOOK = log_schema.DOCUMENT.with_name("runbook.md")
+LONGEST_CODE = 24
 LEVELS = {
     "debug": "debug",
     "info": "info",
@@ -64,6 +68,24 @@ def test_every_event_of_the_code_is_documented_with_its_level_and_fields() -> No
 
 def test_nothing_is_documented_that_nobody_logs() -> None:
     assert log_schema.events().keys() == {call.event for call in calls()}
+
+
+def test_every_line_has_the_code_that_is_documented_and_no_other() -> None:
+    documented = {event: it.code for event, it in log_schema.events().items()}
+    assert dict(CODES) == documented, "docs/logs.md is what others keep to: codes stay as they are"
+
+
+def test_no_two_kinds_of_lines_have_one_code() -> None:
+    codes = [*CODES.values(), OTHER]
+    assert len(set(codes)) == len(codes)
+    assert all(re.fullmatch("[a-z]+(-[a-z]+)*", it) and len(it) <= LONGEST_CODE for it in codes)
+    assert OTHER == log_schema.OTHER
+
+
+def test_the_runbook_looks_for_codes_that_there_are() -> None:
+    named = re.findall(r'"code": "([^"]*)"', RUNBOOK.read_text())
+    assert named
+    assert set(named) <= set(CODES.values())
 
 
 def test_every_field_is_explained_and_used() -> None:

@@ -3,10 +3,13 @@
 import io
 import json
 import logging
+import os
+import socket
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TextIO
 
 import pytest
 import structlog
@@ -54,13 +57,115 @@ def test_a_json_line_has_when_how_who_and_what() -> None:
     out = written(io.StringIO())
     structlog.get_logger("tertulia.edge").warning("a port is taken", port=1234)
     told = only_line(out)
-    assert list(told) == ["timestamp", "level", "logger", "event", "port"]
+    assert list(told) == ["timestamp", "level", "logger", "event", "code", "port"]
     assert told["timestamp"].endswith("Z")
     assert datetime.now(UTC) - datetime.fromisoformat(told["timestamp"]) < timedelta(minutes=1)
     assert told["level"] == "warning"
     assert told["logger"] == "tertulia.edge"
     assert told["event"] == "a port is taken"
     assert told["port"] == 1234
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_a_line_has_the_code_of_its_event_and_a_librarys_has_none(format: Format) -> None:
+    out = written(io.StringIO(), format=format)
+    structlog.get_logger("tertulia.store.bus").warning("bus lost")
+    structlog.get_logger("tertulia.test").info("new, and not in the table")
+    logging.getLogger("asyncio").error("bus lost")
+    lines = out.getvalue().splitlines()
+    codes = ["bus-lost", "other", "other"]
+    if format == "json":
+        assert [json.loads(line)["code"] for line in lines] == codes
+    else:
+        assert all(f"code={code}" in line for line, code in zip(lines, codes, strict=True))
+
+
+class Journal:
+    """A stream socket, as journald has one for each service, and what was written to it."""
+
+    def __init__(self) -> None:
+        self._reader, writer = socket.socketpair()
+        self.stream = writer.makefile("w", encoding="utf-8")
+        writer.close()
+
+    @property
+    def name(self) -> str:
+        found = os.fstat(self.stream.fileno())
+        return f"{found.st_dev}:{found.st_ino}"
+
+    def lines(self) -> list[str]:
+        self.stream.close()
+        with self._reader.makefile(encoding="utf-8") as told:
+            return told.read().splitlines()
+
+    def close(self) -> None:
+        self.stream.close()
+        self._reader.close()
+
+
+@pytest.fixture
+def journal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Journal]:
+    journal = Journal()
+    monkeypatch.setenv("JOURNAL_STREAM", journal.name)
+    yield journal
+    journal.close()
+
+
+def say_at_all_levels(stream: TextIO, format: Format) -> None:
+    logs.configure(LogSettings(level="debug", format=format), stream)
+    for name in ("debug", "info", "warning", "error"):
+        getattr(structlog.get_logger("ours"), name)("told")
+        getattr(logging.getLogger("theirs"), name)("told")
+    logging.getLogger("theirs").critical("told")
+    logging.getLogger("theirs").log(25, "told")  # a level of its own
+
+
+@pytest.mark.parametrize("format", ["auto", "console", "json"])
+def test_journald_is_told_each_lines_level(journal: Journal, format: Format) -> None:
+    say_at_all_levels(journal.stream, format)
+    lines = journal.lines()
+    heads = [line[:3] for line in lines]
+    assert heads == ["<7>", "<7>", "<6>", "<6>", "<4>", "<4>", "<3>", "<3>", "<2>", "<6>"]
+    assert all("told" in line for line in lines)
+    if format != "console":
+        assert json.loads(lines[-1][3:])["event"] == "told"
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_journald_is_told_the_level_of_every_line_of_a_traceback(
+    journal: Journal, format: Format
+) -> None:
+    logs.configure(LogSettings(format=format), journal.stream)
+    try:
+        raise ValueError("no good\nin two lines")
+    except ValueError:
+        structlog.get_logger().exception("it failed")
+        logging.getLogger("x").exception("it failed")
+    lines = journal.lines()
+    assert len(lines) == 2 if format == "json" else len(lines) > 8
+    assert all(line.startswith("<3>") for line in lines)
+
+
+@pytest.mark.parametrize("value", [None, "", "1:2", "x"])
+def test_nobody_else_is_told_levels(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    if value is None:
+        monkeypatch.delenv("JOURNAL_STREAM")
+    else:
+        monkeypatch.setenv("JOURNAL_STREAM", value)
+    say_at_all_levels(journal.stream, "json")
+    assert all(line.startswith("{") for line in journal.lines())
+
+
+def test_a_process_that_inherited_the_variable_and_writes_elsewhere_tells_none(
+    journal: Journal, tmp_path: Path
+) -> None:
+    with (tmp_path / "log").open("w") as elsewhere:
+        say_at_all_levels(elsewhere, "json")
+    assert (tmp_path / "log").read_text().startswith("{")
+    say_at_all_levels(memory := io.StringIO(), "json")
+    assert memory.getvalue().startswith("{")
 
 
 def test_a_logger_without_a_name_is_the_services_own() -> None:

@@ -243,6 +243,18 @@ def test_every_mistake_in_a_file_is_named_with_its_key(toml: Toml) -> None:
     assert all(it.startswith(f"{config}: ") for it in problems(config))
 
 
+def test_a_name_that_holds_anything_is_told_in_one_line(
+    toml: Toml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (told,) = problems(toml('"a\\u001b[31m\\nb" = 1\n'))
+    assert told.endswith(
+        "a\\x1b[31m\\nb: there is no such setting: remove it, or see `tertulia settings`"
+    )
+    monkeypatch.setenv("TERTULIA_NODE\n\x9b", "x")
+    (told,) = problems()
+    assert told.startswith("TERTULIA_NODE\\n\\x9b: there is no such setting")
+
+
 def test_a_wrong_option_is_named() -> None:
     listener = {"dialect": "chatte", "port": "99999"}
     assert problems(listeners=(listener,))[0].startswith("--listen[0].port: '99999' is wrong")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Final, Self
 
 import msgspec
 from argon2 import PasswordHasher, extract_parameters
@@ -21,6 +21,8 @@ from tertulia.store.topology import servers_of
 
 _COARSE_SECONDS = 86_400
 """By how much the last use that is written down may lie before the real one: see in_use.lua."""
+_LATEST: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 
 
 class AccountProblem(Exception):
@@ -47,9 +49,9 @@ class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     nickname: str
     hash: str
     """Of the password, argon2id: whoever has it can try passwords."""
-    since: int
+    since: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
     """Milliseconds since 1970."""
-    used: int | None = None
+    used: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)] | None = None
     """The same, when it was last used; none: never since."""
 
 
@@ -79,6 +81,7 @@ class AccountBook:
 
     async def put(self, copied: Copied) -> None:
         """Make an account as it was where it was copied."""
+        _require_nickname(copied.nickname)
         try:
             extract_parameters(copied.hash)
         except InvalidHashError:
@@ -87,10 +90,7 @@ class AccountBook:
         await self._add(copied.nickname, copied.hash, copied.since, *used)
 
     async def _add(self, nickname: str, *rest: str | int) -> None:
-        if not is_valid(nickname):
-            raise AccountProblem(
-                f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
-            )
+        _require_nickname(nickname)
         keys, key = self._keys, fold(nickname)
         names = [keys.meta, keys.account(key), keys.nick(key)]
         answer = await self._link.run(ADD_ACCOUNT, names, [nickname, *rest])
@@ -173,6 +173,13 @@ class AccountBook:
 def _milliseconds(unused_for: int) -> int:
     """Return for how long an account that certainly was not used for so many seconds says that it was not."""
     return (unused_for + _COARSE_SECONDS) * 1000
+
+
+def _require_nickname(nickname: str) -> None:
+    if not is_valid(nickname):
+        raise AccountProblem(
+            f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
+        )
 
 
 def _hashed(password: str) -> str:

@@ -163,10 +163,7 @@ def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
     One that there is already is left as it is. Exit status 1 where any was not made; which, and why,
     stands on standard error.
     """
-    try:
-        copied = msgspec.json.Decoder(Copied).decode_lines(file.read())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"this is not what account export prints: {error}") from None
+    copied = read_accounts(file.read())
 
     async def put(book: AccountBook) -> int:
         made = 0
@@ -182,6 +179,14 @@ def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
     click.echo(f"made {made} of {len(copied)} accounts")
     if made < len(copied):
         sys.exit(options.FAILED)
+
+
+def read_accounts(data: bytes) -> list[Copied]:
+    """Read what ``account export`` printed. Raises click.BadParameter."""
+    try:
+        return msgspec.json.Decoder(Copied).decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"this is not what account export prints: {error}") from None
 
 
 def _asked_for_password() -> str:

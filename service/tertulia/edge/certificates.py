@@ -44,9 +44,9 @@ class Loaded:
 
 def load(certificate: Path, key: Path | None, now: datetime) -> Loaded:
     """Read a chain and its key, which may be in the same file. Raises CertificateError."""
-    leaf = _first(certificate)
+    leaf, its_key = _first(certificate)
     key = key or certificate
-    if _bytes(_public_key(key)) != _bytes(leaf.public_key()):
+    if _bytes(_public_key(key)) != its_key:
         raise CertificateError(
             f"{key}: this key is not that of {certificate}: give the key that it was made for"
         )
@@ -70,10 +70,12 @@ def load(certificate: Path, key: Path | None, now: datetime) -> Loaded:
     return Loaded(context, leaf.not_valid_after_utc)
 
 
-def _first(path: Path) -> x509.Certificate:
+def _first(path: Path) -> tuple[x509.Certificate, bytes]:
+    """Return the first certificate and its public key, both of which are read to the end only here."""
     try:
-        return x509.load_pem_x509_certificates(_read(path))[0]
-    except ValueError:
+        first = x509.load_pem_x509_certificates(_read(path))[0]
+        return first, _bytes(first.public_key())
+    except (ValueError, UnsupportedAlgorithm):
         raise CertificateError(
             f"{path}: there is no certificate in it: give a PEM file, the chain after the first"
         ) from None

@@ -13,7 +13,7 @@ from hiredis import HiredisError
 
 from tertulia.metrics import RetryCause
 from tertulia.store.access import Access, Server
-from tertulia.store.errors import Refused, StoreAway, translate
+from tertulia.store.errors import MISFORMED, Refused, StoreAway, strange, translate
 from tertulia.store.servers import Servers
 
 _SLOTS = 16384
@@ -85,11 +85,14 @@ class Cluster(Servers):
             raise StoreAway(away.cause, f"{node}: {away}") from error
         known: list[Server] = []
         owner: Server | None = None
-        for first, last, *servers in reply:
-            here = [named(it, node.host) for it in servers]
-            known += here
-            if first <= self._slot <= last:
-                owner = here[0]
+        try:
+            for first, last, *servers in reply:
+                here = [named(it, node.host) for it in servers]
+                known += here
+                if first <= self._slot <= last:
+                    owner = here[0]
+        except MISFORMED as error:
+            raise strange(node, "Redis Cluster") from error
         if owner is None:
             raise StoreAway(
                 RetryCause.CLUSTER, f"no shard of the cluster has the slot {self._slot}"

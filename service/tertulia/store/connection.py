@@ -6,13 +6,15 @@ speaks until it is asked otherwise: over RESP3 the bus is slower by about a thir
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from hiredis import HiredisError, Reader, pack_command
+from hiredis import HiredisError, ProtocolError, Reader, pack_command
 
 from tertulia.store.errors import Refused
 
 Argument = str | bytes | int | float
+_MORE: Final = object()
+"""What the reader has where a reply is not all there."""
 
 
 class Connection(asyncio.Protocol):
@@ -24,7 +26,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._reader = Reader(replyError=Refused)
+        self._reader = Reader(replyError=Refused, notEnoughData=_MORE)
         self._transport: asyncio.Transport
         self._said: list[Any] = []
         self._wanted = 0
@@ -108,10 +110,14 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         try:
             reader.feed(data)
-            while (reply := reader.gets()) is not False:
+            while (reply := reader.gets()) is not _MORE:
                 said.append(reply)
         except HiredisError as error:
             self._fail(error)
+            return
+        except (TypeError, ValueError, MemoryError) as error:
+            # RESP has what Python can't hold, as a map by lists: nothing that is said to us.
+            self._fail(ProtocolError(f"Protocol error: {error}"))
             return
         if len(said) >= self._wanted and self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

@@ -43,6 +43,10 @@ class Refused(Exception):
         return next((it for it, words in _LEFT_OUT if words in text), text.partition(" ")[0])
 
 
+MISFORMED = (LookupError, ValueError, TypeError, AttributeError)
+"""What comes of taking apart an answer that has not the form in which Redis gives it."""
+
+
 class Fenced(Exception):
     """This node was thought dead, and its sessions were announced as gone."""
 
@@ -91,6 +95,11 @@ _ADVICE = {
     "Name or service not known": "there is no such host",
     "Connection refused": "nothing listens there",
 }
+
+
+def strange(server: object, what: str = "Redis") -> StoreAway:
+    """Say that a server gives an answer of another form."""
+    return StoreAway(RetryCause.OTHER, f"what answers at {server} is no {what}")
 
 
 def translate(error: Exception) -> StoreAway:

@@ -13,7 +13,7 @@ from hiredis import HiredisError
 from tertulia.metrics import RetryCause
 from tertulia.store.access import Server
 from tertulia.store.connection import Argument, Connection
-from tertulia.store.errors import Refused, StoreAway, translate
+from tertulia.store.errors import MISFORMED, Refused, StoreAway, strange, translate
 from tertulia.store.keys import unfinished
 from tertulia.store.scripts import Script
 from tertulia.store.servers import Servers, replaced
@@ -23,7 +23,7 @@ _SHARDED_SINCE = (7, 0)
 _CONFIRMED = (b"subscribe", b"ssubscribe")
 _WAITED = 0.5
 """How much of the time that a reply may take is given to replicas."""
-_MOVED = re.compile(r"MOVED \d+ (.+):(\d+)$")
+_MOVED = re.compile(r"MOVED \d+ (.+):(\d{1,5})$")
 
 
 class Link:
@@ -181,8 +181,13 @@ class Link:
     async def _examine(self, connection: Connection, server: Server) -> bytes:
         """Make sure that it is the kind of server that is wanted, and return its run id."""
         role, told = await connection.ask(self._timeout, ("ROLE",), ("INFO", "server"))
-        info = _fields(told)
-        mode = (info.get(b"redis_mode") or info[b"server_mode"]).decode()  # Redis; Valkey
+        try:
+            info = _fields(told)
+            mode = (info.get(b"redis_mode") or info[b"server_mode"]).decode()  # Redis; Valkey
+            version = tuple(int(it) for it in info[b"redis_version"].split(b".")[:2])
+            is_master, run_id = role[0] == b"master", info[b"run_id"]
+        except MISFORMED as error:
+            raise strange(server) from error
         is_cluster = self._servers.is_cluster
         if mode == "sentinel":
             raise StoreAway(
@@ -191,11 +196,10 @@ class Link:
         if (mode == "cluster") != is_cluster:
             scheme = "redis+cluster://" if mode == "cluster" else "redis://"
             raise StoreAway(RetryCause.OTHER, f"{server} runs in the mode {mode}: write {scheme}")
-        if role[0] != b"master":
+        if not is_master:
             raise StoreAway(RetryCause.READ_ONLY, f"{server} is a replica")
-        version = tuple(int(it) for it in info[b"redis_version"].split(b".")[:2])
         self.is_sharded = is_cluster and version >= _SHARDED_SINCE
-        return info[b"run_id"]
+        return run_id
 
     def _failure(self, error: Exception) -> StoreAway:
         self.disconnect()

@@ -12,7 +12,7 @@ from hiredis import HiredisError
 
 from tertulia.metrics import RetryCause
 from tertulia.store.access import Access, Server
-from tertulia.store.errors import Refused, StoreAway, translate
+from tertulia.store.errors import MISFORMED, Refused, StoreAway, strange, translate
 from tertulia.store.servers import Servers
 
 _MOMENT = 0.05
@@ -87,6 +87,8 @@ class Sentinels(Servers):
             told = dict(zip(reply[::2], reply[1::2], strict=True))
             master = Server(told[b"ip"].decode(), int(told[b"port"]))
             return Claim(master, int(told[b"config-epoch"]))
+        except MISFORMED as error:
+            raise strange(sentinel, "Sentinel") from error
         except (Refused, HiredisError, OSError) as error:
             text = str(error)
             if "No such master" in text:

@@ -42,6 +42,8 @@ from tertulia.store.keys import Keys
 VERSION = b"1"
 
 _decode_ban = msgspec.json.Decoder(Ban).decode
+# Text that is no JSON of ours, or no UTF-8, or nested too deeply; a number that is none, or larger than any.
+_STRANGE = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
 
 
 class Unknown(Exception):
@@ -89,7 +91,7 @@ def parse_message(data: bytes) -> BusMessage:
             return InboxMessage(words[2].decode(), parse_letters(body.split(b"\n")))
         if kind == b"p":
             return ProbeMessage(Position(words[2].decode(), int(words[3])))
-    except (ValueError, IndexError) as error:
+    except (*_STRANGE, IndexError) as error:
         raise Unknown from error
     raise Unknown
 
@@ -116,14 +118,14 @@ def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessag
         if named.get(b"v", VERSION) != VERSION:
             raise Unknown
         return parse_entry(epoch, offset, named[b"p"], named[b"b"], named[b"e"])
-    except (Unknown, KeyError, ValueError):
+    except (Unknown, KeyError, *_STRANGE):
         return RoomMessage(Entry(Place(epoch, offset, 0.0), ()), "", 0, 1)
 
 
 def _parse_events(body: bytes) -> tuple[list[PublicEvent], Sequence[Ordered], int]:
     try:
         return decode_public_lines(body), (), 0
-    except msgspec.DecodeError:  # seldom: there is an order in it, or an event of a later version
+    except _STRANGE:  # seldom: there is an order in it, or an event of a later version
         return _parse_one_by_one(body.split(b"\n"))
 
 
@@ -135,8 +137,8 @@ def _parse_one_by_one(
     for line in lines:
         try:
             events.append(decode_public(line))
-        except msgspec.DecodeError:
-            with contextlib.suppress(msgspec.DecodeError):
+        except _STRANGE:
+            with contextlib.suppress(*_STRANGE):
                 orders.append(decode_order(line))
     return events, orders, len(lines) - len(events) - len(orders)
 
@@ -150,7 +152,7 @@ def parse_letters(lines: Sequence[bytes]) -> list[Delivery]:
             event = decode_private(letter)
             at = int(milliseconds) / 1000
             letters.append(Delivery(int(number), session.decode(), event, at))
-        except (ValueError, msgspec.DecodeError):
+        except _STRANGE:
             letters.append(Delivery(int(line.partition(b" ")[0]), "", None, 0.0))
     return letters
 
@@ -159,7 +161,7 @@ def parse_bans(found: Sequence[bytes]) -> list[Ban]:
     """Read bans as HGETALL gives them. One of a later version covers nobody here."""
     bans = []
     for told in found[1::2]:
-        with contextlib.suppress(msgspec.DecodeError):
+        with contextlib.suppress(*_STRANGE):
             bans.append(_decode_ban(told))
     return bans
 

@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
@@ -70,6 +71,24 @@ def test_what_can_t_be_used_is_said_with_what_to_do(tmp_path: Path) -> None:
         f"{other.key}: this key is not that of {made.certificate}"
     )
     assert "zqx" not in problem(garbage, garbage)
+
+
+def test_a_certificate_that_is_broken_within_is_refused(tmp_path: Path) -> None:
+    made = make(tmp_path)
+    whole = ssl.PEM_cert_to_DER_cert(made.certificate.read_text())
+    key = x509.load_der_x509_certificate(whole).public_key()
+    point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    broken = tmp_path / "broken.pem"
+    for old, new in (
+        (point, point[:-1] + bytes((point[-1] ^ 1,))),  # not on the curve
+        (
+            b"\x2a\x86\x48\xce\x3d\x02\x01",
+            b"\x2a\x86\x48\xce\x3d\x02\x7f",
+        ),  # a key of no known kind
+    ):
+        assert old in whole
+        broken.write_text(ssl.DER_cert_to_PEM_cert(whole.replace(old, new)))
+        assert problem(broken, made.key).startswith(f"{broken}: there is no certificate in it")
 
 
 def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(tmp_path: Path) -> None:

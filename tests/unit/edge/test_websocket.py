@@ -697,6 +697,23 @@ async def test_bad_utf_8_is_refused(service: Service, parts: tuple[bytes, ...]) 
         assert (await client.close_frame())[0] == 1007
 
 
+@pytest.mark.parametrize(
+    "bad", [masked(Opcode.TEXT, b"\xff"), masked(Opcode.BINARY, b"x")], ids=["no text", "binary"]
+)
+async def test_what_stands_behind_a_refused_message_is_not_carried_out(
+    service: Service, bad: bytes
+) -> None:
+    async with opened(service) as witness, opened(service) as client:
+        await witness.enter("bruno")
+        await client.enter("anna")
+        assert (await witness.message())["events"] == [{"type": "joined", "nickname": "anna"}]
+        client.send(say(1) + bad + say(2))  # one read, mostly
+        told: list[str] = []
+        while "left" not in told:
+            told += [it["type"] for it in (await witness.message())["events"]]
+        assert told == ["said", "left"]
+
+
 BAD_FRAMES = {
     "unmasked": Frame(Opcode.TEXT, b"{}").serialize(mask=False),
     "reserved bit": b"\xc1\x80\0\0\0\0",

@@ -153,6 +153,24 @@ async def test_no_reply_is_taken_for_another_ones(
         await connection.ask(WITHIN, ("PING",))
 
 
+async def test_a_reply_that_is_false_is_one(connection: Connection, transport: Transport) -> None:
+    asking = asyncio.create_task(connection.ask(WITHIN, ("PING",), ("PING",)))
+    await begun(asking, transport, 2)
+    connection.data_received(b"#f\r\n:1\r\n")  # no server says so to us: it is of RESP3
+    assert await asking == [False, 1]
+
+
+async def test_what_no_server_says_to_us_is_the_end(
+    connection: Connection, transport: Transport
+) -> None:
+    asking = asyncio.create_task(connection.ask(60, ("PING",)))
+    await begun(asking, transport)
+    connection.data_received(b"%1\r\n*0\r\n:1\r\n")  # a map by lists
+    with pytest.raises(HiredisError):
+        await asyncio.wait_for(asking, WITHIN)
+    assert transport.is_aborted
+
+
 @pytest.mark.parametrize(
     ("what", "learns"),
     [("lost", ConnectionResetError), ("ended", ConnectionError), ("broken", HiredisError)],

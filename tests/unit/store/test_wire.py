@@ -43,6 +43,9 @@ from tertulia.store.wire import (
 
 KEYS = Keys("main")
 FIXED = 9
+DEEP = b'{"t":"said","n":"a","s":"n:1","z":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
+"""Nested further than anything is read."""
+LETTER = Whispered("ada", "n:1", "bob", "hi")
 
 NICKNAMES = st.from_regex(r"[A-Za-z0-9._+-]{1,32}", fullmatch=True)
 SESSIONS = st.from_regex(r"[a-z0-9~-]{1,20}:[0-9]{1,6}", fullmatch=True)
@@ -122,6 +125,8 @@ def test_a_probe_reads_back() -> None:
         b"2 r e 1 2 n 1\n{}",
         b"10 p e 1",
         b" 1 p e 1",
+        b"1 r e 1 " + b"9" * 330 + b" n 1\n{}",  # more than a float holds
+        b"1 r e 1 " + b"9" * 5_000 + b" n 1\n{}",
     ],
 )
 def test_what_is_not_understood_is_named_so(message: bytes) -> None:
@@ -136,7 +141,8 @@ def test_nothing_else_comes_of_anything(message: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "stranger", [b'{"t":"waved","n":"a","s":"n:1"}', b'{"t":"said"}', b"[]", b"no JSON"]
+    "stranger",
+    [b'{"t":"waved","n":"a","s":"n:1"}', b'{"t":"said"}', b"[]", b"no JSON", DEEP],
 )
 def test_events_of_a_later_version_are_counted_and_the_others_read(stranger: bytes) -> None:
     before, after = Joined("a", "n:1", "chatte"), Said("a", "n:1", "x")
@@ -156,8 +162,9 @@ def test_an_event_may_say_more_than_is_known() -> None:
 
 def test_a_letter_of_a_later_version_takes_its_number() -> None:
     lines = [b'7 n:1 1000 {"t":"poked"}', b"8 in another form", b"9", b"10 n:1 soon {}"]
+    lines += [b"11 n:1 1000 " + DEEP, b"12 n:1 " + b"9" * 330 + b" " + encode(LETTER)]
     assert [(it.number, it.event) for it in parse_letters(lines)] == [
-        (number, None) for number in (7, 8, 9, 10)
+        (number, None) for number in (7, 8, 9, 10, 11, 12)
     ]
 
 
@@ -174,6 +181,7 @@ def test_the_head_of_an_entry_may_say_more_than_is_known() -> None:
         [b"z", b"packed"],
         [b"p", b"soon", b"b", b"n 1", b"e", b""],
         [b"p", b"1", b"b", b"n", b"e", b""],
+        [b"p", b"9" * 330, b"b", b"n 1", b"e", b""],
         [],
     ],
 )

@@ -53,44 +53,31 @@ class LineEditor:
     def feed(self, data: bytes) -> list[Typed]:
         """Take what the keyboard sent, in any split; return the lines that were finished."""
         typed: list[Typed] = []
-        self._pending += self._decoder.decode(data)
-        while self._pending:
-            key = self._next_key()
-            if key is None:
-                break
+        keys, at = self._pending + self._decoder.decode(data), 0
+        while (key := _key(keys, at)) is not None:
+            at += len(key)
             done = self._take(key)
             if done is not None:
                 typed.append(done)
+        self._pending = keys[at:]
         return typed
 
     def draw(self, prompt: str, columns: int) -> str:
         """Return what draws prompt and line, from wherever the cursor is on their row."""
         shown = self.masked(self._text)
         room = max(columns - 1 - _width(prompt), 8)
-        start = 0
-        while _width(shown[start : self._cursor]) >= room:
-            start += 1
-        end = len(shown)
-        while _width(shown[start:end]) > room:
-            end -= 1
+        start, width = self._cursor, 0
+        while start and width + _columns(shown[start - 1]) < room:
+            start -= 1
+            width += _columns(shown[start])
+        end = self._cursor
+        while end < len(shown) and width + _columns(shown[end]) <= room:
+            width += _columns(shown[end])
+            end += 1
         cut = _CUT if start else ""
         visible = cut + shown[start + len(cut) : end]
         back = _width(shown[self._cursor : end])
         return f"\r{prompt}{visible}\x1b[K" + (f"\x1b[{back}D" if back else "")
-
-    def _next_key(self) -> str | None:
-        key = self._pending[0]
-        if key == "\x1b":
-            found = _ESCAPE.match(self._pending)
-            if found is None:
-                # Cut short by what can't be part of it, Enter say, it is a key by itself.
-                found = _ESCAPE_BEGUN.match(self._pending)
-                assert found is not None
-                if found.end() == len(self._pending) < _LONGEST_ESCAPE:
-                    return None
-            key = found[0]
-        self._pending = self._pending[len(key) :]
-        return key
 
     def _take(self, key: str) -> Typed | None:
         if key in "\r\n":
@@ -170,6 +157,23 @@ _KEYS: dict[str, _Edit] = {
 }
 
 
+def _key(keys: str, at: int) -> str | None:
+    """Return the key that begins there; None where there is none, or not all of it yet."""
+    if at == len(keys):
+        return None
+    if keys[at] != "\x1b":
+        return keys[at]
+    most = at + _LONGEST_ESCAPE
+    found = _ESCAPE.match(keys, at, most)
+    if found is None:
+        # Cut short by what can't be part of it, Enter say, it is a key by itself.
+        found = _ESCAPE_BEGUN.match(keys, at, most)
+        assert found is not None
+        if found.end() == len(keys) < most:
+            return None
+    return found[0]
+
+
 def _width(text: str) -> int:
     """Return how many columns a terminal needs for a text."""
     if text.isascii():
@@ -178,6 +182,8 @@ def _width(text: str) -> int:
 
 
 def _columns(character: str) -> int:
+    if character.isascii():
+        return 1
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -338,6 +338,7 @@ def test_who_is_online_can_only_have_names() -> None:
 def test_a_line_of_hanging_that_reads_otherwise_is_shown_as_it_is() -> None:
     frames = Frames()
     run = Run(frames, hanging("anna"))
-    frames.feed(ACK + string("bob ha scritto\n"))
+    many = f"bob: {'9' * 5_000} messaggi, ieri"
+    frames.feed(ACK + string(f"bob ha scritto\n{many}\n"))
     sent(run)
-    assert run.result == (Hanging("bob ha scritto", 0, ""),)
+    assert run.result == (Hanging("bob ha scritto", 0, ""), Hanging(many, 0, ""))

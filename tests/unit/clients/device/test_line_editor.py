@@ -1,6 +1,8 @@
 """The line that a person types: keys in any split, and how it looks on a row of any width."""
 
 import re
+import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -121,3 +123,25 @@ def test_any_keys_keep_the_row_a_row(keys: bytes, columns: int) -> None:
     assert len(shown) <= max(columns, 12)
     assert back <= 2 * len(shown)
     assert typed(keys) is not None
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def test_what_is_pasted_is_taken_in_a_time_as_long_as_it_is() -> None:
+    assert cpu_seconds(lambda: LineEditor().feed(b"x" * 1_000_000)) < 10
+
+
+def test_what_is_too_long_for_a_key_is_none_however_it_comes() -> None:
+    assert typed(b"a\x1b[" + b"9" * 14 + b"3P\r") == ["a3P"]
+
+
+def test_a_long_line_of_any_letters_is_drawn_at_once() -> None:
+    editor = LineEditor()
+    editor.feed("é".encode() * MAX_TYPED)
+    assert cpu_seconds(lambda: editor.draw("> ", 40)) < 1
+    editor.feed(b"\x01")
+    assert cpu_seconds(lambda: editor.draw("> ", 40)) < 1

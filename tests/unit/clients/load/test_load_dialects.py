@@ -206,6 +206,13 @@ def test_an_error_of_irc_says_farewell() -> None:
     assert whole.farewell == "ERROR :Closing link: (flood)"
 
 
+def test_a_number_that_is_none_of_irc_is_skipped() -> None:
+    entering = dialects.by_name("irc", "host").entering("ana")
+    entering.feed(b":s " + b"4" * 5_000 + b" x\r\n:s 366 ana #load :End\r\n")
+    assert entering.entered
+    assert not entering.refused
+
+
 @pytest.mark.parametrize("name", ["chatte", "protocollo", "irc", "nats"])
 def test_lines_are_whole_up_to_the_last_end(name: str) -> None:
     dialect = dialects.by_name(name, "host")

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from tertulia.clients.load.dialects.contract import LineEntering, Whole, whole_lines
 
 _ROOM: Final = b"#load"
-_NO_MOTD: Final = 422
+_NO_MOTD: Final = b"422"
 _NOT_ALLOWED: Final = bytes.maketrans(b".+", b"__")
 """What a nickname of the load tool has that one of IRC can't have (RFC 2812, 2.3.1)."""
 
@@ -85,4 +85,4 @@ def _pong(ping: bytes) -> bytes:
 
 
 def _is_error(command: bytes) -> bool:
-    return command.isdigit() and 400 <= int(command) < 600 and int(command) != _NO_MOTD
+    return len(command) == 3 and command[:1] in b"45" and command.isdigit() and command != _NO_MOTD

@@ -66,7 +66,7 @@ class Nats:
     def whole(self, data: bytes) -> Whole:
         # A message is two lines. The first alone has no text in it, so it does not matter where it is cut.
         end = whole_lines(data).end
-        if b"PING\r\n" not in data:
+        if b"PING" not in data:
             return Whole(end)
         return Whole(end, b"PONG\r\n" * data[:end].splitlines().count(b"PING"))
 

@@ -1,0 +1,1 @@
+"""Whatever takes bytes from outside, given such as nobody sends."""

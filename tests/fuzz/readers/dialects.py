@@ -1,0 +1,236 @@
+"""The service's dialects, without sockets: bytes to commands, and a text on its way to others."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fuzz.target import Pieces, Target, check
+from tertulia.dialects.browser import MAX_TEXT, BrowserReader, BrowserVoice
+from tertulia.dialects.chatte import ChatteReader, ChatteVoice
+from tertulia.dialects.contract import Reader, Voice
+from tertulia.dialects.device import DeviceReader, Hangup, Reply
+from tertulia.dialects.device_framing import MAX_STRING
+from tertulia.dialects.lines import MAX_LINE
+from tertulia.dialects.protocollo import ProtocolloReader, ProtocolloVoice
+from tertulia.domain import requests
+from tertulia.domain.commands import Command, Enter, Say, Whisper
+from tertulia.domain.events import Said, Whispered
+from tertulia.domain.nicknames import is_valid
+from tertulia.domain.text import clean, decode
+
+_VOICES: tuple[Voice, ...] = (
+    ChatteVoice(),
+    ChatteVoice("latin-1", "classic"),
+    ProtocolloVoice(),
+    ProtocolloVoice("classic", "latin-1"),
+    ProtocolloVoice("page", "latin-1"),
+)
+_WHEN = datetime(2026, 11, 20, 23, 11, 5)  # noqa: DTZ001 (the page's dates have no zone)
+
+
+def _harmless(command: Command) -> Command:
+    """Require that nothing in a text can do anything but be read."""
+    if isinstance(command, Say | Whisper):
+        text = command.text
+        check(text.replace("\t", "").isprintable() or clean(text) == text, f"not clean: {text!r}")
+    return command
+
+
+def _entering(reader: Reader, command: Command) -> None:
+    if isinstance(command, Enter):
+        if is_valid(command.nickname):
+            reader.entered()
+        else:
+            reader.refused()
+
+
+def _lines(make: Callable[[], Reader]) -> Callable[[Pieces], object]:
+    def read(pieces: Pieces) -> object:
+        reader = make()
+        told = []
+        for piece in pieces:
+            reader.feed(piece)
+            while (command := reader.next_command()) is not None:
+                told.append(_harmless(command))
+                _entering(reader, command)
+            check(reader.buffered <= MAX_LINE + 1, f"{reader.buffered} bytes wait for a line's end")
+        return told
+
+    return read
+
+
+def _browser(pieces: Pieces) -> object:
+    """Read a message before entering, and after it. The edge takes UTF-8 alone."""
+    told = []
+    try:
+        b"".join(pieces).decode()
+    except UnicodeDecodeError:
+        return None
+    for has_entered in (False, True):
+        reader = BrowserReader()
+        if has_entered:
+            reader.entered()
+        for piece in pieces:
+            reader.feed(piece)
+        while (command := reader.next_command()) is not None:
+            told.append(_harmless(command))
+            if isinstance(command, Say | Whisper):
+                check(len(command.text.encode()) <= MAX_TEXT, "a text is too long")
+    return told
+
+
+def _answer(request: requests.Request) -> object:
+    match request:
+        case requests.OpenChat(other=other):
+            return (0, 1, 1, 5001)[len(other) % 4]
+        case requests.PortOf(name=name):
+            return 5001 if len(name) % 2 else 0
+        case requests.Online():
+            return ["alice", "bob"]
+        case requests.Hanging():
+            return [("alice", 2, _WHEN)]
+        case requests.Show(sender=sender):
+            return ["dinner?", "  ", sender] if len(sender) % 2 else []
+        case requests.AddressOf():
+            return "192.0.2.7"
+        case requests.Message(text=text):
+            return None if text.startswith("full") else True
+    return True
+
+
+def _device(pieces: Pieces) -> object:
+    reader = DeviceReader()
+    told: list[object] = []
+    for piece in pieces:
+        reader.feed(piece)
+        while (command := reader.next_command()) is not None:
+            told.append(command)
+            if isinstance(command, Hangup):
+                return told
+            if not isinstance(command, Reply):
+                reader.answer(_answer(command))
+        check(reader.buffered <= MAX_STRING + 4, f"{reader.buffered} bytes wait for a string's end")
+    return told
+
+
+def _text(pieces: Pieces) -> object:
+    """Take a text in, and tell others: one line each, whatever it is."""
+    text = decode(b"".join(pieces).replace(b"\n", b" "))
+    check(clean(text) == text, f"cleaned again it is another text: {text!r}")
+    text.encode()
+    for voice in _VOICES:
+        said = voice.public(Said("andy", "n:1", text))
+        whispered = voice.private(Whispered("andy", "n:1", "bob", text), 1.0)
+        for told in (said, whispered):
+            check(
+                told.count(b"\n") == 1 and told.endswith(b"\n"), f"{voice}: not one line: {told!r}"
+            )
+            check(b"\r" not in told and b"\x1b" not in told, f"{voice}: a control: {told!r}")
+    return BrowserVoice().public(Said("andy", "n:1", text))
+
+
+def _string(text: bytes) -> bytes:
+    return len(text).to_bytes(2, "big") + b"\0\0" + text
+
+
+def _integers(*values: int) -> bytes:
+    return b"".join(value.to_bytes(4, "big") for value in values)
+
+
+_NAMES = _string(b"andy"), _string(b"bob"), _string(b"alice")
+TARGETS = (
+    Target(
+        "text",
+        _text,
+        (
+            b"Hola!",
+            "¿hay alguien aquí?".encode(),
+            "così è".encode("cp1252"),
+            "e\u0301a\u0308".encode(),
+        ),
+        ("\u0300".encode(), "\u200d".encode(), "\u0661".encode(), "\u2260".encode(), "漢".encode()),
+        is_cut=False,
+    ),
+    Target(
+        "chatte",
+        _lines(ChatteReader),
+        (
+            b"andy\n100 Hola!\n102 bob hi\n101 Message received.\n",
+            b"andy:secret\r\n101\r\n666 x\r\n102 bob\r\n",
+            b"andy\n100 " + b"x" * MAX_LINE + b"\n101 Message received.\n",
+        ),
+        (b"100 ", b"101 ", b"102 ", b"andy", b"x" * 4_090, b"\n"),
+    ),
+    Target(
+        "protocollo",
+        _lines(ProtocolloReader),
+        (
+            b"andy\nG\nciao\nbob\nhi\nfine\n",
+            b"G\nandy:secret\nnull\n\nstop\n" + b"y" * 4_097 + b"\nG\nx\n",
+        ),
+        (b"G\n", b"fine\n", b"stop\n", b"null\n\n", b"x" * 4_090, b"\n"),
+    ),
+    Target(
+        "browser messages",
+        _browser,
+        (
+            b'{"type":"enter","nickname":"andy","password":"secret"}',
+            b'{"type":"enter","nickname":"andy","resume":{"token":"x","epoch":"e","offset":7}}',
+            b'{"type":"say","text":"hi","id":1}',
+            b'{"type":"whisper","to":"bob","text":"h\\u00e9","id":9007199254740991}',
+            b'{"type":"received","count":3}',
+            b'{"type":"leave"}',
+            b'{"type":"close"}',
+        ),
+        (
+            b'"type":',
+            b'"text":',
+            b"null",
+            b"\\ud83d",
+            b"\\ude00",
+            b"\\u0000",
+            b"1e308",
+            b"true",
+            b"{}",
+        ),
+        is_cut=False,
+    ),
+    Target(
+        "device binary",
+        _device,
+        (
+            _integers(1) + _NAMES[0] + _string(b"secret") + _integers(5001),
+            _integers(2) + _NAMES[0] + _string(b"secret") + _integers(5001),
+            _integers(3) + _NAMES[0],
+            _integers(10) + _NAMES[0] + _NAMES[1] + _string(b"dinner?") + _string(b"\\q"),
+            _integers(10) + _NAMES[0] + _NAMES[2] + _integers(200) + _NAMES[0] + _NAMES[2],
+            _integers(12) + _NAMES[0] + _NAMES[1],
+            _integers(20) + _NAMES[1] + _NAMES[0],
+            _integers(30) + _NAMES[0],
+            _integers(100) + _NAMES[0],
+            _integers(200) + _NAMES[0] + _NAMES[1],
+        ),
+        (
+            *_NAMES,
+            _integers(10),
+            _integers(200),
+            _integers(1024),
+            b"\0\0\0\0",
+            b"\xff\xff\0\0",
+            _string(b"\\q"),
+        ),
+    ),
+    Target(
+        "device text",
+        _device,
+        (
+            b"1\nandy\nsecret\n5001\n",
+            b"10\nandy\nbob\nhi\n\\q\n",
+            b"10\nandy\nalice\n\\q\nmore\n",
+            b"20\nbob\nandy\n",
+            b"100\nandy\n",
+            b"200\nandy\nbob\n",
+            b"12\r\nandy\r\nbob\r\n",
+        ),
+        (b"10\n", b"200\n", b"andy\n", b"\\q\n", b"0", b"9" * 11, b"x" * 4_090),
+    ),
+)
