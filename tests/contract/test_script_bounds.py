@@ -242,7 +242,11 @@ def test_migrate(bench: Bench, control: redis.Redis, count: int, text: str) -> N
 @pytest.fixture
 async def room(chat_stores: RedisStores) -> tuple[RedisNode, list[Guest]]:
     """A node with a full batch of people, who may leave as much as they like."""
-    bounds: dict[str, Any] = {"pending_messages": 10**6, "pending_sender_bytes": 1 << 30, "pending_bytes": 1 << 30}
+    bounds: dict[str, Any] = {
+        "pending_messages": 10**6,
+        "pending_sender_bytes": 1 << 30,
+        "pending_bytes": 1 << 30,
+    }
     node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30, **bounds)
     guests = [node.guest(f"guest-{number}") for number in range(FULL)]
     for guest in guests:
