@@ -200,11 +200,11 @@ def test_delete_account(bench: Bench, control: redis.Redis) -> None:
     senders = [f"s{number}" for number in range(100)]
     control.hset(KEYS.account("dan"), "hash", "x")
     fixed = [KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices]
-    fixed += [KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")]
+    fixed += [KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan"), KEYS.nick("dan")]
     keys = [*fixed, *(KEYS.pending("dan", name) for name in senders)]
     messages = [(f"s{number % 500}", "x" * 50) for number in range(100_000)]
     took = bench.best(
-        scripts.DELETE_ACCOUNT, keys, ["dan", *senders], lambda: fill(control, KEYS, messages)
+        scripts.DELETE_ACCOUNT, keys, ["dan", 0, *senders], lambda: fill(control, KEYS, messages)
     )
     assert took < MOST_MILLISECONDS
 
@@ -242,12 +242,8 @@ def test_migrate(bench: Bench, control: redis.Redis, count: int, text: str) -> N
 @pytest.fixture
 async def room(chat_stores: RedisStores) -> tuple[RedisNode, list[Guest]]:
     """A node with a full batch of people, who may leave as much as they like."""
-    bounds: dict[str, Any] = {
-        "pending_messages": 10**6,
-        "pending_sender_bytes": 1 << 30,
-        "pending_bytes": 1 << 30,
-    }
-    node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30, **bounds)
+    bounds = {"pending_messages": 10**6, "pending_sender_bytes": 1 << 30, "pending_bytes": 1 << 30}
+    node = await chat_stores.node("node", lease_seconds=60, redis_timeout_seconds=30, **bounds)
     guests = [node.guest(f"guest-{number}") for number in range(FULL)]
     for guest in guests:
         guest.join()
@@ -340,7 +336,7 @@ def empty(stores: RedisStores, *names: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -> None:
     """To as many as enter at once."""
-    node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30)
+    node = await chat_stores.node("node", lease_seconds=60, redis_timeout_seconds=30)
     store = cast(ChatStore, node.store)
     owners = [node.guest(f"dan-{number}") for number in range(8)]
     for owner in owners:
@@ -362,7 +358,7 @@ async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -
 
 @pytest.mark.parametrize("shape", ["many messages", "in turns"])
 async def test_what_was_shown_is_forgotten(chat_stores: RedisStores, shape: str) -> None:
-    node = await chat_stores.node(lease_seconds=60, redis_timeout_seconds=30)
+    node = await chat_stores.node("node", lease_seconds=60, redis_timeout_seconds=30)
     store = cast(ChatStore, node.store)
     control = chat_stores.server.control
 

@@ -19,6 +19,9 @@ from tertulia.store.pending import Mailboxes
 from tertulia.store.scripts import ADD_ACCOUNT
 from tertulia.store.topology import servers_of
 
+_COARSE_SECONDS = 86_400
+"""By how much the last use that is written down may lie before the real one: see in_use.lua."""
+
 
 class AccountProblem(Exception):
     """What was asked for can't be done; the text says why, and what to do."""
@@ -30,13 +33,15 @@ class Account:
 
     nickname: str
     since: datetime
+    used: datetime
+    """When somebody last entered, or logged in, as it: to the day, that is up to a day before."""
     is_logged_in: bool
     """From a device."""
     pending: int
     """How many messages wait for it."""
 
 
-class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An account outside Redis: all that is kept of it but what waits for it."""
 
     nickname: str
@@ -44,6 +49,8 @@ class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the password, argon2id: whoever has it can try passwords."""
     since: int
     """Milliseconds since 1970."""
+    used: int | None = None
+    """The same, when it was last used; none: never since."""
 
 
 class AccountBook:
@@ -76,7 +83,8 @@ class AccountBook:
             extract_parameters(copied.hash)
         except InvalidHashError:
             raise AccountProblem(f"{copied.nickname}: its hash is none of argon2") from None
-        await self._add(copied.nickname, copied.hash, copied.since)
+        used = () if copied.used is None else (copied.used,)
+        await self._add(copied.nickname, copied.hash, copied.since, *used)
 
     async def _add(self, nickname: str, *rest: str | int) -> None:
         if not is_valid(nickname):
@@ -104,21 +112,32 @@ class AccountBook:
         await self._require(nickname)
         await self._mailboxes.delete_account(fold(nickname))
 
+    async def prune(self, nickname: str, unused_for: int) -> bool:
+        """Delete an account as ``delete`` does; False where it is in use, or was within so many seconds."""
+        return await self._mailboxes.delete_account(fold(nickname), _milliseconds(unused_for))
+
     async def all(self) -> list[Account]:
         """Return all accounts, by name."""
         return [await self._account(key) for key in await self._names()]
+
+    async def unused(self, seconds: int) -> list[Account]:
+        """Return the accounts that were not used for so long, and that nobody is logged in to, by name."""
+        (now, _) = await self._link.call("TIME")
+        until = datetime.fromtimestamp(int(now) - _milliseconds(seconds) / 1000, UTC)
+        return [it for it in await self.all() if it.used <= until and not it.is_logged_in]
 
     async def copies(self) -> list[Copied]:
         """Return all accounts to be kept elsewhere, by name."""
         copied = []
         for key in await self._names():
-            fields = ("nickname", "hash", "since")
-            nickname, its_hash, since = await self._link.call(
+            fields = ("nickname", "hash", "since", "used")
+            nickname, its_hash, since, used = await self._link.call(
                 "HMGET", self._keys.account(key), *fields
             )
             if its_hash is not None:  # else deleted just now
                 shown = (nickname or key.encode()).decode()
-                copied.append(Copied(shown, its_hash.decode(), int(since or 0)))
+                last = None if used is None else int(used)
+                copied.append(Copied(shown, its_hash.decode(), int(since or 0), last))
         return copied
 
     async def _names(self) -> Sequence[str]:
@@ -133,21 +152,27 @@ class AccountBook:
                 return sorted(found)
 
     async def _account(self, key: str) -> Account:
-        (nickname, since), login = await self._link.call_many(
+        (nickname, since, used), login = await self._link.call_many(
             [
-                ("HMGET", self._keys.account(key), "nickname", "since"),
+                ("HMGET", self._keys.account(key), "nickname", "since", "used"),
                 ("EXISTS", self._keys.device(key)),
             ]
         )
         pending = await self._mailboxes.count(key)
-        moment = datetime.fromtimestamp(int(since or 0) / 1000, UTC)
-        return Account((nickname or key.encode()).decode(), moment, bool(login), pending)
+        made, last = (datetime.fromtimestamp(int(it or 0) / 1000, UTC) for it in (since, used))
+        shown = (nickname or key.encode()).decode()
+        return Account(shown, made, max(made, last), bool(login), pending)
 
     async def _require(self, nickname: str) -> None:
         if not is_well_formed(nickname) or not await self._link.call(
             "EXISTS", self._keys.account(fold(nickname))
         ):
             raise AccountProblem(f"there is no account {nickname!r}: account list shows all")
+
+
+def _milliseconds(unused_for: int) -> int:
+    """Return for how long an account that certainly was not used for so many seconds says that it was not."""
+    return (unused_for + _COARSE_SECONDS) * 1000
 
 
 def _hashed(password: str) -> str:
