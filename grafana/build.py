@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from panels import ROWS, Panel, Query, Row, process
+from panels import ROWS, Panel, Query, Row, metric
 
 TARGET: Final = Path(__file__).parent / "dashboards" / "tertulia.json"
 COLUMNS: Final = 24
@@ -58,7 +58,7 @@ def _starts() -> Json:
         "datasource": DATASOURCE,
         "enable": True,
         "iconColor": "blue",
-        "expr": f"time() - {process('start_time_seconds')} < 60",
+        "expr": f"{metric('uptime_seconds')} < 60",
         "titleFormat": "{{instance}} started",
     }
 

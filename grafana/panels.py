@@ -279,7 +279,7 @@ BUS: Final = Row(
         ),
         Panel(
             "Subscribed again",
-            "Lost connections of the bus.",
+            "Lost connections of the bus, made again. Once or twice is a restart or a failover of Redis.",
             (Query(total(rate("bus_reconnects_total"), "instance"), "{{instance}}"),),
             unit="ops",
         ),
@@ -328,6 +328,12 @@ REDIS: Final = Row(
             "People in the room, as each node knows",
             "Lines apart for more than a moment: a node has lost touch.",
             (Query(metric("roster_size", CHAT), "{{chat}} {{instance}}"),),
+        ),
+        Panel(
+            "Refused by Redis",
+            "Commands that Redis does not let a node's user run. Anything but 0: deploy/redis/users.acl.",
+            (Query(metric("redis_refusals", CHAT), "{{chat}} {{instance}}"),),
+            bad_from=1,
         ),
         Panel(
             "Redis lost its data",
@@ -432,6 +438,25 @@ LIMITS: Final = Row(
             unit="percentunit", bad_from=0.9,
         ),
         Panel(
+            "Logins",
+            "Passwords that wait to be verified, how many may, and those turned away. At the bound of one "
+            "network, half of it, that network is turned away.",
+            (
+                Query(metric("passwords_waiting"), "wait: {{instance}}"),
+                Query(metric("passwords_limit"), "may wait: {{instance}}"),
+                Query(
+                    f"increase({metric('passwords_refused_total')}[1m])",
+                    "turned away in a minute: {{instance}}",
+                ),
+            ),
+        ),
+        Panel(
+            "PROXY headers of nobody trusted",
+            "Clients passed on by somebody who is not in trusted_proxies. With a balancer in front: 0.",
+            (Query(total(rate("untrusted_proxy_headers_total"), "instance"), "{{instance}}"),),
+            unit="ops",
+        ),
+        Panel(
             "Slow readers",
             "Sessions whose client has unread bytes waiting.",
             (Query(metric("slow_readers"), "{{instance}}"),),
@@ -511,8 +536,8 @@ NODES: Final = Row(
         ),
         Panel(
             "Up for",
-            "Since the start of each process.",
-            (Query(f"time() - {process('start_time_seconds')}", "{{instance}}"),),
+            "Since the start of each process, whatever its machine's clock says.",
+            (Query(metric("uptime_seconds"), "{{instance}}"),),
             "stat", "s",
         ),
         Panel(
@@ -523,16 +548,74 @@ NODES: Final = Row(
         ),
         Panel(
             "Certificates",
-            "Time left.",
+            "Time left, of nodes' own ones and of what the probe is shown by the balancer.",
             (
                 Query(
-                    f"{metric('certificate_expiry_timestamp_seconds')} - time()",
-                    "{{listener}} {{instance}}",
+                    f"{metric('certificate_expiry_timestamp_seconds')} - time()"
+                    " or tertulia_probe_certificate_expiry_timestamp_seconds - time()",
+                    "{{listener}}{{address}} {{instance}}",
                 ),
             ),
             "stat", "s", width=12, bad_below=21 * 86400,
         ),
+        Panel(
+            "New certificates",
+            "Whether what is in a listener's files can be used; where not, the old certificate stays.",
+            (Query(metric("certificate_refused"), "{{listener}} {{instance}}"),),
+            "state-timeline", states=("good", "can't be used"), width=12,
+        ),
+        Panel(
+            "Clocks",
+            "How far each machine's is ahead of Redis'. All off alike: it is Redis' own.",
+            (Query(metric("clock_offset_seconds", CHAT), "{{chat}} {{instance}}"),),
+            unit="s", width=12,
+        ),
     ),
 )  # fmt: skip
 
-ROWS: Final = (OVERVIEW, PEOPLE, TRAFFIC, LATENCY, BUS, REDIS, REDIS_SERVER, LIMITS, NODES)
+BALANCER: Final = Row(
+    "Balancer",
+    (
+        Panel(
+            "Balancer",
+            "Whether HAProxy answers.",
+            (Query('up{job="haproxy"}', "{{instance}}"),),
+            "state-timeline", states=("silent", "up"),
+        ),
+        Panel(
+            "Nodes that get newcomers",
+            "As the balancer sees them, in each dialect.",
+            (
+                Query(
+                    'haproxy_backend_active_servers{job="haproxy", proxy=~".+-nodes"}',
+                    "{{proxy}} {{instance}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Room for connections",
+            "How many of the connections that HAProxy takes are there; at 100 % newcomers wait.",
+            (
+                Query(
+                    'haproxy_process_current_connections{job="haproxy"}'
+                    ' / haproxy_process_max_connections{job="haproxy"}',
+                    "{{instance}}",
+                ),
+            ),
+            unit="percentunit", bad_from=0.9,
+        ),
+    ),
+)  # fmt: skip
+
+ROWS: Final = (
+    OVERVIEW,
+    PEOPLE,
+    TRAFFIC,
+    LATENCY,
+    BUS,
+    REDIS,
+    REDIS_SERVER,
+    LIMITS,
+    NODES,
+    BALANCER,
+)

@@ -133,6 +133,7 @@ def node(layout: Layout, name: str) -> Part:
         "TERTULIA_OPS__PORT": str(layout.ports[f"{name}.ops"]),
         "TERTULIA_TRUSTED_PROXIES": '["127.0.0.0/8"]',
         "TERTULIA_LASTING_CHATS": '["main"]',
+        "TERTULIA_ACCOUNTS__DEVICE_ADDRESSES": "answered",
         "TERTULIA_LIMITS__MESSAGES_PER_SECOND": "10",
         "TERTULIA_LIMITS__MESSAGES_BURST": "50",
         "TERTULIA_LOG__FORMAT": "json",

@@ -8,11 +8,12 @@ What is counted with every message is a ``Tally`` or a ``Spread``, which cost ne
 counts once for a batch, never once for a recipient.
 """
 
+import math
 import platform
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import product
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Self, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics import MetricWrapperBase
@@ -52,6 +53,21 @@ class RetryCause(StrEnum):
     """Redis does not let this user do it."""
     OTHER = "other"
     """Another error, to be found in the log."""
+
+
+class SignUpOutcome(StrEnum):
+    """What came of somebody's wish for an account."""
+
+    MADE = "made"
+    TOO_MANY = "too_many"
+    """From its network, in an hour."""
+    CLOSED = "closed"
+    """Registration is."""
+
+    @classmethod
+    def of(cls, wait: float) -> Self:
+        """Return that of who is told to ask again in so many seconds; infinity: never."""
+        return cls.CLOSED if math.isinf(wait) else cls.TOO_MANY
 
 
 class Limit(StrEnum):
@@ -124,6 +140,12 @@ class Metrics:
         self.passwords_waiting = gauge(
             "passwords_waiting", "Passwords that wait to be verified, longest first."
         )
+        self.passwords_limit = gauge(
+            "passwords_limit", "Passwords that may wait, half of them from one network."
+        )
+        self.passwords_refused = counter(
+            "passwords_refused_total", "Passwords not looked at, as too many waited already."
+        )
         self.slow_readers = gauge("slow_readers", "Sessions whose client has unread bytes waiting.")
         self._sessions = _by_both(
             gauge("sessions", "Sessions in a chat on this node.", "chat", "dialect"),
@@ -137,6 +159,14 @@ class Metrics:
         self._joins = _by(
             counter("joins_total", "Sessions of this node that joined a chat.", "dialect"),
             dialects,
+        )
+        self._sign_ups = _by(
+            counter(
+                "sign_ups_total",
+                "Accounts that were asked for: made, or not, as too many came from a network or none may.",
+                "outcome",
+            ),
+            (outcome.value for outcome in SignUpOutcome),
         )
         self._leaves = _by(
             counter("leaves_total", "Sessions of this node that left a chat.", "reason"), reasons
@@ -184,6 +214,11 @@ class Metrics:
             (limit.value for limit in Limit),
         )
 
+        self.untrusted_headers = counter(
+            "untrusted_proxy_headers_total",
+            "Connections that began with a PROXY header and came from no trusted proxy.",
+        )
+
         # TLS.
         certificates = tuple(certificates)
         self._certificate_expiry = _by(
@@ -198,6 +233,14 @@ class Metrics:
             counter(
                 "certificate_reload_failures_total",
                 "Times that a new certificate could not be used, and the old one stayed.",
+                "listener",
+            ),
+            certificates,
+        )
+        self._certificate_refused = _by(
+            gauge(
+                "certificate_refused",
+                "Whether a listener's files can't be used, and what they held before stays (1).",
                 "listener",
             ),
             certificates,
@@ -240,7 +283,7 @@ class Metrics:
             "Entries that were trimmed from the log before they were read.",
         )
         self.bus_reconnects = counter(
-            "bus_reconnects_total", "Times that the bus was subscribed to again."
+            "bus_reconnects_total", "Times that the bus was lost and subscribed to again."
         )
         self.bus_unknown = counter(
             "bus_unknown_total",
@@ -250,10 +293,25 @@ class Metrics:
             "epoch_changes_total", "Times that Redis turned out to have lost its data."
         )
 
+        # Redis.
+        self._clock_offset = _by(
+            gauge(
+                "clock_offset_seconds",
+                "How far this machine's clock is ahead of that of the chat's Redis.",
+                "chat",
+            ),
+            chats,
+        )
+        self._redis_refusals = _by(
+            gauge("redis_refusals", "Commands that Redis refuses to this node's user.", "chat"),
+            chats,
+        )
+
         # The node.
         self.redis_up = gauge("redis_up", "Whether commands to Redis work (1) or not (0).")
         self.bus_up = gauge("bus_up", "Whether the bus brings this node's probes (1) or not (0).")
         self.ready = gauge("ready", "Whether the node asks for new clients (1) or not (0).")
+        self.uptime = gauge("uptime_seconds", "Since the node began, by a clock that nobody sets.")
         self.draining = gauge("draining", "Whether the node is shutting down (1) or not (0).")
         self.event_loop_lag = histogram(
             "event_loop_lag_seconds", "How late a timer of the event loop came.", _LATENCIES
@@ -291,6 +349,10 @@ class Metrics:
         """Return the counter of joins in one dialect."""
         return self._joins[dialect]
 
+    def sign_ups(self, outcome: SignUpOutcome) -> Counter:
+        """Return the counter of accounts asked for with one outcome."""
+        return self._sign_ups[outcome.value]
+
     def leaves(self, reason: Disconnect) -> Counter:
         """Return the counter of leaves for one reason."""
         return self._leaves[reason.label]
@@ -322,6 +384,18 @@ class Metrics:
     def certificate_reload_failures(self, listener: str) -> Counter:
         """Return the counter of a listener's certificates that could not be used."""
         return self._certificate_reload_failures[listener]
+
+    def certificate_refused(self, listener: str) -> Gauge:
+        """Return the gauge of whether a listener's files can't be used."""
+        return self._certificate_refused[listener]
+
+    def clock_offset(self, chat: str) -> Gauge:
+        """Return the gauge of how far this clock is ahead of that of a chat's Redis."""
+        return self._clock_offset[chat]
+
+    def redis_refusals(self, chat: str) -> Gauge:
+        """Return the gauge of how many commands a chat's Redis refuses."""
+        return self._redis_refusals[chat]
 
     def commit_retries(self, cause: RetryCause) -> Counter:
         """Return the counter of commits sent again for one cause."""

@@ -26,6 +26,7 @@ from tertulia.chat.devices import Devices
 from tertulia.chat.hashing import Hashing
 from tertulia.chat.orders import Orders
 from tertulia.chat.room import Room, RoomLimits
+from tertulia.chat.signing_up import AccountRules
 from tertulia.dialects.browser import BrowserVoice
 from tertulia.dialects.chatte import ChatteVoice
 from tertulia.dialects.contract import Voice
@@ -146,6 +147,7 @@ class Node:
         self._starting = True
         self._draining = False
         self._started = round(time.time() * 1000)
+        self._began = time.monotonic()
         self._version = version("tertulia")
         registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -287,7 +289,12 @@ class Node:
         )  # fmt: skip
         orders = Orders(chat, self._node_id, self.ask_to_drain)
         passwords = Passwords(store.accounts, self._hashing)
-        devices = Devices(store, store.accounts, passwords, orders, self._metrics)
+        rules = AccountRules(
+            settings.accounts.registration == "open",
+            settings.accounts.sign_ups_per_hour,
+            settings.accounts.device_addresses == "onchat",
+        )
+        devices = Devices(store, store.accounts, passwords, orders, rules, self._metrics)
         room = Room(
             chat,
             store,
@@ -389,6 +396,7 @@ class Node:
         metrics = self._metrics
         metrics.ready.set_function(lambda: not self._not_ready())
         metrics.draining.set_function(lambda: self._draining)
+        metrics.uptime.set_function(lambda: time.monotonic() - self._began)
         metrics.redis_up.set_function(lambda: self._all_stores("redis"))
         metrics.bus_up.set_function(lambda: self._all_stores("bus"))
         metrics.slow_readers.set_function(

@@ -2,14 +2,17 @@
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from tertulia import journal, redis_url
 from tertulia.setting_sources import shown
 from tertulia.settings import CHAT, OPTIONS, Settings, SettingsError, load
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 FAILED = 1
 """The exit status when the service could not do its work."""
@@ -51,6 +54,81 @@ REDIS_URL = click.option(
 DATA_DIR = click.option(
     OPTIONS["data_dir"], metavar="DIR", help="Where the node's own Redis keeps its data."
 )
+
+
+def address(
+    _ctx: click.Context, _param: click.Parameter, value: str | None
+) -> dict[str, str] | None:
+    """Take HOST:PORT apart."""
+    return None if value is None else _host_and_port(value)
+
+
+def _listeners(
+    _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
+) -> tuple[dict[str, str], ...] | None:
+    return tuple(_listener(value) for value in values) or None
+
+
+def _listener(value: str) -> dict[str, str]:
+    dialect, _, rest = value.partition("=")
+    where, slash, chat = rest.partition("/")
+    if not dialect or not where or (slash and not chat):
+        raise click.BadParameter(
+            f"{shown(value)} should be DIALECT=HOST:PORT[/CHAT], like chatte=127.0.0.1:1234/main."
+        )
+    listener = {"dialect": dialect, **_host_and_port(where)}
+    return {**listener, "chat": chat} if chat else listener
+
+
+def _host_and_port(value: str) -> dict[str, str]:
+    """Split HOST:PORT, an IPv6 address in brackets. What is a port, the settings decide."""
+    host, _, port = value.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not bare or not port or (":" in host and bare == host):
+        raise click.BadParameter(
+            f"{shown(value)} should be HOST:PORT, like 127.0.0.1:9464 or [::1]:9464."
+        )
+    return {"host": bare, "port": port}
+
+
+def configuring(command: _Command) -> _Command:
+    """Add the options that choose settings, the same for all commands that load them."""
+    for option in reversed(
+        (
+            CONFIG,
+            REDIS_URL,
+            DATA_DIR,
+            click.option(
+                OPTIONS["listeners"],
+                "listeners",
+                callback=_listeners,
+                multiple=True,
+                metavar="DIALECT=HOST:PORT[/CHAT]",
+                help="Accept clients of a dialect on an address; may be given several times.",
+            ),
+            click.option(
+                OPTIONS["ops"],
+                callback=address,
+                metavar="HOST:PORT",
+                help="Where health and metrics are answered over HTTP.",
+            ),
+            click.option(
+                OPTIONS["node_id"], metavar="ID", help="The node's name; no two share one."
+            ),
+            click.option(
+                OPTIONS["log.format"],
+                metavar="auto|console|json",
+                help="How logs are written; auto: console on a terminal, json elsewhere.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def configured(config: Path | None, log_format: str | None, **given: object) -> Settings:
+    """Load the settings that the options of ``configuring`` choose, as ``loaded`` does."""
+    return loaded(config, {**given, "log": {"format": log_format}})
 
 
 def loaded(config: Path | None, given: dict[str, object]) -> Settings:

@@ -416,6 +416,27 @@ class ClusterSettings(_Section):
         return self
 
 
+class AccountSettings(_Section):
+    """Who may make an account, and what devices learn of each other. Equal on all nodes of a chat."""
+
+    registration: Literal["open", "closed"] = Field(
+        default="open",
+        description="Who may make an account: `open`, anybody; `closed`, only operators, by `tertulia "
+        "account add`.",
+    )
+    sign_ups_per_hour: Count = Field(
+        default=30,
+        description="Accounts that may be made from one network (an IPv4 address, a /64 of IPv6) in an "
+        "hour, over all nodes: so many at once, then one whenever its share of the hour is over.",
+    )
+    device_addresses: Literal["onchat", "answered"] = Field(
+        default="onchat",
+        description="To whom operation 12 of `device` tells where somebody's device is: `onchat`, as the "
+        "protocol has it, also to who waits for somebody that never answers; `answered`, only to whom it "
+        "has entered the chat of, or was brought together with.",
+    )
+
+
 class LogSettings(_Section):
     """What the node tells on standard error."""
 
@@ -520,6 +541,7 @@ class Settings(BaseSettings):
     )
     limits: LimitSettings = LimitSettings()
     cluster: ClusterSettings = ClusterSettings()
+    accounts: AccountSettings = AccountSettings()
     log: LogSettings = LogSettings()
     tracing: Literal["off", "otlp"] = Field(
         default="off",

@@ -161,3 +161,24 @@ def test_a_lease_has_another_value_each_time(
         clock.append(clock[-1] + it)
     values = renewed(shared_redis, clock)
     assert values == sorted(set(values))
+
+
+@pytest.mark.parametrize("seconds", [7200.0, -7200.0])
+async def test_a_clock_that_is_off_is_measured_and_makes_no_latency_wrong(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + seconds)
+    node = await chat_stores.node("one")
+
+    def offset() -> float:
+        return node.counted("clock_offset_seconds", chat=chat_stores.chat)
+
+    await until(lambda: abs(offset() - seconds) < 60, WITHIN, lambda: f"the offset: {offset()}")
+    andy = await node.enter_one("andy")
+    for number in range(20):
+        andy.say(str(number))
+        await asyncio.wait_for(node.store.settle(), WITHIN)
+    assert 0 < node.counted("publish_to_delivery_seconds_sum") < 60
+    monkeypatch.undo()
+    await until(lambda: abs(offset()) < 60, WITHIN, lambda: f"it to be set: {offset()}")

@@ -286,6 +286,18 @@ async def test_a_half_open_bus_is_replaced_by_the_node_itself(chat_stores: Redis
     assert one.counted("bus_reconnects_total") >= 1
 
 
+async def test_only_a_bus_that_is_there_again_counts_as_cut(chat_stores: RedisStores) -> None:
+    """However often it is tried in vain meanwhile: an outage is told by others."""
+    node = await chat_stores.node("one")
+    assert node.counted("bus_reconnects_total") == 0
+    node.wire.cut_off()
+    await until(lambda: not node.store.health()["bus"], WITHIN, "the bus to be lost")
+    await elapse(1.0)  # for half a dozen tries
+    node.wire.restore()
+    await until(lambda: node.store.health()["bus"], WITHIN, "the bus")
+    assert node.counted("bus_reconnects_total") in (1, 2)
+
+
 async def advance_unheard(stores: RedisStores, *texts: str) -> None:
     """Append entries to the log as a node does, and lose their publication."""
     control, keys = stores.server.control, stores.keys

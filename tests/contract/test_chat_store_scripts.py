@@ -18,6 +18,7 @@ from tertulia.clients.account_book import AccountBook
 from tertulia.domain.bans import Kind
 from tertulia.store import scripts
 from tertulia.store.access import Access
+from tertulia.store.chat_store import ChatStore
 from tertulia.store.erasing import Traces
 from tertulia.store.link import Link
 from tertulia.store.ordering import Orderer
@@ -140,6 +141,9 @@ async def test_scripts_touch_what_they_are_given(chat_stores: RedisStores) -> No
     with monitoring(chat_stores.server) as seen:
         await be_busy(chat_stores)
         three = await chat_stores.node("three")
+        assert isinstance(three.store, ChatStore)
+        await three.store.accounts.refresh("ann")
+        await three.store.accounts.sign_up_wait("192.0.2.1", 5, take=True)
         await asyncio.wait_for(three.store.stop(), WITHIN)
         chat_stores.leave_to_end(three)
         await three.wire.close()

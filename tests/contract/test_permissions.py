@@ -2,10 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from contract.chat_stores import RedisStores
 from contract.node import WITHIN
@@ -95,3 +97,24 @@ async def test_channels_are_tried_as_well(chat_stores: RedisStores, user: str) -
     await until(lambda: {"publish", "subscribe"} <= set(node.refused), WITHIN, "both")
     chat_stores.server.control.acl_setuser(user, enabled=True, channels=["*"])
     await until(lambda: not node.refused, WITHIN, "it to be permitted")
+
+
+async def test_a_refused_subscription_is_told_as_that(chat_stores: RedisStores, user: str) -> None:
+    """Redis closes the connection first: that is not the reason that anybody is looking for."""
+    chat_stores.user = user
+    node = await chat_stores.node("one")
+    chat = chat_stores.chat
+    assert node.counted("redis_refusals", chat=chat) == 0
+    with capture_logs() as lines:
+        chat_stores.server.control.acl_setuser(user, enabled=True, reset_channels=True)
+        await until(lambda: any(map(is_refusal, lines)), WITHIN, lambda: f"it in the log: {lines}")
+        await until(lambda: node.counted("redis_refusals", chat=chat) >= 2, WITHIN, "the metric")
+    told = [line for line in lines if is_refusal(line)]
+    assert len(told) == 1, "it is tried again and again, and told once"
+    assert "channel" in told[0]["error"]
+    chat_stores.server.control.acl_setuser(user, enabled=True, channels=["*"])
+    await until(lambda: node.counted("redis_refusals", chat=chat) == 0, WITHIN, "permission")
+
+
+def is_refusal(line: MutableMapping[str, Any]) -> bool:
+    return (line["event"], line.get("cause")) == ("bus lost", "no_permission")

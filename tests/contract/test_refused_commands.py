@@ -134,6 +134,11 @@ def older(control: redis.Redis) -> None:
     control.hset(KEYS.counts("dan"), mapping={"ann": 1, "eve": 1, "": 32, ":3-0": 2})
 
 
+def away(control: redis.Redis) -> None:
+    fill(control)
+    control.delete(KEYS.device("dan"))
+
+
 def lost(control: redis.Redis) -> None:
     fill(control)
     control.delete(nick("ben"), nick("cid"), KEYS.order)
@@ -226,10 +231,34 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             [
                 *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
                 *(KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")),
-                KEYS.pending("dan", "ann"),
+                *(nick("dan"), KEYS.pending("dan", "ann")),
             ],
-            ["dan", "ann"],
+            ["dan", 0, "ann"],
         ),
+    ),
+    "DELETE_ACCOUNT, unused": (
+        away,
+        (
+            scripts.DELETE_ACCOUNT,
+            [
+                *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
+                *(KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")),
+                *(nick("dan"), KEYS.pending("dan", "ann")),
+            ],
+            ["dan", 1000, "ann"],
+        ),
+    ),
+    "REFRESH": (
+        fill,
+        (
+            scripts.REFRESH,
+            [KEYS.device("dan"), KEYS.devices, KEYS.account("dan")],
+            ["dan", 86_400_000],
+        ),
+    ),
+    "SIGN_UP_TURN": (
+        empty,
+        (scripts.SIGN_UP_TURN, [KEYS.sign_ups("192.0.2.1")], [30, 120_000, 1]),
     ),
     "DELETE_ACCOUNT, more": (
         many,
@@ -238,9 +267,9 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             [
                 *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
                 *(KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")),
-                KEYS.pending("dan", "ann"),
+                *(nick("dan"), KEYS.pending("dan", "ann")),
             ],
-            ["dan", "ann"],
+            ["dan", 0, "ann"],
         ),
     ),
     "MIGRATE": (older, migrate(100)),

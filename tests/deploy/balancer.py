@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.tools import DEPLOY, packaged, run
+from harness.node import Node
 from harness.redis_server import free_port
 from harness.waiting import until
 
@@ -30,6 +31,19 @@ def configuration_for(nodes: int, directory: Path) -> Path:
     return made
 
 
+def where(nodes: Sequence[Node]) -> dict[str, str]:
+    """Return what the environment has to say of nodes on this machine; those up to the third are away."""
+    away = f"127.0.0.1:{free_port()}"
+    told = {}
+    for number in (1, 2, 3):
+        node = nodes[number - 1] if number <= len(nodes) else None
+        for name in ("chatte", "protocollo", "device", "browser"):
+            port = node and node.ports.get((name, "main"))
+            told[f"NODE{number}_{name.upper()}"] = f"127.0.0.1:{port}" if port else away
+        told[f"NODE{number}_OPS"] = f"127.0.0.1:{node.ops_port}" if node else away
+    return told
+
+
 class Balancer:
     """One HAProxy process on free ports of 127.0.0.1."""
 
@@ -38,13 +52,19 @@ class Balancer:
         directory: Path,
         environment: Mapping[str, str],
         configuration: Path = CONFIGURATION,
+        *,
+        connections: int | None = None,
     ) -> None:
-        """Prepare one; ``environment`` says where the nodes are."""
+        """Prepare one; ``environment`` says where the nodes are.
+
+        ``connections``: how many it takes, where that is not to go by the system's limits.
+        """
         self._configuration = configuration
+        self._bounds = [] if connections is None else ["-n", str(connections)]
         names = ("CHATTE", "PROTOCOLLO", "DEVICE", "BROWSER")
         self.ports = {name.lower(): free_port() for name in names}
         self.tls_ports = {name.lower(): free_port() for name in names}
-        self._stats_port = free_port()
+        self.stats_port = free_port()
         self._log = directory / "haproxy.log"
         self._environment = {
             **os.environ,
@@ -53,7 +73,7 @@ class Balancer:
                 f"BIND_{name.upper()}_TLS": f"127.0.0.1:{port}"
                 for name, port in self.tls_ports.items()
             },
-            "BIND_STATS": f"127.0.0.1:{self._stats_port}",
+            "BIND_STATS": f"127.0.0.1:{self.stats_port}",
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,7 +86,7 @@ class Balancer:
     def _launch(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [haproxy(), "-db", "-f", self._configuration],
+                [haproxy(), "-db", *self._bounds, "-f", self._configuration],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -84,6 +104,12 @@ class Balancer:
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
+
+    @property
+    def pid(self) -> int:
+        """The running process."""
+        assert self._process is not None, "this HAProxy was not started"
+        return self._process.pid
 
     async def state(self, server: str, backend: str = "health") -> str:
         """Return what it makes of a server: ``UP``, ``NOLB``, ``DOWN``; with progress, ``UP 1/3``."""
@@ -110,7 +136,5 @@ class Balancer:
         return list(csv.DictReader(self._get("/;csv").splitlines()))
 
     def _get(self, path: str) -> str:
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{self._stats_port}{path}", timeout=5
-        ) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.stats_port}{path}", timeout=5) as page:
             return str(page.read().decode())

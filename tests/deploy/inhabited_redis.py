@@ -50,7 +50,7 @@ async def inhabit(server: ShippedRedis, folder: Path) -> None:
             redis_url=url,
             node_id=name,
             listeners=tuple(map(Listener, ("chatte", "browser", "device"))),
-            settings={"REDIS_PASSWORD_FILE": str(password)},
+            settings={"REDIS_PASSWORD_FILE": str(password), "ACCOUNTS__SIGN_UPS_PER_HOUR": "30"},
         )
         for name in ("one", "two")
     ]

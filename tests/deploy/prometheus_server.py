@@ -1,6 +1,7 @@
 """A real Prometheus with the configuration as shipped."""
 
 import json
+import re
 import shutil
 import subprocess
 import urllib.parse
@@ -32,19 +33,33 @@ class Rule:
 class Prometheus:
     """One process on a free port of 127.0.0.1, scraping the nodes that it is given."""
 
-    def __init__(self, directory: Path, **scraped: Iterable[int]) -> None:
-        """Prepare one; ``scraped`` are ports on this machine, by the file in targets/ that names them."""
+    def __init__(
+        self, directory: Path, *, in_haste: bool = False, **scraped: Iterable[int]
+    ) -> None:
+        """Prepare one; ``scraped`` are ports on this machine, by the file in targets/ that names them.
+
+        ``in_haste``: it looks more often than as shipped, and alerts fire without waiting to last.
+        """
         self._program = packaged("prometheus")
         self._configuration = directory / "prometheus"
         shutil.copytree(SHIPPED, self._configuration)
         for file in (self._configuration / "targets").iterdir():
-            addresses = [f"127.0.0.1:{port}" for port in scraped.get(file.stem, ())]
-            # JSON is YAML.
-            file.write_text(json.dumps([{"targets": addresses}]))
+            self.scrape(file.stem, scraped.get(file.stem, ()))
+        if in_haste:
+            for file in self._configuration.glob("*.yml"):
+                text = re.sub(r"(_interval|_timeout): \S+", r"\1: 2s", file.read_text())
+                file.write_text(re.sub(r"\bfor: \S+", "for: 0s", text))
         self._log = directory / "prometheus.log"
         self._data = directory / "data"
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+
+    def scrape(self, name: str, ports: Iterable[int]) -> None:
+        """Have it scrape ports of this machine, in place of those that a file in targets/ named."""
+        addresses = [f"127.0.0.1:{port}" for port in ports]
+        # JSON is YAML.
+        file = self._configuration / "targets" / f"{name}.yml"
+        file.write_text(json.dumps([{"targets": addresses}]))
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -102,6 +117,15 @@ class Prometheus:
             )
             for group in groups
             for it in group["rules"]
+        ]
+
+    def firing(self, name: str) -> list[dict[str, str]]:
+        """Return the labels of each alert of a name that fires now."""
+        alerts = self._get("/api/v1/alerts")["data"]["alerts"]
+        return [
+            it["labels"]
+            for it in alerts
+            if it["labels"]["alertname"] == name and it["state"] == "firing"
         ]
 
     def _answers(self) -> bool:

@@ -113,6 +113,30 @@ def test_a_node_that_dies_is_one_page(alertmanager: Alertmanager, receiver: Rece
 
 
 @pytest.mark.slow
+def test_a_cause_is_told_and_what_comes_of_it_is_not(
+    alertmanager: Alertmanager, receiver: Receiver
+) -> None:
+    probe = {"job": "tertulia-probe", "instance": "probe:9465"}
+    balancer = {"severity": "critical", "job": "haproxy", "instance": "balancer:8404"}
+    alerts = [
+        {"alertname": "TertuliaBalancerDown", **balancer},
+        {"alertname": "TertuliaProbeFailing", "severity": "critical", **probe},
+        each("TertuliaRedisRefuses", "critical")[0],
+        each("TertuliaRedisUnreachable", "critical")[0],
+        each("TertuliaBusSilent", "critical")[0],
+        each("TertuliaNotReady", "warning")[0],
+        each("TertuliaEventLoopLag", "warning")[1],
+        each("TertuliaDeliverySlow", "warning")[1],
+    ]
+    told = notified(alertmanager, receiver, alerts)
+    assert sorted(told) == [
+        ("pager", ["TertuliaBalancerDown"]),
+        ("pager", ["TertuliaRedisRefuses"]),
+        ("tickets", ["TertuliaEventLoopLag"]),
+    ]
+
+
+@pytest.mark.slow
 def test_what_gets_worse_is_told_once(alertmanager: Alertmanager, receiver: Receiver) -> None:
     alerts = [*each("TertuliaFull", "warning")[:2], each("TertuliaFull", "critical")[0]]
     told = notified(alertmanager, receiver, alerts)

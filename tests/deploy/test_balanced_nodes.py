@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.balancer import Balancer
+from deploy.balancer import Balancer, where
 from harness.browser_client import BrowserClient
 from harness.certificates import Made, make, trusting
 from harness.chatte_client import ChatteClient
@@ -14,7 +14,7 @@ from harness.device_client import DeviceClient
 from harness.load import assert_promises_kept, settle
 from harness.node import Listener, Node, NodeFactory
 from harness.protocollo_client import ProtocolloClient
-from harness.redis_server import RedisServer, free_port
+from harness.redis_server import RedisServer
 from harness.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -29,15 +29,7 @@ SETTINGS = {"TRUSTED_PROXIES": '["127.0.0.1"]', "LIMITS__CONNECTIONS_PER_ADDRESS
 
 async def balanced(directory: Path, nodes: list[Node], certificate: Made) -> Balancer:
     """Start a balancer before two nodes; the third is away."""
-    away = f"127.0.0.1:{free_port()}"
-    where = {"CERTIFICATE": str(certificate.both)}
-    for number in (1, 2, 3):
-        node = nodes[number - 1] if number <= len(nodes) else None
-        for name in (*DIALECTS, "device"):
-            port = node and node.port(name)
-            where[f"NODE{number}_{name.upper()}"] = f"127.0.0.1:{port}" if port else away
-        where[f"NODE{number}_OPS"] = f"127.0.0.1:{node.ops_port}" if node else away
-    balancer = Balancer(directory, where)
+    balancer = Balancer(directory, {**where(nodes), "CERTIFICATE": str(certificate.both)})
     await balancer.start()
     return balancer
 

@@ -5,7 +5,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from deploy.balancer import Balancer, where
 from deploy.prometheus_server import SHIPPED, Prometheus, Rule
 from deploy.tools import ROOT, packaged, run
 from deploy.watching import Probe, RedisExporter
@@ -32,7 +33,7 @@ RUNBOOK = ROOT / "docs" / "runbook.md"
 VARIABLES = {"$chat": ".*", "$node": ".*", "$__rate_interval": "20s", "$__range": "1m"}
 """What Grafana puts in for a person who chose nothing."""
 
-BUSY = {"TertuliaEventLoopLag", "TertuliaCommitSlow"}
+BUSY = {"TertuliaEventLoopLag", "TertuliaCommitSlow", "TertuliaDeliverySlow"}
 """Alerts that are right on a machine where other tests run beside."""
 
 
@@ -136,11 +137,14 @@ async def nodes(node_factory: NodeFactory, tmp_path: Path) -> list[Node]:
 
 
 @pytest.fixture
-def prometheus(
+async def prometheus(
     tmp_path: Path, nodes: list[Node], redis_server: RedisServer
-) -> Iterator[Prometheus]:
-    """Run Prometheus on the nodes, a probe and what exports Redis."""
+) -> AsyncIterator[Prometheus]:
+    """Run Prometheus on the nodes, a balancer before them, a probe and what exports Redis."""
     with ExitStack() as ending:
+        balancer = Balancer(tmp_path, where(nodes))
+        ending.callback(balancer.end)
+        await balancer.start()
         exporter = RedisExporter(tmp_path, redis_server.port)
         ending.callback(exporter.end)
         ways = [f"chatte=127.0.0.1:{node.port()}" for node in nodes]
@@ -149,6 +153,7 @@ def prometheus(
         server = Prometheus(
             tmp_path,
             nodes=[node.ops_port for node in nodes],
+            balancers=[balancer.stats_port],
             probes=[probe.port],
             redis=[exporter.port],
         )

@@ -60,6 +60,30 @@ def test_it_is_for_the_operator_to_say() -> None:
     assert more["TERTULIA_LIMITS__MESSAGES_BURST"] == "50"
 
 
+def test_where_a_device_is_is_told_to_those_with_whom_it_has_dealt() -> None:
+    image = tomllib.loads((DEPLOY / "docker" / "node.toml").read_text())
+    host = (DEPLOY / "systemd" / "tertulia.env.example").read_text()
+    assert image["accounts"]["device_addresses"] == "answered"
+    assert "\nTERTULIA_ACCOUNTS__DEVICE_ADDRESSES=answered\n" in host
+    for environment in (in_the_chart(), in_the_cluster()):
+        assert environment["TERTULIA_ACCOUNTS__DEVICE_ADDRESSES"] == "answered"
+
+
+def test_the_chart_has_who_may_sign_up_and_what_the_page_is_called() -> None:
+    made = in_the_chart()
+    assert made["TERTULIA_ACCOUNTS__REGISTRATION"] == "open"
+    assert not any("hosts" in it for it in json.loads(made["TERTULIA_LISTENERS"]))
+    given = ("--set", "accounts.registration=closed", "--set", "hosts={chat.example.org,192.0.2.1}")
+    made = in_the_chart(*given)
+    assert made["TERTULIA_ACCOUNTS__REGISTRATION"] == "closed"
+    named = {it["dialect"]: it.get("hosts") for it in json.loads(made["TERTULIA_LISTENERS"])}
+    assert named == {
+        "chatte": None,
+        "protocollo": None,
+        "browser": ["chat.example.org", "192.0.2.1"],
+    }
+
+
 def test_devices_are_let_in_only_where_that_is_asked_for() -> None:
     """Whoever has a device's address is that device."""
     asked = ("--set", "listeners.device=4242")

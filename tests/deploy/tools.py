@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.requirements import program
+from harness.requirements import INSTALL, lack, program
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -21,6 +21,12 @@ def installed(name: str) -> str:
 def packaged(name: str, package: str = "") -> str:
     """Return the path of a program that a system package brings, or skip the test."""
     return program(name, package)
+
+
+def faketime() -> str:
+    """Return the library with which a program has another time than the machine, or skip the test."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return str(found[0]) if found else lack("faketime", INSTALL + "faketime")
 
 
 def run(

@@ -42,6 +42,9 @@ class NoAccounts:
     async def forgive(self, key: str, network: str) -> None:
         """Nobody counted."""
 
+    async def sign_up_wait(self, network: str, per_hour: int, *, take: bool) -> float:
+        return 0.0
+
 
 class KnownPasswords(Passwords):
     """Passwords in the open, by nickname folded, compared at once."""

@@ -11,6 +11,7 @@ from tertulia.chat.devices import Devices
 from tertulia.chat.orders import Orders
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.session import Session
+from tertulia.chat.signing_up import AccountRules
 from tertulia.dialects.contract import Voice
 from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
@@ -96,7 +97,7 @@ class House:
         store = self.chat.node(node, batch_ops)
         passwords = KnownPasswords(self.passwords)
         orders = Orders("main", node, lambda: self.drained.append(node), self.clock.time)
-        devices = Devices(store, NoAccounts(), passwords, orders, self.metrics)
+        devices = Devices(store, NoAccounts(), passwords, orders, AccountRules(), self.metrics)
         room = Room(
             "main", store, self.clock, self.limits, passwords, devices, orders, self.metrics
         )

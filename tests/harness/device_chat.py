@@ -91,12 +91,13 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running_cluster(directory: Path) -> Iterator[Cluster]:
-    """Run two nodes for devices on a Redis of their own."""
+def running_cluster(directory: Path, **settings: str) -> Iterator[Cluster]:
+    """Run two nodes for devices on a Redis of their own, with further settings."""
     with running_redis() as server:
         factory = NodeFactory(directory, server.url)
         try:
-            nodes = [factory.launch(listeners=(Listener("device"),)) for _ in range(2)]
+            devices = (Listener("device"),)
+            nodes = [factory.launch(listeners=devices, settings=settings) for _ in range(2)]
             for node in nodes:
                 node.ready_sync()
             yield Cluster(nodes, server)

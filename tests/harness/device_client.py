@@ -222,13 +222,14 @@ async def log_in(
     password: str = PASSWORD,
     framing: Framing = BINARY,
     source: str | None = None,
+    within: float = WITHIN,
 ) -> list[int]:
-    """Log in, and return the answers: ``[1, 0, 0, 0]`` if it went well."""
+    """Log in, and return the answers, each within so many seconds: ``[1, 0, 0, 0]`` if it went well."""
     answers: list[int] = []
     async with await DeviceClient.connect(port, framing, source=source) as device:
         for value in (2, name, password, own_port):
             device.send(value)
-            answers.append(await device.integer())
+            answers.append(await device.integer(within))
             if len(answers) > 1 and answers[-1] != 0:
                 break
         await device.close()

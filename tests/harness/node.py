@@ -102,6 +102,8 @@ class Node:
             ),
             "TERTULIA_OPS": json.dumps({"host": "127.0.0.1", "port": 0}),
             "TERTULIA_NODE_ID": node_id,
+            # All people of a test come from one network.
+            "TERTULIA_ACCOUNTS__SIGN_UPS_PER_HOUR": "1000000",
         }
         if redis_url is not None:
             environment["TERTULIA_REDIS_URL"] = redis_url

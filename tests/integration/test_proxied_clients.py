@@ -1,11 +1,13 @@
 """Clients behind a proxy that says who they are, and those who only pretend to be one."""
 
 import json
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from harness.browser_client import BrowserClient
+from harness.certificates import make
 from harness.chatte_client import GREETING, INVALID, ChatteClient
 from harness.device_client import DeviceClient
 from harness.dialects import launch
@@ -117,6 +119,38 @@ async def test_to_whom_is_not_trusted_a_header_is_ordinary_bytes(node: Node) -> 
     binary = await ChatteClient.connect(node.port(), "2", source=STRANGER, header=v2(FAR, 1))
     await binary.expect_line(INVALID)
     assert await node.disconnects("proxy_header") == 0
+
+
+async def test_a_header_of_nobody_trusted_is_counted_and_told_once_in_each_dialect(
+    node_factory: NodeFactory, tmp_path: Path
+) -> None:
+    """That is how a balancer looks that was left out of trusted_proxies; else only its clients notice."""
+    made = make(tmp_path)
+    names = ("chatte", "protocollo", "browser", "device")
+    listeners: list[dict[str, object]] = [{"dialect": name, "port": 0} for name in names]
+    private = {"dialect": "chatte", "port": 0, "chat": "private", "certificate": str(made.both)}
+    node = launch(node_factory, [*listeners, private])
+    await node.ready()
+    for name, chat in (*((name, "main") for name in names), ("chatte", "private")):
+        for header in (v2(FAR, 1), v1(FAR, 1), v2(FAR, 2)):
+            client = await ChatteClient.connect(node.port(name, chat), header=header)
+            client.send(b"x")  # in TLS, not even a handshake
+            client.abort()
+    honest = await ChatteClient.enter_chat(node.port(), "honest")
+    honest.send(b"100 PROXY \n")
+    honest.send(b"PROXY TCP4 \n")
+
+    async def counted() -> bool:
+        found = {it.name: it.value for it in await node.metrics()}
+        return found["tertulia_untrusted_proxy_headers_total"] == 3 * 5
+
+    await until(counted, 5, "all to be counted")
+    lines = [json.loads(line) for line in node.lines if "PROXY header of nobody trusted" in line]
+    assert sorted(it["dialect"] for it in lines) == sorted((*names, "chatte"))
+    assert {(it["proxy"], it["level"], it["count"]) for it in lines} == {
+        ("127.0.0.1", "warning", 1)
+    }
+    assert FAR not in "".join(node.lines)
 
 
 async def test_a_proxy_without_its_header_is_refused_and_named_once(node: Node) -> None:

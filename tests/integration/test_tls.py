@@ -11,7 +11,9 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import timedelta
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,38 @@ async def test_every_dialect_speaks_tls_and_meets_who_does_not(
             device.send(value)
             assert await device.integer() == expected
     assert redis_server.control.hget("{main}:device:anna", "port") == "5001"
+
+
+async def test_who_came_by_tls_once_is_told_to_come_by_tls_alone(
+    node_factory: NodeFactory, made: Made
+) -> None:
+    """The page, its parts, what is not there and what is not for it; not where it is in the clear."""
+    name = {"hosts": ["localhost"]}
+    both = [
+        {"dialect": "browser", "port": 0, "certificate": str(made.both), **name},
+        {"dialect": "browser", "port": 0, "chat": "clear", **name},
+    ]
+    node = launch(node_factory, both)
+    await node.ready()
+
+    def ask(path: str, host: str, *, tls: bool) -> tuple[int, str | None]:
+        port = node.port("browser", "main" if tls else "clear")
+        if tls:
+            connection: HTTPConnection = HTTPSConnection("localhost", port, context=trusting(made))
+        else:
+            connection = HTTPConnection("localhost", port)
+        with closing(connection):
+            connection.request("GET", path, headers={"Host": host})
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Strict-Transport-Security")
+
+    for path, host, status in (
+        *(("/", "localhost", 200), ("/chat.js", "localhost:8443", 200)),
+        *(("/nothing", "localhost", 404), ("/", "evil.example", 421)),
+    ):
+        told = await asyncio.to_thread(ask, path, host, tls=True)
+        assert told == (status, "max-age=31536000"), path
+        assert await asyncio.to_thread(ask, path, host, tls=False) == (status, None), path
 
 
 async def test_tls_1_2_and_1_3_are_spoken_and_nothing_older(

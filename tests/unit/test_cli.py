@@ -1,5 +1,6 @@
 """The command: what it takes, prints, and exits with."""
 
+import json
 import sys
 import tomllib
 from collections.abc import Callable
@@ -58,6 +59,35 @@ def test_check_prints_the_configuration_as_understood(run: Run, tmp_path: Path) 
     assert understood["drain_seconds"] == 3
     assert understood["ops"] == {"host": "0.0.0.0", "port": 2}
     assert understood["node_id"] == "one"
+
+
+@pytest.mark.parametrize(
+    ("listener", "warns"),
+    [
+        ({"dialect": "browser", "host": "0.0.0.0"}, True),
+        ({"dialect": "browser", "host": "::"}, True),
+        ({"dialect": "browser", "host": "192.0.2.1"}, True),
+        ({"dialect": "browser", "host": "chat.example.org"}, True),
+        ({"dialect": "browser", "host": "0.0.0.0", "hosts": ["chat.example.org"]}, False),
+        ({"dialect": "browser", "host": "127.0.0.1"}, False),
+        ({"dialect": "browser", "host": "::1"}, False),
+        ({"dialect": "browser", "host": "localhost"}, False),
+        ({"dialect": "chatte", "host": "0.0.0.0"}, False),
+    ],
+    ids=str,
+)
+def test_check_warns_of_a_page_that_answers_to_any_name(
+    run: Run, listener: dict[str, object], warns: bool
+) -> None:
+    first = {"dialect": "chatte", "host": "127.0.0.1", "port": 1}
+    result = run("check", TERTULIA_LISTENERS=json.dumps([first, listener]))
+    assert result.exit_code == 0, "it is a warning"
+    assert tomllib.loads(result.stdout)["listeners"][1]["host"] == listener["host"]
+    if warns:
+        assert result.stderr.startswith("tertulia: listeners[1] answers to any name")
+        assert "set hosts to the names by which browsers call it" in result.stderr
+    else:
+        assert result.stderr == ""
 
 
 def test_check_masks_secrets(run: Run) -> None:

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
-from tertulia.metrics import KINDS, Metrics, RetryCause
+from tertulia.metrics import KINDS, Metrics, RetryCause, SignUpOutcome
 
 DIALECTS = ("chatte", "browser")
 CHATS = ("main", "side")
@@ -21,6 +21,7 @@ LABELS = {
     "reason": {reason.label for reason in Disconnect},
     "listener": {"chatte:1234"},
     "cause": {cause.value for cause in RetryCause},
+    "outcome": {outcome.value for outcome in SignUpOutcome},
 }
 
 
@@ -85,7 +86,9 @@ def test_every_metric_is_there(metrics: Metrics, registry: CollectorRegistry) ->
         ("bus_unknown", "counter"),
         ("bus_up", "gauge"),
         ("certificate_expiry_timestamp_seconds", "gauge"),
+        ("certificate_refused", "gauge"),
         ("certificate_reload_failures", "counter"),
+        ("clock_offset_seconds", "gauge"),
         ("commit_duration_seconds", "histogram"),
         ("commit_queue_length", "gauge"),
         ("commit_retries", "counter"),
@@ -103,17 +106,23 @@ def test_every_metric_is_there(metrics: Metrics, registry: CollectorRegistry) ->
         ("log_lines_dropped", "counter"),
         ("messages", "counter"),
         ("ops_evictions", "counter"),
+        ("passwords_limit", "gauge"),
+        ("passwords_refused", "counter"),
         ("passwords_waiting", "gauge"),
         ("pending_messages", "gauge"),
         ("publish_to_delivery_seconds", "histogram"),
         ("reads_paused", "counter"),
         ("ready", "gauge"),
+        ("redis_refusals", "gauge"),
         ("redis_up", "gauge"),
         ("refused_commands", "counter"),
         ("roster_size", "gauge"),
         ("sessions", "gauge"),
+        ("sign_ups", "counter"),
         ("slow_readers", "gauge"),
         ("undelivered", "counter"),
+        ("untrusted_proxy_headers", "counter"),
+        ("uptime_seconds", "gauge"),
     }
 
 

@@ -65,7 +65,7 @@ class Accounts(Protocol):
         ...
 
     async def refresh(self, key: str) -> None:
-        """Let an account's login be good for another day."""
+        """Let an account's login be good for as long again, and note that it is used."""
         ...
 
     async def online(self) -> Sequence[str]:
@@ -101,6 +101,14 @@ class Accounts(Protocol):
 
     async def forgive(self, key: str, network: str) -> None:
         """Forget the wrong passwords for an account from a network, which had the right one."""
+        ...
+
+    async def sign_up_wait(self, network: str, per_hour: int, *, take: bool) -> float:
+        """Return the seconds until an account may be made from a network; 0: now.
+
+        There are ``per_hour`` turns, over all nodes; each comes back after its share of an hour. With
+        ``take`` one is taken, where there is one.
+        """
         ...
 
 

@@ -18,11 +18,12 @@ from tertulia.chat.device_session import DeviceSession, Shown
 from tertulia.chat.hashing import Busy
 from tertulia.chat.orders import Orders
 from tertulia.chat.ports import Outcome, Store
+from tertulia.chat.signing_up import AccountRules, SigningUp
 from tertulia.dialects.device import beginning, fitting
 from tertulia.domain import requests
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.nicknames import fold, is_valid
-from tertulia.metrics import Metrics
+from tertulia.metrics import Metrics, SignUpOutcome
 
 _SHORTEST_LINE: Final = len("b: 1 messaggi, 20-11-2026 23:11:05\n")
 
@@ -44,14 +45,18 @@ class Answers:
         accounts: Accounts,
         passwords: Passwords,
         orders: Orders,
+        rules: AccountRules,
         metrics: Metrics,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._passwords = passwords
         self._orders = orders
+        self._rules = rules
+        self._signing_up = SigningUp(accounts, rules)
         self._metrics = metrics
         self._by_request: dict[type, Callable[[DeviceSession, Any], Awaitable[object]]] = {
+            requests.SignUpWait: self._sign_up_wait,
             requests.IsFree: self._is_free,
             requests.SignUp: self._sign_up,
             requests.IsAccount: self._is_account,
@@ -94,6 +99,12 @@ class Answers:
         await self._accounts.refresh(fold(name))
         return login
 
+    async def _sign_up_wait(self, session: DeviceSession, asked: requests.SignUpWait) -> float:
+        wait = await self._signing_up.wait(session.address)
+        if wait:
+            self._metrics.sign_ups(SignUpOutcome.of(wait)).inc()
+        return wait
+
     async def _is_free(self, session: DeviceSession, asked: requests.IsFree) -> bool:
         key = fold(asked.name)
         return (
@@ -107,12 +118,18 @@ class Answers:
         return self._orders.ban_on(key, session.address, is_account=True) is not None
 
     async def _sign_up(self, session: DeviceSession, asked: requests.SignUp) -> bool:
+        if wait := await self._signing_up.wait(session.address, take=True):
+            self._metrics.sign_ups(SignUpOutcome.of(wait)).inc()
+            return False
         hashed = await self._passwords.hash(asked.password, session.address)
         key = fold(asked.name)
         if self._is_banned(key, session):
             return False
         op = SignUp(session.name, key, asked.name, hashed, session.address, asked.port)
-        return await self.commit(op) is Outcome.DONE
+        if await self.commit(op) is not Outcome.DONE:
+            return False
+        self._metrics.sign_ups(SignUpOutcome.MADE).inc()
+        return True
 
     async def _is_account(self, session: DeviceSession, asked: requests.IsAccount) -> bool:
         key = fold(asked.name) if is_valid(asked.name) else ""
@@ -222,12 +239,9 @@ class Answers:
         other = await self._accounts.login(fold(asked.other)) if is_valid(asked.other) else None
         if other is None:
             return ""
-        return (
-            other.address if _are_together(fold(asked.me), mine, fold(asked.other), other) else ""
+        me, them = fold(asked.me), fold(asked.other)
+        has_dealt_with_me = other.onchat == me or (
+            mine.live_chat != "" and mine.live_chat == other.live_chat
         )
-
-
-def _are_together(one: str, its: Login, two: str, others: Login) -> bool:
-    """Say whether one of two is onchat with the other, or both are in the same live chat."""
-    is_shared = its.live_chat != "" and its.live_chat == others.live_chat
-    return its.onchat == two or others.onchat == one or is_shared
+        is_waited_for = mine.onchat == them and self._rules.tells_addresses_unanswered
+        return other.address if has_dealt_with_me or is_waited_for else ""

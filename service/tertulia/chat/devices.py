@@ -13,6 +13,7 @@ from tertulia.chat.device_session import DeviceOutbox
 from tertulia.chat.device_session import DeviceSession as DeviceSession  # what connect gives
 from tertulia.chat.orders import Orders
 from tertulia.chat.ports import Outcome, Store
+from tertulia.chat.signing_up import AccountRules
 from tertulia.chat.tasks import Tasks
 from tertulia.dialects.device import Hangup, Reply
 from tertulia.domain.disconnects import Disconnect
@@ -40,13 +41,14 @@ class Devices:
         accounts: Accounts,
         passwords: Passwords,
         orders: Orders,
+        rules: AccountRules,
         metrics: Metrics,
     ) -> None:
         self._store = store
         self._orders = orders
         self._metrics = metrics
         self._accounts = accounts
-        self._answers = Answers(store, accounts, passwords, orders, metrics)
+        self._answers = Answers(store, accounts, passwords, orders, rules, metrics)
         self._sessions: dict[str, DeviceSession] = {}
         self._tasks = Tasks()
         self._counter = 0

@@ -37,6 +37,8 @@ class Hashing:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         # By network: the one whose turn it is comes first, and of it, who waits longest.
         metrics.passwords_waiting.set_function(lambda: self._total)
+        metrics.passwords_limit.set(most_waiting)
+        self._refused = metrics.passwords_refused
 
     @asynccontextmanager
     async def turn(self, network: str) -> AsyncIterator[None]:
@@ -48,7 +50,11 @@ class Hashing:
         if self._free:
             self._free -= 1
         else:
-            await self._wait(network)
+            try:
+                await self._wait(network)
+            except Busy:
+                self._refused.inc()
+                raise
         try:
             yield
         finally:

@@ -21,6 +21,8 @@ from tertulia.store.topology import servers_of
 
 _LATEST: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
+_COARSE_SECONDS = 86_400
+"""By how much the last use that is written down may lie before the real one: see in_use.lua."""
 
 
 class AccountProblem(Exception):
@@ -33,13 +35,15 @@ class Account:
 
     nickname: str
     since: datetime
+    used: datetime
+    """When somebody last entered, or logged in, as it: to the day, that is up to a day before."""
     is_logged_in: bool
     """From a device."""
     pending: int
     """How many messages wait for it."""
 
 
-class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An account outside Redis: all that is kept of it but what waits for it."""
 
     nickname: str
@@ -47,6 +51,8 @@ class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the password, argon2id: whoever has it can try passwords."""
     since: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
     """Milliseconds since 1970."""
+    used: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)] | None = None
+    """The same, when it was last used; none: never since."""
 
 
 class AccountBook:
@@ -80,7 +86,8 @@ class AccountBook:
             extract_parameters(copied.hash)
         except InvalidHashError:
             raise AccountProblem(f"{copied.nickname}: its hash is none of argon2") from None
-        await self._add(copied.nickname, copied.hash, copied.since)
+        used = () if copied.used is None else (copied.used,)
+        await self._add(copied.nickname, copied.hash, copied.since, *used)
 
     async def _add(self, nickname: str, *rest: str | int) -> None:
         _require_nickname(nickname)
@@ -105,21 +112,32 @@ class AccountBook:
         await self._require(nickname)
         await self._mailboxes.delete_account(fold(nickname))
 
+    async def prune(self, nickname: str, unused_for: int) -> bool:
+        """Delete an account as ``delete`` does; False where it is in use, or was within so many seconds."""
+        return await self._mailboxes.delete_account(fold(nickname), _milliseconds(unused_for))
+
     async def all(self) -> list[Account]:
         """Return all accounts, by name."""
         return [await self._account(key) for key in await self._names()]
+
+    async def unused(self, seconds: int) -> list[Account]:
+        """Return the accounts that were not used for so long, and that nobody is logged in to, by name."""
+        (now, _) = await self._link.call("TIME")
+        until = datetime.fromtimestamp(int(now) - _milliseconds(seconds) / 1000, UTC)
+        return [it for it in await self.all() if it.used <= until and not it.is_logged_in]
 
     async def copies(self) -> list[Copied]:
         """Return all accounts to be kept elsewhere, by name."""
         copied = []
         for key in await self._names():
-            fields = ("nickname", "hash", "since")
-            nickname, its_hash, since = await self._link.call(
+            fields = ("nickname", "hash", "since", "used")
+            nickname, its_hash, since, used = await self._link.call(
                 "HMGET", self._keys.account(key), *fields
             )
             if its_hash is not None:  # else deleted just now
                 shown = (nickname or key.encode()).decode()
-                copied.append(Copied(shown, its_hash.decode(), int(since or 0)))
+                last = None if used is None else int(used)
+                copied.append(Copied(shown, its_hash.decode(), int(since or 0), last))
         return copied
 
     async def _names(self) -> Sequence[str]:
@@ -134,15 +152,16 @@ class AccountBook:
                 return sorted(found)
 
     async def _account(self, key: str) -> Account:
-        (nickname, since), login = await self._link.call_many(
+        (nickname, since, used), login = await self._link.call_many(
             [
-                ("HMGET", self._keys.account(key), "nickname", "since"),
+                ("HMGET", self._keys.account(key), "nickname", "since", "used"),
                 ("EXISTS", self._keys.device(key)),
             ]
         )
         pending = await self._mailboxes.count(key)
-        moment = datetime.fromtimestamp(int(since or 0) / 1000, UTC)
-        return Account((nickname or key.encode()).decode(), moment, bool(login), pending)
+        made, last = (datetime.fromtimestamp(int(it or 0) / 1000, UTC) for it in (since, used))
+        shown = (nickname or key.encode()).decode()
+        return Account(shown, made, max(made, last), bool(login), pending)
 
     async def _require(self, nickname: str) -> None:
         if not is_well_formed(nickname) or not await self._link.call(
@@ -156,6 +175,11 @@ def _require_nickname(nickname: str) -> None:
         raise AccountProblem(
             f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
         )
+
+
+def _milliseconds(unused_for: int) -> int:
+    """Return for how long an account that certainly was not used for so many seconds says that it was not."""
+    return (unused_for + _COARSE_SECONDS) * 1000
 
 
 def _hashed(password: str) -> str:

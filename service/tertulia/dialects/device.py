@@ -4,6 +4,7 @@ Each operation is a dialogue, written below as the page has it: what is read, wh
 service, what is told. ``OPERATIONS`` is the table of all.
 """
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +40,13 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class Explain:
+    """Why something was refused: in text framing alone, as a program would take it for an answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Bytes to write to the device."""
 
@@ -50,7 +58,7 @@ class Hangup:
     """The exchange is over: the connection is to be closed."""
 
 
-Step = Need | Tell | Request
+Step = Need | Tell | Explain | Request
 Dialogue = Generator[Step, Any, None]
 Command = Reply | Hangup | Request
 
@@ -58,8 +66,11 @@ Command = Reply | Hangup | Request
 def _sign_up() -> Dialogue:
     yield Tell(1)
     name = yield Need.STRING
-    free = yield requests.IsFree(name)
+    wait = yield requests.SignUpWait()
+    free = not wait and (yield requests.IsFree(name))
     yield _ok(free)
+    if wait:
+        yield Explain(_too_soon(wait))
     if not free:
         return
     password = yield Need.STRING
@@ -212,6 +223,14 @@ def beginning(text: str, room: int) -> str:
     return text.encode()[:room].decode(errors="ignore") or text[:1]
 
 
+def _too_soon(seconds: float) -> str:
+    if math.isinf(seconds):
+        return "le iscrizioni sono chiuse"
+    minutes = math.ceil(seconds / 60)
+    when = "1 minuto" if minutes == 1 else f"{minutes} minuti"
+    return f"troppe iscrizioni dalla tua rete: riprova tra {when}"
+
+
 def _ok(good: object) -> Tell:
     return Tell(0 if good else 1)
 
@@ -279,6 +298,11 @@ class DeviceReader:
                 assert self._framing is not None
                 self._advance(None)
                 return Reply(self._framing.write(step.value))
+            if isinstance(step, Explain):
+                self._advance(None)
+                if isinstance(self._framing, Text):
+                    return Reply(self._framing.write(step.text))
+                continue
             if step is Need.ROOM:
                 self._advance(self._room)
                 continue

@@ -18,8 +18,13 @@ class IsFree:
 
 
 @dataclass(frozen=True, slots=True)
+class SignUpWait:
+    """When may an account be made from here? Answer: in so many seconds; 0: now, infinity: never."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignUp:
-    """Make an account and log it in. Answer: bool, False where it was taken meanwhile."""
+    """Make an account and log it in. Answer: bool, False where it was taken, or too many came, meanwhile."""
 
     name: str
     password: str
@@ -129,14 +134,15 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class AddressOf:
-    """On which host does the other listen? Answer: host, empty unless one is onchat with the other."""
+    """On which host does the other listen? Answer: host, empty where I am not to know."""
 
     me: str
     other: str
 
 
 Request = (
-    IsFree
+    SignUpWait
+    | IsFree
     | SignUp
     | IsAccount
     | Prove

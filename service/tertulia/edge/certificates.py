@@ -148,6 +148,7 @@ class Certificate:
             self._take(load(self._certificate, self._key, datetime.now(UTC)))
         except CertificateError as error:
             self._metrics.certificate_reload_failures(self._listener).inc()
+            self._metrics.certificate_refused(self._listener).set(1)
             _log.error("certificate not taken", listener=self._listener, error=str(error))
         else:
             ends = self._loaded.ends.isoformat()
@@ -156,6 +157,7 @@ class Certificate:
     def _take(self, loaded: Loaded) -> None:
         self._loaded = loaded
         self._metrics.certificate_expiry(self._listener).set(loaded.ends.timestamp())
+        self._metrics.certificate_refused(self._listener).set(0)
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(LOOK_SECONDS, self._look)

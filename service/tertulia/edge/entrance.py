@@ -122,6 +122,8 @@ class Entrance(asyncio.Protocol):
         if self._header is None:
             # What is still to be decrypted, or the first of what was: see ``_shake_hands``.
             self._early += data
+            if self._handshake is None:
+                self._begin_handshake()
             return
         try:
             header = self._header.feed(data)
@@ -139,6 +141,10 @@ class Entrance(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if (
+            self._is_counted and self._handshake is None
+        ):  # TLS is spoken here, and not a word of it came
+            self._listener.metrics.disconnects(Disconnect.TLS_HANDSHAKE).inc()
         self._leave()
 
     def abort(self) -> None:
@@ -158,9 +164,15 @@ class Entrance(asyncio.Protocol):
         self._early = rest
         if self._gate.context is None:
             self._let_in(self._transport)
-        else:
-            self._transport.pause_reading()  # TLS reads on; until then there may be megabytes
-            self._handshake = self._listener.loop.create_task(self._shake_hands(self._gate.context))
+        elif rest:
+            self._begin_handshake()
+        # Else with the client's first words, which in TLS are the first of all.
+
+    def _begin_handshake(self) -> None:
+        assert self._gate.context is not None, "only TLS comes without a header and waits"
+        self._transport.pause_reading()  # TLS reads on; until then there may be megabytes
+        self._listener.look_for_header(self._early, self._client[0])
+        self._handshake = self._listener.loop.create_task(self._shake_hands(self._gate.context))
 
     async def _shake_hands(self, context: Callable[[], ssl.SSLContext]) -> None:
         raw, loop = self._transport, self._listener.loop

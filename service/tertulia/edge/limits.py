@@ -9,7 +9,7 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.networks import network_of
 
 _NEVER: Final = float("-inf")
-_ROUNDING: Final = 1e-6
+ROUNDING: Final = 1e-6
 """Seconds. A timer that comes this much early is on time, so rounding never arms it twice."""
 
 
@@ -44,7 +44,7 @@ class TokenBucket:
         else:
             spare = self._burst - cost
             wait = full_at - now - (spare / self._rate if spare > 0 else 0.0)
-            if wait > _ROUNDING:
+            if wait > ROUNDING:
                 return wait
         self._full_at = full_at + cost / self._rate
         return 0.0
@@ -56,11 +56,7 @@ class TokenBucket:
             full_at = now
         self._full_at = full_at = full_at + cost / self._rate
         debt = full_at - now - self._burst / self._rate
-        return debt if debt > _ROUNDING else 0.0
-
-    def is_full(self, now: float) -> bool:
-        """Say whether the whole burst is there."""
-        return self._full_at <= now
+        return debt if debt > ROUNDING else 0.0
 
 
 class Seldom:

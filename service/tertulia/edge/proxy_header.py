@@ -29,6 +29,11 @@ _ADDRESS_BYTES: Final = {_UNSPECIFIED: 0, _TCP_4: 12, _TCP_6: 36, _UNIX_STREAM: 
 """What can be passed on over a stream, and how long both addresses are. Datagrams can't."""
 
 
+def is_header(data: bytes) -> bool:
+    """Say whether what a connection began with is how a header begins, of either version."""
+    return data.startswith((_V2_SIGNATURE, _V1_START))
+
+
 class BadHeader(Exception):
     """The proxy sent something else, or a header that breaks the spec. Has no byte of it in its text."""
 

@@ -9,6 +9,7 @@ import structlog
 
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.limits import ConnectionCounts, Seldom
+from tertulia.edge.proxy_header import is_header
 from tertulia.edge.resting import Resting
 from tertulia.metrics import Metrics
 from tertulia.settings import LimitSettings
@@ -236,6 +237,7 @@ class Listener:
     head: bytes = field(init=False)
     """What such a line begins with; empty where there is none."""
     _refusals: dict[Disconnect, Seldom] = field(init=False, default_factory=dict)
+    _untrusted: Seldom = field(init=False, default_factory=lambda: Seldom(COMPLAINT_SECONDS))
 
     def __post_init__(self) -> None:
         line = self.acknowledgement
@@ -253,3 +255,13 @@ class Listener:
                 dialect=self.dialect, reason=reason.label, count=count, connections=self.counts.open,
             )  # fmt: skip
         transport.close()
+
+    def look_for_header(self, first: bytes, address: str) -> None:
+        """Tell, seldom, of who passes clients on and is not trusted: else nobody but its clients notices."""
+        if not is_header(first):
+            return
+        self.metrics.untrusted_headers.inc()
+        if count := self._untrusted.due(self.loop.time()):
+            _log.warning(
+                "PROXY header of nobody trusted", dialect=self.dialect, proxy=address, count=count
+            )

@@ -162,6 +162,8 @@ class Connection(asyncio.Protocol):
         if self._listener.patience.of_silence and self._timer is not None and not self._parted:
             self._timer.cancel()
             self._timer = None
+        if self._pace is None:  # its first words
+            self._listener.look_for_header(data, self._address)
         self._reader.feed(data)
         self._charge_bytes(len(data))
         self._go_on(session)
@@ -427,15 +429,10 @@ class Connection(asyncio.Protocol):
     def _charge_command(self, session: Served, command: object) -> None:
         pace = self._pace or self._paced()
         self._spoke_at = now = self._listener.loop.time()
-        debt, limit = pace.commands.charge(1, now), Limit.COMMANDS
-        if type(command) in _SAID:
-            owed = pace.say(now)
-            if owed > debt:
-                debt, limit = owed, Limit.MESSAGES
-            if owed and pace.is_to_be_told():
+        if debt := pace.command(now, is_said=type(command) in _SAID):
+            if pace.is_to_be_told():
                 self._listener.host.slowed(session)
-        if debt:
-            self._wait(debt, limit)
+            self._wait(debt, pace.limit)
 
     def _charge_bytes(self, count: int) -> None:
         pace = self._pace or self._paced()

@@ -118,6 +118,8 @@ class WebSocketConnection(Connection):
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Take what there is of the request; return what came behind it."""
+        if not self._last:
+            self._listener.look_for_header(data, self._address)
         rest = b""
         # The protocol does not expect anything behind a request before it is answered.
         end = (self._last + data).find(b"\r\n\r\n")

@@ -14,10 +14,12 @@ from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
 from tertulia.store.link import Link
 from tertulia.store.pending import Mailboxes
+from tertulia.store.scripts import REFRESH, SIGN_UP_TURN, Script
 
 _T = TypeVar("_T")
 
 _FAILURES_MS = 60_000
+_HOUR_MS = 3_600_000
 _MOST_SHOWN: Final = 500
 """Messages in one answer: the script that forgets them looks at each."""
 
@@ -45,10 +47,8 @@ class StoredAccounts:
         return Login(nickname, address, int(port), onchat, live)
 
     async def refresh(self, key: str) -> None:
-        await self._ask(
-            ("ZADD", self._keys.devices, "XX", _now() + self._login_ms, key),
-            ("PEXPIRE", self._keys.device(key), self._login_ms),
-        )
+        keys = [self._keys.device(key), self._keys.devices, self._keys.account(key)]
+        await self._run(REFRESH, keys, [key, self._login_ms])
 
     async def online(self) -> Sequence[str]:
         _, keys = await self._ask(
@@ -110,8 +110,18 @@ class StoredAccounts:
     async def forgive(self, key: str, network: str) -> None:
         await self._ask(("DEL", self._keys.guesses(network, key)))
 
+    async def sign_up_wait(self, network: str, per_hour: int, *, take: bool) -> float:
+        each = max(1, _HOUR_MS // per_hour)
+        wait = await self._run(
+            SIGN_UP_TURN, [self._keys.sign_ups(network)], [per_hour, each, int(take)]
+        )
+        return float(wait) / 1000
+
     async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
         return await self._patiently(lambda: self._link.call_many(commands))
+
+    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        return await self._patiently(lambda: self._link.run(script, keys, args))
 
     async def _patiently(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         backoff = Backoff()

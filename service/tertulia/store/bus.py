@@ -13,6 +13,7 @@ from tertulia.domain.events import Closed
 from tertulia.metrics import Metrics, RetryCause
 from tertulia.settings import ClusterSettings
 from tertulia.store.backoff import Backoff
+from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.coalescing import Coalescing
 from tertulia.store.committer import Committer
 from tertulia.store.errors import NewEpoch, StoreAway
@@ -62,6 +63,7 @@ class Bus:
         settings: ClusterSettings,
         metrics: Metrics,
         *,
+        clock_offset: ClockOffset,
         is_replicated: bool = False,
         tracer: Tracer | None = None,
     ) -> None:
@@ -75,6 +77,7 @@ class Bus:
         self._sweeper = sweeper
         self._settings = settings
         self._metrics = metrics
+        self._clock_offset = clock_offset
         self._is_replicated = is_replicated
         self._tracer = tracer
         self._clock = asyncio.get_running_loop().time
@@ -103,19 +106,25 @@ class Bus:
     async def run(self) -> None:
         """Follow, over any number of connections. Raises NewEpoch."""
         backoff = Backoff()
+        trouble: RetryCause | None = None
         try:
             while True:
                 try:
                     await self._subscribe()
+                    if trouble is not None:
+                        self._metrics.bus_reconnects.inc()
+                        trouble = None
                     await self.catch_up()
                     backoff.reset()
                     await self._follow()
                 except StoreAway as error:
                     self._tell()
-                    if self._heard_at is not None:
-                        log.warning("bus lost", chat=self._keys.chat, cause=error.cause.value)
-                    self._heard_at = None
-                    self._metrics.bus_reconnects.inc()
+                    if self._heard_at is not None or error.cause is not trouble:
+                        log.warning(
+                            "bus lost",
+                            chat=self._keys.chat, cause=error.cause.value, error=str(error),
+                        )  # fmt: skip
+                    self._heard_at, trouble = None, error.cause
                     self._subscription.disconnect()
                     await backoff.wait()
         finally:
@@ -244,7 +253,7 @@ class Bus:
         self._committer.followed()
         self._follower.flush()
         self._coalescing.written(began, time.monotonic())
-        now = time.time()
+        now = time.time() - self._clock_offset.seconds  # by Redis' clock, as the other is
         for at in self._committed_at:
             self._metrics.publish_to_delivery.observe(max(0.0, now - at))
         self._committed_at.clear()

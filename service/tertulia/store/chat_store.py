@@ -8,6 +8,7 @@ register ──▶ (Redis lost data: follow its new log, write down who is here)
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
@@ -22,6 +23,7 @@ from tertulia.store.accounts import StoredAccounts
 from tertulia.store.backoff import Backoff
 from tertulia.store.burials import Burials, forget_keys
 from tertulia.store.bus import Bus
+from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.committer import Committer
 from tertulia.store.connection import Argument
 from tertulia.store.errors import Fenced, NewEpoch, StoreAway
@@ -37,7 +39,7 @@ from tertulia.store.wire import probe
 from tertulia.tracing import Tracer
 
 _COUNT_ROUNDS = 4
-"""Rounds of care between two looks at how much waits for people: two heartbeats."""
+"""Rounds of care between two looks at how much waits for people, and at Redis' clock: two heartbeats."""
 _FACTS_ROUNDS = 10
 """Rounds of care between two tellings of what operators see: five heartbeats."""
 _FACTS_MS = 3_600_000
@@ -94,6 +96,7 @@ class ChatStore:
         self._tracer = tracer
         self._facts = facts
         self._member = Membership(node_id)
+        self._clock_offset = ClockOffset()
         self._started = asyncio.Event()
         self._servers = servers_of(access, self._keys)
         self._links = {
@@ -167,8 +170,8 @@ class ChatStore:
         )
         self._bus = Bus(
             self._keys, links["bus"], links["reads"], member, follower, self._committer,
-            self._sweeper, settings, self._metrics, is_replicated=self._is_replicated,
-            tracer=self._tracer,
+            self._sweeper, settings, self._metrics, clock_offset=self._clock_offset,
+            is_replicated=self._is_replicated, tracer=self._tracer,
         )  # fmt: skip
         self._burials = Burials(
             self._keys, links["care"], member, self._committer, settings, self._metrics,
@@ -346,7 +349,7 @@ class ChatStore:
                     here = probe(self._committer.told)
                     await self._links["care"].publish(channel, here)
                 if rounds % _COUNT_ROUNDS == 0:
-                    await self._count_pending()
+                    await self._look()
                 facts = self._facts()
                 if rounds % _FACTS_ROUNDS == 0 or facts.get("state") != told.get("state"):
                     await self._tell_facts(facts)
@@ -381,11 +384,17 @@ class ChatStore:
                 "redis refuses commands", chat=self._keys.chat, user=self.user, commands=commands
             )
         self.refused = refused
+        self._metrics.redis_refusals(self._keys.chat).set(len(refused))
 
-    async def _count_pending(self) -> None:
-        """Tell how many messages wait; Redis keeps count, so every node tells the same."""
-        count = await self._links["care"].call("HGET", self._keys.meta, "pending")
+    async def _look(self) -> None:
+        """Tell how many messages wait, which Redis counts, and how far its clock is from this one."""
+        asked = time.time()
+        count, (seconds, micros) = await self._links["care"].call_many(
+            [("HGET", self._keys.meta, "pending"), ("TIME",)]
+        )
+        self._clock_offset.note(asked, int(seconds) + int(micros) / 1e6, time.time())
         self._metrics.pending_messages(self._keys.chat).set(int(count or 0))
+        self._metrics.clock_offset(self._keys.chat).set(self._clock_offset.seconds)
 
     async def _watch(self) -> None:
         """Leave a server that is not the master any more, though it may think so, and let it go on."""

@@ -96,6 +96,10 @@ class Keys:
         """Return the hash of wrong passwords for an account from a network; it expires."""
         return f"{self._tag}failures:{network}:{key}"
 
+    def sign_ups(self, network: str) -> str:
+        """Return when a network has all its turns to make accounts back; it expires then."""
+        return f"{self._tag}sign-ups:{network}"
+
     def token(self, key: str) -> str:
         """Return the hash of what is remembered of a client that can resume; it expires."""
         return f"{self._tag}token:{key}"

@@ -131,15 +131,18 @@ class Mailboxes:
         ]
         return sorted(kept, key=lambda it: it.number)
 
-    async def delete_account(self, key: str) -> bool:
-        """Delete an account, its login and what waits for it; say whether there was one."""
+    async def delete_account(self, key: str, unused_ms: int = 0) -> bool:
+        """Delete an account, its login and what waits for it; say whether there was one.
+
+        With ``unused_ms`` only one that was not used for so long, and as which nobody is connected.
+        """
         keys = self._keys
         fixed = [keys.meta, keys.account(key), keys.device(key), keys.devices]
-        fixed += [keys.mailbox(key), keys.senders(key), keys.stream(key)]
+        fixed += [keys.mailbox(key), keys.senders(key), keys.stream(key), keys.nick(key)]
         while True:
             names = await self.oldest(key)
             lists = [keys.pending(key, name) for name in names]
-            answer = await self._run(DELETE_ACCOUNT, [*fixed, *lists], [key, *names])
+            answer = await self._run(DELETE_ACCOUNT, [*fixed, *lists], [key, unused_ms, *names])
             if answer != b"more":
                 return bool(answer)
 

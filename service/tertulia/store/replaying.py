@@ -18,6 +18,7 @@ _T = TypeVar("_T")
 
 MOST_ENTRIES = 2_000
 MOST_BYTES = 1_048_576
+"""Of the log, in one answer, however large its entries are."""
 _PAGE_ENTRIES = 50
 
 
@@ -28,6 +29,9 @@ class Replayer:
         self._keys = keys
         self._link = link
         self._turn = asyncio.Lock()
+        self._page_entries = (
+            _PAGE_ENTRIES  # fewer where they are large: a page is about an answer then
+        )
         self._tasks = Tasks()
 
     def replay(
@@ -88,14 +92,19 @@ class Replayer:
         first = after.offset + 1 if same_log else int(came or 1)
         entries: list[Entry] = []
         size, last = 0, before.offset - 1
-        while last >= first and len(entries) < MOST_ENTRIES and size < MOST_BYTES:
+        while last >= first and len(entries) < MOST_ENTRIES and size <= MOST_BYTES:
+            ids = f"{last}-0", f"{first}-0"
             page = await self._link.call(
-                "XREVRANGE", self._keys.log, f"{last}-0", f"{first}-0", "COUNT", _PAGE_ENTRIES
+                "XREVRANGE", self._keys.log, *ids, "COUNT", self._page_entries
             )
             if not page:
                 break
+            largest = max(sum(map(len, fields)) for _, fields in page)
+            self._page_entries = max(1, min(_PAGE_ENTRIES, MOST_BYTES // largest))
             for name, fields in page:
                 size += sum(map(len, fields))
+                if size > MOST_BYTES:
+                    break
                 entry = parse_logged(before.epoch, name, fields).entry
                 last = entry.place.offset - 1
                 if entry.events:  # else all of it is of a later version

@@ -32,7 +32,7 @@ def _form(text: str) -> Form:
 
 
 PERMITTED = Script("permitted", changes=False)
-COMMIT = Script("lease", "pending", "devices", "commit")
+COMMIT = Script("lease", "in_use", "pending", "devices", "commit")
 REGISTER = Script("lease", "register")
 SEAT = Script("seat")
 SHOW = Script("show")
@@ -44,6 +44,8 @@ FORGET = Script("forget")
 SWEEP = Script("sweep")
 ADD_ACCOUNT = Script("add_account")
 DELETE_ACCOUNT = Script("pending", "delete_account")
+REFRESH = Script("in_use", "refresh")
+SIGN_UP_TURN = Script("sign_up_turn")
 SWAP = Script("swap")
 TAKE_BACK = Script("pending", "take_back")
 MIGRATE = Script("pending", "migrate")

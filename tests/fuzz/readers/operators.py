@@ -10,12 +10,12 @@ import click
 
 from fuzz.target import Pieces, Target, check, folder
 from harness.certificates import make
-from tertulia import cli, redis_url, sd_notify
+from tertulia import options, redis_url, sd_notify
+from tertulia.clients import account_command
 from tertulia.clients.account_book import AccountBook, AccountProblem
 from tertulia.clients.admin import spans
 from tertulia.domain import addresses, bans, networks
 from tertulia.edge import certificates
-from tertulia.options import chat_name
 from tertulia.settings import SettingsError, load
 from tertulia.store.access import _read
 from tertulia.store.errors import StoreAway
@@ -87,7 +87,11 @@ def _word(pieces: Pieces) -> object:
         except ValueError as error:
             check("\x1b" not in str(error) and "\n" not in str(error), f"not one line: {error!r}")
     context = cast(Any, None)
-    for option in (cli._host_and_port, cli._listener, lambda it: chat_name(context, context, it)):
+    for option in (
+        options._host_and_port,
+        options._listener,
+        lambda it: options.chat_name(context, context, it),
+    ):
         with suppress(click.BadParameter):
             told.append(option(word))
     told.append(sd_notify.Notifier.from_environment({"WATCHDOG_USEC": word, "NOTIFY_SOCKET": "@x"}))
@@ -106,7 +110,7 @@ class _Redis:
 def _accounts(pieces: Pieces) -> object:
     """Import a file of accounts."""
     try:
-        copied = cli.read_accounts(b"".join(pieces))
+        copied = account_command.read_accounts(b"".join(pieces))
     except click.BadParameter:
         return None
     book = AccountBook.__new__(AccountBook)

@@ -18,6 +18,7 @@ from tertulia.chat.device_ops import Deliver, DeviceOp, Disengage, Forget, OpenC
 from tertulia.chat.devices import Devices, DeviceSession
 from tertulia.chat.orders import Orders
 from tertulia.chat.ports import Op, Outcome, Store
+from tertulia.chat.signing_up import AccountRules
 from tertulia.domain.disconnects import Disconnect
 from tertulia.metrics import Metrics
 
@@ -66,7 +67,8 @@ class SlowAccounts(NoAccounts):
 class Connection:
     """A device's connection: fed lines, it does what the edge does."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: AccountRules | None = None) -> None:
+        rules = rules or AccountRules()
         self.store, self.accounts = HandStore(), SlowAccounts()
         registry = CollectorRegistry()
         metrics = Metrics(registry, dialects=("device",), chats={"main"}, version="0")
@@ -76,6 +78,7 @@ class Connection:
             self.accounts,
             KnownPasswords(),
             self.orders,
+            rules,
             metrics,
         )
         self.outbox = RecordingOutbox()

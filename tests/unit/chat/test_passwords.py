@@ -60,6 +60,9 @@ class Place:
     def waiting(self) -> float | None:
         return self.registry.get_sample_value("tertulia_passwords_waiting")
 
+    def refused(self) -> float | None:
+        return self.registry.get_sample_value("tertulia_passwords_refused_total")
+
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[None]:
         """Take all turns there are."""
@@ -146,12 +149,14 @@ async def test_of_one_network_whoever_waits_longest_comes_first_and_too_many_are
         assert it.waiting() == 3
         with pytest.raises(Busy):
             await prove(3)  # as many as may from one address
+        assert it.refused() == 1
         waiting += [asyncio.create_task(prove(4 + i, f"192.0.2.{2 + i}")) for i in range(3)]
         await settled()
         assert done == []
     await asyncio.gather(*waiting)
     assert [it for it in done if it < 3] == [0, 1, 2]
     assert it.waiting() == 0
+    assert it.registry.get_sample_value("tertulia_passwords_limit") == 6
     assert len(done) == 6
     await prove(8)
 
@@ -195,6 +200,7 @@ async def test_two_networks_do_not_close_it_to_a_third() -> None:
     assert await fourth
     outcomes = await asyncio.gather(*tries, return_exceptions=True)
     assert [outcome is True for outcome in outcomes] == [True, True, False, True, True, False]
+    assert it.refused() == 3  # who gave way too
 
 
 async def test_who_is_gone_when_the_turn_comes_is_passed_over() -> None:

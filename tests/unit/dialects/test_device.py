@@ -114,6 +114,7 @@ def showing(told: str, *texts: str) -> tuple[Step, ...]:
     )
 
 
+NOW = Asked(ask.SignUpWait(), 0.0)
 FREE = Asked(ask.IsFree("anna"), True)
 KNOWN = Asked(ask.IsAccount("anna"), True)
 RIGHT = Asked(ask.Prove("anna", "s3cret"), True)
@@ -122,20 +123,44 @@ WAITING = [("alice", 2, WHEN), ("bob", 1, WHEN)]
 CONVERSATIONS = (
     conversation(
         "signup",
-        *(*coming_in(1), FREE, Service(0), Device("s3cret"), Service(0), Device(PORT)),
+        *(*coming_in(1), NOW, FREE, Service(0), Device("s3cret"), Service(0), Device(PORT)),
         *(Asked(ask.SignUp("anna", "s3cret", PORT), True), Service(0), Closes()),
     ),
     conversation(
-        "signup, taken", *coming_in(1), Asked(ask.IsFree("anna"), False), Service(1), Closes()
+        "signup, taken",
+        *(*coming_in(1), NOW, Asked(ask.IsFree("anna"), False), Service(1), Closes()),
+    ),
+    conversation(
+        "signup, too many from here",
+        *(*coming_in(1), Asked(ask.SignUpWait(), 61.0), Service(1)),
+        *(Service("troppe iscrizioni dalla tua rete: riprova tra 2 minuti"), Closes()),
+        framings=(TEXT,),
+    ),
+    conversation(
+        "signup, too many from here, a little",
+        *(*coming_in(1), Asked(ask.SignUpWait(), 0.5), Service(1)),
+        *(Service("troppe iscrizioni dalla tua rete: riprova tra 1 minuto"), Closes()),
+        framings=(TEXT,),
+    ),
+    conversation(
+        "signup, closed",
+        *(*coming_in(1), Asked(ask.SignUpWait(), float("inf")), Service(1)),
+        *(Service("le iscrizioni sono chiuse"), Closes()),
+        framings=(TEXT,),
+    ),
+    conversation(  # a program would take a string for an answer
+        "signup, too many from here",
+        *(*coming_in(1), Asked(ask.SignUpWait(), 61.0), Service(1), Closes()),
+        framings=(BINARY,),
     ),
     conversation(
         "signup, taken meanwhile",
-        *(*coming_in(1), FREE, Service(0), Device("s3cret"), Service(0), Device(PORT)),
+        *(*coming_in(1), NOW, FREE, Service(0), Device("s3cret"), Service(0), Device(PORT)),
         *(Asked(ask.SignUp("anna", "s3cret", PORT), False), Service(1), Closes()),
     ),
     conversation(
         "signup, password too short",
-        *(*coming_in(1), FREE, Service(0), Device("ab"), Service(1), Closes()),
+        *(*coming_in(1), NOW, FREE, Service(0), Device("ab"), Service(1), Closes()),
     ),
     conversation(
         "in",
@@ -440,7 +465,7 @@ def test_an_answer_of_lines_or_names_ends_before_its_bound_with_a_whole_one(
 
 
 def signed_up(framing: Framing, port: int) -> list[Happening]:
-    told = Told([True])
+    told = Told([0.0, True])
     told.feed(framing.write(1, "anna", "s3cret", port))
     return told.happened[-3:]
 
@@ -459,7 +484,7 @@ def test_a_device_may_listen_on_1024_to_65535(framing: Framing, port: int) -> No
 def test_any_other_port_is_answered_1_and_nothing_is_asked(
     framing: Framing, port: int, code: int
 ) -> None:
-    told = Told([True])
+    told = Told([0.0, True] if code == 1 else [True])
     told.feed(framing.write(code, "anna", "s3cret", port))
     assert told.happened[-2:] == [framing.write(1), Hangup()]
     assert not any(isinstance(step, ask.SignUp | ask.LogIn) for step in told.happened)
@@ -480,10 +505,10 @@ def test_any_other_port_is_answered_1_and_nothing_is_asked(
     ],
 )
 def test_a_password_has_3_to_72_characters(framing: Framing, password: str, good: bool) -> None:
-    told = Told([True])
+    told = Told([0.0, True])
     told.feed(framing.write(1, "anna"))
     answer = framing.write(0 if good else 1)
-    assert told.feed(framing.write(password))[3:] == ([answer] if good else [answer, Hangup()])
+    assert told.feed(framing.write(password))[4:] == ([answer] if good else [answer, Hangup()])
 
 
 @every_split

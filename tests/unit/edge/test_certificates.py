@@ -142,6 +142,10 @@ class Held:
         return self.value("tertulia_certificate_reload_failures_total")
 
     @property
+    def is_refused(self) -> bool:
+        return self.value("tertulia_certificate_refused") == 1
+
+    @property
     def ends(self) -> float:
         return self.value("tertulia_certificate_expiry_timestamp_seconds")
 
@@ -235,10 +239,12 @@ def test_a_bad_one_changes_nothing_and_is_told_once(
     assert (line["event"], line["log_level"]) == ("certificate not taken", "error")
     assert line["error"].isprintable()
     assert (held.number, held.ends, held.failures) == (made.number, made.ends.timestamp(), 1)
+    assert held.is_refused
     replace(made.certificate, old[0])
     replace(made.key, old[1])
     held.clock.advance(10 * LOOK_SECONDS)
     assert (held.number, held.failures) == (made.number, 1)
+    assert not held.is_refused
 
 
 def test_on_request_it_is_taken_at_once(tmp_path: Path) -> None:

@@ -166,12 +166,13 @@ def test_a_command_that_is_owed_for_twice_waits_for_the_longer() -> None:
 def test_an_episode_ends_when_the_whole_burst_is_there_again() -> None:
     pace = Pace(LIMITS)
     for _ in range(21):
-        owed = pace.say(100.0)
+        owed = pace.command(100.0, is_said=True)
     assert owed == pytest.approx(0.1)
     assert [pace.is_to_be_told(), pace.is_to_be_told()] == [True, False]
-    pace.say(102.0)
+    pace.command(102.0, is_said=True)
     assert not pace.is_to_be_told()
-    pace.say(104.3)
+    for _ in range(21):
+        pace.command(104.3, is_said=True)
     assert pace.is_to_be_told()
 
 

@@ -23,6 +23,7 @@ from tertulia.chat.devices import Devices
 from tertulia.chat.door import Door
 from tertulia.chat.orders import Orders
 from tertulia.chat.room import Room, RoomLimits
+from tertulia.chat.signing_up import AccountRules
 from tertulia.dialects.browser import MAX_FRAME, BrowserVoice
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import websocket
@@ -110,7 +111,7 @@ class Service:
             loop,
             RoomLimits(20, 1 << 22, True, 30.0),
             passwords,
-            Devices(self._store, NoAccounts(), passwords, orders, metrics),
+            Devices(self._store, NoAccounts(), passwords, orders, AccountRules(), metrics),
             orders,
             metrics,
         )

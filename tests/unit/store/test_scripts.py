@@ -10,7 +10,7 @@ from tertulia.store import scripts
 from tertulia.store.scripts import Script
 
 SCRIPTS = {name: it for name, it in vars(scripts).items() if isinstance(it, Script)}
-LIBRARIES = {"append", "claim", "devices", "lease", "order", "pending", "whole"}
+LIBRARIES = {"append", "claim", "devices", "in_use", "lease", "order", "pending", "whole"}
 
 
 def own_text(name: str) -> str:

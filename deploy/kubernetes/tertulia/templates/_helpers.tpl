@@ -25,7 +25,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "tertulia.listeners" -}}
 {{- $all := list }}
 {{- range $dialect, $port := .Values.listeners }}
-{{- $all = append $all (dict "dialect" $dialect "host" "0.0.0.0" "port" $port) }}
+{{- $one := dict "dialect" $dialect "host" "0.0.0.0" "port" $port }}
+{{- if and (eq $dialect "browser") $.Values.hosts }}
+{{- $_ := set $one "hosts" $.Values.hosts }}
+{{- end }}
+{{- $all = append $all $one }}
 {{- end }}
 {{- if .Values.probe.enabled }}
 {{- $all = append $all (dict "dialect" "chatte" "host" "0.0.0.0" "port" 1230 "chat" "probe") }}

@@ -305,7 +305,7 @@ def _masked(line: str) -> str:
 def _refused(answer: Login, name: str, *, new: bool) -> str:
     match answer:
         case Login.NAME_REFUSED if new:
-            return f"{name} is taken, or is not to be had."
+            return f"{name} is taken, or is not to be had, or no account may be made from here now."
         case Login.NAME_REFUSED:
             return f"There is no account {name}: signup NAME PASSWORD makes one."
         case Login.PORT_REFUSED:

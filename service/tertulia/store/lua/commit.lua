@@ -272,6 +272,7 @@ while at <= #ARGV and not rest do
       remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3], 'as', proof, 'joins', joins + 1)
       if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
       table.insert(events, ARGV[at + 8])
+      if is_account then note_use(KEYS[tonumber(ARGV[at + 11])], clock.now) end
       if waits then collects(key) end
       collecting[key] = waits
     end

@@ -2,12 +2,20 @@
 -- what those have left.
 --
 -- KEYS  1 meta   2 account   3 device   4 devices   5 mailbox   6 senders   7 stream of an earlier version
---       then the senders' lists
--- ARGV  1 nickname, folded   then the senders, folded
--- Returns 1, 0 where there is no such account (then nothing is done), or 'more' where it is to be asked again
+--       8 nickname hash   then the senders' lists
+-- ARGV  1 nickname, folded   2 only if it was not used for so many milliseconds, nor is anybody connected as it;
+--       0: always   then the senders, folded
+-- Returns 1, 0 where there is no such account, or it is in use (then nothing is done), or 'more' where it is to be
+-- asked again
 
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
-local names, lists = { unpack(ARGV, 2) }, { unpack(KEYS, 8) }
+if ARGV[2] ~= '0' then
+  local since, used = unpack(redis.call('HMGET', KEYS[2], 'since', 'used'))
+  local is_here = redis.call('EXISTS', KEYS[3]) == 1
+    or held(KEYS[8], redis.call('HGET', KEYS[1], 'sitting') or '0')
+  if is_here or read_clock().now - tonumber(used or since or 0) < tonumber(ARGV[2]) then return 0 end
+end
+local names, lists = { unpack(ARGV, 3) }, { unpack(KEYS, 9) }
 local oldest, taken = {}, 0
 for _, name in ipairs(names) do oldest[name] = false end
 local is_all = redis.call('EXISTS', KEYS[7]) == 0

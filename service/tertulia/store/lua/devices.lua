@@ -1,6 +1,6 @@
 -- Library of the commit script: accounts and devices.
 --
---   {chat}:account:NICK  hash: nickname as shown, hash (argon2id), since
+--   {chat}:account:NICK  hash: nickname as shown, hash (argon2id), since, used
 --   {chat}:device:NICK   hash: nickname, address, port, onchat (a nickname, folded). Who that is may dial
 --                        it while a connection waits for him (node, session), and once when it has asked
 --                        him in (asks). summoned: a node that has yet to tell it that he came. live: a
@@ -102,6 +102,7 @@ local function device_op(op, at, clock, sitting, bounds, post, is_collecting)
   elseif op == 'i' then
     local nickname = redis.call('HGET', key(4), 'nickname')
     if not nickname then return 'u' end
+    note_use(key(4), clock.now)
     log_in(device, devices, me, nickname, ARGV[at + 6], ARGV[at + 7], clock.now)
     return 'd'
   elseif op == 'o' and redis.call('EXISTS', device) == 0 then

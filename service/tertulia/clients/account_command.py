@@ -1,0 +1,229 @@
+"""``tertulia account``: all its commands."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, BinaryIO, TypeVar
+
+import click
+import msgspec
+
+from tertulia import options, redis_url
+from tertulia.clients.account_book import Account, AccountBook, AccountProblem, Copied
+from tertulia.clients.admin.spans import span
+from tertulia.store.access import Access
+from tertulia.store.embedded import DataDirUnusable, running_url
+from tertulia.store.errors import StoreAway
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_T = TypeVar("_T")
+
+
+@click.group()
+def account() -> None:
+    """Make, change, delete, prune, list and copy accounts.
+
+    They work on the Redis of the settings; without one, on that of the node that runs on the data
+    folder. A password is asked for, or read from standard input: never an option, which others see.
+    """
+
+
+def _for_account(command: _Command) -> _Command:
+    chat = click.option(
+        "--chat",
+        callback=options.chat_name,
+        default="main",
+        show_default=True,
+        help="The chat it belongs to.",
+    )
+    return options.configuring(chat(command))
+
+
+@account.command("add")
+@click.argument("nickname")
+@_for_account
+def add_account(nickname: str, chat: str, **given: Any) -> None:
+    """Make an account."""
+    password = _asked_for_password()
+    _with_accounts(given, chat, lambda book: book.add(nickname, password))
+    click.echo(f"made the account {nickname}")
+
+
+@account.command("passwd")
+@click.argument("nickname")
+@_for_account
+def change_password(nickname: str, chat: str, **given: Any) -> None:
+    """Give an account another password."""
+    password = _asked_for_password()
+    _with_accounts(given, chat, lambda book: book.set_password(nickname, password))
+    click.echo(f"changed the password of {nickname}")
+
+
+@account.command("delete")
+@click.argument("nickname")
+@_for_account
+def delete_account(nickname: str, chat: str, **given: Any) -> None:
+    """Delete an account, and what waits for it."""
+    _with_accounts(given, chat, lambda book: book.delete(nickname))
+    click.echo(f"deleted the account {nickname}")
+
+
+class _Span(click.ParamType[int]):
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return span(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@account.command("list")
+@click.option(
+    "--unused-for",
+    type=_Span(),
+    metavar="SPAN",
+    help="Only those that nobody used for so long: 90d.",
+)
+@_for_account
+def list_accounts(unused_for: int | None, chat: str, **given: Any) -> None:
+    """List all accounts.
+
+    USED is the day on which somebody last entered or logged in as it, or the one before.
+    """
+
+    async def found(book: AccountBook) -> list[Account]:
+        return await (book.all() if unused_for is None else book.unused(unused_for))
+
+    _show(_with_accounts(given, chat, found))
+
+
+@account.command("prune")
+@click.option(
+    "--unused-for",
+    type=_Span(),
+    required=True,
+    metavar="SPAN",
+    help="Delete those that nobody used for so long: 90d.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@_for_account
+def prune_accounts(unused_for: int, yes: bool, chat: str, **given: Any) -> None:
+    """Delete accounts that were not used for long, and what waits for them.
+
+    Never one as which somebody is connected. They are shown, and you are asked first.
+    """
+    found = _with_accounts(given, chat, lambda book: book.unused(unused_for))
+    if not found:
+        click.echo("there is none that was not used for so long")
+        return
+    _show(found)
+    question = f"Delete these, and what waits for them ({len(found)})?"
+    if not yes and not click.confirm(question):
+        options.fail("nothing was deleted")
+
+    async def prune(book: AccountBook) -> int:
+        deleted = 0
+        for each in found:
+            is_gone = await book.prune(each.nickname, unused_for)
+            deleted += is_gone
+            click.echo(
+                f"{each.nickname}: {'deleted' if is_gone else 'in use by now, left as it is'}"
+            )
+        return deleted
+
+    click.echo(f"deleted {_with_accounts(given, chat, prune)} of {len(found)} accounts")
+
+
+def _show(accounts: Sequence[Account]) -> None:
+    click.echo(f"{'NICKNAME':32}  {'SINCE':16}  {'USED':10}  {'DEVICE':6}  PENDING")
+    for it in accounts:
+        here = "in" if it.is_logged_in else "-"
+        since, used = f"{it.since:%Y-%m-%d %H:%M}", f"{it.used:%Y-%m-%d}"
+        click.echo(f"{it.nickname:32}  {since}  {used}  {here:6}  {it.pending}")
+
+
+@account.command("export")
+@_for_account
+def export_accounts(chat: str, **given: Any) -> None:
+    """Print all accounts, one a line in JSON, for import.
+
+    There are the passwords' hashes in it: whoever reads it can try passwords.
+    """
+    for each in _with_accounts(given, chat, lambda book: book.copies()):
+        click.echo(msgspec.json.encode(each))
+
+
+@account.command("import")
+@click.argument("file", type=click.File("rb"))
+@_for_account
+def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
+    """Make the accounts of a FILE that export printed; - is standard input.
+
+    One that there is already is left as it is. Exit status 1 where any was not made; which, and why,
+    stands on standard error.
+    """
+    copied = read_accounts(file.read())
+
+    async def put(book: AccountBook) -> int:
+        made = 0
+        for each in copied:
+            try:
+                await book.put(each)
+                made += 1
+            except AccountProblem as error:
+                click.echo(f"tertulia: {error}", err=True)
+        return made
+
+    made = _with_accounts(given, chat, put)
+    click.echo(f"made {made} of {len(copied)} accounts")
+    if made < len(copied):
+        sys.exit(options.FAILED)
+
+
+def read_accounts(data: bytes) -> list[Copied]:
+    """Read what ``account export`` printed. Raises click.BadParameter."""
+    try:
+        return msgspec.json.Decoder(Copied).decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"this is not what account export prints: {error}") from None
+
+
+def _asked_for_password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    try:
+        password = sys.stdin.readline().rstrip("\r\n")
+        password.encode()
+    except UnicodeError:
+        options.fail("the password is no text in UTF-8")
+    return password
+
+
+def _with_accounts(
+    given: dict[str, Any], chat: str, do: Callable[[AccountBook], Coroutine[Any, Any, _T]]
+) -> _T:
+    settings = options.configured(**given)
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+    else:
+        try:
+            url = running_url(settings.data_dir) or ""
+        except DataDirUnusable as error:
+            options.fail(str(error))
+    if not url:
+        options.fail(f"no node runs on {settings.data_dir}: start it, or set redis_url")
+
+    async def work() -> _T:
+        access = Access.by(settings, url)
+        async with AccountBook(chat, access, settings.cluster.redis_timeout_seconds) as book:
+            return await do(book)
+
+    try:
+        return asyncio.run(work())
+    except AccountProblem as error:
+        click.echo(f"tertulia: {error}", err=True)
+    except StoreAway as error:
+        shown_url = redis_url.masked(url)
+        click.echo(f"tertulia: Redis at {shown_url} can't be used: {error}", err=True)
+    sys.exit(options.FAILED)

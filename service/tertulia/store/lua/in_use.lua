@@ -1,0 +1,10 @@
+-- Library: when an account was last used. It says so in days, so that who comes and goes costs no write.
+
+local USE_MS = 86400000
+
+local function note_use(account, now)
+  local since, used = unpack(redis.call('HMGET', account, 'since', 'used'))
+  if since and now - tonumber(used or since) >= USE_MS then
+    write('HSET', account, 'used', string.format('%d', now))
+  end
+end
