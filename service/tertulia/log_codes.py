@@ -34,7 +34,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "a thread ended on an exception": "thread-failed",
         "clients are turned away": "clients-turned-away",
         "no PROXY header": "proxy-header-missing",
-        "PROXY header of nobody trusted": "proxy-header-untrusted",
+        "PROXY header of nobody trusted": "proxy-untrusted",
         "certificate taken": "certificate-taken",
         "certificate not taken": "certificate-not-taken",
         "redis answers": "redis-answers",

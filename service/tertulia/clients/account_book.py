@@ -19,10 +19,10 @@ from tertulia.store.pending import Mailboxes
 from tertulia.store.scripts import ADD_ACCOUNT
 from tertulia.store.topology import servers_of
 
-_COARSE_SECONDS = 86_400
-"""By how much the last use that is written down may lie before the real one: see in_use.lua."""
 _LATEST: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
+_COARSE_SECONDS = 86_400
+"""By how much the last use that is written down may lie before the real one: see in_use.lua."""
 
 
 class AccountProblem(Exception):
@@ -170,16 +170,16 @@ class AccountBook:
             raise AccountProblem(f"there is no account {nickname!r}: account list shows all")
 
 
-def _milliseconds(unused_for: int) -> int:
-    """Return for how long an account that certainly was not used for so many seconds says that it was not."""
-    return (unused_for + _COARSE_SECONDS) * 1000
-
-
 def _require_nickname(nickname: str) -> None:
     if not is_valid(nickname):
         raise AccountProblem(
             f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
         )
+
+
+def _milliseconds(unused_for: int) -> int:
+    """Return for how long an account that certainly was not used for so many seconds says that it was not."""
+    return (unused_for + _COARSE_SECONDS) * 1000
 
 
 def _hashed(password: str) -> str:

@@ -11,8 +11,8 @@ import click
 from fuzz.target import Pieces, Target, check, folder
 from harness.certificates import make
 from tertulia import options, redis_url, sd_notify
+from tertulia.clients import account_command
 from tertulia.clients.account_book import AccountBook, AccountProblem
-from tertulia.clients.account_command import read_accounts
 from tertulia.clients.admin import spans
 from tertulia.domain import addresses, bans, networks
 from tertulia.edge import certificates
@@ -110,7 +110,7 @@ class _Redis:
 def _accounts(pieces: Pieces) -> object:
     """Import a file of accounts."""
     try:
-        copied = read_accounts(b"".join(pieces))
+        copied = account_command.read_accounts(b"".join(pieces))
     except click.BadParameter:
         return None
     book = AccountBook.__new__(AccountBook)
