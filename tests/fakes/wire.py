@@ -82,8 +82,10 @@ class Wire:
     def write_eof(self) -> None:
         pass
 
-    def abort(self) -> None:
+    def close(self) -> None:
         pass
+
+    abort = close
 
 
 class Answering:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from fuzz.readers import TARGETS
+from fuzz.readers.edge import loud
 from fuzz.target import Target
 from fuzz.trying import Trial
 
@@ -66,7 +67,9 @@ def main() -> None:
         parser.error(
             f"no reader has {given.only!r} in its name: {', '.join(it.name for it in TARGETS)}"
         )
-    sys.exit(bool(asyncio.run(fuzz(targets, given.seconds, given.inputs, given.seed))))
+    with loud():
+        failed = asyncio.run(fuzz(targets, given.seconds, given.inputs, given.seed))
+    sys.exit(bool(failed))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from fuzz.readers import TARGETS
+from fuzz.readers.edge import loud
 from fuzz.target import Pieces, Target, check
 from fuzz.trying import SLOW_SECONDS, Trial, Tried
 from tertulia.node import VOICES
@@ -20,7 +21,8 @@ SECONDS = 12.0
 @pytest.mark.parametrize("target", TARGETS, ids=[it.name for it in TARGETS])
 async def test_whatever_comes_is_read_or_refused(target: Target) -> None:
     seed = secrets.randbits(32)
-    finding = Trial(target, seed).go_on(SECONDS / len(TARGETS)).finding
+    with loud():
+        finding = Trial(target, seed).go_on(SECONDS / len(TARGETS)).finding
     assert finding is None, (
         f"{finding}\nagain: make fuzz FUZZ='--only \"{target.name}\" --seed {seed}'"
     )

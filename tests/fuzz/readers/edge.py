@@ -5,7 +5,8 @@ The sockets are not there; all else is, down to a room in memory.
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
@@ -66,8 +67,18 @@ class _Loud:
         """What is worth a line is no finding."""
 
 
-for _module in (tcp, entrance, ops, devices):
-    cast(Any, _module)._log = _Loud()
+@contextmanager
+def loud() -> Iterator[None]:
+    """Let what would be logged as a defect be raised, as long as the block lasts."""
+    modules = [cast(Any, it) for it in (tcp, entrance, ops, devices)]
+    logs = [it._log for it in modules]
+    for module in modules:
+        module._log = _Loud()
+    try:
+        yield
+    finally:
+        for module, log in zip(modules, logs, strict=True):
+            module._log = log
 
 
 class _Transport:
