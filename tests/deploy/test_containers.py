@@ -128,7 +128,11 @@ def test_every_image_can_be_one_by_its_digest(tmp_path: Path) -> None:
     told = run([DOCKER / "with-digests"], environment=path)
     pinned = dict(line.split("=", 1) for line in told.splitlines())
     dockerfile = re.search(r"^ARG (PYTHON_IMAGE)=(.*)$", (DOCKER / "Dockerfile").read_text(), re.M)
-    assert dockerfile and pinned[dockerfile[1]] == f"{dockerfile[2]}@sha256:{'1' * 64}"
+    assert dockerfile
+    tag, of_its_own = dockerfile[2].split("@")
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", of_its_own)
+    assert pinned[dockerfile[1]] == f"{tag}@sha256:{'1' * 64}"
+    assert compose()["services"]["node1"]["build"]["args"]["PYTHON_IMAGE"] == dockerfile[2]
     services = compose(tmp_path, **pinned)["services"]
     images = {it["image"] for it in services.values()} - {"tertulia:local"}
     assert images | {pinned["PYTHON_IMAGE"]} == {*pinned.values()}
