@@ -11,8 +11,8 @@ from typing import cast
 
 from contract.chat_stores import RedisStores
 from contract.node import WITHIN, Guest
-from contract.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
 from harness.redis_server import RedisServer
+from harness.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
 from harness.waiting import until
 from tertulia.clients.account_book import AccountBook
 from tertulia.domain.bans import Kind

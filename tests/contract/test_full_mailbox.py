@@ -6,8 +6,8 @@ import pytest
 
 from contract.chat_stores import RedisStores
 from contract.node import Guest
-from contract.stopwatch import MOST_MILLISECONDS, Stopwatch
 from contract.test_pending import collect, enter, leave, left
+from harness.stopwatch import MOST_MILLISECONDS, Stopwatch
 from tertulia.chat.ports import Outcome
 from tertulia.store.chat_store import ChatStore
 

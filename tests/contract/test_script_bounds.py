@@ -9,9 +9,9 @@ import redis
 
 from contract.chat_stores import RedisNode, RedisStores
 from contract.node import Guest
-from contract.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
 from harness.mailboxes import fill
 from harness.redis_server import RedisServer
+from harness.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
 from tertulia.chat.device_ops import Collect, Forget, SignUp
 from tertulia.chat.ports import Report, Whisper
 from tertulia.store import scripts

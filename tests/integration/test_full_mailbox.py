@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from contract.stopwatch import MOST_MILLISECONDS, Stopwatch
 from harness.chatte_client import SENT, ChatteClient
 from harness.device_client import PASSWORD, hanging, sign_up, take
 from harness.mailboxes import fill
 from harness.node import Listener, Node, NodeFactory
 from harness.redis_server import RedisServer
+from harness.stopwatch import MOST_MILLISECONDS, Stopwatch
 from tertulia.store.keys import Keys
 
 pytestmark = pytest.mark.slow
