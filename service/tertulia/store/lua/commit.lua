@@ -130,7 +130,7 @@ while at <= #ARGV do
   if op == 'w' or op == 'W' or op == 'V' then
     local to = KEYS[tonumber(ARGV[at + 3])]
     local _, there = seat(to)
-    if op ~= 'V' and (not there or is_collecting(to)) then return { 'away' } end
+    if op ~= 'V' and (not there or may_collect and is_collecting(to)) then return { 'away' } end
     need(there)
   elseif op == 'R' then
     local _, there = seat(KEYS[tonumber(ARGV[at + 1])])
