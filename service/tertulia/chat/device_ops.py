@@ -84,7 +84,7 @@ class Forget(DeviceOp, eq=False):
     Or, where ``shown`` is not 0, remember of the oldest, if it has that number, that so many bytes were.
     """
 
-    weight = 16_384
+    weight = 32_768
     sender: str
     number: int
     shown: int = 0
