@@ -11,8 +11,10 @@ from typing import Any, cast
 import pytest
 import redis
 
+from deploy import runbook
 from deploy.prometheus_server import Prometheus
 from deploy.shipped_redis import PASSWORDS, ShippedRedis, engines
+from deploy.tools import packaged
 from deploy.watching import RedisExporter
 from harness.waiting import until
 
@@ -85,10 +87,18 @@ def replicated(tmp_path: Path) -> Iterator[tuple[ShippedRedis, ShippedRedis]]:
         master.kill()
 
 
+async def shown(alert: str, server: ShippedRedis) -> str:
+    """Type what the runbook says, at a Redis, and return all that it prints."""
+    admin = f"redis-cli -p {server.port} --user admin --pass {PASSWORDS['admin']}"
+    here = {"redis-cli --user admin --askpass": admin}
+    return await asyncio.to_thread(runbook.look, alert, here)
+
+
 @pytest.mark.timeout(240)
 async def test_each_fault_fires(
     tmp_path: Path, replicated: tuple[ShippedRedis, ShippedRedis]
 ) -> None:
+    packaged("redis-cli", "redis-tools")
     master, replica = replicated
     with ExitStack() as ending:
         exporters = [exporter_of(it) for it in replicated]
@@ -122,13 +132,19 @@ async def test_each_fault_fires(
         used = cast(dict[str, int], admin.info("memory"))["used_memory"]
         admin.config_set("maxmemory", used + used // 50)
         await fires("TertuliaRedisMemory", exporters[0])
+        told = await shown("TertuliaRedisMemory", master)
+        bytes_of = {name: int(count) for name, count in re.findall(r"^(\w+):(\d+)\r?$", told, re.M)}
+        assert bytes_of["used_memory"] > 0.9 * bytes_of["maxmemory"] > 0
         admin.config_set("maxmemory", 0)
 
         shutil.rmtree(replica.directory)
         with suppress(redis.ResponseError):  # by which some versions say so at once
             replica.client("admin").bgrewriteaof()
         await fires("TertuliaRedisNotPersistent", exporters[1])
+        assert re.search(r"_status:err\b", await shown("TertuliaRedisNotPersistent", replica))
 
         replica.kill()
         await fires("TertuliaRedisReplicaLost", exporters[0])
+        told = await shown("TertuliaRedisReplicaLost", master)
+        assert re.search(r"^role:master\r?\nconnected_slaves:0\b", told, re.M)
         await fires("TertuliaRedisUnseen", exporters[1])
