@@ -10,10 +10,12 @@ from typing import ClassVar
 
 import click
 
-from tertulia import options
+from tertulia.clients import options
 from tertulia.domain import addresses
-from tertulia.setting_sources import shown
-from tertulia.setting_text import describe, table
+from tertulia.settings.sources import shown
+from tertulia.settings.text import describe, table
+from tertulia.telemetry import tracing
+from tertulia.telemetry.tracer import TracingError
 
 
 class _Commands(click.Group):
@@ -21,7 +23,7 @@ class _Commands(click.Group):
 
     _ELSEWHERE: ClassVar = {
         "account": ("tertulia.clients.account_command", "account"),
-        "admin": ("tertulia.clients.admin.command", "admin"),
+        "admin": ("tertulia.clients.admin.commands", "admin"),
         "load": ("tertulia.clients.load.command", "command"),
         "probe": ("tertulia.clients.probe.command", "command"),
     }
@@ -68,7 +70,7 @@ def serve(config: Path | None, log_format: str | None, **given: object) -> None:
     """
     settings = options.configured(config, log_format, **given)
     # Only here: the other commands answer at once, and need nothing that a node needs.
-    from tertulia.node import StartError, run
+    from tertulia.node.node import StartError, run
 
     try:
         sys.exit(run(settings))
@@ -85,14 +87,13 @@ def check(config: Path | None, log_format: str | None, **given: object) -> None:
     Exit status 2, with the place of each mistake, where something is wrong. Certificates are read as
     well; no address is tried, as a node may be running.
     """
-    from tertulia import tracing
     from tertulia.edge import certificates
 
     settings = options.configured(config, log_format, **given)
     wrong = False
     try:
         tracing.check(settings.tracing)
-    except tracing.TracingError as error:
+    except TracingError as error:
         click.echo(f"tertulia: {error}", err=True)
         wrong = True
     for i, listener in enumerate(settings.listeners):
@@ -130,7 +131,7 @@ def settings() -> None:
 def metrics() -> None:
     """Print a table of all metrics, in Markdown."""
     # Only here: no other command needs it.
-    from tertulia.metric_text import table
+    from tertulia.telemetry.metric_text import table
 
     click.echo(table(), nl=False)
 

@@ -14,16 +14,16 @@ from contract.lossy_proxy import LossyProxy
 from contract.node import DIALECT, WITHIN, Node, stop
 from harness.redis_server import RedisServer
 from tertulia.domain.bans import Kind
-from tertulia.domain.orders import Action
-from tertulia.metrics import Metrics
-from tertulia.settings import ClusterSettings
-from tertulia.store.access import Access
+from tertulia.domain.operator_commands import Action
+from tertulia.operators.commands import Orderer
+from tertulia.redis.access import Access
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
-from tertulia.store.ordering import Orderer
-from tertulia.store.topology import servers_of
-from tertulia.tracing import Tracer
+from tertulia.telemetry.metrics import Metrics
+from tertulia.telemetry.tracer import Tracer
 
 QUICK = {
     "lease_seconds": 1.2,

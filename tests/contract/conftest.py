@@ -11,7 +11,7 @@ from contract.follower import RecordingFollower
 from contract.memory_store import MemoryChat
 from contract.node import WITHIN, Node, StoreFactory, stop
 from harness.redis_server import RedisServer, running_redis
-from tertulia.domain.orders import Action, Ordered
+from tertulia.domain.operator_commands import Action, Ordered
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Member, Op, Outcome, Say
-from tertulia.chat.position import Position
 from tertulia.chat.roster import Roster
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import (
@@ -18,7 +17,8 @@ from tertulia.domain.events import (
     encode,
 )
 from tertulia.domain.nicknames import fold
-from tertulia.domain.orders import Ordered
+from tertulia.domain.operator_commands import Ordered
+from tertulia.domain.position import Position
 
 _EVENTS: dict[type[Op], type[PublicEvent]] = {
     Join: Joined,

@@ -28,8 +28,6 @@ from tertulia.chat.ports import (
     Say,
     Whisper,
 )
-from tertulia.chat.position import Position
-from tertulia.dialects.contract import Place
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -41,7 +39,8 @@ from tertulia.domain.events import (
     Whispered,
 )
 from tertulia.domain.nicknames import fold
-from tertulia.domain.orders import Action, Ordered
+from tertulia.domain.operator_commands import Action, Ordered
+from tertulia.domain.position import Place, Position
 
 Soon = Callable[[Callable[[], object]], object]
 

@@ -11,12 +11,12 @@ from hiredis import Reader
 from harness.authority import Authority, Certificate
 from harness.engines import needs_tls
 from harness.redis_server import RedisServer, free_port, running_redis
-from tertulia.metrics import RetryCause
-from tertulia.store.access import Access
-from tertulia.store.errors import StoreAway
+from tertulia.redis.access import Access
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
-from tertulia.store.topology import servers_of
+from tertulia.telemetry.metrics import RetryCause
 
 SECRET = "opensesame"
 TIMEOUT = 2.0

@@ -14,15 +14,15 @@ from contract.node import WITHIN, Guest
 from harness.redis_server import RedisServer
 from harness.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
 from harness.waiting import until
-from tertulia.clients.account_book import AccountBook
 from tertulia.domain.bans import Kind
+from tertulia.operators.accounts import AccountBook
+from tertulia.operators.commands import Orderer
+from tertulia.operators.erasing import Traces
+from tertulia.redis.access import Access
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
 from tertulia.store import scripts
-from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore
-from tertulia.store.erasing import Traces
-from tertulia.store.link import Link
-from tertulia.store.ordering import Orderer
-from tertulia.store.topology import servers_of
 
 FULL = 512
 """Ops in the largest batch."""

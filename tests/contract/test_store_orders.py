@@ -12,14 +12,14 @@ from contract.node import WITHIN
 from harness.waiting import until
 from tertulia.domain.bans import Kind
 from tertulia.domain.events import Closed, Left, Said
-from tertulia.domain.orders import Action
-from tertulia.store.access import Access
-from tertulia.store.discovery import chats
-from tertulia.store.errors import StoreAway
-from tertulia.store.link import Link
-from tertulia.store.ordering import MOST_AUDITED, Orderer, Refused
-from tertulia.store.overview import Overview
-from tertulia.store.topology import servers_of
+from tertulia.domain.operator_commands import Action
+from tertulia.operators.chats import chats
+from tertulia.operators.commands import MOST_AUDITED, Orderer, Refused
+from tertulia.operators.overview import Overview
+from tertulia.redis.access import Access
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
 
 
 class Operator:

@@ -8,14 +8,14 @@ from fakes.clock import HandClock
 from fakes.outbox import RecordingOutbox
 from fakes.voice import PlainReader
 from tertulia.chat.devices import Devices
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import Orders
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.session import Session
 from tertulia.chat.signing_up import AccountRules
 from tertulia.dialects.contract import Voice
 from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 LIMITS = RoomLimits(enter_tries=3, outbox_bytes=1000, may_be_closed=True, confirm_seconds=30.0)
 

@@ -21,7 +21,7 @@ from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.edge.tcp import Connection
 from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
-from tertulia.settings import LimitSettings
+from tertulia.settings.model import LimitSettings
 
 ONE_READ: Final = 256_000
 """Bytes that uvloop has room for in one read."""

@@ -10,7 +10,7 @@ from fuzz.readers import TARGETS
 from fuzz.readers.edge import loud
 from fuzz.target import Pieces, Target, check
 from fuzz.trying import SLOW_SECONDS, Trial, Tried
-from tertulia.node import VOICES
+from tertulia.node.node import VOICES
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tertulia import cli
-from tertulia.setting_text import table
-from tertulia.settings import ListenerSettings, LogSettings, Settings
+from tertulia.settings.model import ListenerSettings, LogSettings, Settings
+from tertulia.settings.text import table
 
 Run = Callable[..., Result]
 

@@ -11,13 +11,13 @@ from tertulia.chat.device_answers import Answers, Refused
 from tertulia.chat.device_ops import Collect, Disengage, Forget
 from tertulia.chat.device_session import DeviceOutbox
 from tertulia.chat.device_session import DeviceSession as DeviceSession  # what connect gives
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import Orders
 from tertulia.chat.ports import Outcome, Store
 from tertulia.chat.signing_up import AccountRules
 from tertulia.chat.tasks import Tasks
 from tertulia.dialects.device import Hangup, Reply
 from tertulia.domain.disconnects import Disconnect
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 DONE_SECONDS: Final = 3.0
 """For a device that was told a port to run operation 200, and then to close: it may do neither."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from tertulia.chat.devices import Devices
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import Orders
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import Session, State
 from tertulia.dialects.contract import Refusal
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.orders import Action, Ordered
+from tertulia.domain.operator_commands import Action, Ordered
 
 
 class Dismissals:

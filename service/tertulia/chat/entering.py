@@ -11,7 +11,7 @@ import msgspec
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.admission import Admission
 from tertulia.chat.hashing import Busy
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import Orders
 from tertulia.chat.ports import Join, Remembered, Store
 from tertulia.chat.resuming import new_token, token_key
 from tertulia.chat.session import Clock, Session, State

@@ -8,9 +8,10 @@ the entry, a sender whose dialect does not echo, a new administrator) have a ``C
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tertulia.dialects.contract import Place, Voice
+from tertulia.dialects.contract import Voice
 from tertulia.domain.events import PublicEvent, Said
-from tertulia.metrics import Metrics
+from tertulia.domain.position import Place
+from tertulia.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from tertulia.chat.session import Outbox, Session

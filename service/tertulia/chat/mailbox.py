@@ -9,7 +9,7 @@ from tertulia.chat.ports import Delivery, Report, Store
 from tertulia.chat.session import ACTIVE, LEAVING, Clock, Session
 from tertulia.domain.events import Summoned, Whispered
 from tertulia.domain.nicknames import fold
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 
 class Mailbox:

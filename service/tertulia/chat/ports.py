@@ -10,12 +10,11 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from tertulia.chat.position import Position
-from tertulia.dialects.contract import Place
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import PrivateEvent, PublicEvent, Said, Summoned
-from tertulia.domain.orders import Ordered
-from tertulia.metrics import Kind
+from tertulia.domain.operator_commands import Ordered
+from tertulia.domain.position import Place, Position
+from tertulia.telemetry.metrics import Kind
 
 
 class Outcome(Enum):

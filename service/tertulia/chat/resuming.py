@@ -5,10 +5,10 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tertulia.chat.position import Position
 from tertulia.chat.session import State
-from tertulia.dialects.contract import Place, Welcome
+from tertulia.dialects.contract import Welcome
 from tertulia.domain.events import Present
+from tertulia.domain.position import Place, Position
 
 if TYPE_CHECKING:
     from tertulia.chat.ports import Replay, Store

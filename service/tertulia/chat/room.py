@@ -13,7 +13,7 @@ from tertulia.chat.dismissing import Dismissals
 from tertulia.chat.entering import Entering
 from tertulia.chat.fanout import Audience, Crowd, Cut, OneByOne
 from tertulia.chat.mailbox import Mailbox
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import Orders
 from tertulia.chat.outgoing import Outgoing
 from tertulia.chat.ports import (
     DONE,
@@ -32,7 +32,6 @@ from tertulia.chat.ports import (
     Store,
     Whisper,
 )
-from tertulia.chat.position import Position
 from tertulia.chat.resuming import Resumption, token_key
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import ACTIVE, CONNECTED, LEAVING, Clock, Outbox, Session, State
@@ -42,7 +41,8 @@ from tertulia.domain import commands, nicknames
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Left, Present, PublicEvent
-from tertulia.metrics import Kind, Metrics
+from tertulia.domain.position import Position
+from tertulia.telemetry.metrics import Kind, Metrics
 
 _FOR_GOOD = (Disconnect.KICKED, Disconnect.BANNED)
 """Whose token ends with the session, as that of who leaves in order."""

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.ports import Entry, Member
-from tertulia.chat.position import Position
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import Clock, Session, State
-from tertulia.dialects.contract import Place
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
+from tertulia.domain.position import Place, Position
 
 
 class Telling:

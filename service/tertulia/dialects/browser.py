@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from websockets.frames import Frame, Opcode
 
-from tertulia.dialects.contract import Place, Refusal, Welcome
+from tertulia.dialects.contract import Refusal, Welcome
 from tertulia.domain import commands
 from tertulia.domain.commands import Command, Fault, Faulty
 from tertulia.domain.disconnects import Disconnect
@@ -29,6 +29,7 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
+from tertulia.domain.position import Place
 from tertulia.domain.text import clean
 
 MAX_FRAME = 16_384

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
-import msgspec
-
 from tertulia.domain.commands import Command, Faulty
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import PrivateEvent, PublicEvent
+from tertulia.domain.position import Place
 
 Wording = Literal["page", "classic"]
 """What a listener writes: the words of its dialect's page, or what the author's old client wants."""
@@ -27,15 +26,6 @@ class Refusal(StrEnum):
     """Too much waits for the recipient already."""
     FORBIDDEN = "forbidden"
     """Only the administrator may, or the chat is configured to refuse it."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where an entry stands in the chat's log, and when it was committed."""
-
-    epoch: str
-    offset: int
-    at: float
-    """Seconds since the Unix epoch, by the store's clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ClassVar, Final
 
-from tertulia.dialects.contract import Place, Refusal, Welcome, Wording
+from tertulia.dialects.contract import Refusal, Welcome, Wording
 from tertulia.dialects.lines import Lines, TooLong
 from tertulia.domain import nicknames
 from tertulia.domain.commands import (
@@ -35,6 +35,7 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
+from tertulia.domain.position import Place
 from tertulia.domain.text import decode, encode
 
 _DEAF_SECONDS: Final = 2.0

@@ -8,11 +8,11 @@ from typing import Any, Final, Protocol
 import structlog
 
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.idle_readers import Resting
 from tertulia.edge.limits import ConnectionCounts, Seldom
 from tertulia.edge.proxy_header import is_header
-from tertulia.edge.resting import Resting
-from tertulia.metrics import Metrics
-from tertulia.settings import LimitSettings
+from tertulia.settings.model import LimitSettings
+from tertulia.telemetry.metrics import Metrics
 
 CLOSING_SECONDS: Final = 5.0
 """For how long a client may keep a connection that the service has closed."""

@@ -13,12 +13,12 @@ from tertulia.domain.commands import Fault, Faulty, Say, Whisper
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.requests import Message
 from tertulia.edge.binding import BACKLOG
-from tertulia.edge.crowd import RingCrowd
+from tertulia.edge.broadcast import RingCrowd
 from tertulia.edge.delivered import look_delivered, wait_delivered
-from tertulia.edge.entrance import Entrance, Gate
 from tertulia.edge.pace import Pace
+from tertulia.edge.preamble import Entrance, Gate
 from tertulia.edge.serving import CLOSING_SECONDS, HEAD, Client, Listener, Reading, Served, peer_of
-from tertulia.metrics import Limit
+from tertulia.telemetry.metrics import Limit
 
 _DRAINING_SECONDS: Final = 1.0
 """For how long a client may keep a connection that a node closes which shuts down."""

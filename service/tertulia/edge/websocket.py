@@ -26,8 +26,8 @@ from websockets.server import ServerProtocol
 from tertulia.dialects.browser import MAX_FRAME
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp
-from tertulia.edge.entrance import Gate
 from tertulia.edge.frames import Frames
+from tertulia.edge.preamble import Gate
 from tertulia.edge.serving import Client, Listener, Served
 from tertulia.edge.tcp import LARGE_READ, Connection
 

@@ -8,11 +8,11 @@ from typing import Any, Final, TypeVar
 
 from tertulia.chat.accounts import Hanging, Login, Pending
 from tertulia.chat.guessing import REMEMBERED, Failures
-from tertulia.store.backoff import Backoff
-from tertulia.store.connection import Argument
-from tertulia.store.errors import StoreAway
+from tertulia.redis.backoff import Backoff
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.pending import Mailboxes
 from tertulia.store.scripts import REFRESH, SIGN_UP_TURN, Script
 

@@ -14,29 +14,30 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from tertulia.chat.ports import Follower, Op, Remembered, Replay
-from tertulia.chat.position import Position
-from tertulia.metrics import Metrics, RetryCause
-from tertulia.settings import ClusterSettings
-from tertulia.store import permissions, server_settings
-from tertulia.store.access import Access
+from tertulia.domain.position import Position
+from tertulia.redis import server_settings
+from tertulia.redis.access import Access
+from tertulia.redis.backoff import Backoff
+from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
+from tertulia.settings.model import ClusterSettings
+from tertulia.store import permissions
 from tertulia.store.accounts import StoredAccounts
-from tertulia.store.backoff import Backoff
 from tertulia.store.burials import Burials, forget_keys
 from tertulia.store.bus import Bus
 from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.committer import Committer
-from tertulia.store.connection import Argument
-from tertulia.store.errors import Fenced, NewEpoch, StoreAway
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import NOWHERE, Membership
 from tertulia.store.registration import Registration
 from tertulia.store.replaying import Replayer
 from tertulia.store.scripts import FORGET
 from tertulia.store.sweeping import Sweeper
-from tertulia.store.topology import servers_of
 from tertulia.store.wire import probe
-from tertulia.tracing import Tracer
+from tertulia.telemetry.metrics import Metrics, RetryCause
+from tertulia.telemetry.tracer import Tracer
 
 _COUNT_ROUNDS = 4
 """Rounds of care between two looks at how much waits for people, and at Redis' clock: two heartbeats."""

@@ -15,18 +15,18 @@ import structlog
 
 from tertulia.chat.device_ops import OpenChat
 from tertulia.chat.ports import Follower, Op, Outcome, Say
-from tertulia.chat.position import Position
-from tertulia.metrics import Metrics, RetryCause
-from tertulia.settings import ClusterSettings
-from tertulia.store.backoff import Backoff
-from tertulia.store.connection import Argument
-from tertulia.store.errors import Fenced, NewEpoch, StoreAway
+from tertulia.domain.position import Position
+from tertulia.redis.backoff import Backoff
+from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import COMMIT, SHOW
 from tertulia.store.wire import Batch
-from tertulia.tracing import Tracer
+from tertulia.telemetry.metrics import Metrics, RetryCause
+from tertulia.telemetry.tracer import Tracer
 
 _FIXED_KEYS = 9
 _LATE_SECONDS = 0.5

@@ -7,10 +7,10 @@ After Redis lost data, it may have sessions of this node that left long ago: nob
 import asyncio
 
 from tertulia.chat.ports import Follower, Leave
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.link import Link
 from tertulia.store.committer import Committer
-from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import Membership
 from tertulia.store.scripts import SWEEP
 

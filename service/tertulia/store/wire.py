@@ -18,8 +18,6 @@ from tertulia.chat.device_ops import (
     SignUp,
 )
 from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Op, Report, Say, Whisper
-from tertulia.chat.position import Position
-from tertulia.dialects.contract import Place
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import (
     Closed,
@@ -35,8 +33,9 @@ from tertulia.domain.events import (
     encode,
 )
 from tertulia.domain.nicknames import fold
-from tertulia.domain.orders import Ordered
-from tertulia.domain.orders import decode as decode_order
+from tertulia.domain.operator_commands import Ordered
+from tertulia.domain.operator_commands import decode as decode_order
+from tertulia.domain.position import Place, Position
 from tertulia.store.keys import Keys
 
 VERSION = b"1"

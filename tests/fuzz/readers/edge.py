@@ -27,15 +27,15 @@ from tertulia.dialects.contract import Voice
 from tertulia.dialects.protocollo import ProtocolloVoice
 from tertulia.domain.commands import Acknowledge
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge import entrance, ops, tcp, websocket
-from tertulia.edge.entrance import Entrance, Gate
+from tertulia.edge import ops, preamble, tcp, websocket
 from tertulia.edge.frames import Frames
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.preamble import Entrance, Gate
 from tertulia.edge.proxy_header import V2_MOST, BadHeader, HeaderReader
 from tertulia.edge.serving import Client, Connections, Listener, Patience
 from tertulia.edge.tcp import Connection
 from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
-from tertulia.settings import LimitSettings
+from tertulia.settings.model import LimitSettings
 
 _LIMITS = LimitSettings(
     bytes_per_second=1 << 30,
@@ -70,7 +70,7 @@ class _Loud:
 @contextmanager
 def loud() -> Iterator[None]:
     """Let what would be logged as a defect be raised, as long as the block lasts."""
-    modules = [cast(Any, it) for it in (tcp, entrance, ops, devices)]
+    modules = [cast(Any, it) for it in (tcp, preamble, ops, devices)]
     logs = [it._log for it in modules]
     for module in modules:
         module._log = _Loud()

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from fuzz.target import Pieces, Target, check
+from tertulia.redis.access import Access, Server
+from tertulia.redis.cluster import Cluster
+from tertulia.redis.errors import Refused, StoreAway, translate
+from tertulia.redis.hot import Connection
+from tertulia.redis.link import Link
+from tertulia.redis.masters import OneServer
+from tertulia.redis.sentinel import Sentinels
 from tertulia.store import wire
-from tertulia.store.access import Access, Server
-from tertulia.store.cluster import Cluster
-from tertulia.store.connection import Connection
-from tertulia.store.errors import Refused, StoreAway, translate
-from tertulia.store.link import Link
-from tertulia.store.sentinels import Sentinels
-from tertulia.store.servers import OneServer
 
 
 class _Transport(asyncio.Transport):

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
+from fakes.voice import PlainVoice
 
 from fakes.house import Client, House
-from fakes.voice import PlainVoice
 from tertulia.chat.room import Room
 from tertulia.dialects.contract import Voice
 

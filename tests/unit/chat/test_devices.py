@@ -16,11 +16,11 @@ from tertulia.chat import devices
 from tertulia.chat.accounts import Login, Pending
 from tertulia.chat.device_ops import Deliver, DeviceOp, Disengage, Forget, OpenChat
 from tertulia.chat.devices import Devices, DeviceSession
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import Orders
 from tertulia.chat.ports import Op, Outcome, Store
 from tertulia.chat.signing_up import AccountRules
 from tertulia.domain.disconnects import Disconnect
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 ADDRESS = "192.0.2.1"
 WHEN = datetime(2026, 11, 20, 23, 11, 5)  # noqa: DTZ001 (local time, as in Pending)

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import pytest
+from fakes.voice import FramedVoice, PlainVoice, SilentVoice
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from fakes.outbox import RecordingOutbox
-from fakes.voice import FramedVoice, PlainVoice, SilentVoice
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.session import Session
-from tertulia.dialects.contract import Place, Voice
+from tertulia.dialects.contract import Voice
 from tertulia.domain.events import PublicEvent, Said
-from tertulia.metrics import Metrics
+from tertulia.domain.position import Place
+from tertulia.telemetry.metrics import Metrics
 
 PLACE = Place("e", 7, 0.0)
 EVENTS: list[PublicEvent] = [Said("andy", "n:1", text) for text in "abcd"]

@@ -1,9 +1,9 @@
 """Private messages until they are done with: written, acknowledged, or returned."""
 
 import pytest
+from fakes.voice import PlainVoice
 
 from fakes.outbox import RecordingOutbox
-from fakes.voice import PlainVoice
 from tertulia.chat.letters import Letters, check_written
 from tertulia.chat.ports import Delivery
 from tertulia.chat.session import Session

@@ -3,17 +3,16 @@
 from collections.abc import Callable
 
 import pytest
+from fakes.voice import FramedVoice, PlainVoice
 
 from fakes.house import Client, House
-from fakes.voice import FramedVoice, PlainVoice
 from tertulia.chat.ports import Entry, Replay
-from tertulia.chat.position import Position
 from tertulia.chat.resuming import new_token, token_key
-from tertulia.dialects.contract import Place
 from tertulia.domain import commands
 from tertulia.domain.commands import Resume
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Left, Present
+from tertulia.domain.position import Place, Position
 from unit.chat.conftest import Connect, Enter
 
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from fakes.voice import PatientVoice, PlainVoice, SilentVoice
 
 from fakes.house import LIMITS, Client, House
 from fakes.outbox import RecordingOutbox
-from fakes.voice import PatientVoice, PlainVoice, SilentVoice
 from harness.waiting import until
 from tertulia.chat.room import Room
 from tertulia.chat.session import State

@@ -6,15 +6,15 @@ Source: the protocol page protocollo, "Wordings": until it said so, or 2 s have 
 from collections.abc import Callable
 
 import pytest
+from fakes.voice import DeafVoice, FramedVoice, PlainVoice
 
 from fakes.house import Client, House
-from fakes.voice import DeafVoice, FramedVoice, PlainVoice
 from tertulia.chat.ports import Replay
-from tertulia.chat.position import Position
 from tertulia.chat.room import Room
 from tertulia.domain import commands
 from tertulia.domain.commands import Fault, Resume
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.position import Position
 from unit.chat.conftest import Connect, Enter
 
 

@@ -1,16 +1,16 @@
 """A room as the store's follower: whom it lets in when, and what becomes of what the store tells."""
 
 import pytest
+from fakes.voice import SilentVoice
 
 from fakes.house import House
-from fakes.voice import SilentVoice
 from tertulia.chat.ports import Entry, Member
 from tertulia.chat.session import State
-from tertulia.dialects.contract import Place
 from tertulia.domain import commands
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Joined, Left, Present
+from tertulia.domain.position import Place
 from unit.chat.conftest import Connect, Enter
 
 # Joins by groups

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from fakes.voice import DeafVoice, PlainVoice, SilentVoice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.house import LIMITS, Client, House
-from fakes.voice import DeafVoice, PlainVoice, SilentVoice
 from history.checker import Rule, check, explain
 from history.record import (
     Acked,

@@ -1,9 +1,9 @@
 """A room's private messages: written, acknowledged, waited for, or returned to who sent them."""
 
 import pytest
+from fakes.voice import FramedVoice
 
 from fakes.house import LIMITS, Client, House
-from fakes.voice import FramedVoice
 from tertulia.chat.ports import Delivery, Outcome, Whisper
 from tertulia.chat.room import Room
 from tertulia.domain import commands

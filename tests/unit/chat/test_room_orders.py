@@ -3,15 +3,15 @@
 import asyncio
 
 import pytest
+from fakes.voice import FramedVoice, PatientVoice
 
 from fakes.house import House
-from fakes.voice import FramedVoice, PatientVoice
 from tertulia.chat.room import Room
 from tertulia.chat.session import State
 from tertulia.domain import commands
 from tertulia.domain.bans import Ban, Kind, subject_of
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.orders import Action, Ordered
+from tertulia.domain.operator_commands import Action, Ordered
 from unit.chat.conftest import Connect, Enter
 
 ADDRESS = "192.0.2.1"

@@ -1,13 +1,13 @@
 """What comes together is one write to everybody, in the order in which it came."""
 
 import pytest
+from fakes.voice import FramedVoice, SilentVoice
 
 from fakes.house import Client
-from fakes.voice import FramedVoice, SilentVoice
 from tertulia.chat.ports import Delivery, Entry, Outcome, Say
 from tertulia.chat.room import Room
-from tertulia.dialects.contract import Place
 from tertulia.domain.events import Joined, Left, PublicEvent, Said, Whispered
+from tertulia.domain.position import Place
 from unit.chat.conftest import Enter
 
 

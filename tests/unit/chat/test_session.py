@@ -1,9 +1,9 @@
 """A session's own bookkeeping: its answers' order, and what it has read and acknowledged."""
 
 import pytest
+from fakes.voice import FramedVoice, PlainVoice
 
 from fakes.outbox import RecordingOutbox
-from fakes.voice import FramedVoice, PlainVoice
 from tertulia.chat.fanout import Group, OneByOne
 from tertulia.chat.ports import Say
 from tertulia.chat.session import Session, State

@@ -16,7 +16,7 @@ from websockets.uri import parse_uri
 
 from harness import browser_frames as frames
 from tertulia.dialects.browser import BrowserReader, BrowserVoice
-from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
+from tertulia.dialects.contract import Reader, Refusal, Voice, Welcome
 from tertulia.domain.commands import (
     Acknowledge,
     CloseChat,
@@ -40,6 +40,7 @@ from tertulia.domain.events import (
     Undelivered,
     Whispered,
 )
+from tertulia.domain.position import Place
 
 BOUND = 4096
 MOST = 16_384

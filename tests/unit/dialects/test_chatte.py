@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from harness.splits import Split, every_end, every_split, split_by_byte
 from tertulia.dialects.chatte import ChatteReader, ChatteVoice
-from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
+from tertulia.dialects.contract import Reader, Refusal, Voice, Welcome
 from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty, Say, Whisper
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
+from tertulia.domain.position import Place
 
 BOUND = 4096
 MALFORMED = Faulty(Fault.MALFORMED)

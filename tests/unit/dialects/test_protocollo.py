@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.splits import Split, every_end, every_split, split_by_byte, split_whole
-from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
+from tertulia.dialects.contract import Reader, Refusal, Voice, Welcome
 from tertulia.dialects.protocollo import ProtocolloReader, ProtocolloVoice
 from tertulia.domain.commands import (
     CloseChat,
@@ -23,6 +23,7 @@ from tertulia.domain.commands import (
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
+from tertulia.domain.position import Place
 
 BOUND = 4096
 TOO_LONG = Faulty(Fault.TOO_LONG)

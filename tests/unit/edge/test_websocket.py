@@ -21,7 +21,7 @@ from fakes.accounts import KnownPasswords, NoAccounts
 from harness.waiting import until
 from tertulia.chat.devices import Devices
 from tertulia.chat.door import Door
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import Orders
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.signing_up import AccountRules
 from tertulia.dialects.browser import MAX_FRAME, BrowserVoice
@@ -31,8 +31,8 @@ from tertulia.edge.binding import bind
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Patience
 from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
-from tertulia.metrics import Metrics
-from tertulia.settings import LimitSettings
+from tertulia.settings.model import LimitSettings
+from tertulia.telemetry.metrics import Metrics
 
 WITHIN = 2.0
 HOST = "chat.example:8080"

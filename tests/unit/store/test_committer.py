@@ -10,14 +10,14 @@ from prometheus_client import CollectorRegistry
 from contract.follower import RecordingFollower
 from harness.waiting import elapse, until
 from tertulia.chat.ports import Leave, Op
-from tertulia.metrics import Metrics
-from tertulia.settings import ClusterSettings
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.committer import Committer
-from tertulia.store.connection import Argument
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import Membership
 from tertulia.store.scripts import Script
+from tertulia.telemetry.metrics import Metrics
 
 HEARTBEAT = 0.2
 FROZEN = 0.45

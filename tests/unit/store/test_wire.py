@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tertulia.chat.ports import Close, Join, Leave, Op, Report, Say, Whisper
-from tertulia.chat.position import Position
-from tertulia.dialects.contract import Place
 from tertulia.domain.bans import Ban, Kind
 from tertulia.domain.events import (
     Closed,
@@ -24,8 +22,9 @@ from tertulia.domain.events import (
     Whispered,
     encode,
 )
-from tertulia.domain.orders import Action, Ordered
-from tertulia.domain.orders import encode as encode_order
+from tertulia.domain.operator_commands import Action, Ordered
+from tertulia.domain.operator_commands import encode as encode_order
+from tertulia.domain.position import Place, Position
 from tertulia.store.keys import Keys
 from tertulia.store.wire import (
     Batch,

@@ -15,7 +15,7 @@ from tertulia.clients.load.progress import Line
 from tertulia.clients.load.report import table
 from tertulia.clients.load.run import RunError, run
 from tertulia.clients.load.targets import TargetError, target
-from tertulia.setting_sources import shown
+from tertulia.settings.sources import shown
 
 _TROUBLE = 1
 """The exit status when something was lost, or the run could not be carried through."""

@@ -15,7 +15,7 @@ from tertulia.clients.load import dialects
 from tertulia.clients.load.dialects.contract import Dialect
 from tertulia.clients.load.targets import TargetError, split
 from tertulia.domain import addresses
-from tertulia.setting_sources import shown
+from tertulia.settings.sources import shown
 
 _TLS: Final = "+tls"
 NAMES: Final = tuple(it + tls for it in ("chatte", "protocollo", "browser") for tls in ("", _TLS))

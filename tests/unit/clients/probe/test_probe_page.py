@@ -12,7 +12,7 @@ from tertulia import cli
 from tertulia.clients.load.targets import TargetError
 from tertulia.clients.probe.page import Page
 from tertulia.clients.probe.visit import Passage, Stage, Visit, way, ways
-from tertulia.metric_text import rows
+from tertulia.telemetry.metric_text import rows
 
 METRICS = Path(__file__).parents[4] / "docs" / "metrics.md"
 WORKED = Visit(
