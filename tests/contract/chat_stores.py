@@ -15,7 +15,7 @@ from contract.node import DIALECT, WITHIN, Node, stop
 from harness.redis_server import RedisServer
 from tertulia.domain.bans import Kind
 from tertulia.domain.operator_commands import Action
-from tertulia.operators.commands import Orderer
+from tertulia.operators.commands import Operator
 from tertulia.redis.access import Access
 from tertulia.redis.link import Link
 from tertulia.redis.topology import servers_of
@@ -108,8 +108,8 @@ class RedisStores:
     async def dismiss(self, action: Action, nickname: str) -> None:
         """Kick or ban a nickname, as an operator does."""
         url = f"redis://127.0.0.1:{self.server.port}"
-        link = Link(servers_of(Access.to(url), self.keys), "tertulia-admin", 0.5)
-        orders = Orderer(self.chat, link, "carla", 3.0)
+        link = Link(servers_of(Access.to(url), self.keys.meta), "tertulia-admin", 0.5)
+        orders = Operator(self.chat, link, "carla", 3.0)
         if action is Action.KICK:
             await orders.kick(nickname, "")
         else:

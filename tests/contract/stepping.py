@@ -17,10 +17,10 @@ from harness.redis_server import RedisServer
 from tertulia.redis.access import Access
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
+from tertulia.redis.script import Script
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.failure_detector import Lease
-from tertulia.store.scripts import Script
 from tertulia.telemetry.metrics import Metrics
 
 _ENDS = 10.0

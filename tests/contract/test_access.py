@@ -25,7 +25,7 @@ USER = ("--user", "andy", "on", "allkeys", "+@all", ">" + SECRET)
 
 async def get_in(access: Access) -> None:
     """Connect and be answered; nothing that is told of a failure has a password in it."""
-    link = Link(servers_of(access, Keys("x")), "tertulia-test", TIMEOUT)
+    link = Link(servers_of(access, Keys("x").meta), "tertulia-test", TIMEOUT)
     try:
         assert await link.call("ECHO", "hello") == b"hello"
     except StoreAway as error:
@@ -108,7 +108,7 @@ async def test_a_password_from_a_file_is_read_for_each_connection(
     port = shared_redis.port
     access = replace(Access.to(f"redis://beth:wrong@127.0.0.1:{port}"), password_file=file)
     assert "redis_password_file" in str(await refused(access))
-    link = Link(servers_of(access, Keys("x")), "tertulia-test", TIMEOUT)
+    link = Link(servers_of(access, Keys("x").meta), "tertulia-test", TIMEOUT)
     for password in (SECRET, "another"):
         shared_redis.control.acl_setuser(
             "beth", enabled=True, reset=True, passwords=[f"+{password}"], categories=["+@all"]

@@ -24,7 +24,7 @@ MESSAGE, SENDER = 64, 512
 async def boxes(chat_stores: RedisStores) -> AsyncIterator[Mailboxes]:
     """What waits in the chat, as operators see it."""
     url = f"redis://127.0.0.1:{chat_stores.server.port}"
-    link = Link(servers_of(Access.to(url), chat_stores.keys), "test", WITHIN)
+    link = Link(servers_of(Access.to(url), chat_stores.keys.meta), "test", WITHIN)
     yield Mailboxes(chat_stores.keys, link)
     link.disconnect()
 

@@ -13,7 +13,7 @@ from harness.redis_refusals import Refusals
 from harness.redis_server import RedisServer, running_redis
 from harness.waiting import until
 from tertulia.redis.access import Access, Server
-from tertulia.redis.errors import Refused, translate
+from tertulia.redis.errors import ErrorReply, translate
 from tertulia.redis.hot import Connection
 from tertulia.telemetry.metrics import RetryCause
 
@@ -42,8 +42,8 @@ async def connection(server: RedisServer) -> AsyncIterator[Connection]:
     connection.end()
 
 
-async def refused(connection: Connection, *command: str | int) -> Refused:
-    with pytest.raises(Refused) as caught:
+async def refused(connection: Connection, *command: str | int) -> ErrorReply:
+    with pytest.raises(ErrorReply) as caught:
         await connection.ask(SECONDS, command)
     return caught.value
 

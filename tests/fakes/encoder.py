@@ -20,7 +20,7 @@ from tertulia.domain.events import (
 from tertulia.domain.position import Place
 
 
-class PlainReader:
+class PlainDecoder:
     """Commands are given to the room itself, so there is nothing to read."""
 
     buffered = 0
@@ -43,7 +43,7 @@ class PlainReader:
 
 
 @dataclass(frozen=True)
-class PlainVoice:
+class PlainEncoder:
     """A sender reads its own messages; a refused nickname is the end; nothing is resumed."""
 
     name: ClassVar[str] = "plain"
@@ -57,8 +57,8 @@ class PlainVoice:
 
     deaf_seconds: ClassVar[float] = 0.0
 
-    def reader(self) -> PlainReader:
-        return PlainReader()
+    def decoder(self) -> PlainDecoder:
+        return PlainDecoder()
 
     def greeting(self) -> bytes:
         return b"hello\n"
@@ -120,7 +120,7 @@ class PlainVoice:
 
 
 @dataclass(frozen=True)
-class SilentVoice(PlainVoice):
+class SilentEncoder(PlainEncoder):
     """A sender does not read its own public messages."""
 
     name: ClassVar[str] = "silent"
@@ -128,7 +128,7 @@ class SilentVoice(PlainVoice):
 
 
 @dataclass(frozen=True)
-class PatientVoice(PlainVoice):
+class PatientEncoder(PlainEncoder):
     """A refused nickname may be followed by another one."""
 
     name: ClassVar[str] = "patient"
@@ -136,7 +136,7 @@ class PatientVoice(PlainVoice):
 
 
 @dataclass(frozen=True)
-class DeafVoice(PlainVoice):
+class DeafEncoder(PlainEncoder):
     """Its clients can read nothing for a moment after the welcome."""
 
     name: ClassVar[str] = "deaf"
@@ -144,7 +144,7 @@ class DeafVoice(PlainVoice):
 
 
 @dataclass(frozen=True)
-class FramedVoice(PlainVoice):
+class FramedEncoder(PlainEncoder):
     """A session can be resumed; what belongs to one entry is in brackets, with its place."""
 
     name: ClassVar[str] = "framed"

@@ -44,7 +44,7 @@ class Node:
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Node], Node]:
     def use(node: Node) -> Node:
         module = SimpleNamespace(run=node.run, StartError=node.StartError)
-        monkeypatch.setitem(sys.modules, "tertulia.node", module)
+        monkeypatch.setitem(sys.modules, "tertulia.node.node", module)
         return node
 
     return use

@@ -16,7 +16,7 @@ from tertulia.chat.device_ops import (
 )
 from tertulia.chat.device_session import DeviceSession, Shown
 from tertulia.chat.hashing import Busy
-from tertulia.chat.operator_commands import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.ports import Outcome, Store
 from tertulia.chat.signing_up import AccountRules, SigningUp
 from tertulia.dialects.device import beginning, fitting
@@ -44,7 +44,7 @@ class Answers:
         store: Store,
         accounts: Accounts,
         passwords: Passwords,
-        orders: Orders,
+        orders: OperatorCommands,
         rules: AccountRules,
         metrics: Metrics,
     ) -> None:

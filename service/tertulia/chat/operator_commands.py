@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from tertulia.domain.bans import Ban, Bans
-from tertulia.domain.operator_commands import Action, Ordered
+from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.text import clean
 
 _log = structlog.get_logger("tertulia.audit")
@@ -16,7 +16,7 @@ def _nothing() -> None:
     """Drain nothing: for a chat without a node around it."""
 
 
-class Orders:
+class OperatorCommands:
     """What this node knows of one chat's orders."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Orders:
         """Take what the store has."""
         self._bans.replace(bans)
 
-    def take(self, order: Ordered) -> None:
+    def take(self, order: OperatorCommand) -> None:
         """Note an order, and carry out what is about this node or about who may come in."""
         _log.info(
             "an operator's order",
@@ -55,7 +55,7 @@ class Orders:
         elif order.action is Action.DRAIN and order.subject == self._node_id:
             self._drain_unless_late(order)
 
-    def _drain_unless_late(self, order: Ordered) -> None:
+    def _drain_unless_late(self, order: OperatorCommand) -> None:
         # Of a node that was frozen, whoever ordered it believes that nothing will come of it.
         if not 0 < order.until < self._wall() * 1000:
             self._drain()

@@ -12,7 +12,7 @@ import msgspec
 
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import PrivateEvent, PublicEvent, Said, Summoned
-from tertulia.domain.operator_commands import Ordered
+from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.position import Place, Position
 from tertulia.telemetry.metrics import Kind
 
@@ -133,7 +133,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     place: Place
     events: Sequence[PublicEvent]
-    orders: Sequence[Ordered] = ()
+    orders: Sequence[OperatorCommand] = ()
     """What operators ordered in it, which came before its events."""
 
     @property

@@ -68,7 +68,7 @@ class Telling:
         for event in events:
             session = self._sessions.get(event.session)
             if isinstance(event, Said):
-                if session is not None and not session.voice.echoes:
+                if session is not None and not session.encoder.echoes:
                     cuts.setdefault(session, Cut()).skips.add(len(news))
             elif isinstance(event, Joined | Present):
                 holder = self._roster.holder(event.nickname)
@@ -97,7 +97,7 @@ class Telling:
         if not news:
             return
         if closed is not None and closed + 1 < len(news):
-            for session, _ in gone:  # what comes after the closing is another sitting's
+            for session, _ in gone:  # what comes after the closing is another generation's
                 cuts.setdefault(session, Cut()).end = closed + 1
         started = self._clock.time()
         self._audience.tell(news, cuts, self.place, more=more)
@@ -117,7 +117,7 @@ class Telling:
     def missed(self, position: Position) -> None:
         """Tell everybody that a part of the log is lost, up to a place at which all go on."""
         self.place = Place(position.epoch, position.offset, self.place.at)
-        self._audience.announce(lambda voice: voice.missed(self.place))
+        self._audience.announce(lambda encoder: encoder.missed(self.place))
 
     def end_slow_readers(self) -> None:
         """Let those go for whom too much waits."""
@@ -149,4 +149,4 @@ class Telling:
         administrator = self._roster.administrator
         session = administrator and self._sessions.get(administrator.session)
         if session and session.state is State.ACTIVE:
-            cuts.setdefault(session, Cut()).inserts.append((index, session.voice.promoted()))
+            cuts.setdefault(session, Cut()).inserts.append((index, session.encoder.promoted()))

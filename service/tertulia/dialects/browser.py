@@ -81,7 +81,7 @@ _decode = msgspec.json.Decoder(_Enter | _Say | _Whisper | _Received | _Leave | _
 _encode = msgspec.json.Encoder().encode
 
 
-class BrowserReader:
+class BrowserDecoder:
     """One connection's incoming half. ``feed`` takes one message at a time."""
 
     __slots__ = ("_entering", "_messages")
@@ -153,7 +153,7 @@ def _bounded(text: str) -> Faulty | None:
 
 
 @dataclass(frozen=True, slots=True)
-class BrowserVoice:
+class BrowserEncoder:
     """The frames of ``browser``."""
 
     name: ClassVar[str] = "browser"
@@ -167,8 +167,8 @@ class BrowserVoice:
 
     deaf_seconds: ClassVar[float] = 0.0
 
-    def reader(self) -> BrowserReader:
-        return BrowserReader()
+    def decoder(self) -> BrowserDecoder:
+        return BrowserDecoder()
 
     def greeting(self) -> bytes:
         return b""

@@ -1,4 +1,4 @@
-"""What a dialect is: a voice, shared by all its sessions, and a reader for each connection."""
+"""What a dialect is: a encoder, shared by all its sessions, and a reader for each connection."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Welcome:
     """Whether a part of what the client wants to resume is not there any more."""
 
 
-class Reader(Protocol):
+class Decoder(Protocol):
     """The incoming half of one connection: a state machine that is fed bytes and asked for commands.
 
     Pulling one command at a time lets whoever feeds it stop when the session has had its share; what
@@ -79,10 +79,10 @@ class Reader(Protocol):
         ...
 
 
-class Voice(Protocol):
+class Encoder(Protocol):
     """The outgoing half: how events and answers read in this dialect.
 
-    Stateless and hashable: all sessions that listen to equal voices get the same bytes, rendered once.
+    Stateless and hashable: all sessions that listen to equal encoders get the same bytes, rendered once.
     """
 
     name: ClassVar[str]
@@ -106,7 +106,7 @@ class Voice(Protocol):
         """For how long, at most, a client can read nothing after the welcome, until it says ``Ready``."""
         ...
 
-    def reader(self) -> Reader:
+    def decoder(self) -> Decoder:
         """Make the reader of a new connection."""
         ...
 

@@ -49,7 +49,7 @@ class _Expects(Enum):
     TEXT = auto()
 
 
-class ProtocolloReader(Lines):
+class ProtocolloDecoder(Lines):
     """One connection's incoming half.
 
     A recipient without its text is nothing yet: a client that dies between the two sends nothing.
@@ -119,7 +119,7 @@ def _message(recipient: bytes, line: bytes) -> Command | None:
 
 
 @dataclass(frozen=True, slots=True)
-class ProtocolloVoice:
+class ProtocolloEncoder:
     """The words of ``protocollo``: the page's, or exactly what the old desktop client parses."""
 
     name: ClassVar[str] = "protocollo"
@@ -139,8 +139,8 @@ class ProtocolloVoice:
     def deaf_seconds(self) -> float:
         return _DEAF_SECONDS if self.wording == "classic" else 0.0
 
-    def reader(self) -> ProtocolloReader:
-        return ProtocolloReader()
+    def decoder(self) -> ProtocolloDecoder:
+        return ProtocolloDecoder()
 
     def greeting(self) -> bytes:
         return self._line(self.prompt) if self.prompt else b""

@@ -24,7 +24,9 @@ class Action(StrEnum):
     """Reading what waits for somebody changes nothing, but nobody does it unseen."""
 
 
-class Ordered(msgspec.Struct, frozen=True, tag_field="t", tag="ordered", omit_defaults=True):
+class OperatorCommand(
+    msgspec.Struct, frozen=True, tag_field="t", tag="ordered", omit_defaults=True
+):
     """An order, in the log beside what came of it, and in the audit log."""
 
     id: str = msgspec.field(name="i")
@@ -42,4 +44,4 @@ class Ordered(msgspec.Struct, frozen=True, tag_field="t", tag="ordered", omit_de
 
 
 encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(Ordered).decode
+decode = msgspec.json.Decoder(OperatorCommand).decode

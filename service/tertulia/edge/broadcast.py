@@ -5,27 +5,27 @@ from typing import Protocol
 
 from tertulia.chat.fanout import OneByOne
 from tertulia.chat.session import Outbox
-from tertulia.edge.io_uring import Requests, Ring
+from tertulia.edge.io_uring import IoUring, Requests
 
 
 class Member(Outbox, Protocol):
-    """An outbox as a crowd on a ring needs it.
+    """An outbox as a broadcast on a ring needs it.
 
-    It tells its crowd at once when the kernel has not taken everything that was written to it: what comes
+    It tells its broadcast at once when the kernel has not taken everything that was written to it: what comes
     after that has to wait behind it.
     """
 
-    crowd: "RingCrowd | None"
+    broadcast: "UringBroadcast | None"
 
     def plain_socket(self) -> int | None:
         """Return the number of the socket, if bytes go there as they are."""
         ...
 
 
-class RingCrowd:
-    """A crowd whose members are sent to with a ring, as long as nothing waits to be sent to them."""
+class UringBroadcast:
+    """A broadcast whose members are sent to with a ring, as long as nothing waits to be sent to them."""
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: IoUring) -> None:
         self._ring = ring
         self._requests = Requests()
         self._members: list[Member] = []  # in the order of the requests
@@ -35,13 +35,13 @@ class RingCrowd:
 
     def add(self, member: Member) -> None:
         """Take one in."""
-        member.crowd = self
+        member.broadcast = self
         if member.backlog() or not self._enter(member):
             self._apart.add(member)
 
     def discard(self, member: Member) -> None:
         """Let one go, if it is there."""
-        member.crowd = None
+        member.broadcast = None
         self._leave(member)
         self._apart.discard(member)
 

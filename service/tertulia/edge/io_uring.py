@@ -79,7 +79,7 @@ def _call(number: int, *args: object) -> int:
     return result
 
 
-class Ring:
+class IoUring:
     """The requests and results that this thread shares with the kernel."""
 
     def __init__(self, sockets: int, at_once: int = 4096) -> None:

@@ -3,8 +3,8 @@
 accepted ──from a trusted proxy──▶ header ──▶ counted ──TLS here──▶ handshake ──▶ the client's connection
     └────────from anybody else───────────────────▲ └─────in the clear──────────────────────▲
 
-A listener that needs neither has no entrance, and with one, its connections are the same afterwards: the
-transport gets them as its protocol, and the entrance is gone.
+A listener that needs neither has no preamble, and with one, its connections are the same afterwards: the
+transport gets them as its protocol, and the preamble is gone.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _log = structlog.get_logger(__name__)
 
 
-class Gate:
+class PreambleRules:
     """What all connections to one address have to pass."""
 
     def __init__(
@@ -41,13 +41,13 @@ class Gate:
         self._trusted = tuple(trusted)
         self.context = context
         self._complaints = Seldom(COMPLAINT_SECONDS)
-        self.waiting: set[Entrance] = set()
-        """Who is at the entrance."""
+        self.waiting: set[Preamble] = set()
+        """Who is at the preamble."""
 
     def close(self) -> None:
-        """Send away who is still at the entrance: the chat behind it is being left by everybody."""
-        for entrance in tuple(self.waiting):
-            entrance.abort()
+        """Send away who is still at the preamble: the chat behind it is being left by everybody."""
+        for preamble in tuple(self.waiting):
+            preamble.abort()
 
     def trusts(self, address: str) -> bool:
         """Say whether an address is that of a proxy, which has to say who its client is."""
@@ -63,8 +63,8 @@ class Gate:
             _log.warning("no PROXY header", dialect=dialect, proxy=proxy, problem=problem)
 
 
-class Entrance(asyncio.Protocol):
-    """A connection at the entrance, on a transport that will soon be somebody else's."""
+class Preamble(asyncio.Protocol):
+    """A connection at the preamble, on a transport that will soon be somebody else's."""
 
     __slots__ = (
         "_begin",
@@ -81,7 +81,7 @@ class Entrance(asyncio.Protocol):
     )
 
     def __init__(
-        self, gate: Gate, listener: Listener, begin: Callable[[Client], asyncio.Protocol]
+        self, gate: PreambleRules, listener: Listener, begin: Callable[[Client], asyncio.Protocol]
     ) -> None:
         """Let in through ``gate``; ``begin`` makes the connection of a client that is counted."""
         self._gate = gate

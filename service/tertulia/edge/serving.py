@@ -44,7 +44,7 @@ def peer_of(transport: asyncio.BaseTransport) -> Client:
 
 
 class Reading(Protocol):
-    """A session's reader."""
+    """A session's decoder."""
 
     @property
     def buffered(self) -> int:
@@ -66,7 +66,7 @@ class Served(Protocol):
     acknowledged: int
 
     @property
-    def reader(self) -> Reading:
+    def decoder(self) -> Reading:
         """Turns bytes into commands."""
         ...
 
@@ -125,7 +125,7 @@ class OpenConnection(Protocol):
 class Host(Protocol):
     """Whoever serves the sessions: a room, or the devices' side of it.
 
-    What it takes as a session is what its ``connect`` gave, and as a command what that session's reader
+    What it takes as a session is what its ``connect`` gave, and as a command what that session's decoder
     gave; which types those are is the host's own affair.
     """
 

@@ -13,10 +13,10 @@ from tertulia.domain.commands import Fault, Faulty, Say, Whisper
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.requests import Message
 from tertulia.edge.binding import BACKLOG
-from tertulia.edge.broadcast import RingCrowd
+from tertulia.edge.broadcast import UringBroadcast
 from tertulia.edge.delivered import look_delivered, wait_delivered
 from tertulia.edge.pace import Pace
-from tertulia.edge.preamble import Entrance, Gate
+from tertulia.edge.preamble import Preamble, PreambleRules
 from tertulia.edge.serving import CLOSING_SECONDS, HEAD, Client, Listener, Reading, Served, peer_of
 from tertulia.telemetry.metrics import Limit
 
@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_address",
         "_admitted",
         "_closing",
+        "_decoder",
         "_delivered",
         "_draining",
         "_ended",
@@ -68,7 +69,6 @@ class Connection(asyncio.Protocol):
         "_parted",
         "_plain",
         "_port",
-        "_reader",
         "_reading",
         "_reads_until_rest",
         "_resting_fd",
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         "_throttle",
         "_timer",
         "_transport",
-        "crowd",
+        "broadcast",
         "unheard",
         "write",
     )
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
     write: Callable[[bytes], None]
 
     def __init__(self, listener: Listener, client: Client | None = None) -> None:
-        """Serve whom the socket says, or ``client``, whom an entrance has found out and counted."""
+        """Serve whom the socket says, or ``client``, whom an preamble has found out and counted."""
         self._listener = listener
         # A client ends its lines in one way, mostly: what it did last is compared with first.
         self._acknowledges = listener.acknowledgements[0] if listener.acknowledgements else None
@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._address, self._port = client or ("", 0)
         self._admitted = client is not None
         self._session: Served | None = None
-        self._reader: Reading  # what commands are taken from, as soon as there is a session
+        self._decoder: Reading  # what commands are taken from, as soon as there is a session
         self._pace: Pace | None = None  # made when first needed: most clients are idle
         self._has_rest = False  # something is left that is gone on with in the next turn
         self._long_lines = 0
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         self._parted = False  # our half is closed, and the client has a moment to notice
         self._closing = False
         self._gone = False
-        self.crowd: RingCrowd | None = None
+        self.broadcast: UringBroadcast | None = None
         self.unheard = False
         """Whether an abort is to be a reset: of what the client said, something may not be taken."""
 
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
                 return
             self._admitted = True
         listener.metrics.connections.inc()
-        # Its crowd has to know at once that something waits.
+        # Its broadcast has to know at once that something waits.
         is_sent_to = listener.has_ring and not self._is_tls
         pause = 0 if is_sent_to else listener.limits.outbox_pause_bytes
         self._transport.set_write_buffer_limits(high=pause)
@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
             self._timer = None
         if self._pace is None:  # its first words
             self._listener.look_for_header(data, self._address)
-        self._reader.feed(data)
+        self._decoder.feed(data)
         self._charge_bytes(len(data))
         self._go_on(session)
 
@@ -236,16 +236,16 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._lagging = True
-        if self.crowd is not None:
-            self.crowd.set_aside(self)
+        if self.broadcast is not None:
+            self.broadcast.set_aside(self)
         if self._session is not None:
             self._listener.host.lags(self._session)
         self._set_reading()
 
     def resume_writing(self) -> None:
         self._lagging = False
-        if self.crowd is not None:
-            self.crowd.take_back(self)
+        if self.broadcast is not None:
+            self.broadcast.take_back(self)
         if self._session is not None:
             self._listener.host.caught_up(self._session)
         self.proceed()
@@ -369,7 +369,7 @@ class Connection(asyncio.Protocol):
     def _opened(self) -> None:
         listener = self._listener
         self._session = session = listener.host.connect(self, self._address, self._port)
-        self._reader = session.reader
+        self._decoder = session.decoder
 
     def _refuse(self, reason: Disconnect) -> None:
         """Close a connection that never came to have a session."""
@@ -379,7 +379,7 @@ class Connection(asyncio.Protocol):
     # --- Limits ----------------------------------------------------------------------------------
 
     def _carry_out(self, session: Served) -> None:
-        host, reader, limits = self._listener.host, self._reader, self._listener.limits
+        host, decoder, limits = self._listener.host, self._decoder, self._listener.limits
         self._plain = False
         left, more = LONG_COMMANDS_AT_ONCE, COMMANDS_AT_ONCE - LONG_COMMANDS_AT_ONCE
         while session.takes_commands and session.awaiting < limits.uncommitted_commands:
@@ -387,14 +387,14 @@ class Connection(asyncio.Protocol):
             if (behind or self._throttle is not None) and not self._draining:
                 return
             if not left:
-                if not more or reader.buffered > _FEW_BYTES:
+                if not more or decoder.buffered > _FEW_BYTES:
                     self._leave_rest()
                     return
                 left, more = more, 0
             left -= 1
-            command = reader.next_command()
+            command = decoder.next_command()
             if command is None:
-                self._plain = session.is_active and not (reader.buffered or self._part)
+                self._plain = session.is_active and not (decoder.buffered or self._part)
                 if self._ended and session.awaiting == 0:
                     host.lost(session, Disconnect.GONE)
                 return
@@ -544,16 +544,16 @@ class Connection(asyncio.Protocol):
 async def serve(
     listener: Listener,
     listening: socket.socket,
-    gate: Gate | None = None,
+    gate: PreambleRules | None = None,
     connection: Callable[[Client | None], Connection] | None = None,
 ) -> asyncio.Server:
     """Accept clients on a listening socket, through a gate if there is one.
 
-    ``connection`` makes what each of them gets, with the client that an entrance knows.
+    ``connection`` makes what each of them gets, with the client that an preamble knows.
     """
     begin = connection or partial(Connection, listener)
 
     def make() -> asyncio.Protocol:
-        return begin(None) if gate is None else Entrance(gate, listener, begin)
+        return begin(None) if gate is None else Preamble(gate, listener, begin)
 
     return await listener.loop.create_server(make, sock=listening, backlog=BACKLOG)

@@ -27,7 +27,7 @@ from tertulia.dialects.browser import MAX_FRAME
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp
 from tertulia.edge.frames import Frames
-from tertulia.edge.preamble import Gate
+from tertulia.edge.preamble import PreambleRules
 from tertulia.edge.serving import Client, Listener, Served
 from tertulia.edge.tcp import LARGE_READ, Connection
 
@@ -112,7 +112,7 @@ class WebSocketConnection(Connection):
                 return
         if len(data) >= LARGE_READ:
             self._leave_rest()
-        self._reader.feed(data)
+        self._decoder.feed(data)
         self._charge_bytes(len(data))
         self._go_on(self._session)
 
@@ -139,7 +139,7 @@ class WebSocketConnection(Connection):
         super()._carry_out(session)
         if self._protocol.state is ProtocolState.OPEN:
             self._send_protocol()
-        elif self._closing or self._ended or self._reader.buffered:
+        elif self._closing or self._ended or self._decoder.buffered:
             pass  # what was said before the end is carried out first
         elif self._protocol.close_rcvd is None:
             self._listener.host.lost(session, Disconnect.GONE)
@@ -227,7 +227,7 @@ class WebSocketConnection(Connection):
             return
         self._ping = self._listener.loop.call_later(PING_SECONDS, self._send_ping)
         super()._opened()
-        self._reader = Frames(self._protocol, self._reader)
+        self._decoder = Frames(self._protocol, self._decoder)
 
     def _is_named(self, headers: Headers) -> bool:
         """Check the name: that of another site may have been pointed here, to pass for its own host."""
@@ -303,7 +303,7 @@ class WebSocketConnection(Connection):
 
 
 async def serve(
-    listener: WebListener, listening: socket.socket, gate: Gate | None = None
+    listener: WebListener, listening: socket.socket, gate: PreambleRules | None = None
 ) -> asyncio.Server:
     """Accept browsers on a listening socket, through a gate if there is one."""
     return await tcp.serve(listener, listening, gate, partial(WebSocketConnection, listener))

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from tertulia.chat.door import DeviceDoor, Door
-from tertulia.chat.fanout import Crowd, OneByOne
+from tertulia.chat.fanout import Broadcast, OneByOne
 from tertulia.chat.room import Room
-from tertulia.dialects.browser import BrowserVoice
-from tertulia.dialects.contract import Voice
+from tertulia.dialects.browser import BrowserEncoder
+from tertulia.dialects.contract import Encoder
 from tertulia.domain.addresses import host_port
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
 from tertulia.edge.binding import Servers, bind_all, explain
-from tertulia.edge.broadcast import RingCrowd
+from tertulia.edge.broadcast import UringBroadcast
 from tertulia.edge.idle_readers import Resting
-from tertulia.edge.io_uring import Ring
+from tertulia.edge.io_uring import IoUring
 from tertulia.edge.limits import ConnectionCounts
-from tertulia.edge.preamble import PRIVATE_READ_BYTES, Gate
+from tertulia.edge.preamble import PRIVATE_READ_BYTES, PreambleRules
 from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.node import open_files
 from tertulia.node.errors import Misconfigured
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DEVICE: Final = "device"
 """The dialect of those who are not in the room."""
 
-Voices = Mapping[str, Callable[[ListenerSettings], Voice]]
+Encoders = Mapping[str, Callable[[ListenerSettings], Encoder]]
 
 _log = structlog.get_logger("tertulia.node")
 
@@ -52,14 +52,14 @@ class Listeners:
     def __init__(
         self,
         settings: Settings,
-        voices: Voices,
+        encoders: Encoders,
         metrics: Metrics,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.connections = Connections()
         """Of all of them together."""
         self._settings = settings
-        self._voices = voices
+        self._encoders = encoders
         self._metrics = metrics
         self._loop = loop
         self._counts = ConnectionCounts(
@@ -68,13 +68,13 @@ class Listeners:
         self._resting = Resting(loop) if hasattr(select, "epoll") else None
         self._ring = _ring(settings)
         self._page = websocket.Page.load()
-        self._bound: list[tuple[ListenerSettings, list[socket.socket], Gate | None]] = []
+        self._bound: list[tuple[ListenerSettings, list[socket.socket], PreambleRules | None]] = []
         self._servers = Servers()
         self._certificates: list[Certificate] = []
 
-    def crowd(self) -> Crowd:
+    def broadcast(self) -> Broadcast:
         """Make what sends the same to many of the clients."""
-        return OneByOne() if self._ring is None else RingCrowd(self._ring)
+        return OneByOne() if self._ring is None else UringBroadcast(self._ring)
 
     def bind(self, stack: AsyncExitStack) -> None:
         """Take the addresses, and accept nobody yet. Raises Misconfigured."""
@@ -101,7 +101,9 @@ class Listeners:
         for certificate in self._certificates:
             certificate.reload()
 
-    def _gate(self, i: int, listener: ListenerSettings, stack: AsyncExitStack) -> Gate | None:
+    def _gate(
+        self, i: int, listener: ListenerSettings, stack: AsyncExitStack
+    ) -> PreambleRules | None:
         """Make what clients of a listener have to pass; None where there is nothing."""
         context = None
         if listener.certificate is not None:
@@ -119,7 +121,7 @@ class Listeners:
             context = certificate.context
         elif not self._settings.trusted_proxies:
             return None
-        return Gate(self._settings.trusted_proxies, context)
+        return PreambleRules(self._settings.trusted_proxies, context)
 
     def _leave_files(self, others: open_files.Others) -> None:
         wanted, files = self._settings.limits.connections, open_files.allowed()
@@ -155,12 +157,16 @@ class Listeners:
         return bound
 
     async def _listen(
-        self, settings: ListenerSettings, bound: list[socket.socket], gate: Gate | None, room: Room
+        self,
+        settings: ListenerSettings,
+        bound: list[socket.socket],
+        gate: PreambleRules | None,
+        room: Room,
     ) -> None:
         shared = self._listener(settings, room)
         host, port = settings.host, bound[0].getsockname()[1]
         tls, url = settings.certificate is not None, None
-        if settings.dialect == BrowserVoice.name:
+        if settings.dialect == BrowserEncoder.name:
             web = websocket.WebListener(*shared, self._page, settings.origins, settings.hosts, tls)
             self._servers += [await websocket.serve(web, it, gate) for it in bound]
             url = f"{'https' if tls else 'http'}://{host_port(host, port)}/"
@@ -180,8 +186,8 @@ class Listeners:
             host, acknowledgement = DeviceDoor(room.devices, settings.answer_bytes), None
             patience = Patience(limits.operation_seconds, True, Disconnect.OPERATION_TIMEOUT)
         else:
-            voice = self._voices[settings.dialect](settings)
-            host, acknowledgement = Door(room, voice), voice.acknowledgement
+            encoder = self._encoders[settings.dialect](settings)
+            host, acknowledgement = Door(room, encoder), encoder.acknowledgement
             patience = Patience(limits.enter_seconds, False, Disconnect.ENTER_TIMEOUT)
         return (
             host,
@@ -198,13 +204,13 @@ class Listeners:
         )
 
 
-def _ring(settings: Settings) -> Ring | None:
+def _ring(settings: Settings) -> IoUring | None:
     """Return a ring for all clients that may come, if it is wanted and the system has it."""
     if not settings.io_uring:
         _log.info("sending to one after the other", reason="io_uring is off")
         return None
     try:
-        return Ring(min(settings.limits.connections, open_files.allowed()))
+        return IoUring(min(settings.limits.connections, open_files.allowed()))
     except OSError as error:
         _log.info("sending to one after the other", reason=f"no io_uring: {error.strerror}")
         return None

@@ -23,17 +23,17 @@ from prometheus_client import (
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.devices import Devices
 from tertulia.chat.hashing import Hashing
-from tertulia.chat.operator_commands import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.signing_up import AccountRules
-from tertulia.dialects.browser import BrowserVoice
-from tertulia.dialects.chatte import ChatteVoice
-from tertulia.dialects.contract import Voice
-from tertulia.dialects.protocollo import ProtocolloVoice
+from tertulia.dialects.browser import BrowserEncoder
+from tertulia.dialects.chatte import ChatteEncoder
+from tertulia.dialects.contract import Encoder
+from tertulia.dialects.protocollo import ProtocolloEncoder
 from tertulia.domain.addresses import host_port
 from tertulia.edge import ops
 from tertulia.edge.binding import explain
-from tertulia.edge.draining import AT_ONCE, Spread, send_away
+from tertulia.edge.draining import AT_ONCE, DrainSchedule, send_away
 from tertulia.edge.lag import LagTimer
 from tertulia.node import open_files
 from tertulia.node.errors import Misconfigured
@@ -47,21 +47,21 @@ from tertulia.redis.server_program import DataDirUnusable, EmbeddedError, NoServ
 from tertulia.settings.model import ListenerSettings, Settings, default_node_id
 from tertulia.store.chat_store import ChatStore, StoreFailed
 from tertulia.telemetry import logs, tracing
-from tertulia.telemetry.counters import Tally
+from tertulia.telemetry.counters import Counter
 from tertulia.telemetry.log_writer import LogWriter
 from tertulia.telemetry.metrics import Metrics
 from tertulia.telemetry.tracer import TracingError
 
 _log = structlog.get_logger("tertulia.node")
 
-VOICES: dict[str, Callable[[ListenerSettings], Voice]] = {
-    "chatte": lambda listener: ChatteVoice(listener.encoding, listener.wording),
-    "protocollo": lambda listener: ProtocolloVoice(
+ENCODERS: dict[str, Callable[[ListenerSettings], Encoder]] = {
+    "chatte": lambda listener: ChatteEncoder(listener.encoding, listener.wording),
+    "protocollo": lambda listener: ProtocolloEncoder(
         listener.wording, listener.encoding, listener.prompt
     ),
-    "browser": lambda listener: BrowserVoice(),
+    "browser": lambda listener: BrowserEncoder(),
 }
-"""Every dialect of a room: how a listener's settings make its voice."""
+"""Every dialect of a room: how a listener's settings make its encoder."""
 _HURRY_SECONDS = 1.0
 """What is left for leaving in order after a second signal."""
 _LAST_WORDS_SECONDS = 1.0
@@ -137,7 +137,7 @@ class Node:
     """The parts of a node, and the order in which they come and go."""
 
     def __init__(
-        self, settings: Settings, stop: Stop, notifier: Notifier, dropped_lines: Tally
+        self, settings: Settings, stop: Stop, notifier: Notifier, dropped_lines: Counter
     ) -> None:
         self._settings = settings
         self._stop = stop
@@ -156,13 +156,13 @@ class Node:
             collector(registry=registry)
         self._metrics = Metrics(
             registry,
-            dialects=(*VOICES, DEVICE),
+            dialects=(*ENCODERS, DEVICE),
             chats={listener.chat for listener in settings.listeners},
             version=self._version,
             certificates=(name_of(it) for it in settings.listeners if it.certificate),
             dropped_lines=dropped_lines,
         )
-        self._listeners = Listeners(settings, VOICES, self._metrics, self._loop)
+        self._listeners = Listeners(settings, ENCODERS, self._metrics, self._loop)
         self._connections = self._listeners.connections
         try:
             self._tracer = tracing.start(settings.tracing, self._node_id, version("tertulia"))
@@ -241,7 +241,9 @@ class Node:
         self._listeners.close()
         spread = AT_ONCE
         if stop.gently:
-            spread = Spread(settings.drain_spread_seconds, settings.drain_sessions_per_second)
+            spread = DrainSchedule(
+                settings.drain_spread_seconds, settings.drain_sessions_per_second
+            )
         deadline = self._loop.time() + (0.0 if failed else settings.drain_seconds)
         hurrying = None
         try:
@@ -287,9 +289,9 @@ class Node:
         settings, limits = self._settings, self._settings.limits
         store = ChatStore(chat, access, self._node_id, settings.cluster, self._metrics,
             alone=alone, is_replicated=settings.durability == "replicated",
-            facts=self._facts, tracer=self._tracer,
+            node_info=self._node_info, tracer=self._tracer,
         )  # fmt: skip
-        orders = Orders(chat, self._node_id, self.ask_to_drain)
+        orders = OperatorCommands(chat, self._node_id, self.ask_to_drain)
         passwords = Passwords(store.accounts, self._hashing)
         rules = AccountRules(
             settings.accounts.registration == "open",
@@ -311,7 +313,7 @@ class Node:
             devices,
             orders,
             self._metrics,
-            self._listeners.crowd,
+            self._listeners.broadcast,
         )
         self._stores[chat] = store  # readiness says what it waits for
         await store.start(room)
@@ -379,7 +381,7 @@ class Node:
         """Say in a line how the node is."""
         return f"{', '.join(self._not_ready()) or 'ready'}; {len(self._connections)} connections"
 
-    def _facts(self) -> dict[str, str | int | float]:
+    def _node_info(self) -> dict[str, str | int | float]:
         """Say what operators want to know of this node, wherever they are."""
         return {
             "state": "draining" if self._draining else "up",

@@ -60,7 +60,7 @@ class AccountBook:
 
     def __init__(self, chat: str, access: Access, timeout: float) -> None:
         self._keys = Keys(chat)
-        self._link = Link(servers_of(access, self._keys), "tertulia-accounts", timeout)
+        self._link = Link(servers_of(access, self._keys.meta), "tertulia-accounts", timeout)
         self._mailboxes = Mailboxes(self._keys, self._link)
 
     async def __aenter__(self) -> Self:

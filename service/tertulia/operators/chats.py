@@ -29,7 +29,7 @@ async def chats(access: Access, name: str, seconds: float) -> list[str]:
 
     Raises StoreAway where a server does not answer within so many seconds.
     """
-    servers = servers_of(access, _ANY_CHAT)
+    servers = servers_of(access, _ANY_CHAT.meta)
     first = Link(servers, name, seconds)
     links = [first]
     found: set[str] = set()

@@ -12,15 +12,16 @@ from typing import Any, TypeVar
 from tertulia.domain.bans import Ban, Kind
 from tertulia.domain.events import Closed, Said, encode
 from tertulia.domain.nicknames import SERVER, fold
-from tertulia.domain.operator_commands import Action, Ordered
+from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.operator_commands import encode as encode_order
 from tertulia.operators.overview import Overview
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
+from tertulia.redis.script import Script
 from tertulia.store.keys import Keys
-from tertulia.store.scripts import ANNOUNCE, BAN, CLOSE, EXPEL, LOG_OUT, UNBAN, Script
+from tertulia.store.scripts import ANNOUNCE, BAN, CLOSE, EXPEL, LOG_OUT, UNBAN
 
 _T = TypeVar("_T")
 
@@ -32,14 +33,14 @@ _NOBODY = "-"
 """The session of what the server itself says: no session has this name."""
 
 
-class Refused(Exception):
+class OrderRefused(Exception):
     """An order that was not carried out; the text says why, and what to do."""
 
 
-class Orderer:
+class Operator:
     """Gives orders in one chat, in somebody's name.
 
-    Raises Refused, and StoreAway where Redis does not answer within ``patience`` seconds.
+    Raises OrderRefused, and StoreAway where Redis does not answer within ``patience`` seconds.
     """
 
     def __init__(self, chat: str, link: Link, by: str, patience: float) -> None:
@@ -66,7 +67,7 @@ class Orderer:
 
         answer = await self._patiently(expel)
         if answer == "absent":
-            raise Refused(f"{nickname} is not in the chat {self._chat}")
+            raise OrderRefused(f"{nickname} is not in the chat {self._chat}")
         _, was_in_room, was_logged_in = answer.split()
         return was_in_room == "1", was_logged_in == "1"
 
@@ -79,7 +80,7 @@ class Orderer:
         if kind is Kind.ACCOUNT and not await self._patiently(
             lambda: self._overview.is_account(subject)
         ):
-            raise Refused(f"there is no account {subject} in the chat {self._chat}")
+            raise OrderRefused(f"there is no account {subject} in the chat {self._chat}")
         order = self._order(Action.BAN, ban.name, reason, ban=ban)
         args: list[Argument] = [ban.name, encode(ban), until, int(not ban.is_of_addresses)]
         where = [keys.bans, keys.ban_ends, keys.ended(subject)]
@@ -101,7 +102,9 @@ class Orderer:
             lambda: self._run(UNBAN, order, [keys.bans, keys.ban_ends], [name])
         )
         if answer == "absent":
-            raise Refused(f"there is no ban on the {kind.value} {subject} in the chat {self._chat}")
+            raise OrderRefused(
+                f"there is no ban on the {kind.value} {subject} in the chat {self._chat}"
+            )
 
     async def say(self, text: str) -> None:
         """Tell everybody in the room, as the server."""
@@ -135,13 +138,13 @@ class Orderer:
         *,
         ban: Ban | None = None,
         until: int = 0,
-    ) -> Ordered:
-        return Ordered(secrets.token_hex(8), self._by, action, subject, text, ban, until)
+    ) -> OperatorCommand:
+        return OperatorCommand(secrets.token_hex(8), self._by, action, subject, text, ban, until)
 
     async def _run(
         self,
         script: Script,
-        order: Ordered,
+        order: OperatorCommand,
         names: Sequence[str],
         args: Sequence[Argument],
     ) -> str:
@@ -151,9 +154,9 @@ class Orderer:
         reply: Any = await self._link.run(script, [*fixed, *names], [*head, *args])
         answer = str(reply.decode())
         if answer == "no-chat":
-            raise Refused(f"there is no chat {self._chat}: no node has ever served it")
+            raise OrderRefused(f"there is no chat {self._chat}: no node has ever served it")
         if answer == "no-node":
-            raise Refused(f"no node serves the chat {self._chat} now: nobody would hear of it")
+            raise OrderRefused(f"no node serves the chat {self._chat} now: nobody would hear of it")
         return answer
 
     async def _patiently(self, do: Callable[[], Awaitable[_T]]) -> _T:

@@ -11,7 +11,7 @@ from tertulia.store.wire import parse_logged
 _PAGE_ENTRIES = 100
 
 
-class Past:
+class LogReader:
     """The log of one chat. Raises StoreAway where Redis does not answer."""
 
     def __init__(self, chat: str, link: Link) -> None:

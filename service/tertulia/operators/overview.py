@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tertulia.domain.bans import Ban, Bans, Kind
 from tertulia.domain.nicknames import fold
-from tertulia.domain.operator_commands import Ordered
+from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.operator_commands import decode as decode_order
 from tertulia.redis.link import Link
 from tertulia.settings.model import ClusterSettings
@@ -76,7 +76,7 @@ class Waiting:
 class Audited:
     """An order in the audit log."""
 
-    order: Ordered
+    order: OperatorCommand
     at: int
     """Milliseconds since 1970."""
 
@@ -105,26 +105,26 @@ class Overview:
         found = await self._link.call("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
         leases = {n.decode(): float(e) for n, e in zip(found[::2], found[1::2], strict=True)}
         told = await self._link.call_many(
-            [("HGETALL", keys.facts(node)) for node in leases]
+            [("HGETALL", keys.node_info(node)) for node in leases]
             + [("SCARD", keys.nicks(node)) for node in leases]
         )
         seen = []
         for index, (node, expiry) in enumerate(leases.items()):
-            facts = _fields(told[index])
+            node_info = _fields(told[index])
             seen.append(
                 NodeSeen(
                     chat=keys.chat,
                     node=configured(node),
                     registration=node,
-                    state=_state(expiry, now, settings, facts.get("state", "up")),
+                    state=_state(expiry, now, settings, node_info.get("state", "up")),
                     sessions=int(told[len(leases) + index]),
                     lease_seconds=round((expiry - now) / 1000, 1) if expiry else None,
-                    lag_seconds=float(facts["lag"]) if "lag" in facts else None,
-                    version=facts.get("version"),
-                    host=facts.get("host"),
-                    ops=facts.get("ops"),
-                    pid=int(facts["pid"]) if "pid" in facts else None,
-                    started=int(facts["started"]) if "started" in facts else None,
+                    lag_seconds=float(node_info["lag"]) if "lag" in node_info else None,
+                    version=node_info.get("version"),
+                    host=node_info.get("host"),
+                    ops=node_info.get("ops"),
+                    pid=int(node_info["pid"]) if "pid" in node_info else None,
+                    started=int(node_info["started"]) if "started" in node_info else None,
                 )
             )
         return sorted(seen, key=lambda each: each.registration)
@@ -135,13 +135,13 @@ class Overview:
 
     async def holder(self, key: str) -> str | None:
         """Return the registration of the node that holds a nickname, given folded."""
-        sitting, (session, node, of_sitting) = await self._link.call_many(
+        generation, (session, node, of_generation) = await self._link.call_many(
             [
                 ("HGET", self._keys.meta, "sitting"),
                 ("HMGET", self._keys.nick(key), "session", "node", "sitting"),
             ]
         )
-        if session is None or of_sitting != (sitting or b"0"):
+        if session is None or of_generation != (generation or b"0"):
             return None
         return str(node.decode())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from tertulia.domain.addresses import host_port
-from tertulia.redis.errors import Refused, StoreAway
+from tertulia.redis.errors import ErrorReply, StoreAway
 from tertulia.redis.hot import Argument, Connection
 from tertulia.settings.model import Settings
 from tertulia.settings.redis_url import RedisUrl, masked, parse
@@ -67,7 +67,7 @@ class Access:
     async def connect(self, server: Server, name: str, seconds: float) -> Connection:
         """Connect to a Redis and log in.
 
-        Raises StoreAway: a file can't be read; Refused, OSError, TimeoutError.
+        Raises StoreAway: a file can't be read; ErrorReply, OSError, TimeoutError.
         """
         url = self.url
         password = _read(self.password_file, "redis_password_file") or url.password
@@ -91,7 +91,7 @@ class Access:
             login.append(("SELECT", database))
         try:
             await connection.ask(seconds, *login)
-        except Refused:
+        except ErrorReply:
             connection.end()
             raise
         return connection

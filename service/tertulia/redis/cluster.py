@@ -12,7 +12,7 @@ from typing import Any
 from hiredis import HiredisError
 
 from tertulia.redis.access import Access, Server
-from tertulia.redis.errors import MISFORMED, Refused, StoreAway, strange, translate
+from tertulia.redis.errors import MISFORMED, ErrorReply, StoreAway, strange, translate
 from tertulia.redis.masters import Servers
 from tertulia.telemetry.metrics import RetryCause
 
@@ -76,7 +76,7 @@ class Cluster(Servers):
                 (reply,) = await connection.ask(seconds, ("CLUSTER", "SLOTS"))
             finally:
                 connection.end()
-        except (Refused, HiredisError, OSError) as error:
+        except (ErrorReply, HiredisError, OSError) as error:
             if "cluster support disabled" in str(error):
                 raise StoreAway(
                     RetryCause.OTHER, f"{node} is no Redis Cluster: write redis://"

@@ -21,7 +21,7 @@ from hiredis import HiredisError
 from structlog.typing import FilteringBoundLogger
 
 from tertulia.redis.access import Access, Server
-from tertulia.redis.errors import Refused
+from tertulia.redis.errors import ErrorReply
 from tertulia.redis.hot import Connection
 from tertulia.redis.server_program import DataDirUnusable as DataDirUnusable
 from tertulia.redis.server_program import EmbeddedError as EmbeddedError
@@ -265,7 +265,7 @@ class EmbeddedRedis:
             try:
                 await _ping(self._socket)
                 return None
-            except Refused as refusal:
+            except ErrorReply as refusal:
                 if refusal.word == "LOADING":
                     deadline = begin + LOAD_SECONDS
             except (HiredisError, OSError):
@@ -334,13 +334,13 @@ async def _ping(socket: Path) -> None:
 async def _ask_to_end(socket: Path) -> bool:
     try:
         connection = await _connect(socket)
-    except (Refused, HiredisError, OSError):
+    except (ErrorReply, HiredisError, OSError):
         return False
     try:
         await connection.ask(_REPLY_SECONDS, ("SHUTDOWN",))
     except ConnectionError:
         return True  # who obeys does not answer
-    except (Refused, HiredisError, OSError):
+    except (ErrorReply, HiredisError, OSError):
         return False
     finally:
         connection.end()

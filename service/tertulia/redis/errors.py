@@ -28,7 +28,7 @@ class StoreAway(Exception):
         return self.cause in (RetryCause.CONNECTION, RetryCause.TIMEOUT, RetryCause.READ_ONLY)
 
 
-class Refused(Exception):
+class ErrorReply(Exception):
     """An error reply, in Redis' words; one from within a script as 7.0 and newer put it."""
 
     def __init__(self, text: str) -> None:
@@ -108,7 +108,7 @@ def translate(error: Exception) -> StoreAway:
         return error
     text = str(error) or type(error).__name__
     told = text
-    if isinstance(error, Refused):
+    if isinstance(error, ErrorReply):
         told = f"{error.word} {text}"
         cause = _BY_WORD.get(error.word, RetryCause.OTHER)
     elif isinstance(error, TimeoutError):

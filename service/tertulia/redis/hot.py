@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from hiredis import HiredisError, ProtocolError, Reader, pack_command
 
-from tertulia.redis.errors import Refused
+from tertulia.redis.errors import ErrorReply
 
 Argument = str | bytes | int | float
 _MORE: Final = object()
@@ -26,7 +26,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._reader = Reader(replyError=Refused, notEnoughData=_MORE)
+        self._reader = Reader(replyError=ErrorReply, notEnoughData=_MORE)
         self._transport: asyncio.Transport
         self._said: list[Any] = []
         self._wanted = 0
@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
     async def ask(self, seconds: float, *commands: Sequence[Argument]) -> list[Any]:
         """Send commands, and return their replies.
 
-        Raises Refused where one of them is a refusal, when all are there: the connection goes on.
+        Raises ErrorReply where one of them is a refusal, when all are there: the connection goes on.
         TimeoutError where they have not come in so many seconds, OSError, HiredisError.
         """
         self.send(*commands)
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
     def _take(self) -> list[Any]:
         said, self._said = self._said, []
         for reply in said:
-            if isinstance(reply, Refused):
+            if isinstance(reply, ErrorReply):
                 raise reply
         return said
 

@@ -11,14 +11,13 @@ from typing import Any
 from hiredis import HiredisError
 
 from tertulia.redis.access import Server
-from tertulia.redis.errors import MISFORMED, Refused, StoreAway, strange, translate
+from tertulia.redis.errors import MISFORMED, ErrorReply, StoreAway, strange, translate
 from tertulia.redis.hot import Argument, Connection
 from tertulia.redis.masters import Servers, replaced
-from tertulia.store.keys import unfinished
-from tertulia.store.scripts import Script
+from tertulia.redis.script import Script
 from tertulia.telemetry.metrics import RetryCause
 
-_FAILURES = (Refused, HiredisError, OSError)
+_FAILURES = (ErrorReply, HiredisError, OSError)
 _SHARDED_SINCE = (7, 0)
 _CONFIRMED = (b"subscribe", b"ssubscribe")
 _WAITED = 0.5
@@ -146,11 +145,11 @@ class Link:
         """Return a script's reply, and those of the commands after it."""
         connection = await self._connected()  # which says in which form the script is to be sent
         form = script.sharded if self.is_sharded else script.plain
-        given = (len(keys) + 1, *keys, unfinished(keys[0]), *args)
+        given = (len(keys) + 1, *keys, script.last_key(keys[0]), *args)
         try:
             return await connection.ask(self._timeout, ("EVALSHA", form.sha, *given), *after)
         except _FAILURES as error:
-            if not (isinstance(error, Refused) and error.word == "NOSCRIPT"):
+            if not (isinstance(error, ErrorReply) and error.word == "NOSCRIPT"):
                 raise self._failure(error) from error
         return await self._ask(("EVAL", form.text, *given), *after)
 

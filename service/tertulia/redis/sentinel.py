@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hiredis import HiredisError
 
 from tertulia.redis.access import Access, Server
-from tertulia.redis.errors import MISFORMED, Refused, StoreAway, strange, translate
+from tertulia.redis.errors import MISFORMED, ErrorReply, StoreAway, strange, translate
 from tertulia.redis.masters import Servers
 from tertulia.telemetry.metrics import RetryCause
 
@@ -89,7 +89,7 @@ class Sentinels(Servers):
             return Claim(master, int(told[b"config-epoch"]))
         except MISFORMED as error:
             raise strange(sentinel, "Sentinel") from error
-        except (Refused, HiredisError, OSError) as error:
+        except (ErrorReply, HiredisError, OSError) as error:
             text = str(error)
             if "No such master" in text:
                 raise StoreAway(

@@ -5,15 +5,14 @@ from tertulia.redis.cluster import Cluster
 from tertulia.redis.masters import OneServer, Servers
 from tertulia.redis.sentinel import Sentinels
 from tertulia.settings.redis_url import Kind
-from tertulia.store.keys import Keys
 
 
-def servers_of(access: Access, keys: Keys) -> Servers:
-    """Return what finds the master that has a chat's keys."""
+def servers_of(access: Access, key: str) -> Servers:
+    """Return what finds the master that has a key, and with it all of its chat's."""
     match access.url.kind:
         case Kind.SENTINEL:
             return Sentinels(access)
         case Kind.CLUSTER:
-            return Cluster(access, keys.meta)
+            return Cluster(access, key)
         case Kind.SINGLE:
             return OneServer(access)

@@ -185,5 +185,5 @@ def forget_keys(keys: Keys, node: str) -> list[str]:
     return [
         *(keys.leases, keys.batches, keys.inboxes),
         *(keys.nicks(node), keys.inbox(node), keys.waiting(node), keys.burial(node)),
-        keys.facts(node),
+        keys.node_info(node),
     ]

@@ -250,7 +250,7 @@ class Bus:
             return
         self._is_told, self._is_urgent = True, False
         began = time.monotonic()
-        self._committer.followed()
+        self._committer.acknowledge_delivered()
         self._follower.flush()
         self._coalescing.written(began, time.monotonic())
         now = time.time() - self._clock_offset.seconds  # by Redis' clock, as the other is
@@ -343,7 +343,7 @@ class Bus:
                 member = self._member
                 member.position = member.unread = Position(member.position.epoch, have + lost)
                 self._follower.missed(member.position)
-                self._committer.followed()
+                self._committer.acknowledge_delivered()
                 continue
             for name, fields in page:
                 self._metrics.bus_recovered_entries.inc()

@@ -48,9 +48,9 @@ class Keys:
         """Return the claim of whoever buries a node."""
         return f"{self._tag}node:{node}:burial"
 
-    def facts(self, node: str) -> str:
+    def node_info(self, node: str) -> str:
         """Return the hash of what a node says of itself; it expires."""
-        return f"{self._tag}node:{node}:facts"
+        return f"{self._tag}node:{node}:node_info"
 
     def an_order(self, name: str) -> str:
         """Return what came of an operator's order; it expires."""

@@ -1,6 +1,6 @@
 """Seeing that a node holds in Redis what it holds indeed, in bounded steps, and tidying up.
 
-After a chat was closed, the nicknames of its earlier sittings are free, but their hashes are still there.
+After a chat was closed, the nicknames of its earlier generations are free, but their hashes are still there.
 After Redis lost data, it may have sessions of this node that left long ago: nobody else takes them out.
 """
 

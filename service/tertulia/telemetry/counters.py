@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 
-class Tally:
+class Counter:
     """A count. Only one thread at a time raises it."""
 
     __slots__ = ("count",)
@@ -22,15 +22,15 @@ class Tally:
         self.count = 0
 
 
-class Tallies(Collector):
-    """A counter with labels, read from a tally for each combination of values."""
+class Counters(Collector):
+    """A counter with labels, read from a number for each combination of values."""
 
     def __init__(
         self,
         name: str,
         meaning: str,
         labels: Sequence[str],
-        tallies: Collection[tuple[Sequence[str], Tally]],
+        tallies: Collection[tuple[Sequence[str], Counter]],
         registry: CollectorRegistry,
     ) -> None:
         self._name, self._meaning, self._labels = name, meaning, labels
@@ -45,7 +45,7 @@ class Tallies(Collector):
         yield family
 
 
-class Spread(Collector):
+class Histogram(Collector):
     """A histogram without labels. Only the event loop's thread adds to it."""
 
     def __init__(

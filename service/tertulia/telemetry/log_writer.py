@@ -12,7 +12,7 @@ from queue import SimpleQueue
 
 import structlog
 
-from tertulia.telemetry.counters import Tally
+from tertulia.telemetry.counters import Counter
 
 _log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ class LogWriter:
     """Characters that may wait to be written: some 20,000 lines."""
 
     def __init__(self, file: int, encoding: str) -> None:
-        self.dropped = Tally()
+        self.dropped = Counter()
         """Lines that were not written, for whatever reason."""
         self._file = file
         self._encoding = encoding

@@ -4,8 +4,8 @@ No label can be grown by a client: the values of ``dialect`` and ``chat`` are th
 configuration, the others come from enums, and all of them exist from the start. So every series is
 there at zero before it first counts, and asking for another one is an error.
 
-What is counted with every message is a ``Tally`` or a ``Spread``, which cost next to nothing; fan-out
-counts once for a batch, never once for a recipient.
+What is counted with every message is a counter or a histogram of ``counters``, which cost next to nothing;
+fan-out counts once for a batch, never once for a recipient.
 """
 
 import math
@@ -20,7 +20,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
-from tertulia.telemetry.counters import Spread, Tallies, Tally
+from tertulia.telemetry import counters
 
 Kind = Literal["public", "private"]
 KINDS: Final[tuple[Kind, ...]] = ("public", "private")
@@ -112,7 +112,7 @@ class Metrics:
         chats: Iterable[str],
         version: str,
         certificates: Iterable[str] = (),
-        dropped_lines: Tally | None = None,
+        dropped_lines: counters.Counter | None = None,
     ) -> None:
         self.registry = registry
         dialects = tuple(dialects)
@@ -128,8 +128,8 @@ class Metrics:
         def histogram(name: str, meaning: str, buckets: Iterable[float]) -> Histogram:
             return Histogram(f"tertulia_{name}", meaning, buckets=tuple(buckets), registry=registry)
 
-        def spread(name: str, meaning: str, bounds: Sequence[float]) -> Spread:
-            return Spread(f"tertulia_{name}", meaning, bounds, registry)
+        def spread(name: str, meaning: str, bounds: Sequence[float]) -> counters.Histogram:
+            return counters.Histogram(f"tertulia_{name}", meaning, bounds, registry)
 
         # Sessions and what they do.
         self.connections = gauge("connections", "Open client connections, entered or not.")
@@ -174,16 +174,16 @@ class Metrics:
         self._disconnects = _by(
             counter("disconnects_total", "Client connections that ended.", "reason"), reasons
         )
-        self._messages = {both: Tally() for both in product(KINDS, dialects)}
-        Tallies(
+        self._messages = {both: counters.Counter() for both in product(KINDS, dialects)}
+        counters.Counters(
             "tertulia_messages",
             "Messages from this node's clients that were committed.",
             ("kind", "dialect"),
             self._messages.items(),
             registry,
         )
-        self._deliveries = {dialect: Tally() for dialect in dialects}
-        Tallies(
+        self._deliveries = {dialect: counters.Counter() for dialect in dialects}
+        counters.Counters(
             "tertulia_deliveries",
             "Messages written to this node's clients.",
             ("dialect",),
@@ -322,11 +322,11 @@ class Metrics:
         self.ops_evictions = counter(
             "ops_evictions_total", "Idle connections of the operator's HTTP closed for newcomers."
         )
-        Tallies(
+        counters.Counters(
             "tertulia_log_lines_dropped",
             "Lines of the log that were not written: too many waited, or nobody reads it.",
             (),
-            [((), dropped_lines or Tally())],
+            [((), dropped_lines or counters.Counter())],
             registry,
         )
         Info("tertulia_build", "What runs here.", registry=registry).info(
@@ -361,11 +361,11 @@ class Metrics:
         """Return the counter of connections that ended for one reason."""
         return self._disconnects[reason.label]
 
-    def messages(self, kind: Kind, dialect: str) -> Tally:
+    def messages(self, kind: Kind, dialect: str) -> counters.Counter:
         """Return the counter of one kind of messages that came in one dialect."""
         return self._messages[kind, dialect]
 
-    def deliveries(self, dialect: str) -> Tally:
+    def deliveries(self, dialect: str) -> counters.Counter:
         """Return the counter of messages that were written in one dialect."""
         return self._deliveries[dialect]
 

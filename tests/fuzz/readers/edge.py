@@ -21,16 +21,16 @@ from harness.proxy_headers import LOCAL, SIGNATURE, raw_v2, tlv, v1, v2
 from tertulia.chat import devices
 from tertulia.chat.door import Door
 from tertulia.chat.room import RoomLimits
-from tertulia.dialects.browser import MAX_FRAME, BrowserVoice
-from tertulia.dialects.chatte import ChatteVoice
-from tertulia.dialects.contract import Voice
-from tertulia.dialects.protocollo import ProtocolloVoice
+from tertulia.dialects.browser import MAX_FRAME, BrowserEncoder
+from tertulia.dialects.chatte import ChatteEncoder
+from tertulia.dialects.contract import Encoder
+from tertulia.dialects.protocollo import ProtocolloEncoder
 from tertulia.domain.commands import Acknowledge
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import ops, preamble, tcp, websocket
 from tertulia.edge.frames import Frames
 from tertulia.edge.limits import ConnectionCounts
-from tertulia.edge.preamble import Entrance, Gate
+from tertulia.edge.preamble import Preamble, PreambleRules
 from tertulia.edge.proxy_header import V2_MOST, BadHeader, HeaderReader
 from tertulia.edge.serving import Client, Connections, Listener, Patience
 from tertulia.edge.tcp import Connection
@@ -192,8 +192,8 @@ def _has_failed(connection: WebSocketConnection) -> bool:
 class _Edge:
     """A listener, and a room behind it that is made anew now and then."""
 
-    def __init__(self, voice: Voice, *, has_header: bool = False) -> None:
-        self._voice = voice
+    def __init__(self, encoder: Encoder, *, has_header: bool = False) -> None:
+        self._encoder = encoder
         self._has_header = has_header
         self._left = 0
         self._door: Door
@@ -225,13 +225,13 @@ class _Edge:
     def _renew(self) -> None:
         self._left = _RENEWED_AFTER
         self._house = house = House(_ROOM)
-        self._door = Door(house.room(), self._voice)
+        self._door = Door(house.room(), self._encoder)
         metrics = house.metrics
-        is_page = isinstance(self._voice, BrowserVoice)
+        is_page = isinstance(self._encoder, BrowserEncoder)
         self._listener = (WebListener if is_page else Listener)(
             host=self._door,
-            dialect=self._voice.name,
-            acknowledgement=self._voice.acknowledgement,
+            dialect=self._encoder.name,
+            acknowledgement=self._encoder.acknowledgement,
             patience=Patience(10.0, False, Disconnect.ENTER_TIMEOUT),
             limits=_LIMITS,
             counts=ConnectionCounts(100, 100),
@@ -242,14 +242,14 @@ class _Edge:
             has_ring=False,
             **(_PAGE if is_page else {}),
         )
-        self._gate = Gate((ipaddress.ip_network("0.0.0.0/0"),))
+        self._gate = PreambleRules((ipaddress.ip_network("0.0.0.0/0"),))
 
     def _protocol(self) -> Any:
         if isinstance(self._listener, WebListener):
             return WebSocketConnection(self._listener)
         begin: Callable[[Client], Connection] = partial(Connection, self._listener)
         if self._has_header:
-            return Entrance(self._gate, self._listener, begin)
+            return Preamble(self._gate, self._listener, begin)
         return Connection(self._listener)
 
 
@@ -330,16 +330,16 @@ _CHATTE_WORDS = (
     b"101",
 )
 TARGETS = (
-    Target("chatte's connections", _Edge(ChatteVoice()).read, _CHATTE, _CHATTE_WORDS),
+    Target("chatte's connections", _Edge(ChatteEncoder()).read, _CHATTE, _CHATTE_WORDS),
     Target(
         "protocollo's connections",
-        _Edge(ProtocolloVoice()).read,
+        _Edge(ProtocolloEncoder()).read,
         (b"andy\nG\nciao\nbob\nhi\nfine\n", b"G\nandy\nnull\n\nG\nx\nstop\n"),
         (b"G\n", b"null\n\n", b"fine\n", b"stop\n"),
     ),
     Target(
         "proxied connections",
-        _Edge(ChatteVoice(), has_header=True).read,
+        _Edge(ChatteEncoder(), has_header=True).read,
         tuple(head + _CHATTE[0] for head in (v1("203.0.113.7", 4711), v2("2001:db8::7", 4711))),
         (b"PROXY ", b"TCP6 ", b"UNKNOWN", *_CHATTE_WORDS),
     ),
@@ -370,7 +370,7 @@ TARGETS = (
     ),
     Target(
         "WebSocket",
-        _Edge(BrowserVoice()).read,
+        _Edge(BrowserEncoder()).read,
         (
             _UPGRADE + _ENTER + _frame(b'{"type":"say","text":"hi","id":1}') + _frame(b"", 0x89),
             _UPGRADE + _ENTER + _frame(b'{"type":"say",', 0x01) + _frame(b'"text":"hi"}', 0x80),

@@ -1,8 +1,8 @@
 """A room as the store's follower: whom it lets in when, and what becomes of what the store tells."""
 
 import pytest
-from fakes.voice import SilentVoice
 
+from fakes.encoder import SilentEncoder
 from fakes.house import House
 from tertulia.chat.ports import Entry, Member
 from tertulia.chat.session import State
@@ -163,7 +163,7 @@ def test_what_is_present_is_the_roster(enter: Enter) -> None:
 
 
 def test_figures_tell_what_happened(enter: Enter, connect: Connect, house: House) -> None:
-    andy, betty = enter("andy"), enter("betty", SilentVoice())
+    andy, betty = enter("andy"), enter("betty", SilentEncoder())
     assert house.counted("sessions", chat="main", dialect="plain") == 1
     assert house.counted("joins_total", dialect="silent") == 1
     andy.say("x")

@@ -1,8 +1,8 @@
 """What comes together is one write to everybody, in the order in which it came."""
 
 import pytest
-from fakes.voice import FramedVoice, SilentVoice
 
+from fakes.encoder import FramedEncoder, SilentEncoder
 from fakes.house import Client
 from tertulia.chat.ports import Delivery, Entry, Outcome, Say
 from tertulia.chat.room import Room
@@ -39,7 +39,7 @@ def test_what_was_said_in_several_entries_is_one_write(andy: Client, room: Room)
 
 
 def test_each_entry_keeps_its_place(enter: Enter, room: Room) -> None:
-    framed = enter("francis", FramedVoice())
+    framed = enter("francis", FramedEncoder())
     framed.read()
     writes = framed.outbox.writes
     bring(room, 10, said("one"), said("two"))
@@ -50,7 +50,7 @@ def test_each_entry_keeps_its_place(enter: Enter, room: Room) -> None:
 
 
 def test_who_does_not_echo_reads_the_others(enter: Enter, andy: Client, room: Room) -> None:
-    silent = enter("sarah", SilentVoice())
+    silent = enter("sarah", SilentEncoder())
     for client in (silent, andy):
         client.read()
     bring(room, 10, said("one"))

@@ -1,4 +1,4 @@
-"""Crowds: real sockets, and members as transports are that keep what the kernel does not take."""
+"""Broadcasts: real sockets, and members as transports are that keep what the kernel does not take."""
 
 import contextlib
 import errno
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tertulia.chat.fanout import Crowd, OneByOne
+from tertulia.chat.fanout import Broadcast, OneByOne
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import io_uring as ring_module
-from tertulia.edge.broadcast import RingCrowd
-from tertulia.edge.io_uring import Ring
+from tertulia.edge.broadcast import UringBroadcast
+from tertulia.edge.io_uring import IoUring
 
 _SMALL = 4096
 
@@ -35,7 +35,7 @@ class Client:
         if small:
             self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SMALL)
         self.near.setblocking(False)
-        self.crowd: RingCrowd | None = None
+        self.broadcast: UringBroadcast | None = None
         self.broken = False
         self.writes = 0
         self._is_plain = is_plain
@@ -63,11 +63,11 @@ class Client:
             except (BrokenPipeError, ConnectionResetError):
                 self.broken = True
                 self._waiting.clear()
-        if self.crowd is not None:
+        if self.broadcast is not None:
             if self._waiting:
-                self.crowd.set_aside(self)
+                self.broadcast.set_aside(self)
             else:
-                self.crowd.take_back(self)
+                self.broadcast.take_back(self)
 
     def read(self) -> bytes:
         """Return what has come."""
@@ -119,10 +119,10 @@ def connect(listening: socket.socket) -> Iterator[Callable[..., Client]]:
 
 
 @pytest.fixture
-def ring() -> Iterator[Ring]:
+def ring() -> Iterator[IoUring]:
     """One that often comes round, and has to be asked several times for a dozen clients."""
     try:
-        ring = Ring(sockets=20, at_once=4)
+        ring = IoUring(sockets=20, at_once=4)
     except OSError as error:
         pytest.skip(f"this system has no io_uring, so nodes do not use it: {error}")
     yield ring
@@ -130,21 +130,21 @@ def ring() -> Iterator[Ring]:
 
 
 @pytest.fixture(params=["one by one", "ring"])
-def crowd(request: pytest.FixtureRequest) -> Crowd:
+def broadcast(request: pytest.FixtureRequest) -> Broadcast:
     if request.param == "one by one":
         return OneByOne()
-    return RingCrowd(request.getfixturevalue("ring"))
+    return UringBroadcast(request.getfixturevalue("ring"))
 
 
 def test_everybody_reads_the_same_but_for_some(
-    crowd: Crowd, connect: Callable[..., Client]
+    broadcast: Broadcast, connect: Callable[..., Client]
 ) -> None:
     clients = [connect() for _ in range(11)]
     for client in clients:
-        crowd.add(client)
+        broadcast.add(client)
     apart = {clients[0], clients[5], clients[10]}
     for i in range(50):
-        crowd.write(b"%d" % i * i + b" ", apart if i % 3 == 0 else ())
+        broadcast.write(b"%d" % i * i + b" ", apart if i % 3 == 0 else ())
     everything = b"".join(b"%d" % i * i + b" " for i in range(50))
     without = b"".join(b"%d" % i * i + b" " for i in range(50) if i % 3)
     assert [client.read() for client in clients] == [
@@ -153,34 +153,34 @@ def test_everybody_reads_the_same_but_for_some(
 
 
 def test_who_has_gone_reads_nothing_more_and_the_others_do(
-    crowd: Crowd, connect: Callable[..., Client]
+    broadcast: Broadcast, connect: Callable[..., Client]
 ) -> None:
     clients = [connect() for _ in range(7)]
     for client in clients:
-        crowd.add(client)
+        broadcast.add(client)
     expected = dict.fromkeys(clients, b"")
     there = list(clients)
     for who in (0, 5, 2, 0, 2, 1, 0):  # the first, the last, one in the middle …
         gone = there.pop(who)
-        crowd.discard(gone)
-        crowd.discard(gone)
+        broadcast.discard(gone)
+        broadcast.discard(gone)
         text = f"without {who} ".encode()
-        crowd.write(text, [gone])
+        broadcast.write(text, [gone])
         for client in there:
             expected[client] += text
-    crowd.add(clients[3])
-    crowd.write(b"back", ())
+    broadcast.add(clients[3])
+    broadcast.write(b"back", ())
     expected[clients[3]] += b"back"
     assert {client: client.read() for client in clients} == expected
 
 
 @pytest.mark.parametrize("is_plain", [True, False])
 def test_what_the_kernel_does_not_take_keeps_its_place(
-    crowd: Crowd, connect: Callable[..., Client], is_plain: bool
+    broadcast: Broadcast, connect: Callable[..., Client], is_plain: bool
 ) -> None:
     slow, quick = connect(small=True, is_plain=is_plain), connect()
     for client in (slow, quick):
-        crowd.add(client)
+        broadcast.add(client)
     got, everything, was_full = b"", b"", 0
     for i in range(400):
         text = b"%d " % i * 40
@@ -189,7 +189,7 @@ def test_what_the_kernel_does_not_take_keeps_its_place(
             slow.write(text)  # an answer of its own
             quick.write(text)
         else:
-            crowd.write(text, ())
+            broadcast.write(text, ())
         was_full += bool(slow.backlog())
         if i % 60 == 59:  # it reads what there is, and its socket can be written to again
             while slow.backlog():
@@ -204,37 +204,37 @@ def test_what_the_kernel_does_not_take_keeps_its_place(
 
 
 def test_those_with_nothing_waiting_are_sent_to_by_the_ring_alone(
-    ring: Ring, connect: Callable[..., Client]
+    ring: IoUring, connect: Callable[..., Client]
 ) -> None:
-    crowd, slow, quick = RingCrowd(ring), connect(small=True), connect()
-    crowd.add(slow)
-    crowd.add(quick)
-    crowd.write(b"x", ())
+    broadcast, slow, quick = UringBroadcast(ring), connect(small=True), connect()
+    broadcast.add(slow)
+    broadcast.add(quick)
+    broadcast.write(b"x", ())
     assert (slow.writes, quick.writes) == (0, 0)
     while not slow.backlog():
-        crowd.write(b"x" * 1000, ())
+        broadcast.write(b"x" * 1000, ())
     assert (slow.writes, quick.writes) == (1, 0)
-    crowd.write(b"x", ())
+    broadcast.write(b"x", ())
     assert slow.writes == 2
     while slow.backlog():
         slow.read()
         slow.flush()
-    crowd.write(b"x", ())
+    broadcast.write(b"x", ())
     assert (slow.writes, quick.writes) == (2, 0)
 
 
 def test_one_who_comes_with_a_backlog_is_written_to_behind_it(
-    ring: Ring, connect: Callable[..., Client]
+    ring: IoUring, connect: Callable[..., Client]
 ) -> None:
-    crowd, slow = RingCrowd(ring), connect(small=True)
+    broadcast, slow = UringBroadcast(ring), connect(small=True)
     written = b""
     for i in count():
         if slow.backlog():
             break
         written += b"%d " % i
         slow.write(b"%d " % i)
-    crowd.add(slow)
-    crowd.write(b"end", ())
+    broadcast.add(slow)
+    broadcast.write(b"end", ())
     got = b""
     while slow.backlog():
         got += slow.read()
@@ -243,44 +243,44 @@ def test_one_who_comes_with_a_backlog_is_written_to_behind_it(
 
 
 def test_more_than_the_ring_has_room_for_are_written_to_as_well(
-    ring: Ring, connect: Callable[..., Client]
+    ring: IoUring, connect: Callable[..., Client]
 ) -> None:
-    crowd = RingCrowd(ring)
+    broadcast = UringBroadcast(ring)
     clients = [connect() for _ in range(23)]
     for client in clients:
-        crowd.add(client)
-    crowd.write(b"hello", ())
+        broadcast.add(client)
+    broadcast.write(b"hello", ())
     assert [client.read() for client in clients] == [b"hello"] * 23
     assert [client.writes for client in clients] == [0] * 20 + [1] * 3
     for client in clients[:20]:
-        crowd.discard(client)
+        broadcast.discard(client)
     again = connect()
-    crowd.add(again)
-    crowd.write(b"hello", ())
+    broadcast.add(again)
+    broadcast.write(b"hello", ())
     assert (again.read(), again.writes) == (b"hello", 0)
 
 
 def test_a_file_number_that_has_gone_to_somebody_else_is_not_written_to(
-    ring: Ring, connect: Callable[..., Client]
+    ring: IoUring, connect: Callable[..., Client]
 ) -> None:
-    crowd, old = RingCrowd(ring), connect()
-    crowd.add(old)
+    broadcast, old = UringBroadcast(ring), connect()
+    broadcast.add(old)
     number = old.near.fileno()
     old.near.close()
     new = connect()
     assert number in (new.near.fileno(), new.far.fileno())
-    crowd.write(b"private", ())
+    broadcast.write(b"private", ())
     assert new.read() == b""
     with pytest.raises(BlockingIOError):
         new.near.recv(10)
     assert old.read() == b"private", "whom it was for"
     assert not old.has_ended()
-    crowd.discard(old)
+    broadcast.discard(old)
     assert old.has_ended(), "nobody holds it any more"
 
 
 def test_a_socket_that_is_closed_already_takes_no_room(
-    ring: Ring, connect: Callable[..., Client]
+    ring: IoUring, connect: Callable[..., Client]
 ) -> None:
     client = connect()
     gone = client.near.fileno()
@@ -290,27 +290,27 @@ def test_a_socket_that_is_closed_already_takes_no_room(
 
 
 def test_a_broken_connection_is_left_to_its_transport(
-    ring: Ring, connect: Callable[..., Client]
+    ring: IoUring, connect: Callable[..., Client]
 ) -> None:
-    crowd, broken, sound = RingCrowd(ring), connect(), connect()
-    crowd.add(broken)
-    crowd.add(sound)
+    broadcast, broken, sound = UringBroadcast(ring), connect(), connect()
+    broadcast.add(broken)
+    broadcast.add(sound)
     broken.far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     broken.far.close()  # which resets it
-    crowd.write(b"one ", ())
-    crowd.write(b"two ", ())
+    broadcast.write(b"one ", ())
+    broadcast.write(b"two ", ())
     assert broken.broken
     assert sound.read() == b"one two "
 
 
 @pytest.mark.parametrize("taken", [0, 1, 3])
 def test_requests_that_the_kernel_does_not_begin_are_written_otherwise(
-    ring: Ring, connect: Callable[..., Client], taken: int, monkeypatch: pytest.MonkeyPatch
+    ring: IoUring, connect: Callable[..., Client], taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crowd = RingCrowd(ring)
+    broadcast = UringBroadcast(ring)
     clients = [connect() for _ in range(6)]
     for client in clients:
-        crowd.add(client)
+        broadcast.add(client)
     real = ring_module._call
 
     def short_of_memory(number: int, *args: object) -> int:
@@ -322,12 +322,12 @@ def test_requests_that_the_kernel_does_not_begin_are_written_otherwise(
             raise OSError(errno.ENOMEM, "as told")
         return real(number, fd, min(asked, taken), 0, *others[1:])
 
-    crowd.write(b"before ", ())
+    broadcast.write(b"before ", ())
     with monkeypatch.context() as patch:
         patch.setattr(ring_module, "_call", short_of_memory)
-        crowd.write(b"short ", [clients[1]])
-        crowd.write(b"again ", ())
-    crowd.write(b"after", ())
+        broadcast.write(b"short ", [clients[1]])
+        broadcast.write(b"again ", ())
+    broadcast.write(b"after", ())
     texts = [client.read() for client in clients]
     assert texts.pop(1) == b"before again after"
     assert texts == [b"before short again after"] * 5
@@ -338,7 +338,7 @@ def test_a_kernel_that_does_not_give_what_is_asked_for_is_an_error() -> None:
     gc.collect()  # so that nothing of other tests is closed meanwhile
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(OSError, match="Invalid argument"):
-        Ring(sockets=1, at_once=1 << 30)
+        IoUring(sockets=1, at_once=1 << 30)
     with pytest.raises(OSError, match="Too many open files"):
-        Ring(sockets=(1 << 20) + 1)
+        IoUring(sockets=(1 << 20) + 1)
     assert len(list(Path("/proc/self/fd").iterdir())) == before

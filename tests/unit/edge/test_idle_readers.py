@@ -28,7 +28,7 @@ each_end = pytest.mark.parametrize("line", [ACKNOWLEDGEMENT, ENDING_IN_CRLF])
 
 
 class Lines:
-    """A reader that gives lines."""
+    """A decoder that gives lines."""
 
     def __init__(self) -> None:
         self._bytes = b""
@@ -60,7 +60,7 @@ class Session:
 
     def __init__(self, outbox: tcp.Connection) -> None:
         self.outbox = outbox
-        self.reader = Lines()
+        self.decoder = Lines()
         self.acknowledged = 0
 
 

@@ -14,7 +14,7 @@ from harness.proxy_headers import v1
 from harness.waiting import until
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.limits import ConnectionCounts
-from tertulia.edge.preamble import Entrance, Gate
+from tertulia.edge.preamble import Preamble, PreambleRules
 from tertulia.edge.serving import Client, Connections, Host, Listener, Patience
 from tertulia.settings.model import LimitSettings
 from tertulia.telemetry.metrics import Metrics
@@ -42,9 +42,9 @@ class Inside(asyncio.Protocol):
 
 
 class House:
-    """A listener with an entrance, and who has come in."""
+    """A listener with an preamble, and who has come in."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: PreambleRules) -> None:
         loop = asyncio.get_running_loop()
         self.gate = gate
         self.inside: list[Inside] = []
@@ -73,7 +73,7 @@ class House:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         listening.setblocking(False)
         await asyncio.get_running_loop().create_server(
-            lambda: Entrance(self.gate, self.listener, self.begin), sock=listening
+            lambda: Preamble(self.gate, self.listener, self.begin), sock=listening
         )
         return int(listening.getsockname()[1])
 
@@ -87,7 +87,7 @@ async def test_what_the_socket_holds_back_below_tls_counts_as_not_written(tmp_pa
     made = make(tmp_path)
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(made.both)
-    house = House(Gate((), lambda: served))
+    house = House(PreambleRules((), lambda: served))
     port = await house.open()
     client, _ = await asyncio.get_running_loop().create_connection(
         asyncio.Protocol, "127.0.0.1", port, ssl=trusting(made), server_hostname="localhost"
@@ -117,7 +117,7 @@ async def test_a_client_that_goes_in_the_middle_of_a_handshake_is_forgotten(tmp_
     made = make(tmp_path)
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(made.both)
-    house = House(Gate((), lambda: served))
+    house = House(PreambleRules((), lambda: served))
     port = await house.open()
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = trusting(made).wrap_bio(there, back, server_hostname="localhost")
@@ -139,7 +139,7 @@ async def test_a_client_that_goes_in_the_middle_of_a_handshake_is_forgotten(tmp_
 
 
 async def test_who_does_not_say_who_it_is_counts_all_the_same() -> None:
-    house = House(Gate([ipaddress.ip_network("127.0.0.1")]))
+    house = House(PreambleRules([ipaddress.ip_network("127.0.0.1")]))
     house.counts.total = 2
     port = await house.open()
     for comes in (b"", b"PROXY TCP4 203.0.113.7", b"garbage\r\n"):

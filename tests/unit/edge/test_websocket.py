@@ -21,10 +21,10 @@ from fakes.accounts import KnownPasswords, NoAccounts
 from harness.waiting import until
 from tertulia.chat.devices import Devices
 from tertulia.chat.door import Door
-from tertulia.chat.operator_commands import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.signing_up import AccountRules
-from tertulia.dialects.browser import MAX_FRAME, BrowserVoice
+from tertulia.dialects.browser import MAX_FRAME, BrowserEncoder
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import websocket
 from tertulia.edge.binding import bind
@@ -104,7 +104,7 @@ class Service:
         self.loop = HandLoop(loop)
         metrics = Metrics(CollectorRegistry(), dialects=["browser"], chats=["main"], version="x")
         self._store = MemoryChat(loop.call_soon).node("node")
-        passwords, orders = KnownPasswords(), Orders("main")
+        passwords, orders = KnownPasswords(), OperatorCommands("main")
         self.room = Room(
             "main",
             self._store,
@@ -117,7 +117,7 @@ class Service:
         )
         self.connections = Connections()
         self.listener = WebListener(
-            Door(self.room, BrowserVoice()),
+            Door(self.room, BrowserEncoder()),
             "browser",
             None,
             Patience(LimitSettings().enter_seconds, False, Disconnect.ENTER_TIMEOUT),

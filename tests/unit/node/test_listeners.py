@@ -19,7 +19,7 @@ from harness.waiting import until
 from tertulia.chat.fanout import OneByOne
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp
-from tertulia.edge.broadcast import RingCrowd
+from tertulia.edge.broadcast import UringBroadcast
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Listener, Patience
 from tertulia.node import listeners
@@ -38,7 +38,7 @@ def granted(sockets: int) -> object:
 @pytest.mark.parametrize(
     ("io_uring", "ring", "kind", "reasons"),
     [
-        (True, granted, RingCrowd, []),
+        (True, granted, UringBroadcast, []),
         (True, forbidden, OneByOne, ["no io_uring: Operation not permitted"]),
         (False, granted, OneByOne, ["io_uring is off"]),
     ],
@@ -50,13 +50,13 @@ async def test_a_ring_is_used_where_it_is_wanted_and_allowed(
     reasons: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listeners, "Ring", ring)
+    monkeypatch.setattr(listeners, "IoUring", ring)
     metrics = Metrics(CollectorRegistry(), dialects=["chatte"], chats=["main"], version="x")
     with capture_logs() as logs:
         made = listeners.Listeners(
             Settings(io_uring=io_uring), {}, metrics, asyncio.get_running_loop()
         )
-    assert type(made.crowd()) is kind
+    assert type(made.broadcast()) is kind
     assert [
         line["reason"] for line in logs if line["event"] == "sending to one after the other"
     ] == reasons

@@ -5,7 +5,7 @@ from ssl import SSLError
 import pytest
 from hiredis import ProtocolError
 
-from tertulia.redis.errors import Refused, StoreAway, translate
+from tertulia.redis.errors import ErrorReply, StoreAway, translate
 from tertulia.telemetry.metrics import RetryCause
 
 
@@ -19,22 +19,22 @@ from tertulia.telemetry.metrics import RetryCause
         (OSError(113, "No route to host"), RetryCause.CONNECTION),
         (SSLError("WRONG_VERSION_NUMBER"), RetryCause.CONNECTION),
         (SSLError("CERTIFICATE_VERIFY_FAILED"), RetryCause.OTHER),
-        (Refused("LOADING Redis is loading the dataset"), RetryCause.LOADING),
-        (Refused("READONLY You can't write"), RetryCause.READ_ONLY),
-        (Refused("OOM command not allowed"), RetryCause.OUT_OF_MEMORY),
-        (Refused("MISCONF Errors writing to the AOF"), RetryCause.MISCONFIGURED),
-        (Refused("NOREPLICAS Not enough good replicas"), RetryCause.NO_REPLICAS),
-        (Refused("BUSY Redis is busy running a script"), RetryCause.BUSY),
-        (Refused("MASTERDOWN Link with MASTER is down"), RetryCause.READ_ONLY),
-        (Refused("CLUSTERDOWN Hash slot not served"), RetryCause.CLUSTER),
-        (Refused("TRYAGAIN Multiple keys request"), RetryCause.CLUSTER),
-        (Refused("MOVED 1234 127.0.0.1:6380"), RetryCause.CLUSTER),
-        (Refused("ASK 1234 127.0.0.1:6380"), RetryCause.CLUSTER),
-        (Refused("ERR max number of clients reached"), RetryCause.CONNECTION),
-        (Refused("WRONGPASS invalid username"), RetryCause.OTHER),
-        (Refused("WRONGTYPE Operation against a key"), RetryCause.OTHER),
-        (Refused("ERR unknown command"), RetryCause.OTHER),
-        (Refused("NOPERM this user has no permissions"), RetryCause.NO_PERMISSION),
+        (ErrorReply("LOADING Redis is loading the dataset"), RetryCause.LOADING),
+        (ErrorReply("READONLY You can't write"), RetryCause.READ_ONLY),
+        (ErrorReply("OOM command not allowed"), RetryCause.OUT_OF_MEMORY),
+        (ErrorReply("MISCONF Errors writing to the AOF"), RetryCause.MISCONFIGURED),
+        (ErrorReply("NOREPLICAS Not enough good replicas"), RetryCause.NO_REPLICAS),
+        (ErrorReply("BUSY Redis is busy running a script"), RetryCause.BUSY),
+        (ErrorReply("MASTERDOWN Link with MASTER is down"), RetryCause.READ_ONLY),
+        (ErrorReply("CLUSTERDOWN Hash slot not served"), RetryCause.CLUSTER),
+        (ErrorReply("TRYAGAIN Multiple keys request"), RetryCause.CLUSTER),
+        (ErrorReply("MOVED 1234 127.0.0.1:6380"), RetryCause.CLUSTER),
+        (ErrorReply("ASK 1234 127.0.0.1:6380"), RetryCause.CLUSTER),
+        (ErrorReply("ERR max number of clients reached"), RetryCause.CONNECTION),
+        (ErrorReply("WRONGPASS invalid username"), RetryCause.OTHER),
+        (ErrorReply("WRONGTYPE Operation against a key"), RetryCause.OTHER),
+        (ErrorReply("ERR unknown command"), RetryCause.OTHER),
+        (ErrorReply("NOPERM this user has no permissions"), RetryCause.NO_PERMISSION),
         (ProtocolError("Protocol error, got 'H'"), RetryCause.OTHER),
     ],
 )
@@ -120,9 +120,9 @@ NEW = f" script: {SCRIPT}, on @user_script:35."
 def test_a_refusal_within_a_script_is_what_it_is_outside(
     old: str, new: str, word: str, cause: RetryCause
 ) -> None:
-    wrapped, plain = Refused(OLD + old), Refused(new + NEW)
+    wrapped, plain = ErrorReply(OLD + old), ErrorReply(new + NEW)
     assert str(wrapped).replace("Lua script", "Script") == str(plain)
-    for refused in (wrapped, plain, Refused(f"{new} script: on @user_script:35.")):
+    for refused in (wrapped, plain, ErrorReply(f"{new} script: on @user_script:35.")):
         assert refused.word == word
         assert translate(refused).cause is cause
 
@@ -138,7 +138,7 @@ def test_a_refusal_within_a_script_is_what_it_is_outside(
     ],
 )
 def test_a_word_that_redis_leaves_out_within_scripts_is_known(text: str, word: str) -> None:
-    refused = Refused(f"ERR {text}{NEW}")
+    refused = ErrorReply(f"ERR {text}{NEW}")
     assert refused.word == word
     advised = "deploy/redis/users.acl" in str(translate(refused))
     assert advised is (word == "NOPERM")

@@ -8,7 +8,7 @@ import pytest
 from hiredis import HiredisError
 
 from harness.waiting import until
-from tertulia.redis.errors import Refused
+from tertulia.redis.errors import ErrorReply
 from tertulia.redis.hot import Connection
 
 WITHIN = 5.0
@@ -69,7 +69,7 @@ async def test_after_a_refusal_it_goes_on_with_the_next_question(
     await asyncio.sleep(0)
     assert not asking.done(), "what comes next would be taken for the reply to the next question"
     connection.data_received(b":1\r\n")
-    with pytest.raises(Refused, match=r"^no such thing$"):
+    with pytest.raises(ErrorReply, match=r"^no such thing$"):
         await asking
     assert not connection.is_over
     asking = asyncio.create_task(connection.ask(WITHIN, ("PING",)))

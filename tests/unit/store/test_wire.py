@@ -22,7 +22,7 @@ from tertulia.domain.events import (
     Whispered,
     encode,
 )
-from tertulia.domain.operator_commands import Action, Ordered
+from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.operator_commands import encode as encode_order
 from tertulia.domain.position import Place, Position
 from tertulia.store.keys import Keys
@@ -301,7 +301,7 @@ def test_no_nickname_makes_a_name_of_something_else() -> None:
 
 
 def test_orders_stand_apart_from_events() -> None:
-    order = Ordered(
+    order = OperatorCommand(
         "7f", "carla", Action.BAN, "nickname:troll", "spam", Ban(Kind.NICKNAME, "troll")
     )
     left = Left("andy", "n:1")

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, exposition
 
-from tertulia.telemetry.counters import Spread, Tallies, Tally
+from tertulia.telemetry import counters
 
 BOUNDS = (0.5, 1.0, 2.5)
 
@@ -17,8 +17,8 @@ def text(registry: CollectorRegistry) -> str:
 
 def test_tallies_read_as_a_counter() -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    tallies = {(kind, dialect): Tally() for kind in ("a", "b") for dialect in ("x", "y")}
-    Tallies("things", "What there is.", ("kind", "dialect"), tallies.items(), ours)
+    tallies = {(kind, dialect): counters.Counter() for kind in ("a", "b") for dialect in ("x", "y")}
+    counters.Counters("things", "What there is.", ("kind", "dialect"), tallies.items(), ours)
     counter = Counter("things", "What there is.", ("kind", "dialect"), registry=theirs)
     for at, (kind, dialect) in enumerate(tallies):
         tallies[kind, dialect].count += at
@@ -33,7 +33,7 @@ def test_tallies_read_as_a_counter() -> None:
 )
 def test_a_spread_reads_as_a_histogram(values: list[float]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    spread = Spread("sizes", "How much.", BOUNDS, ours)
+    spread = counters.Histogram("sizes", "How much.", BOUNDS, ours)
     histogram = Histogram("sizes", "How much.", buckets=BOUNDS, registry=theirs)
     for value in values:
         spread.observe(value)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tertulia.telemetry.metric_text import table
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
 def test_the_page_has_the_table_as_it_is_printed() -> None:

@@ -9,9 +9,9 @@ from typing import Self, TypeVar
 from tertulia.domain.bans import Ban, Bans, Kind
 from tertulia.domain.nicknames import fold
 from tertulia.operators.chats import chats
-from tertulia.operators.commands import Orderer, Refused
+from tertulia.operators.commands import Operator, OrderRefused
 from tertulia.operators.erasing import Traces
-from tertulia.operators.log_reader import Past
+from tertulia.operators.log_reader import LogReader
 from tertulia.operators.overview import NodeSeen, Overview, Person
 from tertulia.redis.access import Access
 from tertulia.redis.embedded import DataDirUnusable, running_url
@@ -29,7 +29,7 @@ class NobodyThere(Exception):
     """There is no Redis to work on; the text says what to do."""
 
 
-class Desk:
+class AdminClient:
     """The chats of a deployment. Raises StoreAway where Redis can't be used."""
 
     def __init__(self, settings: Settings, by: str, patience: float) -> None:
@@ -68,29 +68,29 @@ class Desk:
     def _link(self, chat: str) -> Link:
         link = self._links.get(chat)
         if link is None:
-            servers = servers_of(self._access, Keys(chat))
+            servers = servers_of(self._access, Keys(chat).meta)
             link = self._links[chat] = Link(servers, _NAME, self._seconds)
         return link
 
     # --- Looking ---------------------------------------------------------------------------------
 
     async def chats(self, only: str | None) -> list[str]:
-        """Return all chats, or the one that is asked for. Raises Refused where there is none."""
+        """Return all chats, or the one that is asked for. Raises OrderRefused where there is none."""
         there = await chats(self._access, _NAME, self._seconds)
         if only is None:
             return there
         if only not in there:
             known = f"there are {', '.join(there)}" if there else "no node has ever served one"
-            raise Refused(f"there is no chat {only}: {known}")
+            raise OrderRefused(f"there is no chat {only}: {known}")
         return [only]
 
     def overview(self, chat: str) -> Overview:
         """Look at a chat."""
         return Overview(chat, self._link(chat))
 
-    def past(self, chat: str) -> Past:
+    def log_reader(self, chat: str) -> LogReader:
         """Look at what happened in a chat."""
-        return Past(chat, self._link(chat))
+        return LogReader(chat, self._link(chat))
 
     def traces(self, chat: str, key: str) -> Traces:
         """Look for what a chat keeps of a person, by his nickname, folded."""
@@ -106,17 +106,17 @@ class Desk:
 
     # --- Acting ----------------------------------------------------------------------------------
 
-    def orderer(self, chat: str) -> Orderer:
+    def operator(self, chat: str) -> Operator:
         """Give orders in a chat."""
-        return Orderer(chat, self._link(chat), self._by, self.patience)
+        return Operator(chat, self._link(chat), self._by, self.patience)
 
     async def ban(
         self, chat: str, kind: Kind, subject: str, milliseconds: int | None, reason: str
     ) -> tuple[Ban, list[str]]:
         """Ban somebody, and wait until nobody is in the room whom it covers; return who was."""
-        overview, orderer = self.overview(chat), self.orderer(chat)
+        overview, operator = self.overview(chat), self.operator(chat)
         before = await self._covered(overview, Ban(kind, subject))
-        ban = await orderer.ban(kind, subject, milliseconds, reason)
+        ban = await operator.ban(kind, subject, milliseconds, reason)
 
         async def nobody_left() -> bool:
             return not await self._covered(overview, ban)
@@ -124,15 +124,15 @@ class Desk:
         if not await self._within(nobody_left):
             # Their nodes are away: what they hold is taken from them, and they learn of it later.
             for person in await self._covered(overview, ban):
-                with contextlib.suppress(Refused):  # gone just now
-                    await orderer.kick(person.nickname, reason)
+                with contextlib.suppress(OrderRefused):  # gone just now
+                    await operator.kick(person.nickname, reason)
         return ban, [person.nickname for person in before]
 
     async def close(self, chat: str) -> int:
         """Close a chat; return how many were in it."""
         if chat in self._settings.lasting_chats:
-            raise Refused(f"nobody may close the chat {chat}: it stands in lasting_chats")
-        return await self.orderer(chat).close()
+            raise OrderRefused(f"nobody may close the chat {chat}: it stands in lasting_chats")
+        return await self.operator(chat).close()
 
     async def drain(self, node: str) -> list[NodeSeen]:
         """Tell a node to drain, and wait until it does; return its registrations as they were."""
@@ -140,20 +140,20 @@ class Desk:
         meant = [each for each in nodes if node in (each.node, each.registration)]
         if not meant:
             known = ", ".join(sorted({each.node for each in nodes})) or "none"
-            raise Refused(f"there is no node {node}: known are {known}")
+            raise OrderRefused(f"there is no node {node}: known are {known}")
         name = meant[0].node
         alive = [each for each in meant if each.state not in ("stale", "buried")]
         if not alive:
-            raise Refused(f"the node {name} does not hear: its lease is out")
+            raise OrderRefused(f"the node {name} does not hear: its lease is out")
         there = {each.registration for each in alive}
-        await self.orderer(alive[0].chat).drain(name)
+        await self.operator(alive[0].chat).drain(name)
 
         async def obeyed() -> bool:
             now = await self.nodes()
             return all(each.state == "draining" for each in now if each.registration in there)
 
         if not await self._within(obeyed):
-            raise Refused(
+            raise OrderRefused(
                 f"the node {name} did not answer within {self.patience:g} s: the order has lapsed, "
                 "nodes says how it is"
             )

@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 import click
 
 from tertulia.clients import options
-from tertulia.clients.admin.client import Desk, NobodyThere
+from tertulia.clients.admin.client import AdminClient, NobodyThere
 from tertulia.domain.text import clean, decode
-from tertulia.operators.commands import Refused
+from tertulia.operators.commands import OrderRefused
 from tertulia.redis.errors import StoreAway
 from tertulia.settings.redis_url import masked
 
@@ -61,7 +61,7 @@ def asking(
     streams: bool = False,
     prepare: Callable[..., dict[str, Any]] = dict,
 ) -> Callable[[Work], click.Command]:
-    """Make a command of a function, which is given a desk, the chat, and the command's own options.
+    """Make a command of a function, which is given a client, the chat, and the command's own options.
 
     ``chat``: the one meant by default; None: all. ``acts``: whether it does something in somebody's name.
     ``streams``: whether it writes by itself, and so has to know whether in JSON. ``prepare`` makes what the
@@ -88,8 +88,8 @@ def asking(
                 given["as_json"] = as_json
 
             async def answer() -> Answer | None:
-                async with Desk(settings, who(by), timeout) as desk:
-                    return await work(desk, chat, **given)
+                async with AdminClient(settings, who(by), timeout) as client:
+                    return await work(client, chat, **given)
 
             _show(answer, as_json, redis_url=settings.redis_url)
 
@@ -185,7 +185,7 @@ def _show(
 ) -> None:
     try:
         found = asyncio.run(answer())
-    except (Refused, NobodyThere) as error:
+    except (OrderRefused, NobodyThere) as error:
         _failed(str(error), as_json)
     except StoreAway as error:
         where = f" at {masked(redis_url.get_secret_value())}" if redis_url is not None else ""

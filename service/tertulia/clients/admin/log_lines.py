@@ -11,7 +11,7 @@ from tertulia.operators.overview import configured
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class LogLine:
     """One thing that happened."""
 
     at: int
@@ -49,12 +49,12 @@ class Happening:
         return f"*** {self.nickname} closed the chat"
 
 
-def happenings(entries: Iterable[Entry]) -> Iterator[Happening]:
+def log_lines(entries: Iterable[Entry]) -> Iterator[LogLine]:
     """Give what happened in these entries, in order."""
     for entry in entries:
         at, offset = round(entry.place.at * 1000), entry.place.offset
         for order in entry.orders:
-            yield Happening(
+            yield LogLine(
                 at, offset, order.action.value, order.subject, None, None, order.text, order.by
             )
         for event in entry.events:
@@ -70,4 +70,4 @@ def happenings(entries: Iterable[Entry]) -> Iterator[Happening]:
                     kind = "left"
                 case Closed():
                     kind = "closed"
-            yield Happening(at, offset, kind, event.nickname, node, dialect, text, None)
+            yield LogLine(at, offset, kind, event.nickname, node, dialect, text, None)

@@ -1,12 +1,12 @@
 """A room's log, for people and for programs."""
 
 from tertulia.chat.ports import Entry
-from tertulia.clients.admin.log_lines import happenings
+from tertulia.clients.admin.log_lines import log_lines
 from tertulia.domain.events import Closed, Joined, Left, Present, Said
-from tertulia.domain.operator_commands import Action, Ordered
+from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.position import Place
 
-KICK = Ordered("7f", "carla", Action.KICK, "andy", "too\x1b loud")
+KICK = OperatorCommand("7f", "carla", Action.KICK, "andy", "too\x1b loud")
 ENTRY = Entry(
     Place("e", 7, 1_795_222_515.007),
     [
@@ -21,7 +21,7 @@ ENTRY = Entry(
 
 
 def test_for_people() -> None:
-    lines = [it.line().partition("  ")[2] for it in happenings([ENTRY])]
+    lines = [it.line().partition("  ")[2] for it in log_lines([ENTRY])]
     assert lines == [
         "*** carla: kick andy (too\\x1b loud)",
         "--> andy came (chatte, one)",
@@ -33,7 +33,7 @@ def test_for_people() -> None:
 
 
 def test_for_programs() -> None:
-    records = [it.record() for it in happenings([ENTRY])]
+    records = [it.record() for it in log_lines([ENTRY])]
     assert records[1] == {
         "at": "2026-11-21T00:55:15.007Z",
         "offset": 7,

@@ -10,10 +10,10 @@ from websockets.server import ServerProtocol
 
 from tertulia.clients.load import dialects
 from tertulia.clients.load.dialects.contract import Entering, Whole
-from tertulia.dialects.browser import BrowserReader
-from tertulia.dialects.chatte import ChatteReader
-from tertulia.dialects.contract import Reader
-from tertulia.dialects.protocollo import ProtocolloReader
+from tertulia.dialects.browser import BrowserDecoder
+from tertulia.dialects.chatte import ChatteDecoder
+from tertulia.dialects.contract import Decoder
+from tertulia.dialects.protocollo import ProtocolloDecoder
 from tertulia.domain.commands import Acknowledge, Command, Say, Whisper
 
 TEXT = b"\tabcd0p1.2.3\txxx"
@@ -122,10 +122,10 @@ def test_a_websocket_server_takes_the_browsers_beginning() -> None:
 
 def commands(name: str, written: bytes) -> list[Command]:
     """Return what the service understands of what a client writes."""
-    readers: dict[str, Callable[[], Reader]] = {
-        "chatte": ChatteReader,
-        "protocollo": ProtocolloReader,
-        "browser": BrowserReader,
+    readers: dict[str, Callable[[], Decoder]] = {
+        "chatte": ChatteDecoder,
+        "protocollo": ProtocolloDecoder,
+        "browser": BrowserDecoder,
     }
     reader = readers[name]()
     reader.entered()

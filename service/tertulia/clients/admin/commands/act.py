@@ -2,7 +2,7 @@
 
 import click
 
-from tertulia.clients.admin.client import Desk
+from tertulia.clients.admin.client import AdminClient
 from tertulia.clients.admin.command import Answer, asking, text_given
 from tertulia.clients.admin.commands.show import ban_record, list_bans
 from tertulia.clients.admin.durations import local, span
@@ -73,9 +73,9 @@ _IS_NICKNAME = click.option(
 @asking("kick", chat="main", acts=True)
 @click.argument("nickname", callback=nickname_given)
 @_REASON
-async def kick(desk: Desk, chat: str, nickname: str, reason: str) -> Answer:
+async def kick(client: AdminClient, chat: str, nickname: str, reason: str) -> Answer:
     """Remove somebody from the room, or log a device out. He may come back: see ban."""
-    was_in_room, was_logged_in = await desk.orderer(chat).kick(nickname, reason)
+    was_in_room, was_logged_in = await client.operator(chat).kick(nickname, reason)
     data = _done(
         "kick", chat=chat, nickname=nickname, room=was_in_room, device=was_logged_in, reason=reason
     )
@@ -99,7 +99,7 @@ async def kick(desk: Desk, chat: str, nickname: str, reason: str) -> Answer:
 @_IS_ACCOUNT
 @_IS_NICKNAME
 async def ban(
-    desk: Desk,
+    client: AdminClient,
     chat: str,
     whom: tuple[Kind, str] | None,
     seconds: int | None,
@@ -110,10 +110,10 @@ async def ban(
     Without WHOM, list the bans. A ban in place of an earlier one counts from now.
     """
     if whom is None:
-        return await list_bans(desk, chat)
+        return await list_bans(client, chat)
     kind, subject = whom
     milliseconds = None if seconds is None else seconds * 1000
-    made, gone = await desk.ban(chat, kind, subject, milliseconds, reason)
+    made, gone = await client.ban(chat, kind, subject, milliseconds, reason)
     until = f"until {local(made.until)}" if made.until else "for good"
     text = f"banned the {kind.value} {subject} {until}"
     if gone:
@@ -125,26 +125,26 @@ async def ban(
 @click.argument("whom")
 @_IS_ACCOUNT
 @_IS_NICKNAME
-async def unban(desk: Desk, chat: str, whom: tuple[Kind, str]) -> Answer:
+async def unban(client: AdminClient, chat: str, whom: tuple[Kind, str]) -> Answer:
     """End a ban."""
     kind, subject = whom
-    await desk.orderer(chat).unban(kind, subject)
+    await client.operator(chat).unban(kind, subject)
     data = _done("unban", chat=chat, kind=kind.value, subject=subject)
     return Answer(data, f"the {kind.value} {subject} is not banned any more")
 
 
 @asking("say", chat="main", acts=True)
 @click.argument("text", nargs=-1, required=True, callback=_said)
-async def say(desk: Desk, chat: str, text: str) -> Answer:
+async def say(client: AdminClient, chat: str, text: str) -> Answer:
     """Tell everybody in the room something, as the server: from G, a name that nobody can take."""
-    await desk.orderer(chat).say(text)
+    await client.operator(chat).say(text)
     return Answer(_done("say", chat=chat, text=text), f"said to the chat {chat}")
 
 
 @asking("close", chat="main", acts=True)
-async def close(desk: Desk, chat: str) -> Answer:
+async def close(client: AdminClient, chat: str) -> Answer:
     """Close the chat: every session ends. Who enters next opens it anew."""
-    count = await desk.close(chat)
+    count = await client.close(chat)
     return Answer(
         _done("close", chat=chat, sessions=count), f"closed the chat {chat}: {count} went"
     )
@@ -152,9 +152,9 @@ async def close(desk: Desk, chat: str) -> Answer:
 
 @asking("drain", acts=True)
 @click.argument("node")
-async def drain(desk: Desk, chat: str | None, node: str) -> Answer:
+async def drain(client: AdminClient, chat: str | None, node: str) -> Answer:
     """Let a node send everybody away and end, as after a SIGTERM. Waits until it has begun."""
-    nodes = await desk.drain(node)
+    nodes = await client.drain(node)
     sessions = sum(each.sessions for each in nodes)
     data = _done("drain", node=nodes[0].node, sessions=sessions)
     go = "1 session goes" if sessions == 1 else f"{sessions} sessions go"

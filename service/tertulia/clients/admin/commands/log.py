@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import click
 
-from tertulia.clients.admin.client import Desk
+from tertulia.clients.admin.client import AdminClient
 from tertulia.clients.admin.command import asking, emit
 from tertulia.clients.admin.durations import moment
-from tertulia.clients.admin.log_lines import Happening, happenings
-from tertulia.operators.log_reader import Past
+from tertulia.clients.admin.log_lines import LogLine, log_lines
+from tertulia.operators.log_reader import LogReader
 from tertulia.redis.errors import StoreAway
 
 _LINES = 20
@@ -39,22 +39,27 @@ def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 )
 @click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
 async def log(
-    desk: Desk, chat: str, since: datetime | None, most: int | None, follow: bool, as_json: bool
+    client: AdminClient,
+    chat: str,
+    since: datetime | None,
+    most: int | None,
+    follow: bool,
+    as_json: bool,
 ) -> None:
     """Show who came, went and said what, and what operators did.
 
     In JSON, one object a line.
     """
-    await desk.chats(chat)
-    past = desk.past(chat)
-    await past.begin()
+    await client.chats(chat)
+    reader = client.log_reader(chat)
+    await reader.begin()
     if most is None and since is None:
         most = _LINES
-    for each in await _back(past, since, most):
+    for each in await _back(reader, since, most):
         _write(each, as_json)
     while follow:
         try:
-            for each in happenings(await past.further()):
+            for each in log_lines(await reader.further()):
                 _write(each, as_json)
         except StoreAway as error:
             click.echo(f"tertulia: waiting for Redis: {error}", err=True)
@@ -62,21 +67,21 @@ async def log(
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
-async def _back(past: Past, since: datetime | None, most: int | None) -> list[Happening]:
+async def _back(reader: LogReader, since: datetime | None, most: int | None) -> list[LogLine]:
     """Return the last so many happenings since then, oldest first."""
     begin = round(since.timestamp() * 1000) if since is not None else 0  # as exactly as it is shown
     entries, count, before = [], 0, None
     while most is None or count < most:
-        page = await past.back(before)
+        page = await reader.back(before)
         young = [entry for entry in page if round(entry.place.at * 1000) >= begin]
         entries += young
         count += sum(len(entry.events) + len(entry.orders) for entry in young)
         if not page or len(young) < len(page):
             break
         before = page[-1].place.offset
-    found = list(happenings(reversed(entries)))
+    found = list(log_lines(reversed(entries)))
     return found if most is None else found[len(found) - min(most, len(found)) :]
 
 
-def _write(happening: Happening, as_json: bool) -> None:
+def _write(happening: LogLine, as_json: bool) -> None:
     emit(json.dumps(happening.record()) if as_json else happening.line())

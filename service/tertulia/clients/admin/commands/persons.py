@@ -5,23 +5,23 @@ import json
 
 import click
 
-from tertulia.clients.admin.client import Desk
+from tertulia.clients.admin.client import AdminClient
 from tertulia.clients.admin.command import Answer, asking
 from tertulia.clients.admin.commands.act import nickname_given
 from tertulia.domain.bans import Kind
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import Action
-from tertulia.operators.commands import Refused
+from tertulia.operators.commands import OrderRefused
 from tertulia.operators.erasing import Busy
 
 
 @asking("export", chat="main", acts=True)
 @click.argument("nickname", callback=nickname_given)
-async def export(desk: Desk, chat: str, nickname: str) -> Answer:
+async def export(client: AdminClient, chat: str, nickname: str) -> Answer:
     """Print all that is kept of somebody, in JSON. That you did stands in the audit log."""
-    await desk.chats(chat)
+    await client.chats(chat)
     key = fold(nickname)
-    traces = desk.traces(chat, key)
+    traces = client.traces(chat, key)
     kept = {
         "nickname": key,
         "chat": chat,
@@ -35,26 +35,26 @@ async def export(desk: Desk, chat: str, nickname: str) -> Answer:
         "log": await traces.said(),
         "audit": await traces.audited(),
     }
-    await desk.orderer(chat).note(Action.READ_ALL, key)
+    await client.operator(chat).note(Action.READ_ALL, key)
     return Answer(kept, json.dumps(kept, indent=2))
 
 
 @asking("erase", chat="main", acts=True)
 @click.argument("nickname", callback=nickname_given)
-async def erase(desk: Desk, chat: str, nickname: str) -> Answer:
+async def erase(client: AdminClient, chat: str, nickname: str) -> Answer:
     """Erase somebody: account, device login, messages that wait in both directions, bans on his name, and
     what stands of him in the room's log and in the audit log. He is removed from the room.
 
     What others wrote about him stays, and so does what backups and the nodes' own logs hold.
     """
-    await desk.chats(chat)
-    key, orderer = fold(nickname), desk.orderer(chat)
-    traces = desk.traces(chat, key)
-    with contextlib.suppress(Refused):  # he is not there
-        await orderer.kick(nickname, "")
+    await client.chats(chat)
+    key, operator = fold(nickname), client.operator(chat)
+    traces = client.traces(chat, key)
+    with contextlib.suppress(OrderRefused):  # he is not there
+        await operator.kick(nickname, "")
     for kind in (Kind.NICKNAME, Kind.ACCOUNT):
-        with contextlib.suppress(Refused):  # there is none
-            await orderer.unban(kind, key)
+        with contextlib.suppress(OrderRefused):  # there is none
+            await operator.unban(kind, key)
     done = {
         "account": await traces.delete_account(),
         "messages": await traces.take_back(),
@@ -63,11 +63,11 @@ async def erase(desk: Desk, chat: str, nickname: str) -> Answer:
     try:
         redacted = await traces.redact()
     except Busy:
-        raise Refused(
+        raise OrderRefused(
             "the log could not be rewritten, as it grows too quickly or somebody else rewrites it: "
             "all else is erased, try again"
         ) from None
-    await orderer.note(Action.ERASE, "")
+    await operator.note(Action.ERASE, "")
     text = (
         f"erased {'the account ' if done['account'] else ''}{nickname}: {done['messages']} messages that "
         f"waited for others, {redacted} lines in the logs"

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tertulia.clients.admin.client import Desk
+from tertulia.clients.admin.client import AdminClient
 from tertulia.clients.admin.command import Answer, asking
 from tertulia.clients.admin.durations import ago, iso, local
 from tertulia.clients.admin.tables import printable, table
@@ -13,14 +13,14 @@ from tertulia.domain.addresses import host_port
 from tertulia.domain.bans import Ban
 from tertulia.domain.nicknames import fold, is_well_formed
 from tertulia.domain.operator_commands import Action
-from tertulia.operators.commands import Refused
+from tertulia.operators.commands import OrderRefused
 from tertulia.operators.overview import NodeSeen, Waiting
 
 
 @asking("nodes")
-async def nodes(desk: Desk, chat: str | None) -> Answer:
+async def nodes(client: AdminClient, chat: str | None) -> Answer:
     """List the nodes: how they are, and whom they serve."""
-    found = await desk.nodes(chat)
+    found = await client.nodes(chat)
     headings = (
         "CHAT",
         "NODE",
@@ -35,7 +35,7 @@ async def nodes(desk: Desk, chat: str | None) -> Answer:
     )
     rows = []
     for node in found:
-        now = await desk.overview(node.chat).now() if node.started is not None else 0
+        now = await client.overview(node.chat).now() if node.started is not None else 0
         rows.append((*_node_row(node), *_node_origin(node, now)))
     data = [{**asdict(node), "started": iso(node.started)} for node in found]
     return Answer(data, table(headings, rows) if rows else "no node is registered")
@@ -60,11 +60,11 @@ def _node_origin(node: NodeSeen, now: int) -> tuple[object, ...]:
 
 
 @asking("who")
-async def who(desk: Desk, chat: str | None) -> Answer:
+async def who(client: AdminClient, chat: str | None) -> Answer:
     """List who is in the room, and who is logged in from a device."""
     rows, data = [], []
-    for name in await desk.chats(chat):
-        for person in await desk.overview(name).people():
+    for name in await client.chats(chat):
+        for person in await client.overview(name).people():
             rows.append(
                 (
                     name,
@@ -87,11 +87,11 @@ def _place(address: str | None, port: int | None) -> str | None:
     return address if port is None else host_port(address, port)
 
 
-async def list_bans(desk: Desk, chat: str | None) -> Answer:
+async def list_bans(client: AdminClient, chat: str | None) -> Answer:
     """List the bans."""
     rows, data = [], []
-    for name in await desk.chats(chat):
-        for ban in await desk.overview(name).bans():
+    for name in await client.chats(chat):
+        for ban in await client.overview(name).bans():
             until = local(ban.until) if ban.until else "for good"
             row = (name, ban.kind.value, ban.subject, until, ban.reason or None, ban.by)
             rows.append((*row, local(ban.since)))
@@ -115,15 +115,15 @@ def ban_record(ban: Ban) -> dict[str, object]:
 @click.option(
     "--contents", is_flag=True, help="Show the messages themselves; it stands in the audit log."
 )
-async def pending(desk: Desk, chat: str, nickname: str, contents: bool) -> Answer:
+async def pending(client: AdminClient, chat: str, nickname: str, contents: bool) -> Answer:
     """Show what waits for an account: how much, of whom, for how long."""
-    overview, key = desk.overview(chat), fold(nickname)
+    overview, key = client.overview(chat), fold(nickname)
     if not (is_well_formed(nickname) and await overview.is_account(key)):
-        raise Refused(f"there is no account {printable(nickname)} in the chat {chat}")
+        raise OrderRefused(f"there is no account {printable(nickname)} in the chat {chat}")
     now, counted = await overview.now(), await overview.senders(key)
     found: list[Waiting] = []
     if contents:
-        await desk.orderer(chat).note(Action.READ_PENDING, key)
+        await client.operator(chat).note(Action.READ_PENDING, key)
         found = await overview.waiting(key)
     by_sender: dict[str, list[Waiting]] = {}
     for message in found:
@@ -151,12 +151,12 @@ async def pending(desk: Desk, chat: str, nickname: str, contents: bool) -> Answe
 
 @asking("audit")
 @click.option("-n", "most", type=click.IntRange(1, 10_000), default=50, show_default=True)
-async def audit(desk: Desk, chat: str | None, most: int) -> Answer:
+async def audit(client: AdminClient, chat: str | None, most: int) -> Answer:
     """List what operators did, the last of it."""
     found = [
         (name, each)
-        for name in await desk.chats(chat)
-        for each in await desk.overview(name).audited(most)
+        for name in await client.chats(chat)
+        for each in await client.overview(name).audited(most)
     ]
     found = sorted(found, key=lambda each: each[1].at)[-most:]
     rows, data = [], []
