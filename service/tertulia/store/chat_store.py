@@ -102,7 +102,7 @@ class ChatStore:
         self._servers = servers_of(access, self._keys.meta)
         self._links = {
             use: Link(self._servers, f"tertulia-{use}", settings.redis_timeout_seconds)
-            for use in ("commit", "bus", "reads", "maintenance", "past", "accounts")
+            for use in ("commit", "bus", "reads", "maintenance", "replay", "accounts")
         }
         self.accounts = StoredAccounts(
             self._keys, self._links["accounts"], settings.device_login_seconds
