@@ -50,7 +50,7 @@ class Keys:
 
     def node_info(self, node: str) -> str:
         """Return the hash of what a node says of itself; it expires."""
-        return f"{self._tag}node:{node}:node_info"
+        return f"{self._tag}node:{node}:facts"
 
     def an_order(self, name: str) -> str:
         """Return what came of an operator's order; it expires."""
