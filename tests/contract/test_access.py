@@ -1,17 +1,20 @@
 """Getting into a real Redis: by TLS, by a Unix socket, as a user, with a password from a file."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import redis
+import uvloop
 from hiredis import Reader
 
 from harness.authority import Authority, Certificate
 from harness.engines import needs_tls
 from harness.redis_server import RedisServer, free_port, running_redis
-from tertulia.redis.access import Access
+from tertulia.redis.access import Access, Server, taken
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.link import Link
 from tertulia.redis.topology import servers_of
@@ -19,6 +22,9 @@ from tertulia.store.keys import Keys
 from tertulia.telemetry.metrics import RetryCause
 
 SECRET = "opensesame"
+SEEN_WITH = ("8.0.", "8.1.")
+"""The versions of redis-py out of whose hands a connection was taken."""
+MOST_CALLS = 12
 TIMEOUT = 2.0
 USER = ("--user", "andy", "on", "allkeys", "+@all", ">" + SECRET)
 
@@ -150,3 +156,45 @@ async def test_who_answers_says_what_no_redis_does() -> None:
             error = await refused(Access.to(f"{scheme}://{place}{path}"))
             assert str(error) == f"what answers at {place} is no {kind}"
             assert error.is_final
+
+
+async def test_what_redis_py_has_connected_can_be_taken_over(shared_redis: RedisServer) -> None:
+    """It uses one private name of redis-py: with a new version, look, and then add it."""
+    assert redis.__version__.startswith(SEEN_WITH)
+    access, server = Access.to(shared_redis.url), Server("127.0.0.1", shared_redis.port)
+    made = await access.reach(server, "tertulia-test", TIMEOUT)
+    writer = taken(made)
+    assert not made.is_connected
+    assert not writer.transport.is_closing()
+    writer.transport.abort()
+    connection = await access.connect(server, "tertulia-test", TIMEOUT)
+    assert await connection.ask(TIMEOUT, ("ECHO", "x" * 70_000), ("PING",)) == [
+        b"x" * 70_000,
+        b"PONG",
+    ]
+    connection.end()
+
+
+def test_a_script_costs_few_calls(shared_redis: RedisServer) -> None:
+    """Of Python's functions, for each batch: over redis-py's connection they are four times as many."""
+    calls, rounds = 0, 100
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    async def ask() -> None:
+        sha = shared_redis.control.script_load("return redis.call('PUBLISH', KEYS[1], ARGV[1])")
+        server = Server("127.0.0.1", shared_redis.port)
+        connection = await Access.to(shared_redis.url).connect(server, "tertulia-test", TIMEOUT)
+        sys.setprofile(count)
+        try:
+            for _ in range(rounds):
+                await connection.ask(TIMEOUT, ("EVALSHA", sha, 1, "{x}:room", "hello"))
+        finally:
+            sys.setprofile(None)
+        connection.end()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(ask())
+    assert calls / rounds <= MOST_CALLS + 0.5

@@ -1,18 +1,31 @@
-"""Getting into Redis: addresses, users, passwords and TLS, read anew for every connection."""
+"""Getting into Redis: redis-py connects and logs in, with what the settings say at that moment.
+
+What it has connected is asked over redis-py, or handed over to a hot connection (docs/decisions/0030).
+"""
 
 import asyncio
-import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
+
+from redis.asyncio.connection import (
+    AbstractConnection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.connection import Connection as TcpConnection
+from redis.credentials import CredentialProvider
 
 from tertulia.domain.addresses import host_port
-from tertulia.redis.errors import ErrorReply, StoreAway
-from tertulia.redis.hot import Argument, Connection
+from tertulia.redis.errors import StoreAway, plain, strange
+from tertulia.redis.hot import Connection
 from tertulia.settings.model import Settings
 from tertulia.settings.redis_url import RedisUrl, masked, parse
 from tertulia.telemetry.metrics import RetryCause
+
+_STRANGE = ("Error setting client name", "Invalid Database", "Invalid Username or Password")
+"""What redis-py says where it is answered, but neither with OK nor with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,40 @@ class Server:
 
     def __str__(self) -> str:
         return host_port(self.host, self.port) if self.port else self.host
+
+
+class PasswordFile(CredentialProvider):
+    """Says for each connection anew who logs in: while a password is replaced, the next may be another."""
+
+    def __init__(self, user: str, password: str, file: Path | None, setting: str) -> None:
+        """``password`` is for where there is no file, or none in it; ``setting`` names the file."""
+        self._user = user
+        self._password = password
+        self._file = file
+        self._setting = setting
+
+    def get_credentials(self) -> Any:
+        """Return user and password, a password alone, or nothing. Raises StoreAway: it can't be read."""
+        password = first_line(self._file, self._setting) or self._password
+        if self._user:
+            return (self._user, password)
+        return (password,) if password else ()
+
+    async def get_credentials_async(self) -> Any:
+        return self.get_credentials()
+
+
+class _TakenOver(Connection):
+    """A connection that redis-py made.
+
+    Its writer is kept: one that nobody has any more closes what it wrote to.
+    """
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        super().__init__()
+        self._writer = writer
+        writer.transport.set_protocol(self)
+        self.connection_made(writer.transport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,69 +111,100 @@ class Access:
             settings.redis_verify,
         )
 
-    async def connect(self, server: Server, name: str, seconds: float) -> Connection:
-        """Connect to a Redis and log in.
+    async def connect(
+        self, server: Server, name: str, seconds: float, kind: str = "Redis"
+    ) -> Connection:
+        """Connect to a Redis and log in; ``kind``: what is expected to answer.
 
-        Raises StoreAway: a file can't be read; ErrorReply, OSError, TimeoutError.
+        Raises StoreAway: a file can't be read, what answers is no Redis; ErrorReply, HiredisError, OSError,
+        TimeoutError.
         """
-        url = self.url
-        password = _read(self.password_file, "redis_password_file") or url.password
-        return await self._connect(server, name, seconds, url.user, password, url.database)
+        return _TakenOver(taken(await self.reach(server, name, seconds, kind)))
 
     async def connect_to_sentinel(self, server: Server, name: str, seconds: float) -> Connection:
         """Connect to a Sentinel, which has users of its own, and log in. Raises as ``connect``."""
-        password = _read(self.sentinel_password_file, "redis_sentinel_password_file")
-        return await self._connect(server, name, seconds, self.sentinel_user, password)
-
-    async def _connect(
-        self, server: Server, name: str, seconds: float, user: str, password: str, database: int = 0
-    ) -> Connection:
-        async with asyncio.timeout(seconds):
-            connection = await self._open(server)
-        login: list[tuple[Argument, ...]] = []
-        if user or password:
-            login.append(("AUTH", user, password) if user else ("AUTH", password))
-        login.append(("CLIENT", "SETNAME", name))
-        if database:
-            login.append(("SELECT", database))
-        try:
-            await connection.ask(seconds, *login)
-        except ErrorReply:
-            connection.end()
-            raise
-        return connection
-
-    async def _open(self, server: Server) -> Connection:
-        loop = asyncio.get_running_loop()
-        if not server.port:
-            _, connection = await loop.create_unix_connection(Connection, server.host)
-            return connection
-        transport, connection = await loop.create_connection(
-            Connection, server.host, server.port, ssl=self._tls() if self.url.tls else None
+        login = PasswordFile(
+            self.sentinel_user, "", self.sentinel_password_file, "redis_sentinel_password_file"
         )
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return connection
+        told = {"credential_provider": login, "db": 0}
+        return _TakenOver(taken(await self.reach(server, name, seconds, "Sentinel", **told)))
 
-    def _tls(self) -> ssl.SSLContext:
+    async def reach(
+        self, server: Server, name: str, seconds: float, kind: str = "Redis", **told: Any
+    ) -> AbstractConnection:
+        """Connect to a server, by redis-py, and log in; ``told``: what redis-py is told otherwise.
+
+        Raises as ``connect``; no step takes longer than so many seconds, nor all of it twice that.
+        """
+        made = self._redis_pys(server, name, seconds, told)
+        try:
+            async with asyncio.timeout(2 * seconds):
+                await made.connect()
+        except BaseException as error:
+            await made.disconnect(nowait=True)
+            if not isinstance(error, Exception):
+                raise
+            cause = plain(error)
+            if str(cause) in _STRANGE:
+                cause = strange(server, kind)
+            if cause is error:
+                raise
+            raise cause from error
+        return made
+
+    def _redis_pys(
+        self, server: Server, name: str, seconds: float, told: dict[str, Any]
+    ) -> AbstractConnection:
+        url = self.url
+        login = PasswordFile(url.user, url.password, self.password_file, "redis_password_file")
+        options: dict[str, Any] = {
+            "credential_provider": login,
+            "db": url.database,
+            "client_name": name,
+            "socket_timeout": seconds,
+            "socket_connect_timeout": seconds,
+            "protocol": 2,
+            "driver_info": None,  # a user need not have the permission to say so
+            **told,
+        }
+        if not server.port:
+            return UnixDomainSocketConnection(path=server.host, **options)
+        if not url.tls:
+            return TcpConnection(host=server.host, port=server.port, **options)
         for file, setting in (
             (self.ca_file, "redis_ca_file"),
             (self.cert_file, "redis_cert_file"),
             (self.key_file, "redis_key_file"),
         ):
-            _read(file, setting)
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.check_hostname = self.verify == "full"
-        context.verify_mode = ssl.CERT_NONE if self.verify == "none" else ssl.CERT_REQUIRED
-        if self.cert_file is not None:
-            context.load_cert_chain(self.cert_file, self.key_file)
-        if self.ca_file is not None:
-            context.load_verify_locations(self.ca_file)
-        return context
+            first_line(file, setting)
+        return SSLConnection(
+            host=server.host,
+            port=server.port,
+            ssl_ca_certs=str(self.ca_file) if self.ca_file else None,
+            ssl_certfile=str(self.cert_file) if self.cert_file else None,
+            ssl_keyfile=str(self.key_file) if self.key_file else None,
+            ssl_cert_reqs="none" if self.verify == "none" else "required",
+            ssl_check_hostname=self.verify == "full",
+            ssl_min_version=ssl.TLSVersion.TLSv1_2,
+            **options,
+        )
 
 
-def _read(file: Path | None, setting: str) -> str:
-    """Return the first line of a file: while a password is replaced, the next may be the other one."""
+def taken(made: AbstractConnection) -> asyncio.StreamWriter:
+    """Take what redis-py writes to away from it; it has no connection from then on.
+
+    The one private name of redis-py that is used here: tests/contract/test_access.py.
+    """
+    writer, made._writer = made._writer, None
+    assert writer is not None
+    return writer
+
+
+def first_line(file: Path | None, setting: str) -> str:
+    """Return the first line of a file, nothing where there is none. Raises StoreAway.
+
+    While a password is replaced, the next line may be the other one.
+    """
     if file is None:
         return ""
     try:

@@ -71,7 +71,9 @@ class Cluster(Servers):
 
     async def _ask(self, node: Server, seconds: float) -> Server:
         try:
-            connection = await self.access.connect(node, "tertulia-cluster", seconds)
+            connection = await self.access.connect(
+                node, "tertulia-cluster", seconds, "Redis Cluster"
+            )
             try:
                 (reply,) = await connection.ask(seconds, ("CLUSTER", "SLOTS"))
             finally:

@@ -7,6 +7,11 @@ NewEpoch    Redis lost data: write down again what is known
 
 import re
 
+from hiredis import HiredisError, ProtocolError
+from redis.exceptions import ConnectionError as LostConnection
+from redis.exceptions import InvalidResponse, RedisError, ResponseError
+from redis.exceptions import TimeoutError as TooLate
+
 from tertulia.telemetry.metrics import RetryCause
 
 
@@ -43,6 +48,8 @@ class ErrorReply(Exception):
         return next((it for it, words in _LEFT_OUT if words in text), text.partition(" ")[0])
 
 
+FAILURES = (ErrorReply, RedisError, HiredisError, OSError)
+"""What comes of asking a Redis: by the hot connections, and by redis-py."""
 MISFORMED = (LookupError, ValueError, TypeError, AttributeError)
 """What comes of taking apart an answer that has not the form in which Redis gives it."""
 
@@ -97,6 +104,22 @@ _ADVICE = {
 }
 
 
+def plain(error: Exception) -> Exception:
+    """Return what redis-py has made an error of its own of: Redis' reply, or what the system said."""
+    if not isinstance(error, RedisError):
+        return error
+    if error.status_code or isinstance(error, ResponseError):
+        return ErrorReply(f"{error.status_code or ''} {error}".lstrip())
+    if isinstance(error, TooLate):
+        return TimeoutError(str(error))
+    if isinstance(error, InvalidResponse):
+        return ProtocolError(str(error))
+    within = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if isinstance(within, (OSError, RedisError, StoreAway)):
+        return plain(within)
+    return ConnectionError(str(error)) if isinstance(error, LostConnection) else error
+
+
 def strange(server: object, what: str = "Redis") -> StoreAway:
     """Say that a server gives an answer of another form."""
     return StoreAway(RetryCause.OTHER, f"what answers at {server} is no {what}")
@@ -104,6 +127,7 @@ def strange(server: object, what: str = "Redis") -> StoreAway:
 
 def translate(error: Exception) -> StoreAway:
     """Say why Redis did not do what it was asked, and what to do where that is known."""
+    error = plain(error)
     if isinstance(error, StoreAway):
         return error
     text = str(error) or type(error).__name__

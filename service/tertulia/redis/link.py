@@ -1,7 +1,7 @@
 """One connection to Redis, used by one task: connected, asked, thrown away when anything is amiss.
 
-redis-py's clients reconnect and retry silently. Here a lost connection is an event that the rest depends
-on (was the batch done? what did the bus miss?), so connections are made and dropped openly.
+redis-py's clients reconnect silently. Here a lost connection is an event that the rest depends on (was the
+batch done? what did the bus miss?), so connections are made and dropped openly.
 """
 
 import re
@@ -180,34 +180,47 @@ class Link:
     async def _examine(self, connection: Connection, server: Server) -> bytes:
         """Make sure that it is the kind of server that is wanted, and return its run id."""
         role, told = await connection.ask(self._timeout, ("ROLE",), ("INFO", "server"))
-        try:
-            info = _fields(told)
-            mode = (info.get(b"redis_mode") or info[b"server_mode"]).decode()  # Redis; Valkey
-            version = tuple(int(it) for it in info[b"redis_version"].split(b".")[:2])
-            is_master, run_id = role[0] == b"master", info[b"run_id"]
-        except MISFORMED as error:
-            raise strange(server) from error
-        is_cluster = self._servers.is_cluster
-        if mode == "sentinel":
-            raise StoreAway(
-                RetryCause.OTHER, f"{server} is a Sentinel: write redis+sentinel://…/MASTER"
-            )
-        if (mode == "cluster") != is_cluster:
-            scheme = "redis+cluster://" if mode == "cluster" else "redis://"
-            raise StoreAway(RetryCause.OTHER, f"{server} runs in the mode {mode}: write {scheme}")
-        if not is_master:
-            raise StoreAway(RetryCause.READ_ONLY, f"{server} is a replica")
-        self.is_sharded = is_cluster and version >= _SHARDED_SINCE
+        run_id, self.is_sharded = identify(server, role, told, is_cluster=self._servers.is_cluster)
         return run_id
 
     def _failure(self, error: Exception) -> StoreAway:
         self.disconnect()
-        if moved := _MOVED.match(str(error)):
-            self._servers.sent_to(Server(moved[1], int(moved[2])))
+        if (server := moved_to(error)) is not None:
+            self._servers.sent_to(server)
         away = translate(error)
         if away.cause is RetryCause.NO_PERMISSION:
             self.refusal = str(away)
         return away
+
+
+def moved_to(error: Exception) -> Server | None:
+    """Return the server that an error reply names as who has what it was asked for."""
+    moved = _MOVED.match(str(error))
+    return Server(moved[1], int(moved[2])) if moved else None
+
+
+def identify(server: Server, role: Any, told: Any, *, is_cluster: bool) -> tuple[bytes, bool]:
+    """Make sure, by what ROLE and INFO tell, that a server is a master, alone or in a cluster.
+
+    Return its run id, and whether it keeps what is published to a channel's own shard. Raises StoreAway.
+    """
+    try:
+        info = _fields(told)
+        mode = (info.get(b"redis_mode") or info[b"server_mode"]).decode()  # Redis; Valkey
+        version = tuple(int(it) for it in info[b"redis_version"].split(b".")[:2])
+        is_master, run_id = role[0] == b"master", info[b"run_id"]
+    except MISFORMED as error:
+        raise strange(server) from error
+    if mode == "sentinel":
+        raise StoreAway(
+            RetryCause.OTHER, f"{server} is a Sentinel: write redis+sentinel://…/MASTER"
+        )
+    if (mode == "cluster") != is_cluster:
+        scheme = "redis+cluster://" if mode == "cluster" else "redis://"
+        raise StoreAway(RetryCause.OTHER, f"{server} runs in the mode {mode}: write {scheme}")
+    if not is_master:
+        raise StoreAway(RetryCause.READ_ONLY, f"{server} is a replica")
+    return run_id, is_cluster and version >= _SHARDED_SINCE
 
 
 def _fields(info: bytes) -> dict[bytes, bytes]:

@@ -16,7 +16,7 @@ from tertulia.domain import addresses, bans, networks
 from tertulia.edge import certificates
 from tertulia.node import sd_notify
 from tertulia.operators.accounts import AccountBook, AccountProblem
-from tertulia.redis.access import _read
+from tertulia.redis.access import first_line
 from tertulia.redis.errors import StoreAway
 from tertulia.settings import redis_url
 from tertulia.settings.model import SettingsError, load
@@ -140,7 +140,7 @@ def _certificate(pieces: Pieces) -> object:
 
 def _password_file(pieces: Pieces) -> object:
     try:
-        password = _read(_file("password", b"".join(pieces)), "redis_password_file")
+        password = first_line(_file("password", b"".join(pieces)), "redis_password_file")
     except StoreAway as away:
         return str(away)
     check("\n" not in password, "more than a line is a password")

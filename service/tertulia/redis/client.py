@@ -1,0 +1,162 @@
+"""redis-py's client of the master that has a chat, for all that is not hot.
+
+It has one connection, on which one command waits for the other, and tries nothing twice: an order whose
+answer is lost is sent again by who gave it, under its id.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import NoScriptError, RedisError
+
+from tertulia.redis.access import taken
+from tertulia.redis.errors import FAILURES, StoreAway, plain, translate
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import identify, moved_to
+from tertulia.redis.masters import Connected, Servers, replaced
+from tertulia.redis.script import Script
+from tertulia.telemetry.metrics import RetryCause
+
+OPTIONS: dict[str, Any] = {
+    "protocol": 2,
+    "decode_responses": True,
+    # What is no text comes back as the bytes that it was.
+    "encoding_errors": "surrogateescape",
+}
+"""How replies are read."""
+
+
+class _ToMaster(ConnectionPool):
+    """One connection, made anew to whoever is the master then."""
+
+    def __init__(self, servers: Servers, name: str, seconds: float, link: Connected) -> None:
+        super().__init__(**OPTIONS)
+        self._servers = servers
+        self._name = name
+        self._seconds = seconds
+        self._link = link
+        self._turn = asyncio.Lock()
+        self._made: AbstractConnection | None = None
+        self.is_sharded = False
+
+    async def get_connection(self, *_names: Any, **_options: Any) -> AbstractConnection:
+        await self._turn.acquire()
+        try:
+            made = self._made
+            # Nothing is to be read before anything is asked, but that it was closed.
+            if made is None or not made.is_connected or await made.can_read():
+                self.drop()
+                made = self._made = await self._make()
+            return made
+        except BaseException:
+            self._turn.release()
+            raise
+
+    async def release(self, connection: AbstractConnection) -> None:
+        self._turn.release()
+
+    def drop(self) -> None:
+        """Drop the connection; whoever waits for a reply learns that it is lost."""
+        made, self._made = self._made, None
+        if made is not None and made.is_connected:
+            taken(made).transport.abort()
+
+    async def _make(self) -> AbstractConnection:
+        servers, seconds = self._servers, self._seconds
+        server = await servers.find(seconds)
+        made = await servers.access.reach(server, self._name, seconds, **OPTIONS)
+        try:
+            told = []
+            for question in (("ROLE",), ("INFO", "server")):
+                await made.send_command(*question)
+                told.append(await made.read_response(disable_decoding=True))
+            run_id, self.is_sharded = identify(server, *told, is_cluster=servers.is_cluster)
+            # It may have been frozen until now: it answers as a master what others took over from it.
+            if await servers.successor(server, seconds) is not None:
+                raise replaced(server)
+        except BaseException:
+            await made.disconnect(nowait=True)
+            raise
+        servers.met(self._link, server, run_id)
+        return made
+
+
+class Client(Redis):
+    """Asks the master. Every failure is a StoreAway, and leaves the client disconnected."""
+
+    def __init__(
+        self, servers: Servers, name: str, seconds: float, pool: ConnectionPool | None = None
+    ) -> None:
+        """``name``: the connection's, at Redis; ``pool`` makes other connections than to the master."""
+        self._servers = servers
+        self._to_master = None if pool else _ToMaster(servers, name, seconds, self)
+        super().__init__(connection_pool=pool or self._to_master)
+        self.refusal = ""
+        """What Redis said last to be not permitted, since this was emptied."""
+        servers.add(self)
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether its server keeps what is published to a channel's own shard. Known once connected."""
+        return self._to_master is not None and self._to_master.is_sharded
+
+    async def connect(self) -> None:
+        """Connect, and make sure that a master answers."""
+        try:
+            await self.connection_pool.release(await self.connection_pool.get_connection())
+        except FAILURES as error:
+            raise self._failure(error) from error
+
+    def disconnect(self) -> None:
+        """Drop the connection; the next command makes another one."""
+        if self._to_master is not None:
+            self._to_master.drop()
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            # Its arguments have no types.
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except NoScriptError:
+            raise
+        except FAILURES as error:
+            raise self._failure(error) from error
+
+    async def together(self, pipeline: Pipeline) -> list[Any]:
+        """Send what is in a pipeline in one go and return the replies."""
+        try:
+            found: list[Any] = await pipeline.execute(raise_on_error=False)
+        except FAILURES as error:
+            raise self._failure(error) from error
+        for reply in found:
+            if isinstance(reply, RedisError):
+                raise self._failure(reply) from reply
+        return found
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """Run a script, loading it where Redis does not have it.
+
+        redis-py's own way wants the permission for SCRIPT LOAD, which no user of ours has.
+        """
+        await self.connect()  # which says in which form the script is to be sent
+        form = script.sharded if self.is_sharded else script.plain
+        given = (*keys, script.last_key(keys[0]), *args)
+        try:
+            return await self.evalsha(form.sha, len(keys) + 1, *given)
+        except NoScriptError:
+            pass
+        return await self.eval(form.text, len(keys) + 1, *given)
+
+    def _failure(self, error: Exception) -> StoreAway:
+        """Say what went wrong. After a refusal the connection is sound, but maybe of the wrong server."""
+        self.disconnect()
+        error = plain(error)
+        if (server := moved_to(error)) is not None:
+            self._servers.sent_to(server)
+        away = translate(error)
+        if away.cause is RetryCause.NO_PERMISSION:
+            self.refusal = str(away)
+        return away
