@@ -17,7 +17,7 @@ from tertulia.domain.bans import Kind
 from tertulia.domain.operator_commands import Action
 from tertulia.operators.commands import Operator
 from tertulia.redis.access import Access
-from tertulia.redis.link import Link
+from tertulia.redis.client import Client
 from tertulia.redis.topology import servers_of
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
@@ -108,13 +108,13 @@ class RedisStores:
     async def dismiss(self, action: Action, nickname: str) -> None:
         """Kick or ban a nickname, as an operator does."""
         url = f"redis://127.0.0.1:{self.server.port}"
-        link = Link(servers_of(Access.to(url), self.keys.meta), "tertulia-admin", 0.5)
-        orders = Operator(self.chat, link, "carla", 3.0)
+        client = Client(servers_of(Access.to(url), self.keys.meta), "tertulia-admin", 0.5)
+        orders = Operator(self.chat, client, "carla", 3.0)
         if action is Action.KICK:
             await orders.kick(nickname, "")
         else:
             await orders.ban(Kind.NICKNAME, nickname, None, "")
-        link.disconnect()
+        client.disconnect()
 
     def registered(self) -> set[str]:
         """Return the ids of the nodes that have a lease."""

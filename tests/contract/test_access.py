@@ -15,8 +15,10 @@ from harness.authority import Authority, Certificate
 from harness.engines import needs_tls
 from harness.redis_server import RedisServer, free_port, running_redis
 from tertulia.redis.access import Access, Server, taken
+from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.link import Link
+from tertulia.redis.masters import OneServer
 from tertulia.redis.topology import servers_of
 from tertulia.store.keys import Keys
 from tertulia.telemetry.metrics import RetryCause
@@ -173,6 +175,30 @@ async def test_what_redis_py_has_connected_can_be_taken_over(shared_redis: Redis
         b"PONG",
     ]
     connection.end()
+
+
+async def test_who_connects_can_be_cancelled_at_any_moment(shared_redis: RedisServer) -> None:
+    """Before Python 3.12, asyncio.wait_for may swallow it: redis-py's own timeouts are built on that."""
+    access, server = Access.to(shared_redis.url), Server("127.0.0.1", shared_redis.port)
+    client = Client(OneServer(access), "tertulia-test", TIMEOUT)
+
+    async def connect() -> None:
+        (await access.connect(server, "tertulia-test", TIMEOUT)).end()
+
+    async def ask() -> None:
+        await client.echo("hello")
+        await client.together(lambda it: it.echo("hello"))
+        client.disconnect()
+
+    for work in (connect, ask):
+        for after in range(80):
+            task = asyncio.create_task(work())
+            for _ in range(after):
+                await asyncio.sleep(0)
+            was_cancelled = task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled() == was_cancelled, f"after {after} turns of the loop"
+    client.disconnect()
 
 
 def test_a_script_costs_few_calls(shared_redis: RedisServer) -> None:

@@ -19,7 +19,7 @@ from tertulia.operators.accounts import AccountBook
 from tertulia.operators.commands import Operator
 from tertulia.operators.erasing import Traces
 from tertulia.redis.access import Access
-from tertulia.redis.link import Link
+from tertulia.redis.client import Client
 from tertulia.redis.script import Script
 from tertulia.redis.topology import servers_of
 from tertulia.store import scripts
@@ -165,10 +165,10 @@ async def give_orders(stores: RedisStores) -> None:
     await one.enter("kicked")
     stores.server.control.hset(stores.keys.device("ann"), mapping={"address": "192.0.2.1"})
     stores.server.control.zadd(stores.keys.devices, {"ann": 1e15})
-    link = Link(
+    client = Client(
         servers_of(Access.to(stores.server.url), stores.keys.meta), "tertulia-admin", WITHIN
     )
-    orders = Operator(stores.chat, link, "carla", WITHIN)
+    orders = Operator(stores.chat, client, "carla", WITHIN)
     await orders.say("hello")
     await orders.kick("kicked", "")
     await orders.ban(Kind.ACCOUNT, "ann", 1000, "")
@@ -176,11 +176,11 @@ async def give_orders(stores: RedisStores) -> None:
     control, keys = stores.server.control, stores.keys
     control.xadd(keys.stream("ann"), {"f": "kicked", "x": "hello"})
     control.hset(keys.counts("ann"), mapping={"kicked": 1, "": 11})
-    traces = Traces(stores.chat, link, "kicked")
+    traces = Traces(stores.chat, client, "kicked")
     assert await traces.take_back() == 1
     assert await traces.redact()
     await orders.close()
-    link.disconnect()
+    client.disconnect()
 
 
 async def test_a_key_that_was_not_declared_would_be_seen(shared_redis: RedisServer) -> None:

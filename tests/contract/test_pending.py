@@ -10,7 +10,7 @@ from contract.node import WITHIN, Guest
 from tertulia.chat.device_ops import Collect, Deliver, Forget, LogIn
 from tertulia.chat.ports import Outcome, Report, Whisper
 from tertulia.redis.access import Access
-from tertulia.redis.link import Link
+from tertulia.redis.client import Client
 from tertulia.redis.topology import servers_of
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.pending import Mailboxes
@@ -24,9 +24,9 @@ MESSAGE, SENDER = 64, 512
 async def boxes(chat_stores: RedisStores) -> AsyncIterator[Mailboxes]:
     """What waits in the chat, as operators see it."""
     url = f"redis://127.0.0.1:{chat_stores.server.port}"
-    link = Link(servers_of(Access.to(url), chat_stores.keys.meta), "test", WITHIN)
-    yield Mailboxes(chat_stores.keys, link)
-    link.disconnect()
+    client = Client(servers_of(Access.to(url), chat_stores.keys.meta), "test", WITHIN)
+    yield Mailboxes(chat_stores.keys, client)
+    client.disconnect()
 
 
 def leave(guest: Guest, recipient: str, text: str) -> Whisper:
@@ -362,7 +362,7 @@ async def test_a_stream_that_is_half_taken_over_goes_on(
         return await ask()  # type: ignore[operator]
 
     monkeypatch.setattr("tertulia.store.pending._STEP_MESSAGES", 10)
-    broken = Mailboxes(chat_stores.keys, boxes._link, once)
+    broken = Mailboxes(chat_stores.keys, boxes._redis, once)
     with pytest.raises(Crash):
         await broken.take_over("dan")
     assert chat_stores.server.control.xlen(chat_stores.keys.stream("dan")) == 10

@@ -355,7 +355,7 @@ class Judge:
         self.node = redis.Redis(
             port=server.port, username="node", password="any", decode_responses=True, retry=ONCE
         )
-        self._heard = self.control.pubsub()  # type: ignore[no-untyped-call]
+        self._heard = self.control.pubsub()
         self._heard.psubscribe("{*")
         self._heard.get_message(timeout=5)
 

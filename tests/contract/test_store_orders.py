@@ -17,8 +17,8 @@ from tertulia.operators.chats import chats
 from tertulia.operators.commands import MOST_AUDITED, Operator, OrderRefused
 from tertulia.operators.overview import Overview
 from tertulia.redis.access import Access
+from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
-from tertulia.redis.link import Link
 from tertulia.redis.topology import servers_of
 
 
@@ -27,9 +27,10 @@ class Carla:
 
     def __init__(self, stores: RedisStores, proxy: LossyProxy, name: str = "carla") -> None:
         self.wire = proxy
-        self.link = Link(servers_of(Access.to(proxy.url), stores.keys.meta), "tertulia-admin", 0.5)
-        self.orders = Operator(stores.chat, self.link, name, 3.0)
-        self.overview = Overview(stores.chat, self.link)
+        servers = servers_of(Access.to(proxy.url), stores.keys.meta)
+        self.redis = Client(servers, "tertulia-admin", 0.5)
+        self.orders = Operator(stores.chat, self.redis, name, 3.0)
+        self.overview = Overview(stores.chat, self.redis)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ async def carla(chat_stores: RedisStores) -> AsyncIterator[Carla]:
     proxy = await LossyProxy("127.0.0.1", chat_stores.server.port).start()
     operator = Carla(chat_stores, proxy)
     yield operator
-    operator.link.disconnect()
+    operator.redis.disconnect()
     await proxy.close()
 
 
@@ -94,7 +95,7 @@ async def test_an_order_whose_answer_is_lost_is_carried_out_once(
 async def test_redis_is_waited_for_only_so_long(chat_stores: RedisStores, carla: Carla) -> None:
     await chat_stores.node("one")
     await carla.overview.now()
-    carla.orders = Operator(chat_stores.chat, carla.link, "carla", 0.3)
+    carla.orders = Operator(chat_stores.chat, carla.redis, "carla", 0.3)
     await carla.wire.close()
     with pytest.raises(StoreAway):
         await asyncio.wait_for(carla.orders.say("hello"), WITHIN)

@@ -81,7 +81,7 @@ class RedisServer:
 
     def do(self, *command: str | int) -> Any:
         """Have a command done that the library has no method for."""
-        return self.control.execute_command(*command)  # type: ignore[no-untyped-call]
+        return self.control.execute_command(*command)
 
     def start(self) -> Self:
         """Start the process and wait until it answers."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 import msgspec
 from argon2 import PasswordHasher, extract_parameters
@@ -13,7 +13,7 @@ from argon2.exceptions import InvalidHashError
 from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.domain.nicknames import fold, is_valid, is_well_formed
 from tertulia.redis.access import Access
-from tertulia.redis.link import Link
+from tertulia.redis.client import Client
 from tertulia.redis.topology import servers_of
 from tertulia.store.keys import Keys
 from tertulia.store.pending import Mailboxes
@@ -60,11 +60,12 @@ class AccountBook:
 
     def __init__(self, chat: str, access: Access, timeout: float) -> None:
         self._keys = Keys(chat)
-        self._link = Link(servers_of(access, self._keys.meta), "tertulia-accounts", timeout)
-        self._mailboxes = Mailboxes(self._keys, self._link)
+        client = Client(servers_of(access, self._keys.meta), "tertulia-accounts", timeout)
+        self._redis: Any = client  # the types of redis-py don't say that replies are text
+        self._mailboxes = Mailboxes(self._keys, client)
 
     async def __aenter__(self) -> Self:
-        await self._link.connect()
+        await self._redis.connect()
         return self
 
     async def __aexit__(
@@ -73,7 +74,7 @@ class AccountBook:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._link.disconnect()
+        self._redis.disconnect()
 
     async def add(self, nickname: str, password: str) -> None:
         """Make an account."""
@@ -93,10 +94,10 @@ class AccountBook:
         _require_nickname(nickname)
         keys, key = self._keys, fold(nickname)
         names = [keys.meta, keys.account(key), keys.nick(key)]
-        answer = await self._link.run(ADD_ACCOUNT, names, [nickname, *rest])
-        if answer == b"taken":
+        answer = await self._redis.run(ADD_ACCOUNT, names, [nickname, *rest])
+        if answer == "taken":
             raise AccountProblem(f"there is an account {nickname} already: use account passwd")
-        if answer == b"held":
+        if answer == "held":
             raise AccountProblem(
                 f"{nickname} is in the chat as a guest: wait until that one has left, or kick it first"
             )
@@ -104,8 +105,7 @@ class AccountBook:
     async def set_password(self, nickname: str, password: str) -> None:
         """Give an account another password; who is logged in stays so."""
         await self._require(nickname)
-        account = self._keys.account(fold(nickname))
-        await self._link.call("HSET", account, "hash", _hashed(password))
+        await self._redis.hset(self._keys.account(fold(nickname)), "hash", _hashed(password))
 
     async def delete(self, nickname: str) -> None:
         """Delete an account, its login, and what waits for it."""
@@ -122,50 +122,41 @@ class AccountBook:
 
     async def unused(self, seconds: int) -> list[Account]:
         """Return the accounts that were not used for so long, and that nobody is logged in to, by name."""
-        (now, _) = await self._link.call("TIME")
-        until = datetime.fromtimestamp(int(now) - _milliseconds(seconds) / 1000, UTC)
+        now, _ = await self._redis.time()
+        until = datetime.fromtimestamp(now - _milliseconds(seconds) / 1000, UTC)
         return [it for it in await self.all() if it.used <= until and not it.is_logged_in]
 
     async def copies(self) -> list[Copied]:
         """Return all accounts to be kept elsewhere, by name."""
         copied = []
         for key in await self._names():
-            fields = ("nickname", "hash", "since", "used")
-            nickname, its_hash, since, used = await self._link.call(
-                "HMGET", self._keys.account(key), *fields
+            nickname, its_hash, since, used = await self._redis.hmget(
+                self._keys.account(key), ["nickname", "hash", "since", "used"]
             )
             if its_hash is not None:  # else deleted just now
-                shown = (nickname or key.encode()).decode()
                 last = None if used is None else int(used)
-                copied.append(Copied(shown, its_hash.decode(), int(since or 0), last))
+                copied.append(Copied(nickname or key, its_hash, int(since or 0), last))
         return copied
 
     async def _names(self) -> Sequence[str]:
-        found: set[str] = set()
-        cursor, prefix = b"0", self._keys.account("")
-        while True:
-            cursor, names = await self._link.call(
-                "SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", 500
-            )
-            found.update(name.decode().removeprefix(prefix) for name in names)
-            if cursor == b"0":
-                return sorted(found)
+        prefix = self._keys.account("")
+        found = {it.removeprefix(prefix) async for it in self._redis.scan_iter(f"{prefix}*", 500)}
+        return sorted(found)
 
     async def _account(self, key: str) -> Account:
-        (nickname, since, used), login = await self._link.call_many(
-            [
-                ("HMGET", self._keys.account(key), "nickname", "since", "used"),
-                ("EXISTS", self._keys.device(key)),
-            ]
+        (nickname, since, used), login = await self._redis.together(
+            lambda it: (
+                it.hmget(self._keys.account(key), ["nickname", "since", "used"]),
+                it.exists(self._keys.device(key)),
+            )
         )
         pending = await self._mailboxes.count(key)
         made, last = (datetime.fromtimestamp(int(it or 0) / 1000, UTC) for it in (since, used))
-        shown = (nickname or key.encode()).decode()
-        return Account(shown, made, max(made, last), bool(login), pending)
+        return Account(nickname or key, made, max(made, last), bool(login), pending)
 
     async def _require(self, nickname: str) -> None:
-        if not is_well_formed(nickname) or not await self._link.call(
-            "EXISTS", self._keys.account(fold(nickname))
+        if not is_well_formed(nickname) or not await self._redis.exists(
+            self._keys.account(fold(nickname))
         ):
             raise AccountProblem(f"there is no account {nickname!r}: account list shows all")
 

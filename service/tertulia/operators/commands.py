@@ -7,7 +7,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tertulia.domain.bans import Ban, Kind
 from tertulia.domain.events import Closed, Said, encode
@@ -16,9 +16,9 @@ from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.operator_commands import encode as encode_order
 from tertulia.operators.overview import Overview
 from tertulia.redis.backoff import Backoff
+from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.hot import Argument
-from tertulia.redis.link import Link
 from tertulia.redis.script import Script
 from tertulia.store.keys import Keys
 from tertulia.store.scripts import ANNOUNCE, BAN, CLOSE, EXPEL, LOG_OUT, UNBAN
@@ -43,13 +43,13 @@ class Operator:
     Raises OrderRefused, and StoreAway where Redis does not answer within ``patience`` seconds.
     """
 
-    def __init__(self, chat: str, link: Link, by: str, patience: float) -> None:
+    def __init__(self, chat: str, redis: Client, by: str, patience: float) -> None:
         self._chat = chat
         self._keys = Keys(chat)
-        self._link = link
+        self._redis = redis
         self._by = by
         self._patience = patience
-        self._overview = Overview(chat, link)
+        self._overview = Overview(chat, redis)
 
     async def kick(self, nickname: str, reason: str) -> tuple[bool, bool]:
         """Remove somebody; return whether he was in the room, and whether he was logged in elsewhere."""
@@ -91,7 +91,7 @@ class Operator:
             step = covered[at : at + _STEP_DEVICES]
             names = [keys.meta, keys.devices, *(keys.device(key) for key, _ in step)]
             given = [part for pair in step for part in pair]
-            await self._patiently(partial(self._link.run, LOG_OUT, names, given))
+            await self._patiently(partial(self._redis.run, LOG_OUT, names, given))
         return ban
 
     async def unban(self, kind: Kind, subject: str) -> None:
@@ -151,8 +151,7 @@ class Operator:
         keys = self._keys
         fixed = [keys.meta, keys.log, keys.marks, keys.leases, keys.audit, keys.an_order(order.id)]
         head: list[Argument] = [encode_order(order), keys.room, MOST_AUDITED]
-        reply: Any = await self._link.run(script, [*fixed, *names], [*head, *args])
-        answer = str(reply.decode())
+        answer: str = await self._redis.run(script, [*fixed, *names], [*head, *args])
         if answer == "no-chat":
             raise OrderRefused(f"there is no chat {self._chat}: no node has ever served it")
         if answer == "no-node":

@@ -3,13 +3,13 @@
 Each step is small, so that nobody waits for it, and may be done again.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
 from tertulia.domain.nicknames import fold
-from tertulia.redis.link import Link
+from tertulia.redis.client import Client
 from tertulia.store.keys import Keys
 from tertulia.store.pending import Kept, Mailboxes
 from tertulia.store.scripts import SWAP, TAKE_BACK
@@ -24,6 +24,8 @@ _STEP = 500
 _TRIES = 100
 
 Record = dict[str, Any]
+Fields = dict[str, str]
+"""Of an entry."""
 
 
 class Busy(Exception):
@@ -33,10 +35,10 @@ class Busy(Exception):
 class Traces:
     """What one chat keeps of a person, by his nickname, folded. Raises StoreAway."""
 
-    def __init__(self, chat: str, link: Link, key: str) -> None:
+    def __init__(self, chat: str, redis: Client, key: str) -> None:
         self._keys = Keys(chat)
-        self._link = link
-        self._mailboxes = Mailboxes(self._keys, link)
+        self._redis: Any = redis  # the types of redis-py don't say that replies are text
+        self._mailboxes = Mailboxes(self._keys, redis)
         self._key = key
         self._bans = (f"nickname:{key}", f"account:{key}")
 
@@ -64,7 +66,7 @@ class Traces:
 
     async def bans(self) -> list[Record]:
         """Return the bans on his name."""
-        found = await self._link.call("HMGET", self._keys.bans, *self._bans)
+        found = await self._redis.hmget(self._keys.bans, self._bans)
         return [msgspec.json.decode(it) for it in found if it is not None]
 
     async def tokens(self) -> list[str]:
@@ -72,7 +74,7 @@ class Traces:
         return [
             name
             async for name in self._scan(self._keys.token("*"))
-            if (await self._link.call("HGET", name, "key") or b"").decode() == self._key
+            if await self._redis.hget(name, "key") == self._key
         ]
 
     async def received(self) -> list[Record]:
@@ -98,14 +100,14 @@ class Traces:
         keys, count = self._keys, 0
         async for to in self._recipients():
             names = [keys.meta, keys.pending(to, self._key), keys.mailbox(to), keys.senders(to)]
-            count += int(await self._link.run(TAKE_BACK, names, [self._key]))
+            count += int(await self._redis.run(TAKE_BACK, names, [self._key]))
         return count
 
     async def forget_tokens(self) -> int:
         """Let nobody resume as him; return how many could."""
         names = await self.tokens()
         # With them goes what says that earlier ones are over: none is left.
-        await self._link.call("UNLINK", self._keys.ended(self._key), *names)
+        await self._redis.unlink(self._keys.ended(self._key), *names)
         return len(names)
 
     async def redact(self) -> int:
@@ -116,44 +118,45 @@ class Traces:
         return await self._rewrite(self._keys.log) + await self._rewrite(self._keys.audit)
 
     async def _rewrite(self, stream: str) -> int:
-        keys, link, count, last = self._keys, self._link, 0, ""
-        await link.call("UNLINK", keys.rewritten, keys.replaced)
+        keys, redis, count, last = self._keys, self._redis, 0, ""
+        await redis.unlink(keys.rewritten, keys.replaced)
         for _ in range(_TRIES):
             async for page in self._pages(stream, last):
                 adds = []
                 for name, fields in page:
                     redacted, found = self._redacted(fields)
-                    adds.append(("XADD", keys.rewritten, name, *redacted))
+                    adds.append((redacted, name))
                     count += found
-                last = page[-1][0].decode()
-                if [it for it in await link.call_many(adds) if not isinstance(it, bytes)]:
+                last = page[-1][0]
+                names = await redis.together(
+                    lambda it, adds=adds: [it.xadd(keys.rewritten, *add) for add in adds]
+                )
+                if None in names:
                     raise Busy
             if not last:
                 return 0
-            names = [stream, keys.rewritten, keys.replaced]
-            if await link.run(SWAP, names, [last, _SINCE]) == b"done":
-                await link.call("UNLINK", keys.replaced)
+            where = [stream, keys.rewritten, keys.replaced]
+            if await redis.run(SWAP, where, [last, _SINCE]) == "done":
+                await redis.unlink(keys.replaced)
                 return count
         raise Busy
 
-    def _redacted(self, fields: Sequence[bytes]) -> tuple[list[bytes], int]:
+    def _redacted(self, fields: Fields) -> tuple[Fields, int]:
         """Return an entry's fields without him, and in how many lines he was."""
-        made, count = list(fields), 0
-        for at in range(0, len(fields), 2):
-            if fields[at] == b"e":
-                lines = fields[at + 1].split(b"\n")
-                for number, line in enumerate(lines):
-                    if (about := self._about_him(line)) is not None:
-                        lines[number] = msgspec.json.encode(_without_him(about))
-                        count += 1
-                made[at + 1] = b"\n".join(lines)
-        return made, count
+        if "e" not in fields:
+            return fields, 0
+        lines, count = fields["e"].split("\n"), 0
+        for number, line in enumerate(lines):
+            if (about := self._about_him(line)) is not None:
+                lines[number] = msgspec.json.encode(_without_him(about)).decode()
+                count += 1
+        return {**fields, "e": "\n".join(lines)}, count
 
-    def _about_him(self, line: bytes) -> Record | None:
+    def _about_him(self, line: str) -> Record | None:
         """Return an event or an order that is his, or about him."""
         try:
             told = msgspec.json.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeEncodeError):
             return None  # of another version
         if not isinstance(told, dict):
             return None
@@ -167,20 +170,19 @@ class Traces:
     async def _lines(self, stream: str) -> AsyncIterator[Record]:
         async for page in self._pages(stream):
             for name, fields in page:
-                told: Mapping[bytes, bytes] = dict(zip(fields[::2], fields[1::2], strict=True))
-                for line in told.get(b"e", b"").split(b"\n"):
+                for line in fields.get("e", "").split("\n"):
                     if (about := self._about_him(line)) is not None:
-                        stamp = int(told[b"p"]) // 1000 if b"p" in told else _milliseconds(name)
+                        stamp = int(fields["p"]) // 1000 if "p" in fields else _milliseconds(name)
                         yield {"at": stamp, **about}
 
-    async def _pages(self, stream: str, after: str = "") -> AsyncIterator[Sequence[Any]]:
+    async def _pages(self, stream: str, after: str = "") -> AsyncIterator[list[tuple[str, Fields]]]:
         while True:
             begin = f"({after}" if after else "-"
-            page = await self._link.call("XRANGE", stream, begin, "+", "COUNT", _PAGE)
+            page = await self._redis.xrange(stream, begin, count=_PAGE)
             if not page:
                 return
             yield page
-            after = page[-1][0].decode()
+            after = page[-1][0]
 
     async def _recipients(self) -> AsyncIterator[str]:
         """Give for whom something of his waits."""
@@ -192,20 +194,14 @@ class Traces:
             yield name.removeprefix(prefix).partition(":")[0]
 
     async def _scan(self, pattern: str) -> AsyncIterator[str]:
-        cursor, seen = b"0", set[str]()
-        while True:
-            cursor, names = await self._link.call("SCAN", cursor, "MATCH", pattern, "COUNT", _STEP)
-            for name in names:
-                if (text := name.decode()) not in seen:
-                    seen.add(text)
-                    yield text
-            if cursor == b"0":
-                return
+        seen = set[str]()
+        async for name in self._redis.scan_iter(pattern, _STEP):
+            if name not in seen:
+                seen.add(name)
+                yield name
 
     async def _hash(self, name: str, *, without: str = "") -> Record | None:
-        found = await self._link.call("HGETALL", name)
-        pairs: Iterator[tuple[bytes, bytes]] = zip(found[::2], found[1::2], strict=True)
-        record = {field.decode(): value.decode() for field, value in pairs}
+        record: Record = await self._redis.hgetall(name)
         record.pop(without, None)
         return record or None
 
@@ -222,5 +218,5 @@ def _message(kept: Kept) -> Record:
     return {"at": kept.at, "sender": kept.sender, "text": kept.text.decode()}
 
 
-def _milliseconds(entry: bytes) -> int:
-    return int(entry.partition(b"-")[0])
+def _milliseconds(entry: str) -> int:
+    return int(entry.partition("-")[0])

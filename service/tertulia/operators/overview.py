@@ -6,12 +6,13 @@ kept for an account is turned into what this one keeps.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tertulia.domain.bans import Ban, Bans, Kind
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.operator_commands import decode as decode_order
-from tertulia.redis.link import Link
+from tertulia.redis.client import Client, flat
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.keys import Keys
 from tertulia.store.pending import Mailboxes, Sender
@@ -84,40 +85,39 @@ class Audited:
 class Overview:
     """What there is to see of one chat. Raises StoreAway where Redis does not answer."""
 
-    def __init__(self, chat: str, link: Link) -> None:
+    def __init__(self, chat: str, redis: Client) -> None:
         self._keys = Keys(chat)
-        self._link = link
-        self._mailboxes = Mailboxes(self._keys, link)
+        self._redis: Any = redis  # the types of redis-py don't say that replies are text
+        self._mailboxes = Mailboxes(self._keys, redis)
 
     async def now(self) -> int:
         """Return Redis' clock, in milliseconds since 1970."""
-        seconds, micros = await self._link.call("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000
+        seconds, micros = await self._redis.time()
+        return int(seconds * 1000 + micros // 1000)
 
     async def exists(self) -> bool:
         """Say whether a node has ever served this chat."""
-        return bool(await self._link.call("EXISTS", self._keys.meta))
+        return bool(await self._redis.exists(self._keys.meta))
 
     async def nodes(self, settings: ClusterSettings) -> list[NodeSeen]:
         """Return all that are registered, by name."""
         keys = self._keys
         now = await self.now()
-        found = await self._link.call("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
-        leases = {n.decode(): float(e) for n, e in zip(found[::2], found[1::2], strict=True)}
-        told = await self._link.call_many(
-            [("HGETALL", keys.node_info(node)) for node in leases]
-            + [("SCARD", keys.nicks(node)) for node in leases]
+        leases = await self._redis.zrange(keys.leases, 0, -1, withscores=True)
+        told = await self._redis.together(
+            lambda it: [
+                (it.hgetall(keys.node_info(node)), it.scard(keys.nicks(node))) for node, _ in leases
+            ]
         )
         seen = []
-        for index, (node, expiry) in enumerate(leases.items()):
-            node_info = _fields(told[index])
+        for (node, expiry), node_info, sessions in zip(leases, told[::2], told[1::2], strict=True):
             seen.append(
                 NodeSeen(
                     chat=keys.chat,
                     node=configured(node),
                     registration=node,
                     state=_state(expiry, now, settings, node_info.get("state", "up")),
-                    sessions=int(told[len(leases) + index]),
+                    sessions=sessions,
                     lease_seconds=round((expiry - now) / 1000, 1) if expiry else None,
                     lag_seconds=float(node_info["lag"]) if "lag" in node_info else None,
                     version=node_info.get("version"),
@@ -135,19 +135,19 @@ class Overview:
 
     async def holder(self, key: str) -> str | None:
         """Return the registration of the node that holds a nickname, given folded."""
-        generation, (session, node, of_generation) = await self._link.call_many(
-            [
-                ("HGET", self._keys.meta, "sitting"),
-                ("HMGET", self._keys.nick(key), "session", "node", "sitting"),
-            ]
+        generation, (session, node, of_generation) = await self._redis.together(
+            lambda it: (
+                it.hget(self._keys.meta, "sitting"),
+                it.hmget(self._keys.nick(key), ["session", "node", "sitting"]),
+            )
         )
-        if session is None or of_generation != (generation or b"0"):
+        if session is None or of_generation != (generation or "0"):
             return None
-        return str(node.decode())
+        return str(node)
 
     async def is_account(self, key: str) -> bool:
         """Say whether there is an account of a name, given folded."""
-        return bool(await self._link.call("EXISTS", self._keys.account(key)))
+        return bool(await self._redis.exists(self._keys.account(key)))
 
     async def devices_covered(self, ban: Ban) -> list[tuple[str, str]]:
         """Return the accounts, logged in from a device, that a ban covers.
@@ -166,7 +166,7 @@ class Overview:
     async def bans(self) -> list[Ban]:
         """Return all bans that are not over, by name."""
         now = await self.now()
-        bans = parse_bans(await self._link.call("HGETALL", self._keys.bans))
+        bans = parse_bans(flat(await self._redis.hgetall(self._keys.bans)))
         return sorted(
             (ban for ban in bans if not ban.is_over(now / 1000)), key=lambda ban: ban.name
         )
@@ -182,50 +182,46 @@ class Overview:
 
     async def audited(self, most: int) -> list[Audited]:
         """Return the last orders, oldest first."""
-        entries = await self._link.call("XREVRANGE", self._keys.audit, "+", "-", "COUNT", most)
+        entries = await self._redis.xrevrange(self._keys.audit, count=most)
         return [
-            Audited(decode_order(fields[1]), _milliseconds(name))
+            Audited(decode_order(fields["e"]), _milliseconds(name))
             for name, fields in reversed(entries)
         ]
 
     async def in_room(self) -> list[Person]:
         """Return who is in the room, oldest first."""
         keys = self._keys
-        names = [key.decode() for key in await self._link.call("ZRANGE", keys.order, 0, -1)]
+        fields = ["nickname", "dialect", "node", "address", "port", "since"]
         people = []
-        for page in _pages(names):
-            fields = ("nickname", "dialect", "node", "address", "port", "since")
-            told = await self._link.call_many(
-                [("HMGET", keys.nick(key), *fields) for key in page]
-                + [("EXISTS", keys.account(key)) for key in page]
+        for page in _pages(await self._redis.zrange(keys.order, 0, -1)):
+            told = await self._redis.together(
+                lambda it, page=page: [
+                    (it.hmget(keys.nick(key), fields), it.exists(keys.account(key))) for key in page
+                ]
             )
-            for index, found in enumerate(told[: len(page)]):
-                if found[0] is None:
-                    continue  # gone since
-                nickname, dialect, node, address, port, since = map(_text, found)
-                people.append(
-                    Person(
-                        nickname or "",
-                        "account" if told[len(page) + index] else "guest",
-                        dialect or "",
-                        configured(node or ""),
-                        address,
-                        int(port) if port else None,
-                        int(since) if since else None,
+            for found, is_account in zip(told[::2], told[1::2], strict=True):
+                nickname, dialect, node, address, port, since = found
+                if nickname is not None:  # else gone since
+                    people.append(
+                        Person(
+                            nickname,
+                            "account" if is_account else "guest",
+                            dialect or "",
+                            configured(node or ""),
+                            address,
+                            int(port) if port else None,
+                            int(since) if since else None,
+                        )
                     )
-                )
         return people
 
     async def _logged_in(self) -> list[Person]:
-        keys = self._keys
-        names = [key.decode() for key in await self._link.call("ZRANGE", keys.devices, 0, -1)]
+        keys, fields = self._keys, ["nickname", "node", "address", "port"]
         people = []
-        for page in _pages(names):
-            fields = ("nickname", "node", "address", "port")
-            for found in await self._link.call_many(
-                [("HMGET", keys.device(key), *fields) for key in page]
+        for page in _pages(await self._redis.zrange(keys.devices, 0, -1)):
+            for nickname, node, address, port in await self._redis.together(
+                lambda it, page=page: [it.hmget(keys.device(key), fields) for key in page]
             ):
-                nickname, node, address, port = map(_text, found)
                 if nickname is not None:  # else its day is over
                     people.append(
                         Person(
@@ -255,18 +251,8 @@ def _state(expiry: float, now: float, settings: ClusterSettings, stated: str) ->
     return "silent" if silent >= settings.silence_seconds * 1000 else stated
 
 
-def _fields(found: Sequence[bytes]) -> dict[str, str]:
-    return {
-        name.decode(): value.decode() for name, value in zip(found[::2], found[1::2], strict=True)
-    }
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode()
-
-
-def _milliseconds(entry: bytes) -> int:
-    return int(entry.partition(b"-")[0])
+def _milliseconds(entry: str) -> int:
+    return int(entry.partition("-")[0])
 
 
 def _pages(names: Sequence[str]) -> Iterable[Sequence[str]]:

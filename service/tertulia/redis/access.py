@@ -134,11 +134,19 @@ class Access:
     ) -> AbstractConnection:
         """Connect to a server, by redis-py, and log in; ``told``: what redis-py is told otherwise.
 
-        Raises as ``connect``; no step takes longer than so many seconds, nor all of it twice that.
+        Raises as ``connect``; to connect takes so many seconds at most, and to log in as many again.
         """
-        made = self._redis_pys(server, name, seconds, told)
+        clock = asyncio.get_running_loop().time
+        # The timeouts of redis-py wait with wait_for, which may swallow a cancellation (before Python 3.12).
+        limit = asyncio.timeout(seconds)
+
+        async def log_in(made: AbstractConnection) -> None:
+            limit.reschedule(clock() + seconds)
+            await made.on_connect()
+
+        made = self._redis_pys(server, name, {"redis_connect_func": log_in, **told})
         try:
-            async with asyncio.timeout(2 * seconds):
+            async with limit:
                 await made.connect()
         except BaseException as error:
             await made.disconnect(nowait=True)
@@ -152,17 +160,15 @@ class Access:
             raise cause from error
         return made
 
-    def _redis_pys(
-        self, server: Server, name: str, seconds: float, told: dict[str, Any]
-    ) -> AbstractConnection:
+    def _redis_pys(self, server: Server, name: str, told: dict[str, Any]) -> AbstractConnection:
         url = self.url
         login = PasswordFile(url.user, url.password, self.password_file, "redis_password_file")
         options: dict[str, Any] = {
             "credential_provider": login,
             "db": url.database,
             "client_name": name,
-            "socket_timeout": seconds,
-            "socket_connect_timeout": seconds,
+            "socket_timeout": None,
+            "socket_connect_timeout": None,
             "protocol": 2,
             "driver_info": None,  # a user need not have the permission to say so
             **told,

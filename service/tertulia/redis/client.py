@@ -5,7 +5,7 @@ answer is lost is sent again by who gave it, under its id.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
@@ -71,9 +71,10 @@ class _ToMaster(ConnectionPool):
         made = await servers.access.reach(server, self._name, seconds, **OPTIONS)
         try:
             told = []
-            for question in (("ROLE",), ("INFO", "server")):
-                await made.send_command(*question)
-                told.append(await made.read_response(disable_decoding=True))
+            async with asyncio.timeout(seconds):
+                for question in (("ROLE",), ("INFO", "server")):
+                    await made.send_command(*question)
+                    told.append(await made.read_response(disable_decoding=True))
             run_id, self.is_sharded = identify(server, *told, is_cluster=servers.is_cluster)
             # It may have been frozen until now: it answers as a master what others took over from it.
             if await servers.successor(server, seconds) is not None:
@@ -93,6 +94,7 @@ class Client(Redis):
     ) -> None:
         """``name``: the connection's, at Redis; ``pool`` makes other connections than to the master."""
         self._servers = servers
+        self._seconds = seconds
         self._to_master = None if pool else _ToMaster(servers, name, seconds, self)
         super().__init__(connection_pool=pool or self._to_master)
         self.refusal = ""
@@ -117,18 +119,24 @@ class Client(Redis):
             self._to_master.drop()
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
+        await self.connect()
         try:
-            # Its arguments have no types.
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(self._seconds):
+                # Its arguments have no types.
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except NoScriptError:
             raise
         except FAILURES as error:
             raise self._failure(error) from error
 
-    async def together(self, pipeline: Pipeline) -> list[Any]:
-        """Send what is in a pipeline in one go and return the replies."""
+    async def together(self, say: Callable[[Pipeline], object]) -> list[Any]:
+        """Send all commands that ``say`` gives a pipeline in one go, and return their replies."""
+        pipeline = self.pipeline(transaction=False)
+        say(pipeline)
+        await self.connect()
         try:
-            found: list[Any] = await pipeline.execute(raise_on_error=False)
+            async with asyncio.timeout(self._seconds):
+                found: list[Any] = await pipeline.execute(raise_on_error=False)
         except FAILURES as error:
             raise self._failure(error) from error
         for reply in found:
@@ -160,3 +168,8 @@ class Client(Redis):
         if away.cause is RetryCause.NO_PERMISSION:
             self.refusal = str(away)
         return away
+
+
+def flat(fields: Mapping[str, str]) -> list[bytes]:
+    """Return a hash, or an entry of a stream, as hot connections read it: names and values by turns."""
+    return [part.encode(errors="surrogateescape") for pair in fields.items() for part in pair]

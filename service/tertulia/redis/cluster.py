@@ -6,24 +6,16 @@ up then, and the owner is looked up again, until there is one that takes everyth
 """
 
 import asyncio
-from binascii import crc_hqx
 from typing import Any
 
 from hiredis import HiredisError
+from redis.crc import key_slot
 
 from tertulia.redis.access import Access, Server
+from tertulia.redis.client import Client
 from tertulia.redis.errors import MISFORMED, ErrorReply, StoreAway, strange, translate
 from tertulia.redis.masters import Servers
 from tertulia.telemetry.metrics import RetryCause
-
-_SLOTS = 16384
-
-
-def slot_of(key: bytes) -> int:
-    """Return the slot of a key. Source: the Redis Cluster specification, "Key distribution model"."""
-    _, _, behind = key.partition(b"{")
-    tag, closing, _ = behind.partition(b"}")
-    return crc_hqx(tag if tag and closing else key, 0) % _SLOTS
 
 
 class Cluster(Servers):
@@ -35,7 +27,7 @@ class Cluster(Servers):
     def __init__(self, access: Access, tag: str) -> None:
         """``tag``: any key of the chat."""
         super().__init__(access)
-        self._slot = slot_of(tag.encode())
+        self._slot = key_slot(tag.encode())
         self._seeds = [Server(*host) for host in access.url.hosts]
         self._known: list[Server] = []
         self._sent_to: Server | None = None
@@ -104,7 +96,14 @@ class Cluster(Servers):
         return owner
 
 
+async def masters(client: Client, asked: Server) -> set[Server]:
+    """Return the masters of all shards, by the one that is asked. Raises StoreAway."""
+    told = await client.execute_command("CLUSTER", "SLOTS")
+    return {named(shard[2], asked.host) for shard in told}
+
+
 def named(told: list[Any], asked: str) -> Server:
     """Return a server as a cluster tells it: without a host, or with ?, it is on the one that was asked."""
     host, port = told[:2]
-    return Server(asked if host in (None, b"", b"?") else host.decode(), int(port))
+    host = host.decode() if isinstance(host, bytes) else host
+    return Server(asked if host in (None, "", "?") else host, int(port))

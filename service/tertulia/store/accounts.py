@@ -1,17 +1,18 @@
 """Reading accounts, logins and pending messages."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from redis.asyncio.client import Pipeline
+
 from tertulia.chat.accounts import Hanging, Login, Pending
 from tertulia.chat.guessing import REMEMBERED, Failures
 from tertulia.redis.backoff import Backoff
+from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.hot import Argument
-from tertulia.redis.link import Link
 from tertulia.redis.script import Script
 from tertulia.store.keys import Keys
 from tertulia.store.pending import Mailboxes
@@ -26,25 +27,26 @@ _MOST_SHOWN: Final = 500
 
 
 class StoredAccounts:
-    """What ``chat.accounts.Accounts`` promises, over one connection, asked in turn."""
+    """What ``chat.accounts.Accounts`` promises."""
 
-    def __init__(self, keys: Keys, link: Link, login_seconds: float) -> None:
+    def __init__(self, keys: Keys, redis: Client, login_seconds: float) -> None:
         self._keys = keys
-        self._link = link
+        self._redis: Any = redis  # the types of redis-py don't say that replies are text
         self._login_ms = round(login_seconds * 1000)
-        self._turn = asyncio.Lock()
-        self._mailboxes = Mailboxes(keys, link, self._patiently)
+        self._mailboxes = Mailboxes(keys, redis, self._patiently)
 
     async def password_hash(self, key: str) -> str | None:
-        found = await self._ask(("HGET", self._keys.account(key), "hash"))
-        return None if found[0] is None else found[0].decode()
+        found: str | None = await self._patiently(
+            lambda: self._redis.hget(self._keys.account(key), "hash")
+        )
+        return found
 
     async def login(self, key: str) -> Login | None:
-        fields = ("nickname", "address", "port", "onchat", "live")
-        (found,) = await self._ask(("HMGET", self._keys.device(key), *fields))
+        fields = ["nickname", "address", "port", "onchat", "live"]
+        found = await self._patiently(lambda: self._redis.hmget(self._keys.device(key), fields))
         if found[0] is None:
             return None
-        nickname, address, port, onchat, live = ((value or b"").decode() for value in found)
+        nickname, address, port, onchat, live = (str(value or "") for value in found)
         return Login(nickname, address, int(port), onchat, live)
 
     async def refresh(self, key: str) -> None:
@@ -52,13 +54,16 @@ class StoredAccounts:
         await self._run(REFRESH, keys, [key, self._login_ms])
 
     async def online(self) -> Sequence[str]:
-        _, keys = await self._ask(
-            ("ZREMRANGEBYSCORE", self._keys.devices, "-inf", _now()),
-            ("ZRANGE", self._keys.devices, 0, -1),
+        _, keys = await self._together(
+            lambda it: (
+                it.zremrangebyscore(self._keys.devices, "-inf", _now()),
+                it.zrange(self._keys.devices, 0, -1),
+            )
         )
-        devices = [self._keys.device(key.decode()) for key in keys]
-        names = await self._ask(*(("HGET", device, "nickname") for device in devices))
-        return sorted(name.decode() for name in names if name is not None)
+        names = await self._together(
+            lambda it: [it.hget(self._keys.device(key), "nickname") for key in keys]
+        )
+        return sorted(name for name in names if name is not None)
 
     async def hanging(self, key: str, most: int) -> Sequence[Hanging]:
         found: list[Hanging] = []
@@ -83,33 +88,40 @@ class StoredAccounts:
         return await self._mailboxes.oldest(key)
 
     async def is_in_room(self, key: str) -> bool:
-        generation, held = await self._ask(
-            ("HGET", self._keys.meta, "sitting"), ("HGET", self._keys.nick(key), "sitting")
+        generation, held = await self._together(
+            lambda it: (
+                it.hget(self._keys.meta, "sitting"),
+                it.hget(self._keys.nick(key), "sitting"),
+            )
         )
-        return held is not None and held == (generation or b"0")
+        return held is not None and held == (generation or "0")
 
     async def failures(self, key: str, network: str) -> tuple[Failures, float]:
-        (count, at), of_network, (seconds, fraction) = await self._ask(
-            ("HMGET", self._keys.guesses(network, key), "count", "at"),
-            ("GET", self._keys.failures(network)),
-            ("TIME",),
+        (count, at), of_network, (seconds, fraction) = await self._together(
+            lambda it: (
+                it.hmget(self._keys.guesses(network, key), ["count", "at"]),
+                it.get(self._keys.failures(network)),
+                it.time(),
+            )
         )
         failures = Failures(int(count or 0), int(at or 0) / 1000, int(of_network or 0))
-        return failures, int(seconds) + int(fraction) / 1e6
+        return failures, seconds + fraction / 1e6
 
     async def note_failure(self, key: str, network: str) -> None:
         of_network, guesses = self._keys.failures(network), self._keys.guesses(network, key)
-        ((seconds, _),) = await self._ask(("TIME",))
-        await self._ask(
-            ("INCR", of_network),
-            ("PEXPIRE", of_network, _FAILURES_MS),
-            ("HINCRBY", guesses, "count", 1),
-            ("HSET", guesses, "at", int(seconds) * 1000),
-            ("PEXPIRE", guesses, round(REMEMBERED * 1000)),
+        seconds, _ = await self._patiently(self._redis.time)
+        await self._together(
+            lambda it: (
+                it.incr(of_network),
+                it.pexpire(of_network, _FAILURES_MS),
+                it.hincrby(guesses, "count", 1),
+                it.hset(guesses, "at", str(seconds * 1000)),
+                it.pexpire(guesses, round(REMEMBERED * 1000)),
+            )
         )
 
     async def forgive(self, key: str, network: str) -> None:
-        await self._ask(("DEL", self._keys.guesses(network, key)))
+        await self._patiently(lambda: self._redis.delete(self._keys.guesses(network, key)))
 
     async def sign_up_wait(self, network: str, per_hour: int, *, take: bool) -> float:
         each = max(1, _HOUR_MS // per_hour)
@@ -118,18 +130,17 @@ class StoredAccounts:
         )
         return float(wait) / 1000
 
-    async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
-        return await self._patiently(lambda: self._link.call_many(commands))
+    async def _together(self, say: Callable[[Pipeline], object]) -> list[Any]:
+        return await self._patiently(lambda: self._redis.together(say))
 
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        return await self._patiently(lambda: self._link.run(script, keys, args))
+        return await self._patiently(lambda: self._redis.run(script, keys, args))
 
     async def _patiently(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         backoff = Backoff()
         while True:
             try:
-                async with self._turn:
-                    return await ask()
+                return await ask()
             except StoreAway:
                 await backoff.wait()
 

@@ -18,6 +18,7 @@ from tertulia.domain.position import Position
 from tertulia.redis import server_settings
 from tertulia.redis.access import Access
 from tertulia.redis.backoff import Backoff
+from tertulia.redis.client import Client
 from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
@@ -102,11 +103,10 @@ class ChatStore:
         self._servers = servers_of(access, self._keys.meta)
         self._links = {
             use: Link(self._servers, f"tertulia-{use}", settings.redis_timeout_seconds)
-            for use in ("commit", "bus", "reads", "maintenance", "replay", "accounts")
+            for use in ("commit", "bus", "reads", "maintenance", "replay")
         }
-        self.accounts = StoredAccounts(
-            self._keys, self._links["accounts"], settings.device_login_seconds
-        )
+        self._redis = Client(self._servers, "tertulia-accounts", settings.redis_timeout_seconds)
+        self.accounts = StoredAccounts(self._keys, self._redis, settings.device_login_seconds)
         """What there is to read of accounts."""
         self.advice: Sequence[str] = ()
         """What the server's own settings should be, where they are otherwise. Known once started."""
@@ -120,9 +120,14 @@ class ChatStore:
         """Whom it logs in to Redis as."""
 
     @property
+    def _connected(self) -> Sequence[Link | Client]:
+        """All that has a connection."""
+        return (*self._links.values(), self._redis)
+
+    @property
     def most_connections(self) -> int:
         """How many it may have to make at once, when Redis comes back."""
-        return len(self._links) * (1 + self._servers.asked_at_once)
+        return len(self._connected) * (1 + self._servers.asked_at_once)
 
     @property
     def node(self) -> str:
@@ -222,7 +227,7 @@ class ChatStore:
                 await self._links["maintenance"].run(FORGET, forget_keys(self._keys, node), [node])
         except (StoreAway, Fenced, NewEpoch, TimeoutError) as error:
             log.warning("not deregistered", chat=self._keys.chat, error=str(error))
-        for link in self._links.values():
+        for link in self._connected:
             link.disconnect()
 
     # --- Life ------------------------------------------------------------------------------------
@@ -369,7 +374,7 @@ class ChatStore:
 
     async def _look_at_permissions(self) -> None:
         """Where Redis has refused something, find out what all it refuses, until that is nothing."""
-        links = self._links.values()
+        links = self._connected
         if not self.refused and not any(link.refusal for link in links):
             return
         # Redis 6.2 can't be asked whether it lets us subscribe: it did not, and that has not changed.

@@ -2,10 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
+from redis.asyncio.client import Pipeline
+
 from tertulia.domain.nicknames import fold
-from tertulia.redis.link import Link
+from tertulia.redis.client import Client
+from tertulia.redis.hot import Argument
+from tertulia.redis.script import Script
 from tertulia.store.keys import Keys
 from tertulia.store.scripts import DELETE_ACCOUNT, MIGRATE
 
@@ -57,69 +62,73 @@ class Mailboxes:
     def __init__(
         self,
         keys: Keys,
-        link: Link,
+        redis: Client,
         patiently: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]] = _at_once,
     ) -> None:
-        """``patiently`` makes each request, and may wait for its turn. Without it StoreAway is raised."""
+        """``patiently`` makes each request, and may make it again. Without it StoreAway is raised."""
         self._keys = keys
-        self._link = link
+        self._redis: Any = redis  # the types of redis-py don't say that replies are text
         self._patiently = patiently
 
     async def oldest(self, key: str) -> list[str]:
         """Return the senders, folded, of what waits for longest; as many as are seen to at once."""
         await self.take_over(key)
-        found = await self._ask(("ZRANGE", self._keys.senders(key), 0, STEP_SENDERS - 1))
-        return [name.decode() for name in found[0]]
+        found: list[str] = await self._ask(
+            self._redis.zrange, self._keys.senders(key), 0, STEP_SENDERS - 1
+        )
+        return found
 
     async def count(self, key: str) -> int:
         """Return how many messages wait for an account."""
-        line, in_stream = await self._ask(
-            ("HGET", self._keys.mailbox(key), ""), ("XLEN", self._keys.stream(key))
+        line, in_stream = await self._together(
+            lambda it: (it.hget(self._keys.mailbox(key), ""), it.xlen(self._keys.stream(key)))
         )
-        return int(line.split(b" ")[1] if line else 0) + int(in_stream)
+        return int(line.split(" ")[1] if line else 0) + int(in_stream)
 
     async def senders(self, key: str) -> AsyncIterator[Sender]:
         """Give who has left something, in the order of what waits for longest."""
         await self.take_over(key)
         at, given = 0, set[str]()
         while True:
-            (page,) = await self._ask(
-                ("ZRANGE", self._keys.senders(key), at, at + _PAGE_SENDERS - 1, "WITHSCORES")
+            last = at + _PAGE_SENDERS - 1
+            page = await self._ask(
+                self._redis.zrange, self._keys.senders(key), at, last, withscores=True
             )
-            names = [name.decode() for name in page[::2]]
-            if not names:
+            if not page:
                 return
-            (lines,) = await self._ask(("HMGET", self._keys.mailbox(key), *names))
-            for name, number, line in zip(names, page[1::2], lines, strict=True):
+            names = [name for name, _ in page]
+            lines = await self._ask(self._redis.hmget, self._keys.mailbox(key), names)
+            for (name, number), line in zip(page, lines, strict=True):
                 if line is not None and name not in given:  # else it was taken since
                     given.add(name)
-                    messages, _, _, last, _, nickname = line.decode().split(" ")
-                    yield Sender(name, nickname, int(messages), int(float(number)), int(last))
-            at += len(names)
+                    messages, _, _, newest, _, nickname = line.split(" ")
+                    yield Sender(name, nickname, int(messages), int(number), int(newest))
+            at += len(page)
 
     async def shown(self, key: str, sender: str) -> int:
         """Return how many bytes were shown of the oldest message of a sender."""
         await self.take_over(key)
-        (line,) = await self._ask(("HGET", self._keys.mailbox(key), sender))
-        return int(line.split(b" ")[4]) if line else 0
+        line = await self._ask(self._redis.hget, self._keys.mailbox(key), sender)
+        return int(line.split(" ")[4]) if line else 0
 
     async def messages(self, key: str, sender: str) -> AsyncIterator[Kept]:
         """Give what a sender has left, oldest first. Each is whole, whatever was shown of it."""
         name, at, last = self._keys.pending(key, sender), 0, 0
-        first: bytes | None = None
+        first: str | None = None
         while True:
-            page, head = await self._ask(
-                ("LRANGE", name, at, at + _PAGE_MESSAGES - 1), ("LINDEX", name, 0)
+            until = at + _PAGE_MESSAGES - 1
+            page, head = await self._together(
+                lambda it, at=at, until=until: (it.lrange(name, at, until), it.lindex(name, 0))  # type: ignore[misc]
             )
             if at and head != first:  # something was taken out since: the places are other ones
                 at, first = 0, head
                 continue
             first = head
             for item in page:
-                number, ms, _, nickname, text = item.split(b" ", 4)
+                number, ms, _, nickname, text = item.split(" ", 4)
                 if int(number) > last:
                     last = int(number)
-                    yield Kept(last, int(ms), nickname.decode(), text)
+                    yield Kept(last, int(ms), nickname, text.encode(errors="surrogateescape"))
             if len(page) < _PAGE_MESSAGES:
                 return
             at += len(page)
@@ -143,24 +152,27 @@ class Mailboxes:
             names = await self.oldest(key)
             lists = [keys.pending(key, name) for name in names]
             answer = await self._run(DELETE_ACCOUNT, [*fixed, *lists], [key, unused_ms, *names])
-            if answer != b"more":
+            if answer != "more":
                 return bool(answer)
 
     async def take_over(self, key: str) -> None:
         """Turn what an earlier version kept for an account into lists, if there is anything."""
         keys, stream = self._keys, self._keys.stream(key)
         while True:
-            (page,) = await self._ask(("XREVRANGE", stream, "+", "-", "COUNT", _STEP_MESSAGES))
+            page = await self._ask(self._redis.xrevrange, stream, count=_STEP_MESSAGES)
             if not page:
                 return
-            names = list(dict.fromkeys(fold(fields[1].decode()) for _, fields in page))
+            names = list(dict.fromkeys(fold(it["f"]) for _, it in page))
             fixed = [keys.meta, stream, keys.counts(key), keys.mailbox(key), keys.senders(key)]
             pairs = [name for it in names for name in (keys.pending(key, it), keys.account(it))]
             await self._run(MIGRATE, [*fixed, *pairs], [_STEP_MESSAGES, _STEP_BYTES, *names])
 
-    async def _ask(self, *commands: Sequence[str | int]) -> list[Any]:
-        found: list[Any] = await self._patiently(lambda: self._link.call_many(commands))
+    async def _ask(self, command: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
+        return await self._patiently(partial(command, *args, **options))
+
+    async def _together(self, say: Callable[[Pipeline], object]) -> list[Any]:
+        found: list[Any] = await self._ask(self._redis.together, say)
         return found
 
-    async def _run(self, script: Any, names: Sequence[str], args: Sequence[str | int]) -> Any:
-        return await self._patiently(lambda: self._link.run(script, names, args))
+    async def _run(self, script: Script, names: Sequence[str], args: Sequence[Argument]) -> Any:
+        return await self._ask(self._redis.run, script, names, args)

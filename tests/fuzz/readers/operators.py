@@ -102,10 +102,10 @@ def _word(pieces: Pieces) -> object:
 class _Redis:
     """Where accounts are made."""
 
-    async def run(self, _script: object, _keys: object, args: list[str | int]) -> bytes:
+    async def run(self, _script: object, _keys: object, args: list[str | int]) -> str:
         for arg in args:
             str(arg).encode()
-        return b"made"
+        return "made"
 
 
 def _accounts(pieces: Pieces) -> object:
@@ -115,7 +115,7 @@ def _accounts(pieces: Pieces) -> object:
     except click.BadParameter:
         return None
     book = AccountBook.__new__(AccountBook)
-    book._keys, book._link = Keys("main"), cast(Any, _Redis())
+    book._keys, book._redis = Keys("main"), cast(Any, _Redis())
     told: list[object] = []
     for each in copied:
         # What is imported can be listed.

@@ -14,8 +14,8 @@ from tertulia.operators.erasing import Traces
 from tertulia.operators.log_reader import LogReader
 from tertulia.operators.overview import NodeSeen, Overview, Person
 from tertulia.redis.access import Access
+from tertulia.redis.client import Client
 from tertulia.redis.embedded import DataDirUnusable, running_url
-from tertulia.redis.link import Link
 from tertulia.redis.topology import servers_of
 from tertulia.settings.model import Settings
 from tertulia.store.keys import Keys
@@ -51,7 +51,7 @@ class AdminClient:
         self._settings = settings
         self._by = by
         self._seconds = min(patience, settings.cluster.redis_timeout_seconds)
-        self._links: dict[str, Link] = {}
+        self._clients: dict[str, Client] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,15 +62,15 @@ class AdminClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for link in self._links.values():
-            link.disconnect()
+        for client in self._clients.values():
+            client.disconnect()
 
-    def _link(self, chat: str) -> Link:
-        link = self._links.get(chat)
-        if link is None:
+    def _redis(self, chat: str) -> Client:
+        client = self._clients.get(chat)
+        if client is None:
             servers = servers_of(self._access, Keys(chat).meta)
-            link = self._links[chat] = Link(servers, _NAME, self._seconds)
-        return link
+            client = self._clients[chat] = Client(servers, _NAME, self._seconds)
+        return client
 
     # --- Looking ---------------------------------------------------------------------------------
 
@@ -86,15 +86,15 @@ class AdminClient:
 
     def overview(self, chat: str) -> Overview:
         """Look at a chat."""
-        return Overview(chat, self._link(chat))
+        return Overview(chat, self._redis(chat))
 
     def log_reader(self, chat: str) -> LogReader:
         """Look at what happened in a chat."""
-        return LogReader(chat, self._link(chat))
+        return LogReader(chat, self._redis(chat))
 
     def traces(self, chat: str, key: str) -> Traces:
         """Look for what a chat keeps of a person, by his nickname, folded."""
-        return Traces(chat, self._link(chat), key)
+        return Traces(chat, self._redis(chat), key)
 
     async def nodes(self, only: str | None = None) -> list[NodeSeen]:
         """Return the registrations of all nodes, by chat."""
@@ -108,7 +108,7 @@ class AdminClient:
 
     def operator(self, chat: str) -> Operator:
         """Give orders in a chat."""
-        return Operator(chat, self._link(chat), self._by, self.patience)
+        return Operator(chat, self._redis(chat), self._by, self.patience)
 
     async def ban(
         self, chat: str, kind: Kind, subject: str, milliseconds: int | None, reason: str
