@@ -11,18 +11,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from hiredis import HiredisError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError
 from structlog.typing import FilteringBoundLogger
 
-from tertulia.redis.access import Access, Server
-from tertulia.redis.errors import ErrorReply
-from tertulia.redis.hot import Connection
 from tertulia.redis.server_program import DataDirUnusable as DataDirUnusable
 from tertulia.redis.server_program import EmbeddedError as EmbeddedError
 from tertulia.redis.server_program import NoServer as NoServer
@@ -263,12 +263,11 @@ class EmbeddedRedis:
             if (status := process.poll()) is not None:
                 return f"ended at once, status {status}"
             try:
-                await _ping(self._socket)
+                await _ask(self._socket, Redis.ping)
                 return None
-            except ErrorReply as refusal:
-                if refusal.word == "LOADING":
-                    deadline = begin + LOAD_SECONDS
-            except (HiredisError, OSError):
+            except BusyLoadingError:
+                deadline = begin + LOAD_SECONDS
+            except (RedisError, OSError):
                 pass  # not yet there
             await asyncio.sleep(_POLL_SECONDS)
         return f"did not answer within {deadline - begin:.0f} s"
@@ -318,33 +317,31 @@ class EmbeddedRedis:
         return False
 
 
-async def _connect(socket: Path) -> Connection:
-    access = Access.to(f"unix://{quote(str(socket))}")
-    return await access.connect(Server(str(socket)), "tertulia-embedded", _REPLY_SECONDS)
-
-
-async def _ping(socket: Path) -> None:
-    connection = await _connect(socket)
+async def _ask(socket: Path, ask: Callable[[Redis], Awaitable[object]]) -> None:
+    """Ask a server once. Raises RedisError, OSError."""
+    redis = Redis(
+        unix_socket_path=str(socket),
+        client_name="tertulia-embedded",
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=None,  # its own limits may swallow a cancellation (before Python 3.12)
+        driver_info=None,
+        protocol=2,
+    )
     try:
-        await connection.ask(_REPLY_SECONDS, ("PING",))
+        async with asyncio.timeout(_REPLY_SECONDS):
+            await ask(redis)
     finally:
-        connection.end()
+        await redis.aclose()
 
 
 async def _ask_to_end(socket: Path) -> bool:
     try:
-        connection = await _connect(socket)
-    except (ErrorReply, HiredisError, OSError):
+        # Else that nobody is there would be taken for that it obeyed. It answers this also while it loads.
+        await _ask(socket, Redis.client_getname)
+        await _ask(socket, Redis.shutdown)
+    except (RedisError, OSError):
         return False
-    try:
-        await connection.ask(_REPLY_SECONDS, ("SHUTDOWN",))
-    except ConnectionError:
-        return True  # who obeys does not answer
-    except (ErrorReply, HiredisError, OSError):
-        return False
-    finally:
-        connection.end()
-    return False
+    return True
 
 
 async def _within(seconds: float, ended: Callable[[], bool]) -> bool:

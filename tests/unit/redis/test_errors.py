@@ -4,8 +4,9 @@ from ssl import SSLError
 
 import pytest
 from hiredis import ProtocolError
+from redis import exceptions as redis_pys
 
-from tertulia.redis.errors import ErrorReply, StoreAway, translate
+from tertulia.redis.errors import ErrorReply, StoreAway, plain, translate
 from tertulia.telemetry.metrics import RetryCause
 
 
@@ -151,3 +152,48 @@ def test_only_what_waiting_cannot_help_is_final() -> None:
         for cause in RetryCause
         if cause not in (RetryCause.NO_PERMISSION, RetryCause.OTHER)
     )
+
+
+def raised(outer: Exception, inner: Exception | None) -> Exception:
+    """Return what redis-py raises while it handles an error."""
+    try:
+        try:
+            if inner is not None:
+                raise inner
+        finally:
+            raise outer
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (redis_pys.ResponseError("BUSY Redis is busy"), ErrorReply("BUSY Redis is busy")),
+        (redis_pys.NoPermissionError("no", status_code="NOPERM"), ErrorReply("NOPERM no")),
+        (redis_pys.BusyLoadingError("wait", status_code="LOADING"), ErrorReply("LOADING wait")),
+        (redis_pys.MovedError("1 h:2", status_code="MOVED"), ErrorReply("MOVED 1 h:2")),
+        (redis_pys.ResponseError(OLD.removeprefix("ERR ") + "x", status_code="ERR"), ErrorReply(OLD + "x")),
+        (redis_pys.TimeoutError("late"), TimeoutError("late")),
+        (redis_pys.InvalidResponse("Protocol error"), ProtocolError("Protocol error")),
+        (redis_pys.ConnectionError("closed"), ConnectionError("closed")),
+        (raised(redis_pys.ConnectionError("x"), OSError(113, "No route")), OSError(113, "No route")),
+        (
+            raised(
+                redis_pys.ConnectionError("x"),
+                redis_pys.AuthenticationError("no", status_code="WRONGPASS"),
+            ),
+            ErrorReply("WRONGPASS no"),
+        ),
+        (
+            raised(redis_pys.ConnectionError("x"), StoreAway(RetryCause.OTHER, "no file")),
+            StoreAway(RetryCause.OTHER, "no file"),
+        ),
+        (raised(redis_pys.ConnectionError("x"), KeyError("y")), ConnectionError("x")),
+        (OSError(1, "x"), OSError(1, "x")),
+    ],
+)  # fmt: skip
+def test_what_redis_py_says_is_what_was_said(error: Exception, told: Exception) -> None:
+    found = plain(error)
+    assert (type(found), str(found)) == (type(told), str(told))
+    assert translate(error).cause is translate(told).cause
