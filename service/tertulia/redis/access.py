@@ -5,10 +5,13 @@ What it has connected is asked over redis-py, or handed over to a hot connection
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import (
     AbstractConnection,
     SSLConnection,
@@ -111,23 +114,40 @@ class Access:
             settings.redis_verify,
         )
 
-    async def connect(
-        self, server: Server, name: str, seconds: float, kind: str = "Redis"
-    ) -> Connection:
-        """Connect to a Redis and log in; ``kind``: what is expected to answer.
+    async def connect(self, server: Server, name: str, seconds: float) -> Connection:
+        """Connect to a Redis and log in.
 
         Raises StoreAway: a file can't be read, what answers is no Redis; ErrorReply, HiredisError, OSError,
         TimeoutError.
         """
-        return _TakenOver(taken(await self.reach(server, name, seconds, kind)))
+        return _TakenOver(taken(await self.reach(server, name, seconds)))
 
-    async def connect_to_sentinel(self, server: Server, name: str, seconds: float) -> Connection:
-        """Connect to a Sentinel, which has users of its own, and log in. Raises as ``connect``."""
+    @asynccontextmanager
+    async def visit(
+        self, server: Server, name: str, seconds: float, kind: str, **told: Any
+    ) -> AsyncIterator[Redis]:
+        """Ask one server, whatever its role, over a connection of its own. Raises as ``reach``.
+
+        All that is asked has to be answered within so many seconds.
+        """
+        made = await self.reach(server, name, seconds, kind, decode_responses=True, **told)
+        redis = Redis(connection_pool=ConnectionPool(protocol=2))
+        redis.connection = made  # type: ignore[assignment]  # its type knows of no Unix sockets
+        try:
+            async with asyncio.timeout(seconds):
+                yield redis
+        finally:
+            redis.connection = None
+            await made.disconnect(nowait=True)
+
+    def visit_sentinel(
+        self, server: Server, name: str, seconds: float
+    ) -> AbstractAsyncContextManager[Redis]:
+        """Ask a Sentinel, which has users of its own, as ``visit`` does."""
         login = PasswordFile(
             self.sentinel_user, "", self.sentinel_password_file, "redis_sentinel_password_file"
         )
-        told = {"credential_provider": login, "db": 0}
-        return _TakenOver(taken(await self.reach(server, name, seconds, "Sentinel", **told)))
+        return self.visit(server, name, seconds, "Sentinel", credential_provider=login, db=0)
 
     async def reach(
         self, server: Server, name: str, seconds: float, kind: str = "Redis", **told: Any

@@ -5,16 +5,14 @@ a shard's master is replaced, Redis answers MOVED, ASK, TRYAGAIN or CLUSTERDOWN:
 up then, and the owner is looked up again, until there is one that takes everything.
 """
 
-import asyncio
 from typing import Any
 
-from hiredis import HiredisError
 from redis.crc import key_slot
 
 from tertulia.redis.access import Access, Server
 from tertulia.redis.client import Client
-from tertulia.redis.errors import MISFORMED, ErrorReply, StoreAway, strange, translate
-from tertulia.redis.masters import Servers
+from tertulia.redis.errors import FAILURES, MISFORMED, StoreAway, strange, translate
+from tertulia.redis.masters import Servers, ask_all, gravest
 from tertulia.telemetry.metrics import RetryCause
 
 
@@ -44,33 +42,20 @@ class Cluster(Servers):
         while left:
             # Some at a time: a machine that is gone takes all the time there is to not answer.
             step, left = left[: self.asked_at_once], left[self.asked_at_once :]
-            asking = {asyncio.create_task(self._ask(it, seconds)) for it in step}
-            try:
-                while asking:
-                    done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        try:
-                            return task.result()
-                        except StoreAway as error:
-                            refusals.append(error)
-            finally:
-                for task in asking:
-                    task.cancel()
-                if asking:
-                    await asyncio.wait(asking)
+            owners, refused = await ask_all((self._ask(it, seconds) for it in step), 1)
+            if owners:
+                return owners[0]
+            refusals += refused
         self._known = []
-        raise next((it for it in refusals if it.is_final), refusals[0])
+        raise gravest(refusals)
 
     async def _ask(self, node: Server, seconds: float) -> Server:
         try:
-            connection = await self.access.connect(
+            async with self.access.visit(
                 node, "tertulia-cluster", seconds, "Redis Cluster"
-            )
-            try:
-                (reply,) = await connection.ask(seconds, ("CLUSTER", "SLOTS"))
-            finally:
-                connection.end()
-        except (ErrorReply, HiredisError, OSError) as error:
+            ) as redis:
+                shards = await redis.execute_command("CLUSTER", "SLOTS")
+        except FAILURES as error:
             if "cluster support disabled" in str(error):
                 raise StoreAway(
                     RetryCause.OTHER, f"{node} is no Redis Cluster: write redis://"
@@ -80,7 +65,7 @@ class Cluster(Servers):
         known: list[Server] = []
         owner: Server | None = None
         try:
-            for first, last, *servers in reply:
+            for first, last, *servers in shards:
                 here = [named(it, node.host) for it in servers]
                 known += here
                 if first <= self._slot <= last:
@@ -105,5 +90,4 @@ async def masters(client: Client, asked: Server) -> set[Server]:
 def named(told: list[Any], asked: str) -> Server:
     """Return a server as a cluster tells it: without a host, or with ?, it is on the one that was asked."""
     host, port = told[:2]
-    host = host.decode() if isinstance(host, bytes) else host
-    return Server(asked if host in (None, "", "?") else host, int(port))
+    return Server(asked if host in (None, "", "?") else str(host), int(port))

@@ -5,8 +5,10 @@ role is not enough: when one connection is led to another server, all others of 
 find their way anew.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
-from typing import Protocol
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 import structlog
@@ -14,6 +16,8 @@ import structlog
 from tertulia.redis.access import Access, Server
 from tertulia.redis.errors import StoreAway
 from tertulia.telemetry.metrics import RetryCause
+
+_T = TypeVar("_T")
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +33,42 @@ class Connected(Protocol):
 def replaced(server: Server) -> StoreAway:
     """Say that a server may believe to be the master, and is not."""
     return StoreAway(RetryCause.READ_ONLY, f"{server} is not the master any more")
+
+
+async def ask_all(
+    asks: Iterable[Coroutine[Any, Any, _T]], enough: int, moment: float = 0.0
+) -> tuple[list[_T], list[StoreAway]]:
+    """Ask several at once, until enough have answered and for a moment more.
+
+    Return the answers and the refusals, in the order in which they came.
+    """
+    answers: list[_T] = []
+    refusals: list[StoreAway] = []
+    asking = {asyncio.create_task(it) for it in asks}
+    try:
+        while asking:
+            patience = moment if len(answers) >= enough else None
+            done, asking = await asyncio.wait(
+                asking, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                break
+            for task in done:
+                try:
+                    answers.append(task.result())
+                except StoreAway as error:
+                    refusals.append(error)
+    finally:
+        for task in asking:
+            task.cancel()
+        if asking:
+            await asyncio.wait(asking)
+    return answers, refusals
+
+
+def gravest(refusals: Sequence[StoreAway]) -> StoreAway:
+    """Return the refusal that is to be told: one that waiting can't help, if there is any."""
+    return next((it for it in refusals if it.is_final), refusals[0])
 
 
 class Servers(ABC):

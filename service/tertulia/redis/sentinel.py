@@ -5,14 +5,12 @@ So most of them are waited for, and who knows of the latest failover (the highes
 believed.
 """
 
-import asyncio
 from dataclasses import dataclass
-
-from hiredis import HiredisError
+from typing import Any
 
 from tertulia.redis.access import Access, Server
-from tertulia.redis.errors import MISFORMED, ErrorReply, StoreAway, strange, translate
-from tertulia.redis.masters import Servers
+from tertulia.redis.errors import FAILURES, MISFORMED, StoreAway, strange, translate
+from tertulia.redis.masters import Servers, ask_all, gravest
 from tertulia.telemetry.metrics import RetryCause
 
 _MOMENT = 0.05
@@ -41,30 +39,14 @@ class Sentinels(Servers):
         self.asked_at_once = len(self._sentinels)
 
     async def find(self, seconds: float) -> Server:
-        claims: list[Claim] = []
-        refusals: list[StoreAway] = []
-        asking = {asyncio.create_task(self._ask(it, seconds)) for it in self._sentinels}
-        try:
-            while asking:
-                # A moment more for the others once most have spoken: one may know something newer.
-                patience = _MOMENT if 2 * len(claims) > len(self._sentinels) else None
-                done, asking = await asyncio.wait(
-                    asking, timeout=patience, return_when=asyncio.FIRST_COMPLETED
-                )
-                if not done:
-                    break
-                for task in done:
-                    try:
-                        claims.append(task.result())
-                    except StoreAway as error:
-                        refusals.append(error)
-        finally:
-            for task in asking:
-                task.cancel()
-            if asking:
-                await asyncio.wait(asking)
+        # A moment more for the others once most have spoken: one may know something newer.
+        claims, refusals = await ask_all(
+            (self._ask(it, seconds) for it in self._sentinels),
+            len(self._sentinels) // 2 + 1,
+            _MOMENT,
+        )
         if not claims:
-            raise next((it for it in refusals if it.is_final), refusals[0])
+            raise gravest(refusals)
         return believed(claims)
 
     async def successor(self, server: Server, seconds: float) -> Server | None:
@@ -77,19 +59,12 @@ class Sentinels(Servers):
     async def _ask(self, sentinel: Server, seconds: float) -> Claim:
         name = self.access.url.master
         try:
-            connection = await self.access.connect_to_sentinel(
-                sentinel, "tertulia-sentinel", seconds
-            )
-            try:
-                (reply,) = await connection.ask(seconds, ("SENTINEL", "MASTER", name))
-            finally:
-                connection.end()
-            told = dict(zip(reply[::2], reply[1::2], strict=True))
-            master = Server(told[b"ip"].decode(), int(told[b"port"]))
-            return Claim(master, int(told[b"config-epoch"]))
+            async with self.access.visit_sentinel(sentinel, "tertulia-sentinel", seconds) as redis:
+                told: Any = await redis.sentinel_master(name)
+            return Claim(Server(told["ip"], told["port"]), told["config-epoch"])
         except MISFORMED as error:
             raise strange(sentinel, "Sentinel") from error
-        except (ErrorReply, HiredisError, OSError) as error:
+        except FAILURES as error:
             text = str(error)
             if "No such master" in text:
                 raise StoreAway(

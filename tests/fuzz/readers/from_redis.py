@@ -2,9 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
+
+from redis.asyncio import ConnectionPool, Redis
 
 from fuzz.target import Pieces, Target, check
 from tertulia.redis.access import Access, Server
@@ -97,16 +100,38 @@ class _Answering:
 
 
 class _Asked:
-    """Access to one that answers so."""
+    """Access to one that answers so, as redis-py reads it."""
 
     def __init__(self, url: str, said: list[Any]) -> None:
         self.url = Access.to(url).url
-        self._server = _Answering(said)
+        self._said = [_as_text(it) for it in said]
 
-    async def connect(self, *_: object) -> _Answering:
-        return self._server
+    @asynccontextmanager
+    async def visit(self, *_: object) -> AsyncIterator["_Asked"]:
+        yield self
 
-    connect_to_sentinel = connect
+    visit_sentinel = visit
+
+    async def execute_command(self, *_: object) -> Any:
+        if not self._said:
+            raise TimeoutError("nothing came")
+        answer = self._said.pop(0)
+        if isinstance(answer, ErrorReply):
+            raise answer
+        return answer
+
+    async def sentinel_master(self, _name: str) -> Any:
+        return _REDIS_PYS["SENTINEL MASTER"](await self.execute_command())
+
+
+def _as_text(reply: Any) -> Any:
+    if isinstance(reply, list):
+        return [_as_text(it) for it in reply]
+    return reply.decode(errors="surrogateescape") if isinstance(reply, bytes) else reply
+
+
+_REDIS_PYS = Redis(connection_pool=ConnectionPool(protocol=2)).response_callbacks
+"""How redis-py reads a reply."""
 
 
 def _done(work: Coroutine[Any, Any, object]) -> object:
@@ -174,7 +199,7 @@ TARGETS = (
         "who finds a master",
         _found,
         (
-            _array(b"ip", b"127.0.0.1", b"port", b"6379", b"config-epoch", b"1"),
+            _array(b"ip", b"127.0.0.1", b"port", b"6379", b"config-epoch", b"1", b"flags", b"x"),
             b"*1\r\n*3\r\n:0\r\n:16383\r\n" + _array(b"127.0.0.1", b"6379", b"abc"),
             _array(b"master", b"0") + b"$%d\r\n%s\r\n" % (len(_INFO), _INFO),
         ),
