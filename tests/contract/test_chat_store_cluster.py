@@ -10,7 +10,7 @@ from contract.follower import RecordingFollower
 from contract.node import DIALECT, WITHIN, Node, stop
 from harness.engines import needs_redis_7
 from harness.redis_groups import ClusterRedis
-from tertulia.redis import link
+from tertulia.redis import masters
 from tertulia.redis.access import Access
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
@@ -35,7 +35,7 @@ async def test_nodes_hear_each_other(
     if sharded:
         needs_redis_7()
     else:
-        monkeypatch.setattr(link, "_SHARDED_SINCE", (1000, 0))
+        monkeypatch.setattr(masters, "_SHARDED_SINCE", (1000, 0))
     nodes = []
     chat = f"chat-{sharded}".lower()
     for name in ("one", "two"):

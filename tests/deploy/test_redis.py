@@ -21,7 +21,12 @@ from harness.node import QUICK, Listener, Node
 from harness.protocollo_client import ProtocolloClient
 from harness.waiting import until, until_sync
 
-STORE = ROOT / "service" / "tertulia" / "store"
+SERVICE = ROOT / "service" / "tertulia"
+OVER_REDIS_PY = {"redis", "_redis", "client", "it", "self"}
+"""What a client of redis-py, or its pipeline, is called in the source."""
+ITS_NAMES = {"delete": "del", "scan_iter": "scan"}
+AT_EACH_LOGIN = {"client|setname", "select"}
+"""What redis-py says by itself, as it is used here."""
 REFUSED = r"-NOAUTH |-EXECABORT .*NOAUTH |-ERR unknown subcommand |-ERR \w+ command not allowed"
 """By who is not logged in; some are refused for another reason before that."""
 DEFAULT = "user default off ~* &* +@all"
@@ -304,22 +309,29 @@ def commands_granted(server: redis.Redis, line: str) -> set[str]:
 
 
 def commands_in_the_source(server: redis.Redis) -> set[str]:
-    """Return the commands that the store's Python and Lua name, as an ACL writes them."""
+    """Return the commands that our Python and Lua name, as an ACL writes them."""
     found: set[tuple[str, ...]] = set()
-    for script in STORE.glob("lua/*.lua"):
+    for script in SERVICE.glob("store/lua/*.lua"):
         found |= {
             (it,) for it in re.findall(r"(?:redis\.p?call|write)\('(\w+)'", script.read_text())
         }
     # A node's own server is private to it, and has no users.
-    for module in set(STORE.rglob("*.py")) - {STORE / "embedded.py"}:
+    modules = {
+        it for wing in ("redis", "store", "operators") for it in SERVICE.glob(f"{wing}/*.py")
+    }
+    for module in modules - {SERVICE / "redis" / "embedded.py"}:
         for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Attribute):
+                of = getattr(node.value, "id", getattr(node.value, "attr", ""))
+                if of in OVER_REDIS_PY:
+                    found.add((ITS_NAMES.get(node.attr, node.attr),))
             arguments = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
             constants = [it.value for it in arguments[:2] if isinstance(it, ast.Constant)]
             words = [str(it) for it in constants if re.fullmatch("[A-Z]+", str(it))]
             if words:
                 found.add(tuple(words))
     known = cast(dict[str, Any], server.command())
-    return {
+    return AT_EACH_LOGIN | {
         "|".join(words).lower() if words[0] in _FAMILIES else words[0].lower()
         for words in found
         if words[0].lower() in known  # else it is a word of something else

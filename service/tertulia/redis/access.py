@@ -120,7 +120,7 @@ class Access:
         Raises StoreAway: a file can't be read, what answers is no Redis; ErrorReply, HiredisError, OSError,
         TimeoutError.
         """
-        return _TakenOver(taken(await self.reach(server, name, seconds)))
+        return hand_over(await self.reach(server, name, seconds))
 
     @asynccontextmanager
     async def visit(
@@ -214,6 +214,11 @@ class Access:
             ssl_min_version=ssl.TLSVersion.TLSv1_2,
             **options,
         )
+
+
+def hand_over(made: AbstractConnection) -> Connection:
+    """Go on over a hot connection where redis-py has connected."""
+    return _TakenOver(taken(made))
 
 
 def taken(made: AbstractConnection) -> asyncio.StreamWriter:

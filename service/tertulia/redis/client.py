@@ -16,8 +16,7 @@ from redis.exceptions import NoScriptError, RedisError
 from tertulia.redis.access import taken
 from tertulia.redis.errors import FAILURES, StoreAway, plain, translate
 from tertulia.redis.hot import Argument
-from tertulia.redis.link import identify, moved_to
-from tertulia.redis.masters import Connected, Servers, replaced
+from tertulia.redis.masters import Connected, Servers, moved_to
 from tertulia.redis.script import Script
 from tertulia.telemetry.metrics import RetryCause
 
@@ -50,7 +49,11 @@ class _ToMaster(ConnectionPool):
             # Nothing is to be read before anything is asked, but that it was closed.
             if made is None or not made.is_connected or await made.can_read():
                 self.drop()
-                made = self._made = await self._make()
+                server = await self._servers.find(self._seconds)
+                master = await self._servers.master_at(server, self._name, self._seconds, **OPTIONS)
+                made = self._made = master.made
+                self.is_sharded = master.is_sharded
+                self._servers.met(self._link, server, master.run_id)
             return made
         except BaseException:
             self._turn.release()
@@ -64,26 +67,6 @@ class _ToMaster(ConnectionPool):
         made, self._made = self._made, None
         if made is not None and made.is_connected:
             taken(made).transport.abort()
-
-    async def _make(self) -> AbstractConnection:
-        servers, seconds = self._servers, self._seconds
-        server = await servers.find(seconds)
-        made = await servers.access.reach(server, self._name, seconds, **OPTIONS)
-        try:
-            told = []
-            async with asyncio.timeout(seconds):
-                for question in (("ROLE",), ("INFO", "server")):
-                    await made.send_command(*question)
-                    told.append(await made.read_response(disable_decoding=True))
-            run_id, self.is_sharded = identify(server, *told, is_cluster=servers.is_cluster)
-            # It may have been frozen until now: it answers as a master what others took over from it.
-            if await servers.successor(server, seconds) is not None:
-                raise replaced(server)
-        except BaseException:
-            await made.disconnect(nowait=True)
-            raise
-        servers.met(self._link, server, run_id)
-        return made
 
 
 class Client(Redis):

@@ -4,25 +4,22 @@ redis-py's clients reconnect silently. Here a lost connection is an event that t
 batch done? what did the bus miss?), so connections are made and dropped openly.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from hiredis import HiredisError
 
-from tertulia.redis.access import Server
-from tertulia.redis.errors import MISFORMED, ErrorReply, StoreAway, strange, translate
+from tertulia.redis.access import hand_over
+from tertulia.redis.errors import ErrorReply, StoreAway, translate
 from tertulia.redis.hot import Argument, Connection
-from tertulia.redis.masters import Servers, replaced
+from tertulia.redis.masters import Servers, moved_to
 from tertulia.redis.script import Script
 from tertulia.telemetry.metrics import RetryCause
 
 _FAILURES = (ErrorReply, HiredisError, OSError)
-_SHARDED_SINCE = (7, 0)
 _CONFIRMED = (b"subscribe", b"ssubscribe")
 _WAITED = 0.5
 """How much of the time that a reply may take is given to replicas."""
-_MOVED = re.compile(r"MOVED \d+ (.+):(\d{1,5})$")
 
 
 class Link:
@@ -158,30 +155,11 @@ class Link:
             return self._connection
         self.disconnect()
         server = await self._servers.find(self._timeout)
-        try:
-            connection = await self._servers.access.connect(server, self._name, self._timeout)
-        except _FAILURES as error:
-            raise translate(error) from error
-        try:
-            run_id = await self._examine(connection, server)
-            # It may have been frozen until now: it answers as a master what others took over from it.
-            if await self._servers.successor(server, self._timeout) is not None:
-                raise replaced(server)
-        except _FAILURES as error:
-            connection.end()
-            raise translate(error) from error
-        except BaseException:
-            connection.end()
-            raise
-        self._connection = connection
-        self._servers.met(self, server, run_id)
-        return connection
-
-    async def _examine(self, connection: Connection, server: Server) -> bytes:
-        """Make sure that it is the kind of server that is wanted, and return its run id."""
-        role, told = await connection.ask(self._timeout, ("ROLE",), ("INFO", "server"))
-        run_id, self.is_sharded = identify(server, role, told, is_cluster=self._servers.is_cluster)
-        return run_id
+        master = await self._servers.master_at(server, self._name, self._timeout)
+        self._connection = hand_over(master.made)
+        self.is_sharded = master.is_sharded
+        self._servers.met(self, server, master.run_id)
+        return self._connection
 
     def _failure(self, error: Exception) -> StoreAway:
         self.disconnect()
@@ -191,39 +169,3 @@ class Link:
         if away.cause is RetryCause.NO_PERMISSION:
             self.refusal = str(away)
         return away
-
-
-def moved_to(error: Exception) -> Server | None:
-    """Return the server that an error reply names as who has what it was asked for."""
-    moved = _MOVED.match(str(error))
-    return Server(moved[1], int(moved[2])) if moved else None
-
-
-def identify(server: Server, role: Any, told: Any, *, is_cluster: bool) -> tuple[bytes, bool]:
-    """Make sure, by what ROLE and INFO tell, that a server is a master, alone or in a cluster.
-
-    Return its run id, and whether it keeps what is published to a channel's own shard. Raises StoreAway.
-    """
-    try:
-        info = _fields(told)
-        mode = (info.get(b"redis_mode") or info[b"server_mode"]).decode()  # Redis; Valkey
-        version = tuple(int(it) for it in info[b"redis_version"].split(b".")[:2])
-        is_master, run_id = role[0] == b"master", info[b"run_id"]
-    except MISFORMED as error:
-        raise strange(server) from error
-    if mode == "sentinel":
-        raise StoreAway(
-            RetryCause.OTHER, f"{server} is a Sentinel: write redis+sentinel://…/MASTER"
-        )
-    if (mode == "cluster") != is_cluster:
-        scheme = "redis+cluster://" if mode == "cluster" else "redis://"
-        raise StoreAway(RetryCause.OTHER, f"{server} runs in the mode {mode}: write {scheme}")
-    if not is_master:
-        raise StoreAway(RetryCause.READ_ONLY, f"{server} is a replica")
-    return run_id, is_cluster and version >= _SHARDED_SINCE
-
-
-def _fields(info: bytes) -> dict[bytes, bytes]:
-    """Read what INFO tells."""
-    lines = (line.partition(b":") for line in info.split(b"\r\n"))
-    return {name: value for name, _, value in lines}

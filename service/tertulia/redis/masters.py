@@ -6,20 +6,35 @@ find their way anew.
 """
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 import structlog
+from redis.asyncio.connection import AbstractConnection
 
 from tertulia.redis.access import Access, Server
-from tertulia.redis.errors import StoreAway
+from tertulia.redis.errors import FAILURES, MISFORMED, StoreAway, strange, translate
 from tertulia.telemetry.metrics import RetryCause
 
 _T = TypeVar("_T")
+_MOVED = re.compile(r"MOVED \d+ (.+):(\d{1,5})$")
+_SHARDED_SINCE = (7, 0)
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """A connection to a master, made by redis-py."""
+
+    made: AbstractConnection
+    run_id: bytes
+    is_sharded: bool
+    """Whether it keeps what is published to a channel's own shard."""
 
 
 class Connected(Protocol):
@@ -109,6 +124,32 @@ class Servers(ABC):
     async def find(self, seconds: float) -> Server:
         """Return where the master is, within so many seconds. Raises StoreAway."""
 
+    async def master_at(self, server: Server, name: str, seconds: float, **told: Any) -> Master:
+        """Connect to a server, and make sure that it is the master: a replica would take a PUBLISH.
+
+        ``told``: what redis-py is told otherwise. Raises StoreAway.
+        """
+        try:
+            made = await self.access.reach(server, name, seconds, **told)
+        except FAILURES as error:
+            raise translate(error) from error
+        try:
+            answers = []
+            async with asyncio.timeout(seconds):
+                for question in (("ROLE",), ("INFO", "server")):
+                    await made.send_command(*question)
+                    answers.append(await made.read_response(disable_decoding=True))
+            run_id, is_sharded = _identified(server, *answers, is_cluster=self.is_cluster)
+            # It may have been frozen until now: it answers as a master what others took over from it.
+            if await self.successor(server, seconds) is not None:
+                raise replaced(server)
+        except BaseException as error:
+            await made.disconnect(nowait=True)
+            if isinstance(error, FAILURES):
+                raise translate(error) from error
+            raise
+        return Master(made, run_id, is_sharded)
+
     async def successor(self, server: Server, seconds: float) -> Server | None:
         """Return who has replaced a server; None where nobody did, or nobody told within so many seconds.
 
@@ -142,3 +183,39 @@ class OneServer(Servers):
     async def find(self, seconds: float) -> Server:
         url = self.access.url
         return Server(url.socket) if url.socket else Server(*url.hosts[0])
+
+
+def _identified(server: Server, role: Any, told: Any, *, is_cluster: bool) -> tuple[bytes, bool]:
+    """Make sure, by what ROLE and INFO tell, that a server is a master, alone or in a cluster.
+
+    Return its run id, and whether it keeps what is published to a channel's own shard. Raises StoreAway.
+    """
+    try:
+        info = _fields(told)
+        mode = (info.get(b"redis_mode") or info[b"server_mode"]).decode()  # Redis; Valkey
+        version = tuple(int(it) for it in info[b"redis_version"].split(b".")[:2])
+        is_master, run_id = role[0] == b"master", info[b"run_id"]
+    except MISFORMED as error:
+        raise strange(server) from error
+    if mode == "sentinel":
+        raise StoreAway(
+            RetryCause.OTHER, f"{server} is a Sentinel: write redis+sentinel://…/MASTER"
+        )
+    if (mode == "cluster") != is_cluster:
+        scheme = "redis+cluster://" if mode == "cluster" else "redis://"
+        raise StoreAway(RetryCause.OTHER, f"{server} runs in the mode {mode}: write {scheme}")
+    if not is_master:
+        raise StoreAway(RetryCause.READ_ONLY, f"{server} is a replica")
+    return run_id, is_cluster and version >= _SHARDED_SINCE
+
+
+def moved_to(error: Exception) -> Server | None:
+    """Return the server that an error reply names as who has what it was asked for."""
+    moved = _MOVED.match(str(error))
+    return Server(moved[1], int(moved[2])) if moved else None
+
+
+def _fields(info: bytes) -> dict[bytes, bytes]:
+    """Read what INFO tells."""
+    lines = (line.partition(b":") for line in info.split(b"\r\n"))
+    return {name: value for name, _, value in lines}

@@ -2,20 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, cast
 
 from redis.asyncio import ConnectionPool, Redis
 
 from fuzz.target import Pieces, Target, check
+from tertulia.redis import masters
 from tertulia.redis.access import Access, Server
 from tertulia.redis.cluster import Cluster
 from tertulia.redis.errors import ErrorReply, StoreAway, translate
 from tertulia.redis.hot import Connection
-from tertulia.redis.link import Link
-from tertulia.redis.masters import OneServer
 from tertulia.redis.sentinel import Sentinels
 from tertulia.store import wire
 
@@ -80,25 +78,6 @@ def _refusal(pieces: Pieces) -> object:
     return [away.cause.value, away.is_final]
 
 
-@dataclass(frozen=True, slots=True)
-class _Answering:
-    """A server that answers each question with the next replies."""
-
-    said: list[Any]
-
-    async def ask(self, _seconds: float, *commands: Sequence[object]) -> list[Any]:
-        if len(self.said) < len(commands):
-            raise TimeoutError("nothing came")
-        answers = [self.said.pop(0) for _ in commands]
-        for answer in answers:
-            if isinstance(answer, ErrorReply):
-                raise answer
-        return answers
-
-    def end(self) -> None:
-        """Nothing is to be closed."""
-
-
 class _Asked:
     """Access to one that answers so, as redis-py reads it."""
 
@@ -156,8 +135,12 @@ def _found(pieces: Pieces) -> object:
         access = cast(Access, _Asked(url, list(said)))
         finder = Sentinels(access) if "sentinel" in url else Cluster(access, "{main}:meta")
         came.append(_done(finder._ask(server, 1.0)))
-    link = Link(OneServer(cast(Access, _Asked("redis://127.0.0.1", []))), "fuzz", 1.0)
-    came.append(_done(link._examine(cast(Connection, _Answering(list(said))), server)))
+    try:
+        came.append(masters._identified(server, *said[:2], is_cluster=False))
+    except StoreAway as away:
+        came.append(away.cause.value)
+    except TypeError:
+        check(len(said) < 2, "what is answered to two questions could not be read")
     return came
 
 
