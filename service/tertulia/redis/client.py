@@ -5,7 +5,8 @@ answer is lost is sent again by who gave it, under its id.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
@@ -38,29 +39,23 @@ class _ToMaster(ConnectionPool):
         self._name = name
         self._seconds = seconds
         self._link = link
-        self._turn = asyncio.Lock()
         self._made: AbstractConnection | None = None
         self.is_sharded = False
 
     async def get_connection(self, *_names: Any, **_options: Any) -> AbstractConnection:
-        await self._turn.acquire()
-        try:
-            made = self._made
-            # Nothing is to be read before anything is asked, but that it was closed.
-            if made is None or not made.is_connected or await made.can_read():
-                self.drop()
-                server = await self._servers.find(self._seconds)
-                master = await self._servers.master_at(server, self._name, self._seconds, **OPTIONS)
-                made = self._made = master.made
-                self.is_sharded = master.is_sharded
-                self._servers.met(self._link, server, master.run_id)
-            return made
-        except BaseException:
-            self._turn.release()
-            raise
+        made = self._made
+        # Nothing is to be read before anything is asked, but that it was closed.
+        if made is None or not made.is_connected or await made.can_read():
+            self.drop()
+            server = await self._servers.find(self._seconds)
+            master = await self._servers.master_at(server, self._name, self._seconds, **OPTIONS)
+            made = self._made = master.made
+            self.is_sharded = master.is_sharded
+            self._servers.met(self._link, server, master.run_id)
+        return made
 
     async def release(self, connection: AbstractConnection) -> None:
-        self._turn.release()
+        """There is nothing to give back: it is the only one."""
 
     def drop(self) -> None:
         """Drop the connection; whoever waits for a reply learns that it is lost."""
@@ -78,6 +73,7 @@ class Client(Redis):
         """``name``: the connection's, at Redis; ``pool`` makes other connections than to the master."""
         self._servers = servers
         self._seconds = seconds
+        self._turn = asyncio.Lock()
         self._to_master = None if pool else _ToMaster(servers, name, seconds, self)
         super().__init__(connection_pool=pool or self._to_master)
         self.refusal = ""
@@ -91,10 +87,8 @@ class Client(Redis):
 
     async def connect(self) -> None:
         """Connect, and make sure that a master answers."""
-        try:
-            await self.connection_pool.release(await self.connection_pool.get_connection())
-        except FAILURES as error:
-            raise self._failure(error) from error
+        async with self._asking():
+            pass
 
     def disconnect(self) -> None:
         """Drop the connection; the next command makes another one."""
@@ -102,29 +96,19 @@ class Client(Redis):
             self._to_master.drop()
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        await self.connect()
-        try:
-            async with asyncio.timeout(self._seconds):
-                # Its arguments have no types.
-                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        except NoScriptError:
-            raise
-        except FAILURES as error:
-            raise self._failure(error) from error
+        async with self._asking():
+            # Its arguments have no types.
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     async def together(self, say: Callable[[Pipeline], object]) -> list[Any]:
         """Send all commands that ``say`` gives a pipeline in one go, and return their replies."""
         pipeline = self.pipeline(transaction=False)
         say(pipeline)
-        await self.connect()
-        try:
-            async with asyncio.timeout(self._seconds):
-                found: list[Any] = await pipeline.execute(raise_on_error=False)
-        except FAILURES as error:
-            raise self._failure(error) from error
-        for reply in found:
-            if isinstance(reply, RedisError):
-                raise self._failure(reply) from reply
+        async with self._asking():
+            found: list[Any] = await pipeline.execute(raise_on_error=False)
+            for reply in found:
+                if isinstance(reply, RedisError):
+                    raise reply
         return found
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
@@ -140,6 +124,19 @@ class Client(Redis):
         except NoScriptError:
             pass
         return await self.eval(form.text, len(keys) + 1, *given)
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Wait for the turn, be connected, and then take so many seconds at most."""
+        async with self._turn:
+            try:
+                await self.connection_pool.release(await self.connection_pool.get_connection())
+                async with asyncio.timeout(self._seconds):
+                    yield
+            except NoScriptError:
+                raise
+            except FAILURES as error:
+                raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> StoreAway:
         """Say what went wrong. After a refusal the connection is sound, but maybe of the wrong server."""
