@@ -33,7 +33,7 @@ async def test_what_is_sent_together_is_answered_in_order(client: Client) -> Non
 async def test_a_refusal_among_others_is_told_without_what_was_asked(client: Client) -> None:
     await client.set("k", "text")
     with pytest.raises(StoreAway, match="WRONGTYPE") as caught:
-        await client.together(lambda it: (it.get("k"), it.llen("k"), it.lpush("k", "secret")))
+        await client.together(lambda it: (it.get("k"), it.lpush("k", "secret"), it.llen("k")))
     assert "secret" not in str(caught.value)
 
 
