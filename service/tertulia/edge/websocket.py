@@ -69,7 +69,7 @@ def page() -> Pages:
 
 
 def close_code(reason: Disconnect) -> int:
-    """Return the status code with which a WebSocket is closed for a reason: docs/protocols/browser.md, The end."""
+    """Return the status code with which a WebSocket is closed for a reason: browser.md, The end."""
     if reason in _IN_ORDER:
         return int(CloseCode.NORMAL_CLOSURE)
     return _COME_BACK if reason.may_retry else _STAY_AWAY
