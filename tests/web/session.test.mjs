@@ -284,7 +284,7 @@ test("what is not known is ignored", () => {
   play.enters();
   const before = play.lines.length;
   play.hears({ type: "new" }, { type: "toString" }, [1], null);
-  play.hears(events(11, { type: "new" }));
+  play.hears(events(11, { type: "new" }, { type: "newer", nickname: 7 }));
   play.do((it, now) => it.received("{", now));
   assert.equal(play.lines.length, before);
 });

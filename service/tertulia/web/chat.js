@@ -100,32 +100,36 @@ export class Chat {
     this.#seen = this.position;
   }
 
-  #take({ type, nickname, text }, at, isPast) {
-    const own = nickname !== undefined && this.#isOwn(nickname);
-    switch (type) {
-      case "said":
+  #take(event, at, isPast) {
+    switch (event.type) {
+      case "said": {
+        const { nickname, text } = event;
+        const own = this.#isOwn(nickname);
         if (own) this.outbox.heard(text);
         this.transcript.add({ kind: "said", at, nickname, text, own });
         break;
+      }
       case "joined":
-        if (own) break; // of a connection before this one
-        if (!isPast) this.roster.add(nickname);
-        this.transcript.came(nickname, at);
+        if (this.#isOwn(event.nickname)) break; // of a connection before this one
+        if (!isPast) this.roster.add(event.nickname);
+        this.transcript.came(event.nickname, at);
         break;
       case "left":
-        if (own) break; // the same
-        if (!isPast) this.roster.remove(nickname);
-        this.transcript.went(nickname, at);
+        if (this.#isOwn(event.nickname)) break; // the same
+        if (!isPast) this.roster.remove(event.nickname);
+        this.transcript.went(event.nickname, at);
         break;
       case "administrator":
         if (isPast || this.isAdministrator) break;
         this.isAdministrator = true;
         this.#notice("notice.administrator", at);
         break;
-      case "closed":
-        this.#notice(own ? "ended.closed_by_you" : "ended.closed", at, { name: nickname }, true);
-        if (!isPast) this.closer = nickname;
+      case "closed": {
+        const key = this.#isOwn(event.nickname) ? "ended.closed_by_you" : "ended.closed";
+        this.#notice(key, at, { name: event.nickname }, true);
+        if (!isPast) this.closer = event.nickname;
         break;
+      }
     }
   }
 
