@@ -15,7 +15,8 @@ PYTEST := PYTHONHASHSEED=0 $(BIN)/pytest -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test test-unit test-engines fuzz bench bench-quick lint format lock clean
+.PHONY: help run cluster test test-unit test-engines fuzz bench bench-quick lint lint-python lint-lua \
+    format lock clean
 
 help:
 	@echo 'make run        run a node with a Redis of its own, data in ./var'
@@ -27,7 +28,7 @@ help:
 	@echo 'make fuzz       give every reader of bytes from outside such as nobody sends, for SECONDS=60'
 	@echo 'make bench      measure speed, with the peers that are installed, into docs/benchmarks (15 minutes)'
 	@echo 'make bench-quick  the same in short, into build/bench; or some of it: make bench CASES="private-*"'
-	@echo 'make lint       check style, types and imports'
+	@echo 'make lint       check style, types and imports: of Python and Lua. Or one of them: make lint-python, lint-lua'
 	@echo 'make format     put the code in the style that lint wants'
 	@echo 'make lock       choose new versions of what this depends on'
 	@echo 'make clean      remove everything that was made, data excepted'
@@ -88,13 +89,18 @@ bench: $(TESTABLE)
 bench-quick: $(TESTABLE)
 	cd tests && ../$(BIN)/python -m speed.bench --quick --out ../build/bench $(BENCH)
 
-lint: $(TESTABLE)
+lint: lint-python lint-lua
+
+lint-python: $(TESTABLE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests
 	$(BIN)/mypy deploy/cluster
 	$(BIN)/lint-imports
+
+lint-lua: $(TESTABLE)
+	cd tests && ../$(BIN)/python -m harness.lua_check
 
 format: $(TESTABLE)
 	$(BIN)/ruff check --fix .
