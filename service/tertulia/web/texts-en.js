@@ -122,7 +122,8 @@ export const EN = {
   "close.title": "Close the chat?",
   "close.text": {
     one: "Nobody else is here. You are taken back to the entrance; who comes in next opens the chat anew.",
-    other: "All {count} of you are taken back to the entrance; who comes in next opens the chat anew.",
+    other:
+      "All {count} of you are taken back to the entrance; who comes in next opens the chat anew.",
   },
   "close.confirm": "Close the chat",
   "close.cancel": "Keep talking",

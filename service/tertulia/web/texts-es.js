@@ -1,4 +1,9 @@
-/** The page's words in Spanish. */
+/** @import { Catalogue } from "./texts.js" */
+
+/**
+ * The page's words in Spanish.
+ * @type {Catalogue}
+ */
 export const ES = {
   "entrance.tagline": "Pasa, siéntate y únete a la charla.",
   "entrance.name": "Tu nombre",
@@ -101,8 +106,7 @@ export const ES = {
   "failed.unknown_recipient": "No enviado: aquí no hay nadie llamado «{name}».",
   "failed.unknown_self": "No enviado: aquí no puedes escribirte a ti.",
   "failed.ended": "No enviado: la sesión terminó antes.",
-  "failed.unsure":
-    "No se sabe si se envió: mientras tanto el servicio ha perdido la memoria.",
+  "failed.unsure": "No se sabe si se envió: mientras tanto el servicio ha perdido la memoria.",
   "failed.error": "No enviado. El servicio dice: {detail}",
   "failed.other": "No enviado: {reason}",
 

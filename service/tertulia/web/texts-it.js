@@ -1,4 +1,9 @@
-/** The page's words in Italian. */
+/** @import { Catalogue } from "./texts.js" */
+
+/**
+ * The page's words in Italian.
+ * @type {Catalogue}
+ */
 export const IT = {
   "entrance.tagline": "Entra, siediti, fai due chiacchiere.",
   "entrance.name": "Il tuo nome",
