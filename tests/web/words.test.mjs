@@ -51,6 +51,16 @@ test("what a newer service says is told as it is", () => {
   assert.equal(told, "“anna” was refused: moon_phase");
 });
 
+test("whatever reason the service has, it is told in words", () => {
+  const texts = new Texts("en");
+  for (const reason of ["invalid_nickname", "nickname_taken", "banned"]) {
+    assert.ok(texts.has(`refused.${reason}`), reason);
+  }
+  for (const reason of ["unknown_recipient", "mailbox_full"]) {
+    assert.ok(texts.has(`failed.${reason}`), reason);
+  }
+});
+
 test("names are listed, the rest counted", () => {
   const english = new Texts("en", "en-GB");
   assert.equal(english.names(["anna"], 1), "anna");

@@ -101,6 +101,7 @@ export const EN = {
   "log.and_more": { one: "{count} more", other: "{count} more" },
 
   "failed.unknown_recipient": "Not sent: nobody called “{name}” is here.",
+  "failed.mailbox_full": "Not sent: too much waits for “{name}” already.",
   "failed.unknown_self": "Not sent: you can’t write to yourself here.",
   "failed.ended": "Not sent: the session ended first.",
   "failed.unsure": "It is not known whether this was sent: the service lost its memory meanwhile.",

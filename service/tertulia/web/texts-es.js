@@ -104,6 +104,7 @@ export const ES = {
   "log.and_more": { one: "{count} más", other: "{count} más" },
 
   "failed.unknown_recipient": "No enviado: aquí no hay nadie llamado «{name}».",
+  "failed.mailbox_full": "No enviado: a «{name}» ya le esperan demasiados mensajes.",
   "failed.unknown_self": "No enviado: aquí no puedes escribirte a ti.",
   "failed.ended": "No enviado: la sesión terminó antes.",
   "failed.unsure": "No se sabe si se envió: mientras tanto el servicio ha perdido la memoria.",
