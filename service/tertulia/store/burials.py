@@ -71,7 +71,7 @@ class Burials:
             for node, expiry in zip(found[::2], found[1::2], strict=True)
             if node.decode() != self._member.node
         ]
-        self._committer.peers = {lease.node for lease in leases}
+        self._committer.knows({lease.node for lease in leases})
         if healthy_since is None:
             return
         if self._alone:
