@@ -9,7 +9,7 @@ import re
 
 import structlog
 
-from tertulia.chat.ports import Report
+from tertulia.chat.ports import ReportOp
 from tertulia.domain.events import Whispered
 from tertulia.domain.nicknames import fold
 from tertulia.redis.hot import Argument
@@ -165,7 +165,7 @@ class Burials:
                 if isinstance(letter, Whispered):
                     self._metrics.undelivered.inc()
                     self._committer.submit(
-                        Report(
+                        ReportOp(
                             letter.sender_session,
                             fold(letter.sender),
                             letter.recipient,

@@ -13,18 +13,19 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from tertulia.chat.device_ops import OpenChat
-from tertulia.chat.ports import Follower, Op, Outcome, Say
+from tertulia.chat.device_ops import RequestOp
+from tertulia.chat.ports import Follower, Op, Outcome, SayOp
 from tertulia.domain.position import Position
+from tertulia.domain.requests import OpenChat
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
 from tertulia.settings.model import ClusterSettings
+from tertulia.store.batch import Batch
 from tertulia.store.keys import Keys
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import COMMIT, SHOW
-from tertulia.store.wire import Batch
 from tertulia.telemetry.metrics import Metrics, RetryCause
 from tertulia.telemetry.tracer import Tracer
 
@@ -187,11 +188,11 @@ class Committer:
             if number > self._member.delivered_batch:
                 self._lost.append((number, ops))
                 continue
-            said = [op for op in ops if isinstance(op, Say)]
+            said = [op for op in ops if isinstance(op, SayOp)]
             for op in said:
                 op.outcome = op.outcome or Outcome.DONE
             self._settle(said)
-            again += [op for op in ops if not isinstance(op, Say)]
+            again += [op for op in ops if not isinstance(op, SayOp)]
         if again:  # which come first, and so need the numbers
             again += [op for _, ops in self._lost for op in ops]
             self._lost.clear()
@@ -356,6 +357,7 @@ class Committer:
             member.answered_batch,
             member.letters,
             round(settings.device_login_seconds * 1000),
+            batch.letters,
             len(peers) // 3,
         ]
         fixed = [
@@ -393,7 +395,9 @@ class Committer:
         for op, outcome in zip(ops, outcomes, strict=True):
             op.outcome = _OUTCOMES[outcome]
         if notes:
-            opened = (op for op in ops if isinstance(op, OpenChat))
+            opened = (
+                op for op in ops if isinstance(op, RequestOp) and isinstance(op.asked, OpenChat)
+            )
             for op, note in zip(opened, notes.decode().split(",")[:-1], strict=True):
                 op.note = note
         self._unsettled.append(_Committed(number, self.log_end.epoch, entry, letter, ops))
