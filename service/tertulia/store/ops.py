@@ -5,6 +5,7 @@ Redis with their numbers: names would be tables, or locals, which each run would
 """
 
 import re
+import textwrap
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -78,8 +79,9 @@ LAYOUTS: Final = {name: it for name, it in globals().items() if isinstance(it, L
 
 def lengths() -> str:
     """Return Lua that says how many arguments each op takes, its letter included."""
-    told = (f"{it.letter} = {len(it.fields) + 1}" for it in LAYOUTS.values() if it.letter)
-    return f"local LENGTH = {{ {', '.join(told)} }}\n"
+    told = (f"{it.letter}={len(it.fields) + 1}," for it in LAYOUTS.values() if it.letter)
+    lines = textwrap.indent(textwrap.fill(" ".join(told)), "  ").replace("=", " = ")
+    return f"local LENGTH = {{\n{lines}\n}}\n"
 
 
 def in_numbers(script: str) -> str:

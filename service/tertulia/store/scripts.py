@@ -20,7 +20,7 @@ def script(*files: str, changes: bool = True, head: str = "") -> Script:
 
 
 PERMITTED = script("permitted", changes=False)
-COMMIT = script("lease", "in_use", "pending", "devices", "commit", head=lengths())
+COMMIT = script("lease", "in_use", "pending", "devices", "mailboxes", "commit", head=lengths())
 REGISTER = script("lease", "register")
 SEAT = script("seat")
 SHOW = script("show")

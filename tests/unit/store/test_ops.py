@@ -35,9 +35,9 @@ def lua(name: str) -> str:
 
 
 def test_the_head_says_how_long_each_op_is() -> None:
-    head = scripts.COMMIT.plain.text.splitlines()[0]
-    told = {letter: int(length) for letter, length in re.findall(r"(\w) = (\d+)", head)}
-    assert head == lengths().rstrip()
+    head, _, _ = scripts.COMMIT.plain.text.partition("}\n")
+    told = {letter: int(length) for letter, length in re.findall(r"(\w) = (\d+),", head)}
+    assert lengths() == head + "}\n"
     assert told == {letter: 1 + len(it.fields) for letter, it in LETTERS.items()}
 
 
@@ -57,7 +57,7 @@ def test_a_field_that_no_op_has_is_a_mistake() -> None:
         in_numbers("ARGV[at + SIGN_UP.passwort]")
 
 
-@pytest.mark.parametrize("name", ["commit", "devices", "pending"])
+@pytest.mark.parametrize("name", ["commit", "devices", "mailboxes", "pending"])
 def test_no_script_counts_the_fields_of_an_op_itself(name: str) -> None:
     assert not re.search(r"\bARGV\[\s*at \+ \d|\bkey\(at \+ \d", lua(name))
 
@@ -69,7 +69,9 @@ def test_every_name_in_the_commit_script_is_one_of_the_table() -> None:
 def test_every_op_has_a_letter_of_its_own_and_a_function() -> None:
     assert len(LETTERS) == len([it for it in LAYOUTS.values() if it.letter])
     written = re.findall(
-        r"^ *OPS\['(\w)'\] = function", lua("commit") + lua("devices"), re.MULTILINE
+        r"^ *OPS\['(\w)'\] = function",
+        lua("commit") + lua("devices") + lua("mailboxes"),
+        re.MULTILINE,
     )
     assert sorted(written) == sorted(LETTERS)
 
@@ -77,9 +79,9 @@ def test_every_op_has_a_letter_of_its_own_and_a_function() -> None:
 def test_an_op_uses_fields_of_its_own_layout_only() -> None:
     """Under the name of an op's layout, or of one that it begins with."""
     names = {it.letter: name for name, it in LAYOUTS.items() if it.letter}
-    for letter, body in re.findall(
-        r"^ *(?:OPS|LOOKS)\['(\w)'\] = function(.*?)^(?:  )?end",
-        lua("commit") + lua("devices"),
+    for _, letter, body in re.findall(
+        r"^( *)(?:OPS|LOOKS)\['(\w)'\] = function(.*?)^\1end",
+        lua("commit") + lua("devices") + lua("mailboxes"),
         re.MULTILINE | re.DOTALL,
     ):
         own = LETTERS[letter].fields

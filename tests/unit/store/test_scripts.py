@@ -11,7 +11,17 @@ from tertulia.store import scripts
 from tertulia.store.ops import in_numbers
 
 SCRIPTS = {name: it for name, it in vars(scripts).items() if isinstance(it, Script)}
-LIBRARIES = {"append", "claim", "devices", "in_use", "lease", "order", "pending", "whole"}
+LIBRARIES = {
+    "append",
+    "claim",
+    "devices",
+    "in_use",
+    "lease",
+    "mailboxes",
+    "order",
+    "pending",
+    "whole",
+}
 
 
 def own_text(name: str) -> str:

@@ -13,10 +13,9 @@
 --       then for each: node, index, channel
 --       then the ops, each a letter and its fields, as store/ops.py has them in one table:
 --         J join       take the nickname; the event says so     L leave      give it back; the token ends
---         C close      close the chat                           R report     keep a letter, or to the session's inbox
---         s S say      append the event                         k collect    hand over some of what waits
---         w W whisper  to the recipient's inbox                 x forget     what was shown to a device
---         V            or, if he is away, keep it for him       a c i j l o p  devices.lua
+--         C close      close the chat                           V R k x      mailboxes.lua
+--         s S say      append the event                         a c i j l o p  devices.lua
+--         w W whisper  to the recipient's inbox
 --
 -- In front stands LENGTH, the arguments that an op takes, by its letter; and ARGV[at + JOIN.proven] is sent to Redis
 -- with the number of that field: both are made from the table.
@@ -98,10 +97,6 @@ local function is_collecting(key)
   end
   return collecting[key]
 end
-local function collects(key)
-  write('HSET', key, 'collects', '1')
-  write('HSET', keys.meta, 'collecting', digits(clock.now + COLLECTING_MS))
-end
 
 -- What a client has in its hand when it lost its connection: who it was, and what of it was done.
 local TOKEN_MS = 3600000
@@ -109,14 +104,6 @@ local function remember(index, ...)
   if index == '0' then return end
   write('HSET', KEYS[tonumber(index)], ...)
   write('PEXPIRE', KEYS[tonumber(index)], TOKEN_MS)
-end
-
--- What a token proves: to be a guest, or to be the account with the password that it has now. A new password has
--- another hash, also that of an account that was deleted and made again.
-local GUEST = 'guest'
-local function proof_of(account)
-  local hash = redis.call('HGET', account, 'hash')
-  return hash and redis.sha1hex(hash) or GUEST
 end
 
 local events, outcomes = {}, {}
@@ -151,12 +138,6 @@ end
 local OPS, LOOKS = {}, {}
 local function key(place) return KEYS[tonumber(ARGV[place])] end
 local letters_there, find = ARGV[17], string.find
-
--- What is kept in this batch is to be written before anybody looks at what waits. Returns whether it is.
-local function is_kept_written()
-  if made then made.save_kept() end
-  return not rest
-end
 
 if find(letters_there, '[sS]') then
   OPS['s'] = function(at)
@@ -196,185 +177,119 @@ if find(letters_there, '[wW]') then
   end
 end
 
-if find(letters_there, '[JL]') then
-  OPS['J'] = function(at)
-    if not is_kept_written() then return nil end
-    local nick, session, token = key(at + JOIN.nick), ARGV[at + JOIN.session], ARGV[at + JOIN.token]
-    local name, account = ARGV[at + JOIN.key], key(at + JOIN.account)
-    local owner, there = seat(nick)
-    local proof = proof_of(account)
-    local is_account = proof ~= GUEST
-    local proven = ARGV[at + JOIN.proven] == '1' and is_account
-    local own = proven
-    local resumed = ARGV[at + JOIN.resumed] == '1'
-    if resumed then
-      local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session', 'as', 'joins')
-      local ended = redis.call('HGET', key(at + JOIN.ended), 'joins')
-      own = own or was[1] == name and (not owner or was[2] == owner) and (was[3] or GUEST) == proof
-        and (not ended or tonumber(was[4] or 0) > tonumber(ended))
+-- The ops that are in few batches.
+if find(letters_there, '[^sSwW]') then
+  -- What is kept in this batch is to be written before anybody looks at what waits. Returns whether it is.
+  local function is_kept_written()
+    if made then made.save_kept() end
+    return not rest
+  end
+
+  local function set_collecting(nick, is_it)
+    collecting[nick] = is_it
+    if not is_it then return end
+    write('HSET', nick, 'collects', '1')
+    write('HSET', keys.meta, 'collecting', digits(clock.now + COLLECTING_MS))
+  end
+
+  if find(letters_there, '[JL]') then
+    -- What a token proves: to be a guest, or to be the account with the password that it has now. A new password has
+    -- another hash, also that of an account that was deleted and made again.
+    local GUEST = 'guest'
+    local function proof_of(account)
+      local hash = redis.call('HGET', account, 'hash')
+      return hash and redis.sha1hex(hash) or GUEST
     end
-    local is_own = owner == session
-    -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
-    local is_free = own or owner and not is_own and not is_account and not redis.call('ZSCORE', leases, there)
-    local joins = redis.call('HGET', keys.meta, 'joins') or 0
-    local waits = proven and redis.call('EXISTS', key(at + JOIN.senders), key(at + JOIN.stream)) > 0
-    if owner and is_free and not is_own then
-      -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
-      -- under way comes to nothing from here on.
-      table.insert(events, left_event(redis.call('HGET', nick, 'nickname'), owner))
-      write('DEL', nick)
-      owner = false
-    end
-    if is_own then
-      -- Written down after Redis lost its data, by others who had heard of it: its own node may not have.
-      local present = string.gsub(ARGV[at + JOIN.event], '"joined"', '"present"', 1)
-      table.insert(events, present)
+
+    OPS['J'] = function(at)
+      if not is_kept_written() then return nil end
+      local nick, session, token = key(at + JOIN.nick), ARGV[at + JOIN.session], ARGV[at + JOIN.token]
+      local name, account = ARGV[at + JOIN.key], key(at + JOIN.account)
+      local owner, there = seat(nick)
+      local proof = proof_of(account)
+      local is_account = proof ~= GUEST
+      local proven = ARGV[at + JOIN.proven] == '1' and is_account
+      local own = proven
+      local resumed = ARGV[at + JOIN.resumed] == '1'
+      if resumed then
+        local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session', 'as', 'joins')
+        local ended = redis.call('HGET', key(at + JOIN.ended), 'joins')
+        own = own or was[1] == name and (not owner or was[2] == owner) and (was[3] or GUEST) == proof
+          and (not ended or tonumber(was[4] or 0) > tonumber(ended))
+      end
+      local is_own = owner == session
+      -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
+      local is_free = own or owner and not is_own and not is_account and not redis.call('ZSCORE', leases, there)
+      local joins = redis.call('HGET', keys.meta, 'joins') or 0
+      local waits = proven and redis.call('EXISTS', key(at + JOIN.senders), key(at + JOIN.stream)) > 0
+      if owner and is_free and not is_own then
+        -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
+        -- under way comes to nothing from here on.
+        table.insert(events, left_event(redis.call('HGET', nick, 'nickname'), owner))
+        write('DEL', nick)
+        owner = false
+      end
+      if is_own then
+        -- Written down after Redis lost its data, by others who had heard of it: its own node may not have.
+        local present = string.gsub(ARGV[at + JOIN.event], '"joined"', '"present"', 1)
+        table.insert(events, present)
+        return 'd'
+      elseif owner or (is_account or resumed) and not own then
+        return 't'
+      end
+      write('HINCRBY', keys.meta, 'joins', 1)
+      -- What every message asks for stands first: a short hash is searched from its begin.
+      write('HSET', nick, 'session', session, 'node', node, 'sitting', generation, 'nickname', ARGV[at + JOIN.nickname],
+        'dialect', ARGV[at + JOIN.dialect], 'address', ARGV[at + JOIN.address], 'port', ARGV[at + JOIN.port],
+        'since', clock.ms)
+      write('ZADD', order, joins + 1, name)
+      write('SADD', nicks, name)
+      seats[nick] = { session, node }
+      remember(token, 'key', name, 'session', session, 'as', proof, 'joins', joins + 1)
+      if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
+      table.insert(events, ARGV[at + JOIN.event])
+      if is_account then note_use(account, clock.now) end
+      set_collecting(nick, waits)
       return 'd'
-    elseif owner or (is_account or resumed) and not own then
-      return 't'
     end
-    write('HINCRBY', keys.meta, 'joins', 1)
-    -- What every message asks for stands first: a short hash is searched from its begin.
-    write('HSET', nick, 'session', session, 'node', node, 'sitting', generation, 'nickname', ARGV[at + JOIN.nickname],
-      'dialect', ARGV[at + JOIN.dialect], 'address', ARGV[at + JOIN.address], 'port', ARGV[at + JOIN.port],
-      'since', clock.ms)
-    write('ZADD', order, joins + 1, name)
-    write('SADD', nicks, name)
-    seats[nick] = { session, node }
-    remember(token, 'key', name, 'session', session, 'as', proof, 'joins', joins + 1)
-    if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
-    table.insert(events, ARGV[at + JOIN.event])
-    if is_account then note_use(account, clock.now) end
-    if waits then collects(nick) end
-    collecting[nick] = waits
-    return 'd'
-  end
 
-  OPS['L'] = function(at)
-    local nick, session, token = key(at + LEAVE.nick), ARGV[at + LEAVE.session], key(at + LEAVE.token)
-    if token and redis.call('HGET', token, 'session') == session then write('DEL', token) end
-    if seat(nick) ~= session then return 'g' end
-    write('DEL', nick)
-    write('ZREM', order, ARGV[at + LEAVE.key])
-    write('SREM', nicks, ARGV[at + LEAVE.key])
-    seats[nick] = { false, false }
-    table.insert(events, ARGV[at + LEAVE.event])
-    return 'd'
-  end
-end
-
-if find(letters_there, 'C') then
-  LOOKS['C'] = function()
-    redis.call('ZRANGE', order, 0, 0)
-  end
-
-  OPS['C'] = function(at)
-    if seat(key(at + CLOSE.nick)) ~= ARGV[at + CLOSE.session] then return 'g' end
-    if redis.call('ZRANGE', order, 0, 0)[1] ~= ARGV[at + CLOSE.key] then return 'f' end
-    write('UNLINK', order)
-    write('HINCRBY', keys.meta, 'sitting', 1)
-    generation = string.format('%d', generation + 1)
-    seats = {}
-    table.insert(events, ARGV[at + CLOSE.event])
-    return 'd'
-  end
-end
-
-if find(letters_there, '[VRkx]') then
-  LOOKS['V'] = function(at)
-    local _, there = seat(key(at + WHISPER_AWAY.recipient))
-    need(there)
-  end
-
-  -- Whisper to somebody who is not in the room, or is being handed what waited for him. Returns the outcome, and,
-  -- where nothing was kept, how many of the sender's wait.
-  local function keep_whisper(at, is_in_room)
-    local is_logged_in = is_in_room
-    if not is_in_room then
-      if not has_account(key(at + WHISPER_AWAY.account)) then return 'u' end
-      is_logged_in = redis.call('EXISTS', key(at + WHISPER_AWAY.device)) == 1
-      if not is_logged_in and ARGV[at + WHISPER_AWAY.keep] ~= '1' then return 'u' end
+    OPS['L'] = function(at)
+      local nick, session, token = key(at + LEAVE.nick), ARGV[at + LEAVE.session], key(at + LEAVE.token)
+      if token and redis.call('HGET', token, 'session') == session then write('DEL', token) end
+      if seat(nick) ~= session then return 'g' end
+      write('DEL', nick)
+      write('ZREM', order, ARGV[at + LEAVE.key])
+      write('SREM', nicks, ARGV[at + LEAVE.key])
+      seats[nick] = { false, false }
+      table.insert(events, ARGV[at + LEAVE.event])
+      return 'd'
     end
-    local sender, is_account = ARGV[at + WHISPER_AWAY.key], has_account(key(at + WHISPER_AWAY.own_account))
-    local box = pending().box_for(key(at + WHISPER_AWAY.mailbox), key(at + WHISPER_AWAY.senders), sender)
-    local is_kept, behind = pending().keep(box, key(at + WHISPER_AWAY.list), ARGV[at + WHISPER_AWAY.nickname],
-      sender, is_account, ARGV[at + WHISPER_AWAY.text], bounds, clock)
-    if not is_kept then return 'b', behind end
-    return is_logged_in and 'd' or 'k'
   end
 
-  OPS['V'] = function(at)
-    if seat(key(at + WHISPER_AWAY.nick)) ~= ARGV[at + WHISPER_AWAY.session] then return 'g' end
-    local to, outcome, behind = key(at + WHISPER_AWAY.recipient), nil, 0
-    local session, there = seat(to)
-    if not session or is_collecting(to) then outcome, behind = keep_whisper(at, session) end
-    if session and (outcome == 'b' and behind == 0 or not is_collecting(to)) then
-      post(there, session, ARGV[at + WHISPER_AWAY.letter])
-      outcome = 'd'
+  if find(letters_there, 'C') then
+    LOOKS['C'] = function()
+      redis.call('ZRANGE', order, 0, 0)
     end
-    remember(ARGV[at + WHISPER_AWAY.token], 'done', ARGV[at + WHISPER_AWAY.tag])
-    return outcome
-  end
 
-  LOOKS['R'] = function(at)
-    local _, there = seat(key(at + REPORT.nick))
-    need(there)
-  end
-
-  OPS['R'] = function(at)
-    local session, there = seat(key(at + REPORT.nick))
-    local sender, is_kept = ARGV[at + REPORT.key], has_account(key(at + REPORT.account))
-    if is_kept then
-      local box = pending().box_for(key(at + REPORT.mailbox), key(at + REPORT.senders), sender)
-      local is_account = has_account(key(at + REPORT.own_account))
-      -- What waited before it was handed over was acknowledged, and its sender is not told: it has room.
-      local room = bounds
-      if ARGV[at + REPORT.session] == '' then room = { count = math.huge, sender = math.huge, bytes = math.huge } end
-      is_kept = pending().keep(box, key(at + REPORT.list), sender, sender, is_account, ARGV[at + REPORT.text], room, clock)
+    OPS['C'] = function(at)
+      if seat(key(at + CLOSE.nick)) ~= ARGV[at + CLOSE.session] then return 'g' end
+      if redis.call('ZRANGE', order, 0, 0)[1] ~= ARGV[at + CLOSE.key] then return 'f' end
+      write('UNLINK', order)
+      write('HINCRBY', keys.meta, 'sitting', 1)
+      generation = string.format('%d', generation + 1)
+      seats = {}
+      table.insert(events, ARGV[at + CLOSE.event])
+      return 'd'
     end
-    if is_kept then return 'k' end
-    if session ~= ARGV[at + REPORT.session] then return 'g' end
-    post(there, session, ARGV[at + REPORT.letter])
-    return 'd'
   end
 
-  LOOKS['k'] = function()
-    redis.call('LRANGE', inbox, 0, 0)
-    redis.call('ZRANGE', order, 0, 0)
-  end
-  LOOKS['x'] = LOOKS['k']
-
-  OPS['k'] = function(at)
-    if not is_kept_written() then return nil end
-    local nick, session = key(at + COLLECT.nick), ARGV[at + COLLECT.session]
-    if seat(nick) ~= session then return 'g' end
-    local names, lists = {}, {}
-    local index = string.gmatch(ARGV[at + COLLECT.lists], '%d+')
-    for name in string.gmatch(ARGV[at + COLLECT.names], '%S+') do
-      names[#names + 1], lists[name] = name, KEYS[tonumber(index())]
-    end
-    local box = pending().open_box(key(at + COLLECT.mailbox), key(at + COLLECT.senders), unpack(names))
-    local nickname = ARGV[at + COLLECT.nickname]
-    local is_more = pending().take_oldest(box, lists, names, function(sender, text)
-      post(node, session, whispered_event(sender, '', nickname, text))
-    end)
-    if is_more then collects(nick) else write('HDEL', nick, 'collects') end
-    collecting[nick] = is_more
-    return is_more and 'k' or 'd'
-  end
-
-  OPS['x'] = function(at)
-    if not is_kept_written() then return nil end
-    local sender = ARGV[at + FORGET.sender]
-    local box = pending().open_box(key(at + FORGET.mailbox), key(at + FORGET.senders), sender)
-    pending().forget(box, key(at + FORGET.list), sender, tonumber(ARGV[at + FORGET.number]), tonumber(ARGV[at + FORGET.shown]))
-    return 'd'
-  end
-end
-
-if find(letters_there, '[acijlop]') then
-  add_device_ops(OPS, LOOKS, { bounds = bounds, clock = clock, is_collecting = is_collecting, key = key, need = need,
-    node = node, post = post, seat = seat })
+  local shared = find(letters_there, '[^sSwWJLC]') and {
+    bounds = bounds, clock = clock, inbox = inbox, is_collecting = is_collecting, is_kept_written = is_kept_written,
+    key = key, need = need, node = node, order = order, post = post, remember = remember, seat = seat,
+    set_collecting = set_collecting,
+  }
+  if find(letters_there, '[VRkx]') then add_mailbox_ops(OPS, LOOKS, shared) end
+  if find(letters_there, '[acijlop]') then add_device_ops(OPS, LOOKS, shared) end
 end
 
 local at, last = first_op, #ARGV
