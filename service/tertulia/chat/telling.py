@@ -63,15 +63,18 @@ class Telling:
         """
         news: list[PublicEvent] = []
         cuts: dict[Session, Cut] = {}
-        arrived: list[Session] = []
+        said = 0
+        arrived: list[tuple[Session, int]] = []
+        """Who came, and how many of the messages in the news were not for him."""
         gone: list[tuple[Session, Disconnect]] = []
         closed: int | None = None
         for event in events:
             session = self._sessions.get(event.session)
             if isinstance(event, Said):
+                said += 1
                 if session is not None and not session.voice.echoes:
                     cuts.setdefault(session, Cut()).skips.add(len(news))
-            elif isinstance(event, Joined | Present):
+            elif isinstance(event, (Joined, Present)):
                 holder = self._roster.holder(event.nickname)
                 if holder is not None and holder.session != event.session:
                     # It left, and the store lost that with its data before this node had read it.
@@ -80,7 +83,7 @@ class Telling:
                     continue
                 if session is not None and session.state is State.JOINING:
                     cuts[session] = self._activate(session, news)
-                    arrived.append(session)
+                    arrived.append((session, said if cuts[session].start else 0))
             elif isinstance(event, Left):
                 self._go(event, news, cuts, gone)
                 continue
@@ -104,8 +107,8 @@ class Telling:
         self._audience.tell(news, cuts, self.place, more=more)
         if more:
             return
-        for session in arrived:
-            session.begins_after(news[: cuts[session].start])
+        for session, before in arrived:
+            session.begins_after(before)
         if arrived:
             self._clock.call_soon(lambda: self._told_arrivals(started))
         self.end_slow_readers()

@@ -4,11 +4,13 @@ import pytest
 
 from fakes.house import Client
 from fakes.voice import FramedVoice, SilentVoice
+from harness.calls import calls_of
 from tertulia.chat.ports import Delivery, Entry, Outcome, Say
 from tertulia.chat.room import Room
+from tertulia.dialects.chatte import ChatteVoice
 from tertulia.dialects.contract import Place
 from tertulia.domain.events import Joined, Left, PublicEvent, Said, Whispered
-from unit.chat.conftest import Enter
+from unit.chat.conftest import Connect, Enter
 
 
 @pytest.fixture
@@ -100,3 +102,17 @@ def test_a_letter_is_read_where_it_came(andy: Client, room: Room) -> None:
     bring(room, 11, said("two"))
     room.flush()
     assert andy.outbox.read() == ["said betty one", "whispered betty psst", "said betty two"]
+
+
+def test_each_of_many_who_come_in_together_costs_the_same(connect: Connect, room: Room) -> None:
+    def cost_of_each(count: int, offset: int) -> float:
+        clients = [connect(ChatteVoice()) for _ in range(count)]  # its welcome names nobody
+        for number, client in enumerate(clients):
+            client.enter(f"guest{offset}-{number}")
+        joins = [Joined(it.session.nickname, it.session.name) for it in clients]
+        calls = calls_of(lambda: bring(room, offset, *joins))
+        assert all(client.session.is_active for client in clients)
+        return calls / count
+
+    few = cost_of_each(20, 10)
+    assert cost_of_each(400, 11) < few * 1.5
