@@ -180,6 +180,7 @@ local function proof_of(account)
 end
 
 local events, outcomes = {}, {}
+local joins, joined = nil, 0  -- in all; and by this batch, which are counted at its end
 local letters, touched, own_letter = {}, {}, 0
 local posted = ' ' .. clock.ms .. ' '
 local notes = {}
@@ -246,7 +247,7 @@ while at <= #ARGV and not rest do
     local is_own = owner == ARGV[at + 3]
     -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
     local is_free = own or owner and not is_own and not is_account and not redis.call('ZSCORE', leases, there)
-    local joins = redis.call('HGET', keys.meta, 'joins') or 0
+    joins = joins or tonumber(redis.call('HGET', keys.meta, 'joins') or 0)
     local waits = proven and redis.call('EXISTS', KEYS[tonumber(ARGV[at + 13])], KEYS[tonumber(ARGV[at + 14])]) > 0
     if owner and is_free and not is_own then
       -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
@@ -262,14 +263,14 @@ while at <= #ARGV and not rest do
     elseif owner or (is_account or resumed) and not own then
       outcome = 't'
     else
-      write('HINCRBY', keys.meta, 'joins', 1)
+      joins, joined = joins + 1, joined + 1
       -- What every message asks for stands first: a short hash is searched from its begin.
       write('HSET', key, 'session', ARGV[at + 3], 'node', node, 'sitting', sitting, 'nickname', ARGV[at + 4],
         'dialect', ARGV[at + 5], 'address', ARGV[at + 6], 'port', ARGV[at + 7], 'since', clock.ms)
-      write('ZADD', order, joins + 1, ARGV[at + 2])
+      write('ZADD', order, joins, ARGV[at + 2])
       write('SADD', nicks, ARGV[at + 2])
       seats[key] = { ARGV[at + 3], node }
-      remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3], 'as', proof, 'joins', joins + 1)
+      remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3], 'as', proof, 'joins', joins)
       if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
       table.insert(events, ARGV[at + 8])
       if is_account then note_use(KEYS[tonumber(ARGV[at + 11])], clock.now) end
@@ -344,6 +345,7 @@ while at <= #ARGV and not rest do
 end
 
 if made then made.save_kept() end
+if joined > 0 then write('HINCRBY', keys.meta, 'joins', joined) end
 local entry = 0
 if #events > 0 then
   entry = append(keys, meta, node, batch, clock, events, ARGV[9], tonumber(ARGV[7]), tonumber(ARGV[8]))
