@@ -51,7 +51,6 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_acknowledgement",
         "_acknowledgements_free",
-        "_acknowledges",
         "_address",
         "_admitted",
         "_closing",
@@ -88,7 +87,6 @@ class Connection(asyncio.Protocol):
         """Serve whom the socket says, or ``client``, whom an entrance has found out and counted."""
         self._listener = listener
         # A client ends its lines in one way, mostly: what it did last is compared with first.
-        self._acknowledges = listener.acknowledgements[0] if listener.acknowledgements else None
         self._acknowledgement = listener.acknowledgement
         self._part = b""  # of an acknowledgement, that a read ended in
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
@@ -176,14 +174,12 @@ class Connection(asyncio.Protocol):
         if self._part:
             data, self._part = self._part + data, b""
             self._plain = True  # as it was before that
-        each = self._acknowledges
-        assert each is not None
+        lf, crlf = self._listener.acknowledgements
+        each, other = (lf, crlf) if self._acknowledgement is lf.line else (crlf, lf)
         count = end = 0
         if len(data) % each.length == 0 and each.many.startswith(data):
             count, end = len(data) // each.length, len(data)  # nothing else, however many
         else:
-            lf, crlf = self._listener.acknowledgements
-            other = crlf if each is lf else lf
             while True:
                 begin, line, length = end, each.line, each.length
                 while data.startswith(line, end):
@@ -192,7 +188,7 @@ class Connection(asyncio.Protocol):
                 if not data.startswith(other.line, end):
                     break
                 each, other = other, each
-            self._acknowledges, self._acknowledgement = each, each.line
+            self._acknowledgement = each.line
             if 0 < len(data) - end < crlf.length and crlf.line.startswith(data[end:]):
                 self._part, self._plain, data = data[end:], False, data[:end]
         session.acknowledged += count
@@ -436,18 +432,18 @@ class Connection(asyncio.Protocol):
 
     def _charge_bytes(self, count: int) -> None:
         pace = self._pace or self._paced()
-        if debt := pace.bytes.charge(count, self._listener.loop.time()):
+        if debt := pace.read(count, self._listener.loop.time()):
             self._wait(debt, Limit.BYTES)
 
     def _paced(self) -> Pace:
-        self._pace = Pace(self._listener.limits)
+        self._pace = Pace(self._listener.rates)
         return self._pace
 
     def _charge_acknowledgements(self) -> None:
         count = _ACKNOWLEDGEMENTS_CHARGED - self._acknowledgements_free
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
-        assert self._acknowledges is not None
-        self._charge_bytes(count * self._acknowledges.length)
+        assert self._acknowledgement is not None
+        self._charge_bytes(count * len(self._acknowledgement))
         self._set_reading()
 
     def _wait(self, seconds: float, limit: Limit) -> None:
@@ -490,8 +486,8 @@ class Connection(asyncio.Protocol):
             return
         self._resting_fd = self._transport.get_extra_info("socket").fileno()
         self._transport.pause_reading()
-        assert self._acknowledges is not None, "it has acknowledged"
-        resting.add(self._resting_fd, self._heard_at_rest, self._acknowledges.length)
+        assert self._acknowledgement is not None, "it has acknowledged"
+        resting.add(self._resting_fd, self._heard_at_rest, len(self._acknowledgement))
 
     def _heard_at_rest(self, data: bytes) -> None:
         """Take what came to a client at rest."""
