@@ -5,15 +5,18 @@ import os
 import sys
 from datetime import UTC, datetime
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import ClassVar
 
 import click
 
-from tertulia import options
+from tertulia.clients import options
 from tertulia.domain import addresses
-from tertulia.setting_sources import shown
-from tertulia.setting_text import describe, table
+from tertulia.settings.sources import shown
+from tertulia.settings.text import describe, table
+from tertulia.telemetry import tracing
+from tertulia.telemetry.tracer import TracingError
 
 
 class _Commands(click.Group):
@@ -21,20 +24,30 @@ class _Commands(click.Group):
 
     _ELSEWHERE: ClassVar = {
         "account": ("tertulia.clients.account_command", "account"),
-        "admin": ("tertulia.clients.admin.command", "admin"),
-        "load": ("tertulia.clients.load.command", "command"),
+        "admin": ("tertulia.clients.admin.commands", "admin"),
+        "load": ("tertulia_load.command", "command"),
         "probe": ("tertulia.clients.probe.command", "command"),
     }
 
+    _PLUGGED: ClassVar = "tertulia.commands"
+    """The entry points of packages that bring commands of their own, as ``tertulia-load`` does."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *self._ELSEWHERE])
+        plugged = entry_points(group=self._PLUGGED).names
+        return sorted({*super().list_commands(ctx), *self._ELSEWHERE, *plugged})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._ELSEWHERE:
-            return super().get_command(ctx, cmd_name)
-        module, name = self._ELSEWHERE[cmd_name]
-        command: click.Command = getattr(import_module(module), name)
-        return command
+        command: click.Command
+        if cmd_name in self._ELSEWHERE:
+            module, name = self._ELSEWHERE[cmd_name]
+            command = getattr(import_module(module), name)
+            return command
+        for it in entry_points(group=self._PLUGGED, name=cmd_name):
+            command = it.load()
+            return command
+        if cmd_name == "load":
+            raise click.UsageError("load is in a package of its own: pip install tertulia-load")
+        return super().get_command(ctx, cmd_name)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,7 +81,7 @@ def serve(config: Path | None, log_format: str | None, **given: object) -> None:
     """
     settings = options.configured(config, log_format, **given)
     # Only here: the other commands answer at once, and need nothing that a node needs.
-    from tertulia.node import StartError, run
+    from tertulia.node.node import StartError, run
 
     try:
         sys.exit(run(settings))
@@ -85,14 +98,13 @@ def check(config: Path | None, log_format: str | None, **given: object) -> None:
     Exit status 2, with the place of each mistake, where something is wrong. Certificates are read as
     well; no address is tried, as a node may be running.
     """
-    from tertulia import tracing
     from tertulia.edge import certificates
 
     settings = options.configured(config, log_format, **given)
     wrong = False
     try:
         tracing.check(settings.tracing)
-    except tracing.TracingError as error:
+    except TracingError as error:
         click.echo(f"tertulia: {error}", err=True)
         wrong = True
     for i, listener in enumerate(settings.listeners):
@@ -130,7 +142,7 @@ def settings() -> None:
 def metrics() -> None:
     """Print a table of all metrics, in Markdown."""
     # Only here: no other command needs it.
-    from tertulia.metric_text import table
+    from tertulia.telemetry.metric_text import table
 
     click.echo(table(), nl=False)
 

@@ -14,16 +14,16 @@ from contract.lossy_proxy import LossyProxy
 from contract.node import DIALECT, WITHIN, Node, stop
 from harness.redis_server import RedisServer
 from tertulia.domain.bans import Kind
-from tertulia.domain.orders import Action
-from tertulia.metrics import Metrics
-from tertulia.settings import ClusterSettings
-from tertulia.store.access import Access
+from tertulia.domain.operator_commands import Action
+from tertulia.operators.commands import Operator
+from tertulia.redis.access import Access
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
-from tertulia.store.ordering import Orderer
-from tertulia.store.topology import servers_of
-from tertulia.tracing import Tracer
+from tertulia.telemetry.metrics import Metrics
+from tertulia.telemetry.tracer import Tracer
 
 QUICK = {
     "lease_seconds": 1.2,
@@ -108,8 +108,8 @@ class RedisStores:
     async def dismiss(self, action: Action, nickname: str) -> None:
         """Kick or ban a nickname, as an operator does."""
         url = f"redis://127.0.0.1:{self.server.port}"
-        link = Link(servers_of(Access.to(url), self.keys), "tertulia-admin", 0.5)
-        orders = Orderer(self.chat, link, "carla", 3.0)
+        link = Link(servers_of(Access.to(url), self.keys.meta), "tertulia-admin", 0.5)
+        orders = Operator(self.chat, link, "carla", 3.0)
         if action is Action.KICK:
             await orders.kick(nickname, "")
         else:

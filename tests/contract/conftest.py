@@ -11,7 +11,7 @@ from contract.follower import RecordingFollower
 from contract.memory_store import MemoryChat
 from contract.node import WITHIN, Node, StoreFactory, stop
 from harness.redis_server import RedisServer, running_redis
-from tertulia.domain.orders import Action, Ordered
+from tertulia.domain.operator_commands import Action, OperatorCommand
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,7 +43,7 @@ class MemoryStores:
 
     async def dismiss(self, action: Action, nickname: str) -> None:
         subject = nickname if action is Action.KICK else f"nickname:{nickname}"
-        self._chat.order(Ordered("1", "carla", action, subject))
+        self._chat.order(OperatorCommand("1", "carla", action, subject))
 
     def registered(self) -> set[str]:
         return self._chat.nodes

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Member, Op, Outcome, Say
-from tertulia.chat.position import Position
 from tertulia.chat.roster import Roster
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import (
@@ -18,7 +17,8 @@ from tertulia.domain.events import (
     encode,
 )
 from tertulia.domain.nicknames import fold
-from tertulia.domain.orders import Ordered
+from tertulia.domain.operator_commands import OperatorCommand
+from tertulia.domain.position import Position
 
 _EVENTS: dict[type[Op], type[PublicEvent]] = {
     Join: Joined,
@@ -37,7 +37,7 @@ class RecordingFollower:
         """What was called, in order; settled ops and events by what they are about."""
         self.entries: list[Entry] = []
         self.letters: list[Delivery] = []
-        self.orders: list[Ordered] = []
+        self.orders: list[OperatorCommand] = []
         self.bans: list[Ban] = []
         """Those that it was told of at the last seating."""
         self.ops: list[Op] = []

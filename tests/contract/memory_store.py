@@ -28,8 +28,6 @@ from tertulia.chat.ports import (
     Say,
     Whisper,
 )
-from tertulia.chat.position import Position
-from tertulia.dialects.contract import Place
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -41,7 +39,8 @@ from tertulia.domain.events import (
     Whispered,
 )
 from tertulia.domain.nicknames import fold
-from tertulia.domain.orders import Action, Ordered
+from tertulia.domain.operator_commands import Action, OperatorCommand
+from tertulia.domain.position import Place, Position
 
 Soon = Callable[[Callable[[], object]], object]
 
@@ -126,7 +125,7 @@ class MemoryChat:
                 self._post(fold(it.sender), it.sender_session, report, letters)
         self._hand_over(letters)
 
-    def order(self, order: Ordered) -> None:
+    def order(self, order: OperatorCommand) -> None:
         """Do what an operator orders, and tell every node."""
         events: list[PublicEvent] = []
         holder = self._holders.get(order.subject) if order.action is Action.KICK else None
@@ -268,7 +267,7 @@ class MemoryChat:
         inbox.letters.append(delivery)
         letters.setdefault(holder.node, []).append(delivery)
 
-    def _publish(self, events: list[PublicEvent], orders: Sequence[Ordered] = ()) -> None:
+    def _publish(self, events: list[PublicEvent], orders: Sequence[OperatorCommand] = ()) -> None:
         if not events and not orders:
             return
         entry = Entry(Place("memory", len(self._log) + 1, self._clock()), events, orders)

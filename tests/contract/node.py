@@ -20,9 +20,9 @@ from tertulia.chat.ports import (
     Store,
     Whisper,
 )
-from tertulia.chat.position import Position
 from tertulia.domain.nicknames import fold
-from tertulia.domain.orders import Action
+from tertulia.domain.operator_commands import Action
+from tertulia.domain.position import Position
 
 OpT = TypeVar("OpT", bound=Op)
 

@@ -14,14 +14,14 @@ from contract.chat_stores import RedisStores
 from contract.follower import RecordingFollower
 from contract.node import DIALECT, Node
 from harness.redis_server import RedisServer
-from tertulia.metrics import Metrics
-from tertulia.settings import ClusterSettings
-from tertulia.store.access import Access
+from tertulia.redis.access import Access
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.redis.script import Script
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
-from tertulia.store.connection import Argument
 from tertulia.store.failure_detector import Lease
-from tertulia.store.link import Link
-from tertulia.store.scripts import Script
+from tertulia.telemetry.metrics import Metrics
 
 _ENDS = 10.0
 """Seconds within which a request is answered, on however busy a machine."""

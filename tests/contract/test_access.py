@@ -11,12 +11,12 @@ from hiredis import Reader
 from harness.authority import Authority, Certificate
 from harness.engines import needs_tls
 from harness.redis_server import RedisServer, free_port, running_redis
-from tertulia.metrics import RetryCause
-from tertulia.store.access import Access
-from tertulia.store.errors import StoreAway
+from tertulia.redis.access import Access
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
-from tertulia.store.topology import servers_of
+from tertulia.telemetry.metrics import RetryCause
 
 SECRET = "opensesame"
 TIMEOUT = 2.0
@@ -25,7 +25,7 @@ USER = ("--user", "andy", "on", "allkeys", "+@all", ">" + SECRET)
 
 async def get_in(access: Access) -> None:
     """Connect and be answered; nothing that is told of a failure has a password in it."""
-    link = Link(servers_of(access, Keys("x")), "tertulia-test", TIMEOUT)
+    link = Link(servers_of(access, Keys("x").meta), "tertulia-test", TIMEOUT)
     try:
         assert await link.call("ECHO", "hello") == b"hello"
     except StoreAway as error:
@@ -108,7 +108,7 @@ async def test_a_password_from_a_file_is_read_for_each_connection(
     port = shared_redis.port
     access = replace(Access.to(f"redis://beth:wrong@127.0.0.1:{port}"), password_file=file)
     assert "redis_password_file" in str(await refused(access))
-    link = Link(servers_of(access, Keys("x")), "tertulia-test", TIMEOUT)
+    link = Link(servers_of(access, Keys("x").meta), "tertulia-test", TIMEOUT)
     for password in (SECRET, "another"):
         shared_redis.control.acl_setuser(
             "beth", enabled=True, reset=True, passwords=[f"+{password}"], categories=["+@all"]

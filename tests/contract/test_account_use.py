@@ -6,8 +6,8 @@ from contract.chat_stores import RedisNode, RedisStores
 from contract.node import WITHIN
 from tertulia.chat.accounts import Accounts
 from tertulia.chat.device_ops import LogIn, SignUp
-from tertulia.clients.account_book import AccountBook
-from tertulia.store.access import Access
+from tertulia.operators.accounts import AccountBook
+from tertulia.redis.access import Access
 from tertulia.store.chat_store import ChatStore
 
 HERE = "192.0.2.1"

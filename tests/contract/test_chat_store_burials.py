@@ -207,21 +207,23 @@ async def test_a_burial_that_lost_its_claim_loses_no_letter(chat_stores: RedisSt
         """The first to take out what it has reported is held up until its claim is over."""
         if not slow_ones:
             slow_ones.append(node)
-            node.wire.stall("care")
+            node.wire.stall("maintenance")
             control.pexpire(claim, 1)
 
     def reads_on(node: RedisNode) -> None:
         """The other one has taken out the same letters: now the first does as well."""
         other = two if node is one else one
         if node not in slow_ones:
-            node.wire.stall("care")
+            node.wire.stall("maintenance")
             control.pexpire(claim, 1)  # so that the first need not wait to go on
         other.wire.flow()
 
     for node in (one, two):
         # The second that it asks of the inbox, and the second time that it reads it.
         for words, then in (((inbox,), takes_out), (("LRANGE", inbox), reads_on)):
-            node.wire.lose(*words, loss=Loss.NOTHING, skip=1, link="care", then=partial(then, node))
+            node.wire.lose(
+                *words, loss=Loss.NOTHING, skip=1, link="maintenance", then=partial(then, node)
+            )
     dead.wire.cut_off()
     await until(lambda: dead.store.node not in chat_stores.registered(), WITHIN, "the end")
     assert slow_ones
@@ -370,7 +372,7 @@ async def test_a_burial_is_refused_as_a_whole_when_memory_is_out(chat_stores: Re
     def short_of_memory() -> None:
         control.config_set("maxmemory", 1)
 
-    one.wire.lose(BURY.plain.sha, loss=Loss.NOTHING, link="care", then=short_of_memory)
+    one.wire.lose(BURY.plain.sha, loss=Loss.NOTHING, link="maintenance", then=short_of_memory)
     dead.wire.cut_off()
     await until(
         lambda: one.counted("commit_retries_total", cause="out_of_memory"),

@@ -15,7 +15,7 @@ from contract.node import WITHIN
 from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 from tertulia.store.keys import unfinished
-from tertulia.store.scripts import Script
+from tertulia.store.scripts import script
 
 HOUR = 3_600_000
 
@@ -127,7 +127,7 @@ async def test_a_claim_that_is_good_is_respected(chat_stores: RedisStores) -> No
 
 # The value of a lease
 
-_RENEW = Script("lease").plain.text + (
+_RENEW = script("lease").plain.text + (
     "local lease, seen = 0, {} "
     "for _, now in ipairs(ARGV) do"
     "  lease = renewed(lease, tonumber(now), 10000)"

@@ -10,11 +10,11 @@ from contract.follower import RecordingFollower
 from contract.node import DIALECT, WITHIN, Node, stop
 from harness.engines import needs_redis_7
 from harness.redis_groups import ClusterRedis
-from tertulia.metrics import Metrics
-from tertulia.settings import ClusterSettings
-from tertulia.store import link
-from tertulia.store.access import Access
+from tertulia.redis import link
+from tertulia.redis.access import Access
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
+from tertulia.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.slow
 

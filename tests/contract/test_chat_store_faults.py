@@ -130,7 +130,7 @@ async def test_scripts_are_loaded_where_redis_does_not_have_them(chat_stores: Re
 # Connections that are killed
 
 
-@pytest.mark.parametrize("link", ["commit", "bus", "care"])
+@pytest.mark.parametrize("link", ["commit", "bus", "maintenance"])
 async def test_a_killed_connection_costs_nothing(chat_stores: RedisStores, link: str) -> None:
     """Redis closes it again and again, on both nodes, while everybody talks."""
     one, two = await chat_stores.node("one"), await chat_stores.node("two")

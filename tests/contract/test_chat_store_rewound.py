@@ -85,7 +85,7 @@ async def test_what_was_answered_and_lost_is_not_settled_by_what_stands_in_its_p
     said = andy.say("said once")
     await until(lambda: said.outcome is Outcome.DONE, WITHIN, "Redis' answer")
     one.wire.stall("commit")
-    one.wire.stall("care")
+    one.wire.stall("maintenance")
     backup.restore()
     two.wire.cut("bus")
     two.wire.flow()

@@ -14,15 +14,16 @@ from contract.node import WITHIN, Guest
 from harness.redis_server import RedisServer
 from harness.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
 from harness.waiting import until
-from tertulia.clients.account_book import AccountBook
 from tertulia.domain.bans import Kind
+from tertulia.operators.accounts import AccountBook
+from tertulia.operators.commands import Operator
+from tertulia.operators.erasing import Traces
+from tertulia.redis.access import Access
+from tertulia.redis.link import Link
+from tertulia.redis.script import Script
+from tertulia.redis.topology import servers_of
 from tertulia.store import scripts
-from tertulia.store.access import Access
 from tertulia.store.chat_store import ChatStore
-from tertulia.store.erasing import Traces
-from tertulia.store.link import Link
-from tertulia.store.ordering import Orderer
-from tertulia.store.topology import servers_of
 
 FULL = 512
 """Ops in the largest batch."""
@@ -152,9 +153,7 @@ async def test_scripts_touch_what_they_are_given(chat_stores: RedisStores) -> No
             await give_orders(chat_stores)
             await book.delete("ann")
     assert not seen.undeclared
-    known = {
-        it.plain.sha: name for name, it in vars(scripts).items() if isinstance(it, scripts.Script)
-    }
+    known = {it.plain.sha: name for name, it in vars(scripts).items() if isinstance(it, Script)}
     assert {known[sha] for sha in seen.scripts_run if sha in known} == set(known.values()) - {
         "SHOW"  # only where replicas are wanted
     }
@@ -166,8 +165,10 @@ async def give_orders(stores: RedisStores) -> None:
     await one.enter("kicked")
     stores.server.control.hset(stores.keys.device("ann"), mapping={"address": "192.0.2.1"})
     stores.server.control.zadd(stores.keys.devices, {"ann": 1e15})
-    link = Link(servers_of(Access.to(stores.server.url), stores.keys), "tertulia-admin", WITHIN)
-    orders = Orderer(stores.chat, link, "carla", WITHIN)
+    link = Link(
+        servers_of(Access.to(stores.server.url), stores.keys.meta), "tertulia-admin", WITHIN
+    )
+    orders = Operator(stores.chat, link, "carla", WITHIN)
     await orders.say("hello")
     await orders.kick("kicked", "")
     await orders.ban(Kind.ACCOUNT, "ann", 1000, "")

@@ -7,12 +7,12 @@ import pytest
 from contract.lossy_proxy import Loss, LossyProxy
 from contract.node import WITHIN
 from harness.redis_server import RedisServer, free_port
-from tertulia.metrics import RetryCause
-from tertulia.store.access import Access
-from tertulia.store.errors import StoreAway
-from tertulia.store.link import Link
+from tertulia.redis.access import Access
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.link import Link
+from tertulia.redis.masters import OneServer
 from tertulia.store.scripts import REGISTER
-from tertulia.store.servers import OneServer
+from tertulia.telemetry.metrics import RetryCause
 
 TIMEOUT = 0.2
 

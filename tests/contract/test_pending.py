@@ -9,11 +9,11 @@ from contract.chat_stores import RedisNode, RedisStores
 from contract.node import WITHIN, Guest
 from tertulia.chat.device_ops import Collect, Deliver, Forget, LogIn
 from tertulia.chat.ports import Outcome, Report, Whisper
-from tertulia.store.access import Access
+from tertulia.redis.access import Access
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
 from tertulia.store.chat_store import ChatStore
-from tertulia.store.link import Link
 from tertulia.store.pending import Mailboxes
-from tertulia.store.topology import servers_of
 
 ADDRESS = "192.0.2.1"
 MESSAGE, SENDER = 64, 512
@@ -24,7 +24,7 @@ MESSAGE, SENDER = 64, 512
 async def boxes(chat_stores: RedisStores) -> AsyncIterator[Mailboxes]:
     """What waits in the chat, as operators see it."""
     url = f"redis://127.0.0.1:{chat_stores.server.port}"
-    link = Link(servers_of(Access.to(url), chat_stores.keys), "test", WITHIN)
+    link = Link(servers_of(Access.to(url), chat_stores.keys.meta), "test", WITHIN)
     yield Mailboxes(chat_stores.keys, link)
     link.disconnect()
 

@@ -12,10 +12,10 @@ from harness.redis_groups import shard
 from harness.redis_refusals import Refusals
 from harness.redis_server import RedisServer, running_redis
 from harness.waiting import until
-from tertulia.metrics import RetryCause
-from tertulia.store.access import Access, Server
-from tertulia.store.connection import Connection
-from tertulia.store.errors import Refused, translate
+from tertulia.redis.access import Access, Server
+from tertulia.redis.errors import ErrorReply, translate
+from tertulia.redis.hot import Connection
+from tertulia.telemetry.metrics import RetryCause
 
 SECONDS = 5.0
 WRITE = ("EVAL", "return redis.call('SET', KEYS[1], 'x')", 1, "{k}:a")
@@ -42,8 +42,8 @@ async def connection(server: RedisServer) -> AsyncIterator[Connection]:
     connection.end()
 
 
-async def refused(connection: Connection, *command: str | int) -> Refused:
-    with pytest.raises(Refused) as caught:
+async def refused(connection: Connection, *command: str | int) -> ErrorReply:
+    with pytest.raises(ErrorReply) as caught:
         await connection.ask(SECONDS, command)
     return caught.value
 

@@ -24,11 +24,11 @@ from tertulia.chat.device_ops import (
     SignUp,
 )
 from tertulia.chat.ports import Join, Op
-from tertulia.metrics import RetryCause
+from tertulia.redis.script import Script
 from tertulia.store import scripts
 from tertulia.store.burials import forget_keys
 from tertulia.store.keys import Keys
-from tertulia.store.scripts import Script
+from tertulia.telemetry.metrics import RetryCause
 
 KEYS = Keys("c")
 NODE = "one~000000"

@@ -7,11 +7,11 @@ import pytest
 
 from contract.node import WITHIN
 from harness.redis_server import RedisServer, running_redis
-from tertulia.metrics import RetryCause
-from tertulia.store.access import Access, Server
-from tertulia.store.errors import StoreAway
-from tertulia.store.link import Link
-from tertulia.store.sentinels import Sentinels
+from tertulia.redis.access import Access, Server
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.link import Link
+from tertulia.redis.sentinel import Sentinels
+from tertulia.telemetry.metrics import RetryCause
 
 TIMEOUT = 5.0
 

@@ -14,10 +14,10 @@ from harness.redis_server import RedisServer
 from harness.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
 from tertulia.chat.device_ops import Collect, Forget, SignUp
 from tertulia.chat.ports import Report, Whisper
+from tertulia.redis.script import Script
 from tertulia.store import scripts
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.keys import Keys
-from tertulia.store.scripts import Script
 
 pytestmark = pytest.mark.slow
 

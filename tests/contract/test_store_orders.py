@@ -12,36 +12,36 @@ from contract.node import WITHIN
 from harness.waiting import until
 from tertulia.domain.bans import Kind
 from tertulia.domain.events import Closed, Left, Said
-from tertulia.domain.orders import Action
-from tertulia.store.access import Access
-from tertulia.store.discovery import chats
-from tertulia.store.errors import StoreAway
-from tertulia.store.link import Link
-from tertulia.store.ordering import MOST_AUDITED, Orderer, Refused
-from tertulia.store.overview import Overview
-from tertulia.store.topology import servers_of
+from tertulia.domain.operator_commands import Action
+from tertulia.operators.chats import chats
+from tertulia.operators.commands import MOST_AUDITED, Operator, OrderRefused
+from tertulia.operators.overview import Overview
+from tertulia.redis.access import Access
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
 
 
-class Operator:
+class Carla:
     """Somebody who gives orders over a wire of his own."""
 
     def __init__(self, stores: RedisStores, proxy: LossyProxy, name: str = "carla") -> None:
         self.wire = proxy
-        self.link = Link(servers_of(Access.to(proxy.url), stores.keys), "tertulia-admin", 0.5)
-        self.orders = Orderer(stores.chat, self.link, name, 3.0)
+        self.link = Link(servers_of(Access.to(proxy.url), stores.keys.meta), "tertulia-admin", 0.5)
+        self.orders = Operator(stores.chat, self.link, name, 3.0)
         self.overview = Overview(stores.chat, self.link)
 
 
 @pytest.fixture
-async def carla(chat_stores: RedisStores) -> AsyncIterator[Operator]:
+async def carla(chat_stores: RedisStores) -> AsyncIterator[Carla]:
     proxy = await LossyProxy("127.0.0.1", chat_stores.server.port).start()
-    operator = Operator(chat_stores, proxy)
+    operator = Carla(chat_stores, proxy)
     yield operator
     operator.link.disconnect()
     await proxy.close()
 
 
-async def test_a_kick_is_one_entry_on_every_node(chat_stores: RedisStores, carla: Operator) -> None:
+async def test_a_kick_is_one_entry_on_every_node(chat_stores: RedisStores, carla: Carla) -> None:
     one, two = await chat_stores.node("one"), await chat_stores.node("two")
     (andy,) = await one.enter("Andy")
     await two.sees(lambda it: it.nicknames == ["Andy"], "andy")
@@ -64,16 +64,16 @@ async def test_a_kick_is_one_entry_on_every_node(chat_stores: RedisStores, carla
     await one.sees(lambda it: it.nicknames == ["andy"], "the other andy")
 
 
-async def test_who_is_not_there_is_not_kicked(chat_stores: RedisStores, carla: Operator) -> None:
+async def test_who_is_not_there_is_not_kicked(chat_stores: RedisStores, carla: Carla) -> None:
     one = await chat_stores.node("one")
-    with pytest.raises(Refused, match="andy is not in the chat"):
+    with pytest.raises(OrderRefused, match="andy is not in the chat"):
         await carla.orders.kick("andy", "")
     assert one.follower.orders == []
     assert await carla.overview.audited(10) == []
 
 
 async def test_an_order_whose_answer_is_lost_is_carried_out_once(
-    chat_stores: RedisStores, carla: Operator
+    chat_stores: RedisStores, carla: Carla
 ) -> None:
     """It is sent again, and the answer is the same."""
     one = await chat_stores.node("one")
@@ -91,28 +91,28 @@ async def test_an_order_whose_answer_is_lost_is_carried_out_once(
     assert [it.order.action for it in await carla.overview.audited(10)] == [Action.SAY, Action.KICK]
 
 
-async def test_redis_is_waited_for_only_so_long(chat_stores: RedisStores, carla: Operator) -> None:
+async def test_redis_is_waited_for_only_so_long(chat_stores: RedisStores, carla: Carla) -> None:
     await chat_stores.node("one")
     await carla.overview.now()
-    carla.orders = Orderer(chat_stores.chat, carla.link, "carla", 0.3)
+    carla.orders = Operator(chat_stores.chat, carla.link, "carla", 0.3)
     await carla.wire.close()
     with pytest.raises(StoreAway):
         await asyncio.wait_for(carla.orders.say("hello"), WITHIN)
 
 
-async def test_what_the_server_says(chat_stores: RedisStores, carla: Operator) -> None:
+async def test_what_the_server_says(chat_stores: RedisStores, carla: Carla) -> None:
     one = await chat_stores.node("one")
     await carla.orders.say('"quoted" \\ ñ')
     await one.sees(lambda it: it.events == [Said("G", "-", '"quoted" \\ ñ')], "it")
 
 
-async def test_nobody_to_hear_it(chat_stores: RedisStores, carla: Operator) -> None:
-    with pytest.raises(Refused, match="no node has ever served it"):
+async def test_nobody_to_hear_it(chat_stores: RedisStores, carla: Carla) -> None:
+    with pytest.raises(OrderRefused, match="no node has ever served it"):
         await carla.orders.say("hello")
     one = await chat_stores.node("one")
     await asyncio.wait_for(one.store.stop(), WITHIN)
     chat_stores.leave_to_end(one)
-    with pytest.raises(Refused, match="no node serves the chat"):
+    with pytest.raises(OrderRefused, match="no node serves the chat"):
         await carla.orders.say("hello")
     await carla.orders.ban(Kind.NICKNAME, "troll", None, "")  # which the next one reads
     two = await chat_stores.node("two")
@@ -120,7 +120,7 @@ async def test_nobody_to_hear_it(chat_stores: RedisStores, carla: Operator) -> N
     await one.wire.close()
 
 
-async def test_a_closing(chat_stores: RedisStores, carla: Operator) -> None:
+async def test_a_closing(chat_stores: RedisStores, carla: Carla) -> None:
     one = await chat_stores.node("one")
     await one.enter("andy", "betty")
     assert await carla.orders.close() == 2
@@ -132,7 +132,7 @@ async def test_a_closing(chat_stores: RedisStores, carla: Operator) -> None:
 
 
 async def test_bans_are_in_the_log_and_read_at_the_start(
-    chat_stores: RedisStores, carla: Operator
+    chat_stores: RedisStores, carla: Carla
 ) -> None:
     one = await chat_stores.node("one")
     assert one.follower.bans == []
@@ -145,19 +145,19 @@ async def test_bans_are_in_the_log_and_read_at_the_start(
     assert made in two.follower.bans
     await until(lambda: over(carla), WITHIN, "the short one to end")
     assert await carla.overview.bans() == [made]
-    with pytest.raises(Refused, match="no ban on the nickname troll"):
+    with pytest.raises(OrderRefused, match="no ban on the nickname troll"):
         await carla.orders.unban(Kind.NICKNAME, "troll")
     await carla.orders.unban(Kind.NETWORK, "192.0.2.0/24")
-    with pytest.raises(Refused, match="no ban on the network"):
+    with pytest.raises(OrderRefused, match="no ban on the network"):
         await carla.orders.unban(Kind.NETWORK, "192.0.2.0/24")
     assert await carla.overview.bans() == []
 
 
-async def over(carla: Operator) -> bool:
+async def over(carla: Carla) -> bool:
     return len(await carla.overview.bans()) < 2
 
 
-async def test_what_is_over_is_swept(chat_stores: RedisStores, carla: Operator) -> None:
+async def test_what_is_over_is_swept(chat_stores: RedisStores, carla: Carla) -> None:
     await chat_stores.node("one")
     for name in ("a", "b", "c"):
         await carla.orders.ban(Kind.NICKNAME, name, 1, "")
@@ -169,22 +169,20 @@ async def test_what_is_over_is_swept(chat_stores: RedisStores, carla: Operator) 
     assert cast(list[str], control.zrange(keys.ban_ends, 0, -1)) == ["nickname:d"]
 
 
-async def nobody_else(carla: Operator) -> bool:
+async def nobody_else(carla: Carla) -> bool:
     return [ban.subject for ban in await carla.overview.bans()] == ["a"]
 
 
 async def test_an_account_that_is_not_there_is_not_banned(
-    chat_stores: RedisStores, carla: Operator
+    chat_stores: RedisStores, carla: Carla
 ) -> None:
     await chat_stores.node("one")
-    with pytest.raises(Refused, match="no account ada"):
+    with pytest.raises(OrderRefused, match="no account ada"):
         await carla.orders.ban(Kind.ACCOUNT, "ada", None, "")
     assert await carla.overview.bans() == []
 
 
-async def test_orders_are_read_up_after_a_lost_bus(
-    chat_stores: RedisStores, carla: Operator
-) -> None:
+async def test_orders_are_read_up_after_a_lost_bus(chat_stores: RedisStores, carla: Carla) -> None:
     one = await chat_stores.node("one")
     await one.enter("andy")
     one.wire.stall("bus")
@@ -197,7 +195,7 @@ async def test_orders_are_read_up_after_a_lost_bus(
     assert len(one.follower.lefts()) == 1
 
 
-async def test_the_audit_log_is_bounded(chat_stores: RedisStores, carla: Operator) -> None:
+async def test_the_audit_log_is_bounded(chat_stores: RedisStores, carla: Carla) -> None:
     await chat_stores.node("one")
     control, keys = chat_stores.server.control, chat_stores.keys
     with control.pipeline() as pipeline:
@@ -211,10 +209,10 @@ async def test_the_audit_log_is_bounded(chat_stores: RedisStores, carla: Operato
 async def test_a_node_tells_of_itself_and_is_forgotten(chat_stores: RedisStores) -> None:
     told = {"state": "up", "version": "9", "started": 5, "lag": 0.25, "host": "h", "ops": "h:1"}
     one = await chat_stores.prepare("one")
-    one.store._facts = lambda: told  # type: ignore[attr-defined]
+    one.store._node_info = lambda: told  # type: ignore[attr-defined]
     await asyncio.wait_for(one.store.start(one.follower), WITHIN)
-    control, name = chat_stores.server.control, chat_stores.keys.facts(one.store.node)
-    await until(lambda: control.exists(name), WITHIN, "the facts")
+    control, name = chat_stores.server.control, chat_stores.keys.node_info(one.store.node)
+    await until(lambda: control.exists(name), WITHIN, "what the node says of itself")
     assert 0 < control.pttl(name) <= 3_600_000
     told = {**told, "state": "draining"}
     await until(lambda: control.hget(name, "state") == "draining", WITHIN, "the other state")

@@ -7,9 +7,9 @@ import pytest
 from contract.node import WITHIN, StoreFactory
 from harness.waiting import until
 from tertulia.chat.ports import Leave, Outcome, Remembered
-from tertulia.chat.position import Position
 from tertulia.domain.events import Joined, Left, PublicEvent, Said
-from tertulia.domain.orders import Action
+from tertulia.domain.operator_commands import Action
+from tertulia.domain.position import Position
 
 TOKEN = "a" * 32
 OTHER = "b" * 32

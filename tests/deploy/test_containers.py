@@ -20,8 +20,8 @@ from deploy.tools import DEPLOY, ROOT, installed, packaged, run
 from harness import processes
 from harness.redis_server import free_port
 from harness.waiting import until_sync
-from tertulia.setting_sources import leaves, variable
-from tertulia.settings import Settings
+from tertulia.settings.model import Settings
+from tertulia.settings.sources import leaves, variable
 
 DOCKER = DEPLOY / "docker"
 COMPOSE = DOCKER / "compose.yaml"

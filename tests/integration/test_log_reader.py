@@ -24,7 +24,7 @@ from harness.waiting import until
 MOST_WAITING = 4000
 """Characters that may wait here to be written, so that a test need not say so much."""
 START = f"""
-from tertulia.log_writer import LogWriter
+from tertulia.telemetry.log_writer import LogWriter
 LogWriter.most_waiting = {MOST_WAITING}
 from tertulia.cli import main
 main()
@@ -126,7 +126,7 @@ async def hang_up(node: subprocess.Popen[bytes], member: ChatteClient, times: in
 
 def test_a_node_that_fails_has_said_everything_before(redis_server: RedisServer) -> None:
     code = """
-from tertulia import node
+from tertulia.node import node
 node.Node.reload = lambda self: node._log.info("still here")
 async def fail(self):
     self.reload()

@@ -45,7 +45,7 @@ def crowd() -> Iterator[Callable[[int, int, bytes], None]]:
         yield come
 
 
-Crowding = Callable[[int, int, bytes], None]
+Broadcasting = Callable[[int, int, bytes], None]
 
 
 async def start(
@@ -65,7 +65,7 @@ async def start(
     return node
 
 
-async def fill(node: Node, crowd: Crowding, way: str) -> None:
+async def fill(node: Node, crowd: Broadcasting, way: str) -> None:
     """Have more clients come than there can be, and more to the operator's HTTP."""
     (port,) = node.ports.values()
     crowd(port, CROWD, SAYS[way])
@@ -80,7 +80,11 @@ async def fill(node: Node, crowd: Crowding, way: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", SAYS)
 async def test_a_full_node_answers_and_finds_redis_again(
-    node_factory: NodeFactory, tmp_path: Path, redis_server: RedisServer, crowd: Crowding, way: str
+    node_factory: NodeFactory,
+    tmp_path: Path,
+    redis_server: RedisServer,
+    crowd: Broadcasting,
+    way: str,
 ) -> None:
     node = await start(node_factory, tmp_path, way)
     await fill(node, crowd, way)
@@ -96,7 +100,7 @@ async def test_a_full_node_answers_and_finds_redis_again(
 
 
 async def test_who_is_turned_away_is_told_to_operators(
-    node_factory: NodeFactory, tmp_path: Path, crowd: Crowding
+    node_factory: NodeFactory, tmp_path: Path, crowd: Broadcasting
 ) -> None:
     node = await start(node_factory, tmp_path, "plain")
     told = {it["event"]: it for it in map(json.loads, node.lines)}
@@ -114,7 +118,7 @@ async def test_who_is_turned_away_is_told_to_operators(
     assert (line["reason"], line["connections"]) == ("too_many", less["connections"])
 
 
-async def test_a_full_node_starts_its_own_redis_again(tmp_path: Path, crowd: Crowding) -> None:
+async def test_a_full_node_starts_its_own_redis_again(tmp_path: Path, crowd: Broadcasting) -> None:
     factory = NodeFactory(tmp_path, None)
     try:
         node = await start(factory, tmp_path, "plain")
@@ -128,7 +132,7 @@ async def test_a_full_node_starts_its_own_redis_again(tmp_path: Path, crowd: Cro
 
 
 @pytest.mark.slow
-async def test_a_full_node_follows_a_failover(tmp_path: Path, crowd: Crowding) -> None:
+async def test_a_full_node_follows_a_failover(tmp_path: Path, crowd: Broadcasting) -> None:
     group = WatchedRedis("--repl-diskless-sync-delay", "0")
     factory = NodeFactory(tmp_path, group.url)
     try:

@@ -13,6 +13,7 @@ from harness.node import Listener, Node, NodeFactory
 from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 from history.record import Acked, Disconnected
+from tertulia.redis.script import Script
 from tertulia.store import scripts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 REFUSED_SECONDS = 3.0
 BACK_SECONDS = 10.0
 WORLDS = 3
-COMMANDS = sorted({command for it in vars(scripts).values() if isinstance(it, scripts.Script)
+COMMANDS = sorted({command for it in vars(scripts).values() if isinstance(it, Script)
                    for command in commands_of(it)})  # fmt: skip
 
 

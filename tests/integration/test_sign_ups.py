@@ -20,8 +20,8 @@ from harness.device_client import (
 from harness.node import Listener, Node, NodeFactory
 from harness.redis_server import RedisServer
 from harness.waiting import until
-from tertulia.clients.account_book import AccountBook
-from tertulia.store.access import Access
+from tertulia.operators.accounts import AccountBook
+from tertulia.redis.access import Access
 
 pytestmark = pytest.mark.slow
 

@@ -126,7 +126,7 @@ class Sender:
 
 
 @dataclass(slots=True)
-class Crowd:
+class Broadcast:
     """A room full of sessions of one dialect."""
 
     dialect: Dialect
@@ -191,7 +191,7 @@ def read_all(dialect: Dialect, port: int, count: int, orders: Connection) -> Non
 
 
 @contextmanager
-def crowd(dialect: Dialect, node: Node, sessions: int) -> Iterator[Crowd]:
+def crowd(dialect: Dialect, node: Node, sessions: int) -> Iterator[Broadcast]:
     """Fill a room."""
     at = port(node, dialect.client, type(dialect).__name__.lower())
     orders, theirs = multiprocessing.Pipe()
@@ -199,7 +199,7 @@ def crowd(dialect: Dialect, node: Node, sessions: int) -> Iterator[Crowd]:
         target=read_all, args=(dialect, at, sessions - SENDERS, theirs), daemon=True
     )
     process.start()
-    filled = Crowd(dialect, process, orders)
+    filled = Broadcast(dialect, process, orders)
     try:
         orders.recv()
         for i in range(SENDERS):
@@ -225,7 +225,7 @@ def present(node: Node, dialect: Dialect) -> int:
     )
 
 
-def talk(room: Crowd, window: int, seconds: float) -> tuple[int, float]:
+def talk(room: Broadcast, window: int, seconds: float) -> tuple[int, float]:
     """Let the senders talk in a closed loop; return how many messages were answered, in what time."""
     poll = select.epoll()
     by_number = {sender.socket.fileno(): sender for sender in room.senders}
@@ -250,7 +250,7 @@ def talk(room: Crowd, window: int, seconds: float) -> tuple[int, float]:
     return answered, took
 
 
-def measure(room: Crowd, node: Node, sessions: int, window: int, seconds: float) -> Measured:
+def measure(room: Broadcast, node: Node, sessions: int, window: int, seconds: float) -> Measured:
     """Talk for a while, and see to it that all was delivered."""
     count_read(room, "live")  # a browser that is silent for two pings is disconnected
     processes = psutil.Process(node.pid), psutil.Process(room.readers.pid)
@@ -273,7 +273,7 @@ def measure(room: Crowd, node: Node, sessions: int, window: int, seconds: float)
     return Measured(answered * sessions / took, in_all * sessions / wall / busy[0], *busy)
 
 
-def count_read(room: Crowd, order: str = "count") -> list[int]:
+def count_read(room: Broadcast, order: str = "count") -> list[int]:
     """Return how many messages each witness has read. Raises AssertionError where readers were lost."""
     room.orders.send(order)
     _, lost, counts = cast(tuple[int, int, list[int]], room.orders.recv())
@@ -300,7 +300,7 @@ def run(sessions: int, seconds: float, rounds: int) -> dict[int, float]:
 
 
 def compare(
-    rooms: Sequence[Crowd], node: Node, sessions: int, seconds: float, rounds: int
+    rooms: Sequence[Broadcast], node: Node, sessions: int, seconds: float, rounds: int
 ) -> dict[int, float]:
     """Measure the rooms in turns, for each window; return the second one's rate by the first one's."""
     ratios: dict[int, float] = {}

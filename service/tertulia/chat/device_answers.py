@@ -16,14 +16,14 @@ from tertulia.chat.device_ops import (
 )
 from tertulia.chat.device_session import DeviceSession, Shown
 from tertulia.chat.hashing import Busy
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.ports import Outcome, Store
 from tertulia.chat.signing_up import AccountRules, SigningUp
 from tertulia.dialects.device import beginning, fitting
 from tertulia.domain import requests
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.nicknames import fold, is_valid
-from tertulia.metrics import Metrics, SignUpOutcome
+from tertulia.telemetry.metrics import Metrics, SignUpOutcome
 
 _SHORTEST_LINE: Final = len("b: 1 messaggi, 20-11-2026 23:11:05\n")
 
@@ -44,7 +44,7 @@ class Answers:
         store: Store,
         accounts: Accounts,
         passwords: Passwords,
-        orders: Orders,
+        orders: OperatorCommands,
         rules: AccountRules,
         metrics: Metrics,
     ) -> None:

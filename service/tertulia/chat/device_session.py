@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple, Protocol
 
 from tertulia.chat.session import Outbox
-from tertulia.dialects.device import DeviceReader
+from tertulia.dialects.device import DeviceDecoder
 from tertulia.dialects.device_framing import MAX_STRING
 from tertulia.domain.disconnects import Disconnect
 
@@ -43,6 +43,7 @@ class DeviceSession:
         "acknowledged",
         "address",
         "asking",
+        "decoder",
         "is_gone",
         "is_parted",
         "is_parting",
@@ -50,7 +51,6 @@ class DeviceSession:
         "outbox",
         "over",
         "patience",
-        "reader",
         "room",
         "showing",
         "shown",
@@ -68,7 +68,7 @@ class DeviceSession:
         self.address = address
         self.room = answer_bytes or MAX_STRING
         """The most bytes that an answer of messages may have."""
-        self.reader = DeviceReader(answer_bytes)
+        self.decoder = DeviceDecoder(answer_bytes)
         self.since = now
         self.acknowledged = 0
         self.asking: asyncio.Task[None] | None = None
@@ -109,7 +109,7 @@ class DeviceSession:
     @property
     def is_in_hurry(self) -> bool:
         """Whether the device has to say something soon: 30 s of silence end an operation."""
-        return self.asking is None and not (self.reader.is_waiting or self.reader.is_done)
+        return self.asking is None and not (self.decoder.is_waiting or self.decoder.is_done)
 
     @property
     def is_active(self) -> bool:

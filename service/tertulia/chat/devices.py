@@ -11,13 +11,13 @@ from tertulia.chat.device_answers import Answers, Refused
 from tertulia.chat.device_ops import Collect, Disengage, Forget
 from tertulia.chat.device_session import DeviceOutbox
 from tertulia.chat.device_session import DeviceSession as DeviceSession  # what connect gives
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.ports import Outcome, Store
 from tertulia.chat.signing_up import AccountRules
 from tertulia.chat.tasks import Tasks
 from tertulia.dialects.device import Hangup, Reply
 from tertulia.domain.disconnects import Disconnect
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 DONE_SECONDS: Final = 3.0
 """For a device that was told a port to run operation 200, and then to close: it may do neither."""
@@ -40,7 +40,7 @@ class Devices:
         store: Store,
         accounts: Accounts,
         passwords: Passwords,
-        orders: Orders,
+        orders: OperatorCommands,
         rules: AccountRules,
         metrics: Metrics,
     ) -> None:
@@ -84,7 +84,7 @@ class Devices:
 
     def _answered(self, session: DeviceSession) -> None:
         now = _now()
-        if session.reader.is_done:
+        if session.decoder.is_done:
             if session.patience is not None:
                 session.patience.cancel()
             loop = asyncio.get_running_loop()
@@ -94,7 +94,7 @@ class Devices:
         self._summon_if_due(session)
 
     def _close_if_done(self, session: DeviceSession) -> None:
-        if session.reader.is_done:
+        if session.decoder.is_done:
             self.lost(session, Disconnect.OPERATION_OVER)
 
     def lost(self, session: DeviceSession, reason: Disconnect) -> None:
@@ -106,7 +106,7 @@ class Devices:
                 session.is_parting = session.outbox.unheard = True
                 self._tasks.start(self._take_leave(session))
             return
-        if reason is Disconnect.GONE and session.leaves_messages and session.reader.buffered:
+        if reason is Disconnect.GONE and session.leaves_messages and session.decoder.buffered:
             if not session.is_gone:
                 session.is_gone = True
                 self._tasks.start(self._hear_out(session))
@@ -124,7 +124,7 @@ class Devices:
             if session.asking is not None:
                 await asyncio.wait([session.asking])
                 continue
-            command = session.reader.next_command()
+            command = session.decoder.next_command()
             if command is None or isinstance(command, Hangup):
                 break
             if not isinstance(command, Reply):  # which nobody reads
@@ -217,11 +217,11 @@ class Devices:
         if session.summons is None or session.is_over or session.asking is not None:
             return
         wait = session.tellable_at - _now()
-        if session.reader.is_about_to_ask and wait > 0:
+        if session.decoder.is_about_to_ask and wait > 0:
             asyncio.get_running_loop().call_later(wait, self._summon_if_due, session)
-        elif session.reader.may_be_told and not session.is_parted:
+        elif session.decoder.may_be_told and not session.is_parted:
             session.waiting_as = ""  # it stays onchat
-            session.outbox.write(session.reader.summon(session.summons))
+            session.outbox.write(session.decoder.summon(session.summons))
             self.lost(session, Disconnect.OPERATION_OVER)
 
     def fenced(self) -> None:
@@ -265,7 +265,7 @@ class Devices:
             self.lost(session, refused)
         if session.is_over:
             return
-        session.reader.answer(value)
+        session.decoder.answer(value)
         session.outbox.proceed()
         self._summon_if_due(session)
 

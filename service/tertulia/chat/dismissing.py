@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from tertulia.chat.devices import Devices
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import Session, State
 from tertulia.dialects.contract import Refusal
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.orders import Action, Ordered
+from tertulia.domain.operator_commands import Action, OperatorCommand
 
 
 class Dismissals:
@@ -17,7 +17,7 @@ class Dismissals:
 
     def __init__(
         self,
-        orders: Orders,
+        orders: OperatorCommands,
         sessions: Mapping[str, Session],
         roster: Roster,
         devices: Devices,
@@ -32,7 +32,7 @@ class Dismissals:
         self._ban_on = ban_on
         self._lost = lost
 
-    def obey(self, order: Ordered) -> None:
+    def obey(self, order: OperatorCommand) -> None:
         """Carry out an order, before the events of its entry are told."""
         self._orders.take(order)
         if order.action is Action.KICK:
@@ -58,5 +58,5 @@ class Dismissals:
 
     def _dismiss(self, session: Session, why: Disconnect, reason: str) -> None:
         if session.state is State.JOINING:
-            session.write(session.voice.refusal(Refusal.BANNED, session.nickname))
+            session.write(session.encoder.refusal(Refusal.BANNED, session.nickname))
         self._lost(session, why, reason)

@@ -1,26 +1,26 @@
-"""What listeners open on: a room, for sessions of one voice, or the devices' side of it."""
+"""What listeners open on: a room, for sessions of one encoder, or the devices' side of it."""
 
 from tertulia.chat.device_session import DeviceOutbox, DeviceSession
 from tertulia.chat.devices import Devices
 from tertulia.chat.room import Room
 from tertulia.chat.session import Outbox, Session
-from tertulia.dialects.contract import Voice
+from tertulia.dialects.contract import Encoder
 from tertulia.domain.disconnects import Disconnect
 
 
 class Door:
     """The way into a room."""
 
-    def __init__(self, room: Room, voice: Voice) -> None:
+    def __init__(self, room: Room, encoder: Encoder) -> None:
         self._room = room
-        self._voice = voice
+        self._encoder = encoder
         # Asked for each line, so it is the room's own: a call in between is felt.
         self.command = room.command
         """Carries out what a client asks for."""
 
     def connect(self, outbox: Outbox, address: str, port: int) -> Session:
         """Take in a connection; it reads the greeting."""
-        return self._room.connect(self._voice, outbox, address, port)
+        return self._room.connect(self._encoder, outbox, address, port)
 
     def lost(self, session: Session, reason: Disconnect) -> None:
         """Let a session go."""

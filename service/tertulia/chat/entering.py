@@ -11,7 +11,7 @@ import msgspec
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.admission import Admission
 from tertulia.chat.hashing import Busy
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.ports import Join, Remembered, Store
 from tertulia.chat.resuming import new_token, token_key
 from tertulia.chat.session import Clock, Session, State
@@ -38,7 +38,7 @@ class Entering:
         clock: Clock,
         sessions: dict[str, Session],
         passwords: Passwords,
-        orders: Orders,
+        orders: OperatorCommands,
         tries: int,
         end: Callable[[Session, Disconnect], None],
     ) -> None:
@@ -88,7 +88,7 @@ class Entering:
             session.outbox.proceed()
 
     def _recall(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
-        resume = command.resume if session.voice.resumes else None
+        resume = command.resume if session.encoder.resumes else None
         if resume is None:
             self._ask_in(session, command, proven=proven)
             return
@@ -119,14 +119,14 @@ class Entering:
         self._counter += 1
         session.state = State.JOINING
         session.name = f"{self._store.node}:{self._counter}"
-        if session.voice.resumes:
+        if session.encoder.resumes:
             session.token = session.resume.token if session.resume else new_token()
         self._sessions[session.name] = session
         join = Join(
             session.name,
             session.key,
             session.nickname,
-            session.voice.name,
+            session.encoder.name,
             session.address,
             session.port,
             token_key(session.token),
@@ -156,15 +156,15 @@ class Entering:
     def refuse(self, session: Session, refusal: Refusal, *, for_good: bool = False) -> None:
         """Say no; the session may try again, unless it has tried enough or is not wanted at all."""
         session.tries += 1
-        session.write(session.voice.refusal(refusal, session.nickname))
+        session.write(session.encoder.refusal(refusal, session.nickname))
         self._sessions.pop(session.name, None)
-        if for_good or not session.voice.retries:
+        if for_good or not session.encoder.retries:
             self._end(session, _ENDS[refusal])
         elif session.tries >= self._tries:
             self._end(session, Disconnect.ENTER_TRIES)
         else:
             session.state = State.CONNECTED
-            session.reader.refused()
+            session.decoder.refused()
 
     def ban_on(self, session: Session) -> Ban | None:
         """Return a ban that covers a session; None where none does."""

@@ -1,25 +1,26 @@
 """One event to everybody, without work per recipient beyond the write.
 
-The events of an entry are rendered once per voice and put together to one ``bytes``, which is written to
-everybody of that voice at once. The few sessions that read something else (who came or went in the middle of
-the entry, a sender whose dialect does not echo, a new administrator) have a ``Cut`` each.
+The events of an entry are rendered once per encoder and put together to one ``bytes``, which is written
+to all sessions of that encoder at once. The few sessions that read something else (who came or went in the
+middle of the entry, a sender whose dialect does not echo, a new administrator) have a ``Cut`` each.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tertulia.dialects.contract import Place, Voice
+from tertulia.dialects.contract import Encoder
 from tertulia.domain.events import PublicEvent, Said
-from tertulia.metrics import Metrics
+from tertulia.domain.position import Place
+from tertulia.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from tertulia.chat.session import Outbox, Session
 
 
-class Crowd(Protocol):
+class Broadcast(Protocol):
     """Outboxes that are all written the same."""
 
-    # How they are written to may depend on what they are, so a crowd knows more of them than we do.
+    # How they are written to may depend on what they are, so a broadcast knows more of them than we do.
 
     def add(self, outbox: Any) -> None:
         """Take one in; it is written what comes from now on."""
@@ -35,7 +36,7 @@ class Crowd(Protocol):
 
 
 class OneByOne:
-    """A crowd that is written to one after the other."""
+    """A broadcast that is written to one after the other."""
 
     def __init__(self) -> None:
         self._writes: dict[Outbox, Callable[[bytes], None]] = {}
@@ -90,18 +91,18 @@ class Cut:
 
 
 class Group:
-    """The sessions that listen to one voice."""
+    """The sessions that listen to one encoder."""
 
-    __slots__ = ("_crowd", "_kept", "held", "lagging", "said", "sessions", "voice")
+    __slots__ = ("_broadcast", "_kept", "encoder", "held", "lagging", "said", "sessions")
 
-    def __init__(self, voice: Voice, crowd: Crowd, lagging: "set[Session]") -> None:
+    def __init__(self, encoder: Encoder, broadcast: Broadcast, lagging: "set[Session]") -> None:
         """``lagging``: those of all groups."""
-        self.voice = voice
+        self.encoder = encoder
         self.sessions: set[Session] = set()
         self.lagging = lagging
         self.said = 0
         """How many public messages were written to this group in all."""
-        self._crowd = crowd
+        self._broadcast = broadcast
         self.held: set[Session] = set()
         """Those to whom nothing is written for now."""
         self._kept: list[bytes] = []
@@ -112,13 +113,13 @@ class Group:
         if session.is_held:
             self.held.add(session)
         else:
-            self._crowd.add(session.outbox)
+            self._broadcast.add(session.outbox)
 
     def release(self, session: "Session") -> None:
         """Write to a session as to the others: it is not held any more."""
         if session in self.held:
             self.held.remove(session)
-            self._crowd.add(session.outbox)
+            self._broadcast.add(session.outbox)
 
     def remove(self, session: "Session") -> None:
         """Let go of a session, if it is there."""
@@ -126,7 +127,7 @@ class Group:
             self.sessions.remove(session)
             self.held.discard(session)
             self.lagging.discard(session)
-            self._crowd.discard(session.outbox)
+            self._broadcast.discard(session.outbox)
 
     def write(
         self,
@@ -137,9 +138,9 @@ class Group:
         more: bool,
     ) -> None:
         """Write an entry's events to every session; where ``more`` come at once, perhaps with those."""
-        voice = self.voice
-        pieces = list(map(voice.public, events))
-        blob = voice.batch(pieces, place)
+        encoder = self.encoder
+        pieces = list(map(encoder.public, events))
+        blob = encoder.batch(pieces, place)
         apart = [session for session in cuts if session in self.sessions] if cuts else ()
         if not apart:
             self._kept.append(blob)
@@ -150,7 +151,7 @@ class Group:
         self._write(blob, apart)
         for session in apart:
             cut = cuts[session]
-            own = cut.prefix + voice.batch(cut.apply(pieces), place)
+            own = cut.prefix + encoder.batch(cut.apply(pieces), place)
             if own:
                 session.write(own)
 
@@ -167,7 +168,7 @@ class Group:
     def _write(self, data: bytes, but: "Sequence[Session]") -> None:
         if not data:
             return
-        self._crowd.write(data, [session.outbox for session in but] if but else ())
+        self._broadcast.write(data, [session.outbox for session in but] if but else ())
         if self.held:
             for session in self.held.difference(but):
                 session.write(data)
@@ -176,19 +177,21 @@ class Group:
 class Audience:
     """Everybody on this node who listens to a chat."""
 
-    def __init__(self, metrics: Metrics, crowd: Callable[[], Crowd] = OneByOne) -> None:
-        """``crowd`` makes one for each voice."""
+    def __init__(self, metrics: Metrics, broadcast: Callable[[], Broadcast] = OneByOne) -> None:
+        """``broadcast`` makes one for each encoder."""
         self._metrics = metrics
-        self._crowd = crowd
-        self._groups: dict[Voice, Group] = {}
+        self._broadcast = broadcast
+        self._groups: dict[Encoder, Group] = {}
         self.lagging: set[Session] = set()
         """Sessions of which the kernel has not taken everything."""
 
     def add(self, session: "Session") -> None:
         """Take in a session, which reads what is told from now on."""
-        group = self._groups.get(session.voice)
+        group = self._groups.get(session.encoder)
         if group is None:
-            group = self._groups[session.voice] = Group(session.voice, self._crowd(), self.lagging)
+            group = self._groups[session.encoder] = Group(
+                session.encoder, self._broadcast(), self.lagging
+            )
         session.group = group
         session.said_before = group.said
         group.add(session)
@@ -206,10 +209,10 @@ class Audience:
                 found += group.held
         return found
 
-    def announce(self, render: Callable[[Voice], bytes]) -> None:
-        """Write to everybody what is no event, as it reads in each voice."""
+    def announce(self, render: Callable[[Encoder], bytes]) -> None:
+        """Write to everybody what is no event, as it reads in each encoder."""
         for group in self._groups.values():
-            group.announce(render(group.voice))
+            group.announce(render(group.encoder))
 
     def tell(
         self,
@@ -228,5 +231,5 @@ class Audience:
             if group.sessions:
                 group.write(events, cuts, place, more=more)
                 group.said += messages
-                tally = self._metrics.deliveries(group.voice.name)
+                tally = self._metrics.deliveries(group.encoder.name)
                 tally.count += len(events) * len(group.sessions)

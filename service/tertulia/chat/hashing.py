@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 _T = TypeVar("_T")
 _LANES = 4

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tertulia.chat.session import Session
 
 
-class Letter:
+class InFlight:
     """One private message that was given to a session's connection."""
 
     __slots__ = ("_written", "awaited", "delivery", "given", "session")
@@ -49,13 +49,13 @@ class Letters:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._open: OrderedDict[int, Letter | None] = OrderedDict()  # None: on its way back
+        self._open: OrderedDict[int, InFlight | None] = OrderedDict()  # None: on its way back
         self._last = 0
 
-    def give(self, delivery: Delivery, session: "Session", now: float) -> Letter:
+    def give(self, delivery: Delivery, session: "Session", now: float) -> InFlight:
         """Note a letter that is being written to a session."""
         self._last = delivery.number
-        letter = Letter(delivery, session, now)
+        letter = InFlight(delivery, session, now)
         self._open[delivery.number] = letter
         if session.letters is None:
             session.letters = []
@@ -103,7 +103,7 @@ class Letters:
         self._last = 0
 
 
-def check_written(letters: Sequence[Letter]) -> None:
+def check_written(letters: Sequence[InFlight]) -> None:
     """Look whether letters were written, at a moment when the kernel may have taken them."""
     for letter in letters:
         letter.is_written()

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from tertulia.chat.devices import Devices
-from tertulia.chat.letters import Letter, Letters, check_written
+from tertulia.chat.letters import InFlight, Letters, check_written
 from tertulia.chat.outgoing import Outgoing
 from tertulia.chat.ports import Delivery, Report, Store
 from tertulia.chat.session import ACTIVE, LEAVING, Clock, Session
 from tertulia.domain.events import Summoned, Whispered
 from tertulia.domain.nicknames import fold
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 
 class Mailbox:
@@ -32,7 +32,7 @@ class Mailbox:
     ) -> None:
         """Give private events to their sessions; what nobody is there for goes back."""
         now = self._clock.time()
-        given: list[Letter] = []
+        given: list[InFlight] = []
         counts: dict[str, int] = {}
         for delivery in deliveries:
             session = sessions.get(delivery.session)
@@ -44,8 +44,8 @@ class Mailbox:
                 self._letters.skip(delivery.number)
             elif session is not None and session.state in (ACTIVE, LEAVING):
                 session.whispers += 1
-                outgoing.add(session, session.voice.private(event, delivery.at))
-                dialect = session.voice.name
+                outgoing.add(session, session.encoder.private(event, delivery.at))
+                dialect = session.encoder.name
                 counts[dialect] = counts.get(dialect, 0) + 1
                 given.append(self._letters.give(delivery, session, now))
             elif isinstance(event, Whispered):

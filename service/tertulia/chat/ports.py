@@ -10,12 +10,11 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from tertulia.chat.position import Position
-from tertulia.dialects.contract import Place
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import PrivateEvent, PublicEvent, Said, Summoned
-from tertulia.domain.orders import Ordered
-from tertulia.metrics import Kind
+from tertulia.domain.operator_commands import OperatorCommand
+from tertulia.domain.position import Place, Position
+from tertulia.telemetry.metrics import Kind
 
 
 class Outcome(Enum):
@@ -134,7 +133,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     place: Place
     events: Sequence[PublicEvent]
-    orders: Sequence[Ordered] = ()
+    orders: Sequence[OperatorCommand] = ()
     """What operators ordered in it, which came before its events."""
 
     @property

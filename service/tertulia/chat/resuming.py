@@ -5,10 +5,10 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tertulia.chat.position import Position
 from tertulia.chat.session import State
-from tertulia.dialects.contract import Place, Welcome
+from tertulia.dialects.contract import Welcome
 from tertulia.domain.events import Present
+from tertulia.domain.position import Place, Position
 
 if TYPE_CHECKING:
     from tertulia.chat.ports import Replay, Store
@@ -57,12 +57,12 @@ class Resumption:
         self._store.replay(after, before, key, self._go_on)
 
     def _go_on(self, replay: "Replay") -> None:
-        session, place, voice = self._session, self._place, self._session.voice
+        session, place, encoder = self._session, self._place, self._session.encoder
         write = session.outbox.write
         if session.state is State.ENDED:
             return
         write(
-            voice.welcome(
+            encoder.welcome(
                 Welcome(
                     session.nickname,
                     self._others,
@@ -78,7 +78,7 @@ class Resumption:
             # Who is present was in its welcome, and has not come.
             events = [event for event in entry.events if not isinstance(event, Present)]
             if events:
-                write(voice.batch([voice.public(event) for event in events], entry.place))
+                write(encoder.batch([encoder.public(event) for event in events], entry.place))
         session.resuming = False
         session.release()
         session.outbox.proceed()

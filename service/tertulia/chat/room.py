@@ -11,9 +11,9 @@ from tertulia.chat.device_ops import DeviceOp
 from tertulia.chat.devices import Devices
 from tertulia.chat.dismissing import Dismissals
 from tertulia.chat.entering import Entering
-from tertulia.chat.fanout import Audience, Crowd, Cut, OneByOne
+from tertulia.chat.fanout import Audience, Broadcast, Cut, OneByOne
 from tertulia.chat.mailbox import Mailbox
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.outgoing import Outgoing
 from tertulia.chat.ports import (
     DONE,
@@ -32,17 +32,17 @@ from tertulia.chat.ports import (
     Store,
     Whisper,
 )
-from tertulia.chat.position import Position
 from tertulia.chat.resuming import Resumption, token_key
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import ACTIVE, CONNECTED, LEAVING, Clock, Outbox, Session, State
 from tertulia.chat.telling import Telling
-from tertulia.dialects.contract import Refusal, Voice, Welcome
+from tertulia.dialects.contract import Encoder, Refusal, Welcome
 from tertulia.domain import commands, nicknames
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Left, Present, PublicEvent
-from tertulia.metrics import Kind, Metrics
+from tertulia.domain.position import Position
+from tertulia.telemetry.metrics import Kind, Metrics
 
 _FOR_GOOD = (Disconnect.KICKED, Disconnect.BANNED)
 """Whose token ends with the session, as that of who leaves in order."""
@@ -80,9 +80,9 @@ class Room:
         limits: RoomLimits,
         passwords: Passwords,
         devices: Devices,
-        orders: Orders,
+        orders: OperatorCommands,
         metrics: Metrics,
-        crowd: Callable[[], Crowd] = OneByOne,
+        broadcast: Callable[[], Broadcast] = OneByOne,
     ) -> None:
         self.chat = chat
         self.roster = Roster()
@@ -90,7 +90,7 @@ class Room:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
-        self._audience = Audience(metrics, crowd)
+        self._audience = Audience(metrics, broadcast)
         self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
         self.devices = devices
         self._outgoing = Outgoing()
@@ -112,10 +112,10 @@ class Room:
 
     # --- What clients do -------------------------------------------------------------------------
 
-    def connect(self, voice: Voice, outbox: Outbox, address: str, port: int) -> Session:
+    def connect(self, encoder: Encoder, outbox: Outbox, address: str, port: int) -> Session:
         """Take in a new connection; it reads the greeting."""
-        session = Session(voice, outbox, address, port)
-        greeting = voice.greeting()
+        session = Session(encoder, outbox, address, port)
+        greeting = encoder.greeting()
         if greeting:
             session.write(greeting)
         return session
@@ -126,7 +126,7 @@ class Room:
             session.acknowledged += command.count
         elif isinstance(command, commands.Faulty):
             self._metrics.faults(command.fault).inc()
-            session.answer(session.voice.fault(command))
+            session.answer(session.encoder.fault(command))
         elif session.state is not ACTIVE:
             self._outside(session, command)
         elif isinstance(command, commands.Say):
@@ -141,7 +141,7 @@ class Room:
         elif self._limits.may_be_closed:
             self._submit(session, Close(session.name, session.key, session.nickname))
         else:
-            session.answer(session.voice.refusal(Refusal.FORBIDDEN))
+            session.answer(session.encoder.refusal(Refusal.FORBIDDEN))
 
     def _outside(self, session: Session, command: commands.Command) -> None:
         """Carry out what a client asks for that is not in the room: it comes, or has just ended."""
@@ -175,9 +175,9 @@ class Room:
 
     def slowed(self, session: Session) -> None:
         """Tell a client that it says too much, and is read more slowly from now on."""
-        if session.voice.acknowledges_all:
+        if session.encoder.acknowledges_all:
             session.whispers += 1  # it reads as a private message, and is acknowledged as one
-        session.answer(session.voice.slowed())
+        session.answer(session.encoder.slowed())
 
     def lags(self, session: Session) -> None:
         """Learn that a client has a backlog: it is watched from now on."""
@@ -234,7 +234,7 @@ class Room:
                 answered[session] = None
                 self._outgoing.add(session, self._settle(session, op))
                 if op.kind is not None and op.outcome in _REACHED:
-                    counted = op.kind, session.voice.name
+                    counted = op.kind, session.encoder.name
                     messages[counted] = messages.get(counted, 0) + 1
         self._outgoing.flush()
         for session in answered:
@@ -298,9 +298,9 @@ class Room:
     def _activate(self, session: Session, news: Sequence[PublicEvent]) -> Cut:
         """Let a session in, at its own join; ``news`` came before it in the same entry."""
         session.state = State.ACTIVE
-        session.reader.entered()
-        self._metrics.joins(session.voice.name).inc()
-        self._metrics.sessions(self.chat, session.voice.name).inc()
+        session.decoder.entered()
+        self._metrics.joins(session.encoder.name).inc()
+        self._metrics.sessions(self.chat, session.encoder.name).inc()
         others, here = self.roster.others(session.name), self._telling.place
         cut = Cut()
         if session.resume is None:
@@ -310,12 +310,12 @@ class Room:
             welcome = Welcome(
                 session.nickname, others, place, session.token, missed_some=session.forgotten
             )
-            cut.prefix = session.voice.welcome(welcome)
-            if session.voice.deaf_seconds:
+            cut.prefix = session.encoder.welcome(welcome)
+            if session.encoder.deaf_seconds:
                 session.write(cut.prefix)
                 cut.prefix = b""
                 session.hold()
-                self._clock.call_later(session.voice.deaf_seconds, lambda: self._hears(session))
+                self._clock.call_later(session.encoder.deaf_seconds, lambda: self._hears(session))
         else:
             # It reads the whole entry, for it did not choose where in it its join came to stand.
             Resumption(session, self._store, here, list(others)).begin()
@@ -350,7 +350,7 @@ class Room:
         recipient, tag = command.recipient, command.tag
         away = self.roster.holder(recipient) is None
         if away and not nicknames.is_valid(recipient):
-            refusal = session.voice.refusal(Refusal.UNKNOWN_RECIPIENT, recipient, tag)
+            refusal = session.encoder.refusal(Refusal.UNKNOWN_RECIPIENT, recipient, tag)
             session.answer(refusal)
             return
         self._submit(
@@ -363,14 +363,14 @@ class Room:
                 command.text,
                 tag,
                 token_key(session.token) if tag else "",
-                keep=session.voice.keeps,
+                keep=session.encoder.keeps,
                 away=away,
             ),
         )
 
     def _settle(self, session: Session, op: Op) -> bytes:
         """Take an op as done, and return what its session reads of that."""
-        voice, trailer = session.voice, session.settled(op)
+        encoder, trailer = session.encoder, session.settled(op)
         if isinstance(op, Join):
             # The welcome was written when the join came by in the log.
             if op.outcome is Outcome.TAKEN:
@@ -379,10 +379,10 @@ class Room:
                 self.devices.collect(session.name, session.key, session.nickname)
             return trailer
         if isinstance(op, Leave):
-            return voice.farewell(Disconnect.LEFT)
+            return encoder.farewell(Disconnect.LEFT)
         if op.outcome is GONE:
             return b""  # the log says how it went: it left, or the chat was closed
-        return answer_to(op, voice) + trailer
+        return answer_to(op, encoder) + trailer
 
     # --- Going -----------------------------------------------------------------------------------
 
@@ -394,8 +394,8 @@ class Room:
         if session.group is not None:
             self._audience.remove(session)
             self._metrics.leaves(reason).inc()
-            self._metrics.sessions(self.chat, session.voice.name).dec()
-            if reason not in _SAID and (farewell := session.voice.farewell(reason, words)):
+            self._metrics.sessions(self.chat, session.encoder.name).dec()
+            if reason not in _SAID and (farewell := session.encoder.farewell(reason, words)):
                 session.write(farewell)
         self._metrics.disconnects(reason).inc()
         if session.is_held and not session.resuming and reason not in _OUT_OF_REACH:

@@ -11,7 +11,7 @@ class Roster:
     """The members of a room by the order of their joins. The first is the administrator."""
 
     def __init__(self) -> None:
-        # Ordered, not plain: a dict that loses its first entry again and again searches ever longer.
+        # OperatorCommand, not plain: a dict that loses its first entry again and again searches ever longer.
         self._members: OrderedDict[str, Member] = OrderedDict()
 
     def __len__(self) -> int:

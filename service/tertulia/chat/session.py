@@ -12,13 +12,13 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from tertulia.chat.ports import Op
-from tertulia.dialects.contract import Reader, Voice
+from tertulia.dialects.contract import Decoder, Encoder
 from tertulia.domain.commands import Resume
 from tertulia.domain.disconnects import Disconnect
 
 if TYPE_CHECKING:
     from tertulia.chat.fanout import Group
-    from tertulia.chat.letters import Letter
+    from tertulia.chat.letters import InFlight
 
 
 class Clock(Protocol):
@@ -115,6 +115,8 @@ class Session:
         "acknowledged",
         "address",
         "awaiting",
+        "decoder",
+        "encoder",
         "ending",
         "forgotten",
         "group",
@@ -127,7 +129,6 @@ class Session:
         "nickname",
         "outbox",
         "port",
-        "reader",
         "resume",
         "resuming",
         "said_before",
@@ -135,19 +136,18 @@ class Session:
         "token",
         "trailers",
         "tries",
-        "voice",
         "whispers",
         "write",
     )
 
-    def __init__(self, voice: Voice, outbox: Outbox, address: str, port: int) -> None:
-        self.voice = voice
+    def __init__(self, encoder: Encoder, outbox: Outbox, address: str, port: int) -> None:
+        self.encoder = encoder
         self.outbox = outbox
         self.write: Callable[[bytes], None] = outbox.write
         """Where everything for the client goes: its socket, or, while it is held, what is held."""
         self.held: Held | None = None
         """What it is to read later; None where it reads everything at once."""
-        self.reader: Reader = voice.reader()
+        self.decoder: Decoder = encoder.decoder()
         self.address = address
         self.port = port
         self.state = State.CONNECTED
@@ -175,7 +175,7 @@ class Session:
         self.acknowledged = 0
         self.said_before = 0
         self.whispers = 0
-        self.letters: list[Letter] | None = None
+        self.letters: list[InFlight] | None = None
 
     @property
     def takes_commands(self) -> bool:
@@ -236,7 +236,7 @@ class Session:
 
     def received(self) -> int:
         """Return how many messages were written to it: what a client acknowledges."""
-        if self.group is None or not self.voice.acknowledges_all:
+        if self.group is None or not self.encoder.acknowledges_all:
             return self.whispers
         return self.group.said - self.said_before + self.whispers
 

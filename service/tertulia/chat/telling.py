@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.ports import Entry, Member
-from tertulia.chat.position import Position
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import Clock, Session, State
-from tertulia.dialects.contract import Place
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
+from tertulia.domain.position import Place, Position
 
 
 class Telling:
@@ -72,7 +71,7 @@ class Telling:
             session = self._sessions.get(event.session)
             if isinstance(event, Said):
                 said += 1
-                if session is not None and not session.voice.echoes:
+                if session is not None and not session.encoder.echoes:
                     cuts.setdefault(session, Cut()).skips.add(len(news))
             elif isinstance(event, (Joined, Present)):
                 holder = self._roster.holder(event.nickname)
@@ -101,7 +100,7 @@ class Telling:
         if not news:
             return
         if closed is not None and closed + 1 < len(news):
-            for session, _ in gone:  # what comes after the closing is another sitting's
+            for session, _ in gone:  # what comes after the closing is another generation's
                 cuts.setdefault(session, Cut()).end = closed + 1
         started = self._clock.time()
         self._audience.tell(news, cuts, self.place, more=more)
@@ -121,7 +120,7 @@ class Telling:
     def missed(self, position: Position) -> None:
         """Tell everybody that a part of the log is lost, up to a place at which all go on."""
         self.place = Place(position.epoch, position.offset, self.place.at)
-        self._audience.announce(lambda voice: voice.missed(self.place))
+        self._audience.announce(lambda encoder: encoder.missed(self.place))
 
     def end_slow_readers(self) -> None:
         """Let those go for whom too much waits."""
@@ -153,4 +152,4 @@ class Telling:
         administrator = self._roster.administrator
         session = administrator and self._sessions.get(administrator.session)
         if session and session.state is State.ACTIVE:
-            cuts.setdefault(session, Cut()).inserts.append((index, session.voice.promoted()))
+            cuts.setdefault(session, Cut()).inserts.append((index, session.encoder.promoted()))

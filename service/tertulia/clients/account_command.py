@@ -8,12 +8,13 @@ from typing import Any, BinaryIO, TypeVar
 import click
 import msgspec
 
-from tertulia import options, redis_url
-from tertulia.clients.account_book import Account, AccountBook, AccountProblem, Copied
-from tertulia.clients.admin.spans import span
-from tertulia.store.access import Access
-from tertulia.store.embedded import DataDirUnusable, running_url
-from tertulia.store.errors import StoreAway
+from tertulia.clients import options
+from tertulia.clients.admin.durations import span
+from tertulia.operators.accounts import Account, AccountBook, AccountProblem, Copied
+from tertulia.redis.access import Access
+from tertulia.redis.embedded import DataDirUnusable, running_url
+from tertulia.redis.errors import StoreAway
+from tertulia.settings import redis_url
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")

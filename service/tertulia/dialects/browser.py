@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from websockets.frames import Frame, Opcode
 
-from tertulia.dialects.contract import Place, Refusal, Welcome
+from tertulia.dialects.contract import Refusal, Welcome
 from tertulia.domain import commands
 from tertulia.domain.commands import Command, Fault, Faulty
 from tertulia.domain.disconnects import Disconnect
@@ -29,6 +29,7 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
+from tertulia.domain.position import Place
 from tertulia.domain.text import clean
 
 MAX_FRAME = 16_384
@@ -80,7 +81,7 @@ _decode = msgspec.json.Decoder(_Enter | _Say | _Whisper | _Received | _Leave | _
 _encode = msgspec.json.Encoder().encode
 
 
-class BrowserReader:
+class BrowserDecoder:
     """One connection's incoming half. ``feed`` takes one message at a time."""
 
     __slots__ = ("_entering", "_messages")
@@ -152,7 +153,7 @@ def _bounded(text: str) -> Faulty | None:
 
 
 @dataclass(frozen=True, slots=True)
-class BrowserVoice:
+class BrowserEncoder:
     """The frames of ``browser``."""
 
     name: ClassVar[str] = "browser"
@@ -166,8 +167,8 @@ class BrowserVoice:
 
     deaf_seconds: ClassVar[float] = 0.0
 
-    def reader(self) -> BrowserReader:
-        return BrowserReader()
+    def decoder(self) -> BrowserDecoder:
+        return BrowserDecoder()
 
     def greeting(self) -> bytes:
         return b""

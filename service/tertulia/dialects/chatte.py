@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tertulia.dialects.contract import Place, Refusal, Welcome, Wording
+from tertulia.dialects.contract import Refusal, Welcome, Wording
 from tertulia.dialects.lines import Lines, TooLong
 from tertulia.domain import nicknames
 from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty, Say, Whisper
@@ -23,6 +23,7 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
+from tertulia.domain.position import Place
 from tertulia.domain.text import TRANSLITERATED, decode, encode
 
 _SENT = b"101 Message sent.\n"
@@ -32,7 +33,7 @@ _MALFORMED = Faulty(Fault.MALFORMED)
 _NO_NICKNAME = Enter("")
 
 
-class ChatteReader(Lines):
+class ChatteDecoder(Lines):
     """One connection's incoming half."""
 
     __slots__ = ("_entering",)
@@ -85,7 +86,7 @@ _VERBS: dict[bytes, Callable[[bytes], Command]] = {b"100 ": _say, b"102 ": _whis
 
 
 @dataclass(frozen=True, slots=True)
-class ChatteVoice:
+class ChatteEncoder:
     """The words of ``chatte``: the page's, or with what the author's own program does beyond them."""
 
     name: ClassVar[str] = "chatte"
@@ -102,8 +103,8 @@ class ChatteVoice:
     encoding: str = "utf-8"
     wording: Wording = "page"
 
-    def reader(self) -> ChatteReader:
-        return ChatteReader()
+    def decoder(self) -> ChatteDecoder:
+        return ChatteDecoder()
 
     def greeting(self) -> bytes:
         return b"0 Hello, nickname please.\n"

@@ -1,15 +1,14 @@
-"""What a dialect is: a voice, shared by all its sessions, and a reader for each connection."""
+"""What a dialect is: a encoder, shared by all its sessions, and a reader for each connection."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
-import msgspec
-
 from tertulia.domain.commands import Command, Faulty
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import PrivateEvent, PublicEvent
+from tertulia.domain.position import Place
 
 Wording = Literal["page", "classic"]
 """What a listener writes: the words of its dialect's page, or what the author's old client wants."""
@@ -27,15 +26,6 @@ class Refusal(StrEnum):
     """Too much waits for the recipient already."""
     FORBIDDEN = "forbidden"
     """Only the administrator may, or the chat is configured to refuse it."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where an entry stands in the chat's log, and when it was committed."""
-
-    epoch: str
-    offset: int
-    at: float
-    """Seconds since the Unix epoch, by the store's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ class Welcome:
     """Whether a part of what the client wants to resume is not there any more."""
 
 
-class Reader(Protocol):
+class Decoder(Protocol):
     """The incoming half of one connection: a state machine that is fed bytes and asked for commands.
 
     Pulling one command at a time lets whoever feeds it stop when the session has had its share; what
@@ -89,10 +79,10 @@ class Reader(Protocol):
         ...
 
 
-class Voice(Protocol):
+class Encoder(Protocol):
     """The outgoing half: how events and answers read in this dialect.
 
-    Stateless and hashable: all sessions that listen to equal voices get the same bytes, rendered once.
+    Stateless and hashable: all sessions that listen to equal encoders get the same bytes, rendered once.
     """
 
     name: ClassVar[str]
@@ -116,7 +106,7 @@ class Voice(Protocol):
         """For how long, at most, a client can read nothing after the welcome, until it says ``Ready``."""
         ...
 
-    def reader(self) -> Reader:
+    def decoder(self) -> Decoder:
         """Make the reader of a new connection."""
         ...
 

@@ -243,7 +243,7 @@ def _date(moment: datetime) -> str:
     return moment.strftime("%d-%m-%Y %H:%M:%S")
 
 
-class DeviceReader:
+class DeviceDecoder:
     """One connection: fed bytes, and asked what to tell the device and what to ask the service."""
 
     __slots__ = ("_asked", "_dialogue", "_ended", "_framing", "_room", "_step")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ClassVar, Final
 
-from tertulia.dialects.contract import Place, Refusal, Welcome, Wording
+from tertulia.dialects.contract import Refusal, Welcome, Wording
 from tertulia.dialects.lines import Lines, TooLong
 from tertulia.domain import nicknames
 from tertulia.domain.commands import (
@@ -35,6 +35,7 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
+from tertulia.domain.position import Place
 from tertulia.domain.text import decode, encode
 
 _DEAF_SECONDS: Final = 2.0
@@ -48,7 +49,7 @@ class _Expects(Enum):
     TEXT = auto()
 
 
-class ProtocolloReader(Lines):
+class ProtocolloDecoder(Lines):
     """One connection's incoming half.
 
     A recipient without its text is nothing yet: a client that dies between the two sends nothing.
@@ -118,7 +119,7 @@ def _message(recipient: bytes, line: bytes) -> Command | None:
 
 
 @dataclass(frozen=True, slots=True)
-class ProtocolloVoice:
+class ProtocolloEncoder:
     """The words of ``protocollo``: the page's, or exactly what the old desktop client parses."""
 
     name: ClassVar[str] = "protocollo"
@@ -138,8 +139,8 @@ class ProtocolloVoice:
     def deaf_seconds(self) -> float:
         return _DEAF_SECONDS if self.wording == "classic" else 0.0
 
-    def reader(self) -> ProtocolloReader:
-        return ProtocolloReader()
+    def decoder(self) -> ProtocolloDecoder:
+        return ProtocolloDecoder()
 
     def greeting(self) -> bytes:
         return self._line(self.prompt) if self.prompt else b""

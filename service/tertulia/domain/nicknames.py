@@ -7,7 +7,7 @@ import re
 
 MAX_LENGTH = 32
 SERVER = "G"
-"""The server's own voice."""
+"""The server's own encoder."""
 
 _VALID = re.compile(r"[A-Za-z0-9._+-]{1,32}\Z")
 _RESERVED = frozenset({"g", "fine", "stop", "close", "null"})

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.types import (
     PublicKeyTypes,
 )
 
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks at the files. One that changed is read when it has not changed again meanwhile, as

@@ -14,7 +14,7 @@ _POLL_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class DrainSchedule:
     """How quickly clients go, so that they do not all come back to another node in one second."""
 
     seconds: float
@@ -30,10 +30,10 @@ class Spread:
         return min(count, int(elapsed * rate) + 1)
 
 
-AT_ONCE: Final = Spread(0.0, 1.0)
+AT_ONCE: Final = DrainSchedule(0.0, 1.0)
 
 
-async def send_away(connections: Connections, spread: Spread, hurry: asyncio.Event) -> None:
+async def send_away(connections: Connections, spread: DrainSchedule, hurry: asyncio.Event) -> None:
     """Close every connection once what was read from it is committed and answered.
 
     From its turn on, a connection is read no more; until then it is served as ever. ``hurry`` ends the

@@ -27,12 +27,12 @@ class Frames:
     Pings are answered by ``protocol``, which has what is to be sent for them.
     """
 
-    __slots__ = ("_fragments", "_frames", "_protocol", "_reader", "_start", "_unread")
+    __slots__ = ("_decoder", "_fragments", "_frames", "_protocol", "_start", "_unread")
 
-    def __init__(self, protocol: ServerProtocol, reader: Reading) -> None:
+    def __init__(self, protocol: ServerProtocol, decoder: Reading) -> None:
         """Take over a connection after its handshake."""
         self._protocol = protocol
-        self._reader = reader
+        self._decoder = decoder
         self._unread = b""
         self._start = 0  # of what is not parsed yet
         self._frames: deque[Frame] = deque()
@@ -83,8 +83,8 @@ class Frames:
         except UnicodeDecodeError:
             self._fail(CloseCode.INVALID_DATA, "not UTF-8")
             return _NOTHING
-        self._reader.feed(message)
-        return self._reader.next_command()
+        self._decoder.feed(message)
+        return self._decoder.next_command()
 
     def _fail(self, code: CloseCode, reason: str) -> None:
         """Close for what the client did wrong; what came behind it is not looked at."""

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 INTERVAL: Final = 0.1
 """Seconds between two samples: short enough to meet what a client would notice."""

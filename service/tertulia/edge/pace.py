@@ -3,8 +3,8 @@
 from typing import Final
 
 from tertulia.edge.limits import ROUNDING
-from tertulia.metrics import Limit
-from tertulia.settings import LimitSettings
+from tertulia.settings.model import LimitSettings
+from tertulia.telemetry.metrics import Limit
 
 _NEVER: Final = float("-inf")
 

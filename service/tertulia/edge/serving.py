@@ -8,12 +8,12 @@ from typing import Any, Final, Protocol
 import structlog
 
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.idle_readers import Resting
 from tertulia.edge.limits import ConnectionCounts, Seldom
 from tertulia.edge.pace import Rates
 from tertulia.edge.proxy_header import is_header
-from tertulia.edge.resting import Resting
-from tertulia.metrics import Metrics
-from tertulia.settings import LimitSettings
+from tertulia.settings.model import LimitSettings
+from tertulia.telemetry.metrics import Metrics
 
 CLOSING_SECONDS: Final = 5.0
 """For how long a client may keep a connection that the service has closed."""
@@ -45,7 +45,7 @@ def peer_of(transport: asyncio.BaseTransport) -> Client:
 
 
 class Reading(Protocol):
-    """A session's reader."""
+    """A session's decoder."""
 
     @property
     def buffered(self) -> int:
@@ -67,7 +67,7 @@ class Served(Protocol):
     acknowledged: int
 
     @property
-    def reader(self) -> Reading:
+    def decoder(self) -> Reading:
         """Turns bytes into commands."""
         ...
 
@@ -102,6 +102,27 @@ class Served(Protocol):
         ...
 
 
+class Socket(Protocol):
+    """A client's socket, as whoever carries out what the client sent needs it."""
+
+    patience: asyncio.TimerHandle | None
+    """What ends a client that does nothing, if that is waited for."""
+    is_parted: bool
+    """Whether our half is closed, and the client has a moment to notice."""
+
+    def backlog(self) -> int:
+        """Return how many written bytes the kernel has not taken."""
+        ...
+
+    def set_reading(self, reading: bool) -> None:
+        """Read, or not."""
+        ...
+
+    def set_patience(self, session: Served) -> None:
+        """Wait for a client as long as its session has it."""
+        ...
+
+
 class OpenConnection(Protocol):
     """A client's connection, as a node that drains needs it."""
 
@@ -126,7 +147,7 @@ class OpenConnection(Protocol):
 class Host(Protocol):
     """Whoever serves the sessions: a room, or the devices' side of it.
 
-    What it takes as a session is what its ``connect`` gave, and as a command what that session's reader
+    What it takes as a session is what its ``connect`` gave, and as a command what that session's decoder
     gave; which types those are is the host's own affair.
     """
 

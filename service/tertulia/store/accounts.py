@@ -8,13 +8,14 @@ from typing import Any, Final, TypeVar
 
 from tertulia.chat.accounts import Hanging, Login, Pending
 from tertulia.chat.guessing import REMEMBERED, Failures
-from tertulia.store.backoff import Backoff
-from tertulia.store.connection import Argument
-from tertulia.store.errors import StoreAway
+from tertulia.redis.backoff import Backoff
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.redis.script import Script
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.pending import Mailboxes
-from tertulia.store.scripts import REFRESH, SIGN_UP_TURN, Script
+from tertulia.store.scripts import REFRESH, SIGN_UP_TURN
 
 _T = TypeVar("_T")
 
@@ -82,10 +83,10 @@ class StoredAccounts:
         return await self._mailboxes.oldest(key)
 
     async def is_in_room(self, key: str) -> bool:
-        sitting, held = await self._ask(
+        generation, held = await self._ask(
             ("HGET", self._keys.meta, "sitting"), ("HGET", self._keys.nick(key), "sitting")
         )
-        return held is not None and held == (sitting or b"0")
+        return held is not None and held == (generation or b"0")
 
     async def failures(self, key: str, network: str) -> tuple[Failures, float]:
         (count, at), of_network, (seconds, fraction) = await self._ask(

@@ -12,16 +12,16 @@ import structlog
 from tertulia.chat.ports import Report
 from tertulia.domain.events import Whispered
 from tertulia.domain.nicknames import fold
-from tertulia.metrics import Metrics
-from tertulia.settings import ClusterSettings
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.committer import Committer
-from tertulia.store.connection import Argument
 from tertulia.store.failure_detector import FailureDetector, Lease
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import Membership
 from tertulia.store.scripts import BURY, CONDEMN, FORGET, TAKE_OUT, UNWAIT
 from tertulia.store.wire import parse_letters
+from tertulia.telemetry.metrics import Metrics
 
 _STEP_NICKS = 200
 _STEP_LETTERS = 500
@@ -185,5 +185,5 @@ def forget_keys(keys: Keys, node: str) -> list[str]:
     return [
         *(keys.leases, keys.batches, keys.inboxes),
         *(keys.nicks(node), keys.inbox(node), keys.waiting(node), keys.burial(node)),
-        keys.facts(node),
+        keys.node_info(node),
     ]

@@ -8,17 +8,16 @@ from typing import Any
 import structlog
 
 from tertulia.chat.ports import Delivery, Follower, Member
-from tertulia.chat.position import Position, Verdict, is_behind, judge, missing
 from tertulia.domain.events import Closed
-from tertulia.metrics import Metrics, RetryCause
-from tertulia.settings import ClusterSettings
-from tertulia.store.backoff import Backoff
+from tertulia.domain.position import Position, Verdict, is_behind, judge, missing
+from tertulia.redis.backoff import Backoff
+from tertulia.redis.errors import NewEpoch, StoreAway
+from tertulia.redis.link import Link
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.coalescing import Coalescing
 from tertulia.store.committer import Committer
-from tertulia.store.errors import NewEpoch, StoreAway
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import Heard, Membership
 from tertulia.store.sweeping import Sweeper
 from tertulia.store.wire import (
@@ -31,7 +30,8 @@ from tertulia.store.wire import (
     parse_logged,
     parse_message,
 )
-from tertulia.tracing import Tracer
+from tertulia.telemetry.metrics import Metrics, RetryCause
+from tertulia.telemetry.tracer import Tracer
 
 _PAGE_ENTRIES = 32
 _PAGE_LETTERS = 1000
@@ -250,7 +250,7 @@ class Bus:
             return
         self._is_told, self._is_urgent = True, False
         began = time.monotonic()
-        self._committer.followed()
+        self._committer.acknowledge_delivered()
         self._follower.flush()
         self._coalescing.written(began, time.monotonic())
         now = time.time() - self._clock_offset.seconds  # by Redis' clock, as the other is
@@ -343,7 +343,7 @@ class Bus:
                 member = self._member
                 member.position = member.unread = Position(member.position.epoch, have + lost)
                 self._follower.missed(member.position)
-                self._committer.followed()
+                self._committer.acknowledge_delivered()
                 continue
             for name, fields in page:
                 self._metrics.bus_recovered_entries.inc()

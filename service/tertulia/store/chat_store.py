@@ -14,35 +14,36 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from tertulia.chat.ports import Follower, Op, Remembered, Replay
-from tertulia.chat.position import Position
-from tertulia.metrics import Metrics, RetryCause
-from tertulia.settings import ClusterSettings
-from tertulia.store import permissions, server_settings
-from tertulia.store.access import Access
+from tertulia.domain.position import Position
+from tertulia.redis import server_settings
+from tertulia.redis.access import Access
+from tertulia.redis.backoff import Backoff
+from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
+from tertulia.settings.model import ClusterSettings
+from tertulia.store import permissions
 from tertulia.store.accounts import StoredAccounts
-from tertulia.store.backoff import Backoff
 from tertulia.store.burials import Burials, forget_keys
 from tertulia.store.bus import Bus
 from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.committer import Committer
-from tertulia.store.connection import Argument
-from tertulia.store.errors import Fenced, NewEpoch, StoreAway
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import NOWHERE, Membership
 from tertulia.store.registration import Registration
 from tertulia.store.replaying import Replayer
 from tertulia.store.scripts import FORGET
 from tertulia.store.sweeping import Sweeper
-from tertulia.store.topology import servers_of
 from tertulia.store.wire import probe
-from tertulia.tracing import Tracer
+from tertulia.telemetry.metrics import Metrics, RetryCause
+from tertulia.telemetry.tracer import Tracer
 
 _COUNT_ROUNDS = 4
-"""Rounds of care between two looks at how much waits for people, and at Redis' clock: two heartbeats."""
-_FACTS_ROUNDS = 10
-"""Rounds of care between two tellings of what operators see: five heartbeats."""
-_FACTS_MS = 3_600_000
+"""Rounds of maintenance between two looks at how much waits, and at Redis' clock: two heartbeats."""
+_NODE_INFO_ROUNDS = 10
+"""Rounds of maintenance between two tellings of what operators see: five heartbeats."""
+_NODE_INFO_MS = 3_600_000
 """For how long what a node said of itself is kept; it says it again long before."""
 _START_SECONDS = 4.5
 """How long a Redis that can't be reached is asked again when the node starts."""
@@ -80,12 +81,12 @@ class ChatStore:
         alone: bool = False,
         is_replicated: bool = False,
         tracer: Tracer | None = None,
-        facts: Callable[[], Mapping[str, Argument]] = dict,
+        node_info: Callable[[], Mapping[str, Argument]] = dict,
     ) -> None:
         """Prepare to serve one chat.
 
         ``alone``: nobody else can reach this Redis, so others are dead. ``is_replicated``: nothing counts
-        as stored before a replica has it. ``facts``: what there is to say of this node to operators; in
+        as stored before a replica has it. ``node_info``: what there is to say of this node to operators; in
         particular its ``state``.
         """
         self._is_replicated = is_replicated
@@ -94,14 +95,14 @@ class ChatStore:
         self._metrics = metrics
         self._alone = alone
         self._tracer = tracer
-        self._facts = facts
+        self._node_info = node_info
         self._member = Membership(node_id)
         self._clock_offset = ClockOffset()
         self._started = asyncio.Event()
-        self._servers = servers_of(access, self._keys)
+        self._servers = servers_of(access, self._keys.meta)
         self._links = {
             use: Link(self._servers, f"tertulia-{use}", settings.redis_timeout_seconds)
-            for use in ("commit", "bus", "reads", "care", "past", "accounts")
+            for use in ("commit", "bus", "reads", "maintenance", "replay", "accounts")
         }
         self.accounts = StoredAccounts(
             self._keys, self._links["accounts"], settings.device_login_seconds
@@ -164,9 +165,14 @@ class ChatStore:
             self._keys, links["commit"], member, follower, settings, self._metrics,
             is_replicated=self._is_replicated, tracer=self._tracer,
         )  # fmt: skip
-        self._replayer = Replayer(self._keys, links["past"])
+        self._replayer = Replayer(self._keys, links["replay"])
         self._sweeper = Sweeper(
-            self._keys, links["care"], member, follower, self._committer, settings.lease_seconds
+            self._keys,
+            links["maintenance"],
+            member,
+            follower,
+            self._committer,
+            settings.lease_seconds,
         )
         self._bus = Bus(
             self._keys, links["bus"], links["reads"], member, follower, self._committer,
@@ -174,7 +180,7 @@ class ChatStore:
             is_replicated=self._is_replicated, tracer=self._tracer,
         )  # fmt: skip
         self._burials = Burials(
-            self._keys, links["care"], member, self._committer, settings, self._metrics,
+            self._keys, links["maintenance"], member, self._committer, settings, self._metrics,
             room=self._room, alone=self._alone,
         )  # fmt: skip
         self._registration = Registration(self._keys, links["reads"], member, settings, self._room)
@@ -213,7 +219,7 @@ class ChatStore:
                 await self._sweeper.round()  # and what was taken over from this node
                 node = self._member.node
                 await self._burials.release_waiting(node)
-                await self._links["care"].run(FORGET, forget_keys(self._keys, node), [node])
+                await self._links["maintenance"].run(FORGET, forget_keys(self._keys, node), [node])
         except (StoreAway, Fenced, NewEpoch, TimeoutError) as error:
             log.warning("not deregistered", chat=self._keys.chat, error=str(error))
         for link in self._links.values():
@@ -242,7 +248,7 @@ class ChatStore:
         parts = [
             asyncio.create_task(self._committer.run(), name="committer"),
             asyncio.create_task(self._bus.run(), name="bus"),
-            asyncio.create_task(self._care(), name="care"),
+            asyncio.create_task(self._maintain(), name="maintenance"),
             asyncio.create_task(self._watch(), name="watch"),
         ]
         try:
@@ -254,7 +260,7 @@ class ChatStore:
                 part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
             # A part may have been stopped between a command and its reply.
-            for use in ("commit", "bus", "reads", "care"):
+            for use in ("commit", "bus", "reads", "maintenance"):
                 self._links[use].disconnect()
 
     async def _begin(self) -> None:
@@ -266,7 +272,7 @@ class ChatStore:
                 if known == NOWHERE:
                     await self._require_permissions()
                 told, base, before = await self._registration.register()
-                self._committer.told = told
+                self._committer.log_end = told
                 if known == NOWHERE:
                     self._member.position = await self._bus.seat()
                 elif known.epoch != told.epoch:
@@ -337,7 +343,7 @@ class ChatStore:
 
     # --- Care ------------------------------------------------------------------------------------
 
-    async def _care(self) -> None:
+    async def _maintain(self) -> None:
         """Every heartbeat, probe the bus; twice as often, look at the other nodes' leases."""
         rounds = 0
         told: Mapping[str, Argument] = {}
@@ -346,14 +352,14 @@ class ChatStore:
                 await self._look_at_permissions()
                 if rounds % 2 == 0:
                     channel = self._keys.channel(self._member.node)
-                    here = probe(self._committer.told)
-                    await self._links["care"].publish(channel, here)
+                    here = probe(self._committer.log_end)
+                    await self._links["maintenance"].publish(channel, here)
                 if rounds % _COUNT_ROUNDS == 0:
                     await self._look()
-                facts = self._facts()
-                if rounds % _FACTS_ROUNDS == 0 or facts.get("state") != told.get("state"):
-                    await self._tell_facts(facts)
-                    told = facts
+                node_info = self._node_info()
+                if rounds % _NODE_INFO_ROUNDS == 0 or node_info.get("state") != told.get("state"):
+                    await self._tell_node_info(node_info)
+                    told = node_info
                 await self._burials.round()
                 await self._sweeper.round()
                 rounds += 1
@@ -373,7 +379,7 @@ class ChatStore:
         for link in links:
             link.refusal = ""
         try:
-            refused = await permissions.refused(self._keys, self._links["care"])
+            refused = await permissions.refused(self._keys, self._links["maintenance"])
         except StoreAway as error:
             refused = _named(str(error)) or list(self.refused)
         if may_not_subscribe and not {"subscribe", "ssubscribe"} & set(refused):
@@ -389,7 +395,7 @@ class ChatStore:
     async def _look(self) -> None:
         """Tell how many messages wait, which Redis counts, and how far its clock is from this one."""
         asked = time.time()
-        count, (seconds, micros) = await self._links["care"].call_many(
+        count, (seconds, micros) = await self._links["maintenance"].call_many(
             [("HGET", self._keys.meta, "pending"), ("TIME",)]
         )
         self._clock_offset.note(asked, int(seconds) + int(micros) / 1e6, time.time())
@@ -403,9 +409,11 @@ class ChatStore:
             with contextlib.suppress(StoreAway):  # the links' own users see to it
                 await self._servers.confirm(self._settings.redis_timeout_seconds)
 
-    async def _tell_facts(self, facts: Mapping[str, Argument]) -> None:
-        if not facts:
+    async def _tell_node_info(self, node_info: Mapping[str, Argument]) -> None:
+        if not node_info:
             return
-        name = self._keys.facts(self._member.node)
-        pairs = [part for fact in facts.items() for part in fact]
-        await self._links["care"].call_many([("HSET", name, *pairs), ("PEXPIRE", name, _FACTS_MS)])
+        name = self._keys.node_info(self._member.node)
+        pairs = [part for fact in node_info.items() for part in fact]
+        await self._links["maintenance"].call_many(
+            [("HSET", name, *pairs), ("PEXPIRE", name, _NODE_INFO_MS)]
+        )

@@ -15,18 +15,18 @@ import structlog
 
 from tertulia.chat.device_ops import OpenChat
 from tertulia.chat.ports import Follower, Op, Outcome, Say
-from tertulia.chat.position import Position
-from tertulia.metrics import Metrics, RetryCause
-from tertulia.settings import ClusterSettings
-from tertulia.store.backoff import Backoff
-from tertulia.store.connection import Argument
-from tertulia.store.errors import Fenced, NewEpoch, StoreAway
+from tertulia.domain.position import Position
+from tertulia.redis.backoff import Backoff
+from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import COMMIT, SHOW
 from tertulia.store.wire import Batch
-from tertulia.tracing import Tracer
+from tertulia.telemetry.metrics import Metrics, RetryCause
+from tertulia.telemetry.tracer import Tracer
 
 _FIXED_KEYS = 9
 _LATE_SECONDS = 0.5
@@ -91,7 +91,7 @@ class Committer:
         """Set when Redis has answered for the first time."""
         self.peers: set[str] = set()
         """Other nodes, to which letters may go."""
-        self.told = member.position
+        self.log_end = member.position
         """The log's last place, by Redis' last answer."""
         self.healthy_since: float | None = None
         """Since when every batch was answered, in monotonic seconds; None while Redis is away."""
@@ -112,7 +112,7 @@ class Committer:
         self._queue.append(op)
         self._submitted += 1
 
-    def followed(self) -> None:
+    def acknowledge_delivered(self) -> None:
         """Settle what was committed up to what was just delivered: own copies come before answers.
 
         The offset of an entry does not tell that it was delivered: a server that was replaced meanwhile
@@ -160,7 +160,7 @@ class Committer:
         Entries that never came by are lost with the rest, so they are committed again. A batch whose
         entry did come by is done as far as everybody could see; only its letters may have got lost.
         """
-        self.told = self._member.position
+        self.log_end = self._member.position
         self._new_epoch = new_epoch_name()
         self._shown_to = 0
         self._confirmed = 0
@@ -370,7 +370,7 @@ class Committer:
             log.info("redis answers", chat=self._keys.chat)
         self._trouble = None
         self._confirmed = self._to_confirm
-        self.told = Position(self._member.position.epoch, told)
+        self.log_end = Position(self._member.position.epoch, told)
         self._flight = None
         if not ops:
             return
@@ -386,8 +386,8 @@ class Committer:
             opened = (op for op in ops if isinstance(op, OpenChat))
             for op, note in zip(opened, notes.decode().split(",")[:-1], strict=True):
                 op.note = note
-        self._unsettled.append(_Committed(number, self.told.epoch, entry, letter, ops))
-        self.followed()
+        self._unsettled.append(_Committed(number, self.log_end.epoch, entry, letter, ops))
+        self.acknowledge_delivered()
 
     def _away(self, error: StoreAway) -> None:
         self._metrics.commit_retries(error.cause).inc()

@@ -48,7 +48,7 @@ class Keys:
         """Return the claim of whoever buries a node."""
         return f"{self._tag}node:{node}:burial"
 
-    def facts(self, node: str) -> str:
+    def node_info(self, node: str) -> str:
         """Return the hash of what a node says of itself; it expires."""
         return f"{self._tag}node:{node}:facts"
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from tertulia.chat.position import Position
-from tertulia.dialects.contract import Place
+from tertulia.domain.position import Place, Position
 
 NOWHERE = Position("", 0)
 _REMEMBERED = 4096

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from tertulia.domain.nicknames import fold
+from tertulia.redis.link import Link
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.scripts import DELETE_ACCOUNT, MIGRATE
 
 _T = TypeVar("_T")

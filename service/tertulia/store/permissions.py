@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tertulia.redis.link import Link
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.scripts import PERMITTED
 
 

@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 
 from tertulia.chat.ports import Member
-from tertulia.chat.position import Position
 from tertulia.domain.events import Present, encode
 from tertulia.domain.nicknames import fold
-from tertulia.settings import ClusterSettings
-from tertulia.store.connection import Argument
-from tertulia.store.errors import Fenced, NewEpoch
+from tertulia.domain.position import Position
+from tertulia.redis.errors import Fenced, NewEpoch
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import REGISTER, SEAT, SHOW
 

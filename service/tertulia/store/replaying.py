@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from tertulia.chat.ports import Entry, Remembered, Replay
-from tertulia.chat.position import Position
 from tertulia.chat.tasks import Tasks
-from tertulia.store.backoff import Backoff
-from tertulia.store.errors import StoreAway
+from tertulia.domain.position import Position
+from tertulia.redis.backoff import Backoff
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.link import Link
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.wire import parse_logged
 
 _T = TypeVar("_T")

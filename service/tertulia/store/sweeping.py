@@ -1,16 +1,16 @@
 """Seeing that a node holds in Redis what it holds indeed, in bounded steps, and tidying up.
 
-After a chat was closed, the nicknames of its earlier sittings are free, but their hashes are still there.
+After a chat was closed, the nicknames of its earlier generations are free, but their hashes are still there.
 After Redis lost data, it may have sessions of this node that left long ago: nobody else takes them out.
 """
 
 import asyncio
 
 from tertulia.chat.ports import Follower, Leave
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.link import Link
 from tertulia.store.committer import Committer
-from tertulia.store.errors import StoreAway
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import Membership
 from tertulia.store.scripts import SWEEP
 

@@ -18,8 +18,6 @@ from tertulia.chat.device_ops import (
     SignUp,
 )
 from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Op, Report, Say, Whisper
-from tertulia.chat.position import Position
-from tertulia.dialects.contract import Place
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import (
     Closed,
@@ -35,8 +33,9 @@ from tertulia.domain.events import (
     encode,
 )
 from tertulia.domain.nicknames import fold
-from tertulia.domain.orders import Ordered
-from tertulia.domain.orders import decode as decode_order
+from tertulia.domain.operator_commands import OperatorCommand
+from tertulia.domain.operator_commands import decode as decode_order
+from tertulia.domain.position import Place, Position
 from tertulia.store.keys import Keys
 
 VERSION = b"1"
@@ -122,7 +121,7 @@ def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessag
         return RoomMessage(Entry(Place(epoch, offset, 0.0), ()), "", 0, 1)
 
 
-def _parse_events(body: bytes) -> tuple[list[PublicEvent], Sequence[Ordered], int]:
+def _parse_events(body: bytes) -> tuple[list[PublicEvent], Sequence[OperatorCommand], int]:
     try:
         return decode_public_lines(body), (), 0
     except _STRANGE:  # seldom: there is an order in it, or an event of a later version
@@ -131,9 +130,9 @@ def _parse_events(body: bytes) -> tuple[list[PublicEvent], Sequence[Ordered], in
 
 def _parse_one_by_one(
     lines: Sequence[bytes],
-) -> tuple[list[PublicEvent], Sequence[Ordered], int]:
+) -> tuple[list[PublicEvent], Sequence[OperatorCommand], int]:
     events: list[PublicEvent] = []
-    orders: list[Ordered] = []
+    orders: list[OperatorCommand] = []
     for line in lines:
         try:
             events.append(decode_public(line))

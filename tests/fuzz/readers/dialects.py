@@ -4,25 +4,25 @@ from collections.abc import Callable
 from datetime import datetime
 
 from fuzz.target import Pieces, Target, check
-from tertulia.dialects.browser import MAX_TEXT, BrowserReader, BrowserVoice
-from tertulia.dialects.chatte import ChatteReader, ChatteVoice
-from tertulia.dialects.contract import Reader, Voice
-from tertulia.dialects.device import DeviceReader, Hangup, Reply
+from tertulia.dialects.browser import MAX_TEXT, BrowserDecoder, BrowserEncoder
+from tertulia.dialects.chatte import ChatteDecoder, ChatteEncoder
+from tertulia.dialects.contract import Decoder, Encoder
+from tertulia.dialects.device import DeviceDecoder, Hangup, Reply
 from tertulia.dialects.device_framing import MAX_STRING
 from tertulia.dialects.lines import MAX_LINE
-from tertulia.dialects.protocollo import ProtocolloReader, ProtocolloVoice
+from tertulia.dialects.protocollo import ProtocolloDecoder, ProtocolloEncoder
 from tertulia.domain import requests
 from tertulia.domain.commands import Command, Enter, Say, Whisper
 from tertulia.domain.events import Said, Whispered
 from tertulia.domain.nicknames import is_valid
 from tertulia.domain.text import clean, decode
 
-_VOICES: tuple[Voice, ...] = (
-    ChatteVoice(),
-    ChatteVoice("latin-1", "classic"),
-    ProtocolloVoice(),
-    ProtocolloVoice("classic", "latin-1"),
-    ProtocolloVoice("page", "latin-1"),
+_VOICES: tuple[Encoder, ...] = (
+    ChatteEncoder(),
+    ChatteEncoder("latin-1", "classic"),
+    ProtocolloEncoder(),
+    ProtocolloEncoder("classic", "latin-1"),
+    ProtocolloEncoder("page", "latin-1"),
 )
 _WHEN = datetime(2026, 11, 20, 23, 11, 5)  # noqa: DTZ001 (the page's dates have no zone)
 
@@ -35,24 +35,26 @@ def _harmless(command: Command) -> Command:
     return command
 
 
-def _entering(reader: Reader, command: Command) -> None:
+def _entering(decoder: Decoder, command: Command) -> None:
     if isinstance(command, Enter):
         if is_valid(command.nickname):
-            reader.entered()
+            decoder.entered()
         else:
-            reader.refused()
+            decoder.refused()
 
 
-def _lines(make: Callable[[], Reader]) -> Callable[[Pieces], object]:
+def _lines(make: Callable[[], Decoder]) -> Callable[[Pieces], object]:
     def read(pieces: Pieces) -> object:
-        reader = make()
+        decoder = make()
         told = []
         for piece in pieces:
-            reader.feed(piece)
-            while (command := reader.next_command()) is not None:
+            decoder.feed(piece)
+            while (command := decoder.next_command()) is not None:
                 told.append(_harmless(command))
-                _entering(reader, command)
-            check(reader.buffered <= MAX_LINE + 1, f"{reader.buffered} bytes wait for a line's end")
+                _entering(decoder, command)
+            check(
+                decoder.buffered <= MAX_LINE + 1, f"{decoder.buffered} bytes wait for a line's end"
+            )
         return told
 
     return read
@@ -66,12 +68,12 @@ def _browser(pieces: Pieces) -> object:
     except UnicodeDecodeError:
         return None
     for has_entered in (False, True):
-        reader = BrowserReader()
+        decoder = BrowserDecoder()
         if has_entered:
-            reader.entered()
+            decoder.entered()
         for piece in pieces:
-            reader.feed(piece)
-        while (command := reader.next_command()) is not None:
+            decoder.feed(piece)
+        while (command := decoder.next_command()) is not None:
             told.append(_harmless(command))
             if isinstance(command, Say | Whisper):
                 check(len(command.text.encode()) <= MAX_TEXT, "a text is too long")
@@ -98,17 +100,19 @@ def _answer(request: requests.Request) -> object:
 
 
 def _device(pieces: Pieces) -> object:
-    reader = DeviceReader()
+    decoder = DeviceDecoder()
     told: list[object] = []
     for piece in pieces:
-        reader.feed(piece)
-        while (command := reader.next_command()) is not None:
+        decoder.feed(piece)
+        while (command := decoder.next_command()) is not None:
             told.append(command)
             if isinstance(command, Hangup):
                 return told
             if not isinstance(command, Reply):
-                reader.answer(_answer(command))
-        check(reader.buffered <= MAX_STRING + 4, f"{reader.buffered} bytes wait for a string's end")
+                decoder.answer(_answer(command))
+        check(
+            decoder.buffered <= MAX_STRING + 4, f"{decoder.buffered} bytes wait for a string's end"
+        )
     return told
 
 
@@ -117,15 +121,16 @@ def _text(pieces: Pieces) -> object:
     text = decode(b"".join(pieces).replace(b"\n", b" "))
     check(clean(text) == text, f"cleaned again it is another text: {text!r}")
     text.encode()
-    for voice in _VOICES:
-        said = voice.public(Said("andy", "n:1", text))
-        whispered = voice.private(Whispered("andy", "n:1", "bob", text), 1.0)
+    for encoder in _VOICES:
+        said = encoder.public(Said("andy", "n:1", text))
+        whispered = encoder.private(Whispered("andy", "n:1", "bob", text), 1.0)
         for told in (said, whispered):
             check(
-                told.count(b"\n") == 1 and told.endswith(b"\n"), f"{voice}: not one line: {told!r}"
+                told.count(b"\n") == 1 and told.endswith(b"\n"),
+                f"{encoder}: not one line: {told!r}",
             )
-            check(b"\r" not in told and b"\x1b" not in told, f"{voice}: a control: {told!r}")
-    return BrowserVoice().public(Said("andy", "n:1", text))
+            check(b"\r" not in told and b"\x1b" not in told, f"{encoder}: a control: {told!r}")
+    return BrowserEncoder().public(Said("andy", "n:1", text))
 
 
 def _string(text: bytes) -> bytes:
@@ -152,7 +157,7 @@ TARGETS = (
     ),
     Target(
         "chatte",
-        _lines(ChatteReader),
+        _lines(ChatteDecoder),
         (
             b"andy\n100 Hola!\n102 bob hi\n101 Message received.\n",
             b"andy:secret\r\n101\r\n666 x\r\n102 bob\r\n",
@@ -162,7 +167,7 @@ TARGETS = (
     ),
     Target(
         "protocollo",
-        _lines(ProtocolloReader),
+        _lines(ProtocolloDecoder),
         (
             b"andy\nG\nciao\nbob\nhi\nfine\n",
             b"G\nandy:secret\nnull\n\nstop\n" + b"y" * 4_097 + b"\nG\nx\n",

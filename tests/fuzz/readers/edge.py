@@ -21,21 +21,22 @@ from harness.proxy_headers import LOCAL, SIGNATURE, raw_v2, tlv, v1, v2
 from tertulia.chat import devices
 from tertulia.chat.door import Door
 from tertulia.chat.room import RoomLimits
-from tertulia.dialects.browser import MAX_FRAME, BrowserVoice
-from tertulia.dialects.chatte import ChatteVoice
-from tertulia.dialects.contract import Voice
-from tertulia.dialects.protocollo import ProtocolloVoice
+from tertulia.dialects.browser import MAX_FRAME, BrowserEncoder
+from tertulia.dialects.chatte import ChatteEncoder
+from tertulia.dialects.contract import Encoder
+from tertulia.dialects.protocollo import ProtocolloEncoder
 from tertulia.domain.commands import Acknowledge
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge import entrance, ops, tcp, websocket
-from tertulia.edge.entrance import Entrance, Gate
+from tertulia.edge import ops, preamble, pump, tcp, websocket
+from tertulia.edge.connection import Connection
 from tertulia.edge.frames import Frames
+from tertulia.edge.http import fixed
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.preamble import Preamble, PreambleRules
 from tertulia.edge.proxy_header import V2_MOST, BadHeader, HeaderReader
 from tertulia.edge.serving import Client, Connections, Listener, Patience
-from tertulia.edge.tcp import Connection
-from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
-from tertulia.settings import LimitSettings
+from tertulia.edge.websocket import Site, WebSocket
+from tertulia.settings.model import LimitSettings
 
 _LIMITS = LimitSettings(
     bytes_per_second=1 << 30,
@@ -70,7 +71,7 @@ class _Loud:
 @contextmanager
 def loud() -> Iterator[None]:
     """Let what would be logged as a defect be raised, as long as the block lasts."""
-    modules = [cast(Any, it) for it in (tcp, entrance, ops, devices)]
+    modules = [cast(Any, it) for it in (pump, preamble, ops, devices)]
     logs = [it._log for it in modules]
     for module in modules:
         module._log = _Loud()
@@ -183,8 +184,8 @@ class _Frames(Frames):
 cast(Any, websocket).Frames = _Frames
 
 
-def _has_failed(connection: WebSocketConnection) -> bool:
-    protocol = connection._protocol
+def _has_failed(inbound: WebSocket) -> bool:
+    protocol = inbound._protocol
     is_cut = protocol.close_sent is not None and protocol.close_rcvd is None
     return is_cut or hasattr(protocol, "has_refused")
 
@@ -192,8 +193,8 @@ def _has_failed(connection: WebSocketConnection) -> bool:
 class _Edge:
     """A listener, and a room behind it that is made anew now and then."""
 
-    def __init__(self, voice: Voice, *, has_header: bool = False) -> None:
-        self._voice = voice
+    def __init__(self, encoder: Encoder, *, has_header: bool = False) -> None:
+        self._encoder = encoder
         self._has_header = has_header
         self._left = 0
         self._door: Door
@@ -215,7 +216,8 @@ class _Edge:
         transport.end()
         check(not self._house.nicknames(), "somebody is still in the room")
         check(self._listener.counts.open == 0, "a connection is still counted")
-        if isinstance(protocol, WebSocketConnection) and _has_failed(protocol):
+        inbound = protocol._inbound if isinstance(protocol, Connection) else None
+        if isinstance(inbound, WebSocket) and _has_failed(inbound):
             # What was not carried out by then is not carried out any more, however much that is.
             return ["failed"]
         status = _STATUS.match(b"".join(transport.written))
@@ -225,13 +227,13 @@ class _Edge:
     def _renew(self) -> None:
         self._left = _RENEWED_AFTER
         self._house = house = House(_ROOM)
-        self._door = Door(house.room(), self._voice)
+        self._door = Door(house.room(), self._encoder)
         metrics = house.metrics
-        is_page = isinstance(self._voice, BrowserVoice)
-        self._listener = (WebListener if is_page else Listener)(
+        is_page = isinstance(self._encoder, BrowserEncoder)
+        self._listener = Listener(
             host=self._door,
-            dialect=self._voice.name,
-            acknowledgement=self._voice.acknowledgement,
+            dialect=self._encoder.name,
+            acknowledgement=self._encoder.acknowledgement,
             patience=Patience(10.0, False, Disconnect.ENTER_TIMEOUT),
             limits=_LIMITS,
             counts=ConnectionCounts(100, 100),
@@ -240,21 +242,21 @@ class _Edge:
             connections=Connections(),
             resting=None,
             has_ring=False,
-            **(_PAGE if is_page else {}),
         )
-        self._gate = Gate((ipaddress.ip_network("0.0.0.0/0"),))
+        self._site = Site(self._listener, **_SITE) if is_page else None
+        self._gate = PreambleRules((ipaddress.ip_network("0.0.0.0/0"),))
 
     def _protocol(self) -> Any:
-        if isinstance(self._listener, WebListener):
-            return WebSocketConnection(self._listener)
-        begin: Callable[[Client], Connection] = partial(Connection, self._listener)
+        if self._site is not None:
+            return websocket.connect(self._site)
+        begin: Callable[[Client], Connection] = partial(tcp.connect, self._listener)
         if self._has_header:
-            return Entrance(self._gate, self._listener, begin)
-        return Connection(self._listener)
+            return Preamble(self._gate, self._listener, begin)
+        return tcp.connect(self._listener)
 
 
-_PAGE: dict[str, Any] = {
-    "page": Page({"/": ("text/html", b"<!doctype html>")}),
+_SITE: dict[str, Any] = {
+    "page": fixed({"/": ("text/html", b"<!doctype html>")}),
     "origins": ("https://chat.example",),
     "hosts": ("chat.example",),
 }
@@ -282,7 +284,7 @@ class _Ops:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         Counter("lamps", "Lamps that were lit.", registry=registry)
-        self._pages = ops.Pages(registry, list)
+        self._pages = ops.pages(registry, list)
 
     def read(self, pieces: Pieces) -> object:
         clock = HandClock()
@@ -330,16 +332,16 @@ _CHATTE_WORDS = (
     b"101",
 )
 TARGETS = (
-    Target("chatte's connections", _Edge(ChatteVoice()).read, _CHATTE, _CHATTE_WORDS),
+    Target("chatte's connections", _Edge(ChatteEncoder()).read, _CHATTE, _CHATTE_WORDS),
     Target(
         "protocollo's connections",
-        _Edge(ProtocolloVoice()).read,
+        _Edge(ProtocolloEncoder()).read,
         (b"andy\nG\nciao\nbob\nhi\nfine\n", b"G\nandy\nnull\n\nG\nx\nstop\n"),
         (b"G\n", b"null\n\n", b"fine\n", b"stop\n"),
     ),
     Target(
         "proxied connections",
-        _Edge(ChatteVoice(), has_header=True).read,
+        _Edge(ChatteEncoder(), has_header=True).read,
         tuple(head + _CHATTE[0] for head in (v1("203.0.113.7", 4711), v2("2001:db8::7", 4711))),
         (b"PROXY ", b"TCP6 ", b"UNKNOWN", *_CHATTE_WORDS),
     ),
@@ -370,7 +372,7 @@ TARGETS = (
     ),
     Target(
         "WebSocket",
-        _Edge(BrowserVoice()).read,
+        _Edge(BrowserEncoder()).read,
         (
             _UPGRADE + _ENTER + _frame(b'{"type":"say","text":"hi","id":1}') + _frame(b"", 0x89),
             _UPGRADE + _ENTER + _frame(b'{"type":"say",', 0x01) + _frame(b'"text":"hi"}', 0x80),

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from fuzz.target import Pieces, Target, check
+from tertulia.redis.access import Access, Server
+from tertulia.redis.cluster import Cluster
+from tertulia.redis.errors import ErrorReply, StoreAway, translate
+from tertulia.redis.hot import Connection
+from tertulia.redis.link import Link
+from tertulia.redis.masters import OneServer
+from tertulia.redis.sentinel import Sentinels
 from tertulia.store import wire
-from tertulia.store.access import Access, Server
-from tertulia.store.cluster import Cluster
-from tertulia.store.connection import Connection
-from tertulia.store.errors import Refused, StoreAway, translate
-from tertulia.store.link import Link
-from tertulia.store.sentinels import Sentinels
-from tertulia.store.servers import OneServer
 
 
 class _Transport(asyncio.Transport):
@@ -38,7 +38,7 @@ def _replies(pieces: Pieces) -> object:
         return None  # hiredis makes room for as many as Redis says that there are
     said, connection = _replied(pieces)
     return [
-        *((type(it), str(it)) if isinstance(it, Refused) else repr(it) for it in said),
+        *((type(it), str(it)) if isinstance(it, ErrorReply) else repr(it) for it in said),
         connection.is_over,
     ]
 
@@ -73,7 +73,7 @@ def _bans(pieces: Pieces) -> object:
 
 
 def _refusal(pieces: Pieces) -> object:
-    away = translate(Refused(b"".join(pieces).decode(errors="replace")))
+    away = translate(ErrorReply(b"".join(pieces).decode(errors="replace")))
     return [away.cause.value, away.is_final]
 
 
@@ -88,7 +88,7 @@ class _Answering:
             raise TimeoutError("nothing came")
         answers = [self.said.pop(0) for _ in commands]
         for answer in answers:
-            if isinstance(answer, Refused):
+            if isinstance(answer, ErrorReply):
                 raise answer
         return answers
 
@@ -117,7 +117,7 @@ def _done(work: Coroutine[Any, Any, object]) -> object:
         return [done.value]
     except StoreAway as away:
         return away.cause.value
-    except (Refused, OSError) as error:
+    except (ErrorReply, OSError) as error:
         return type(error)
     raise AssertionError("it waits for something")
 

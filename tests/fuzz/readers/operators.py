@@ -10,15 +10,16 @@ import click
 
 from fuzz.target import Pieces, Target, check, folder
 from harness.certificates import make
-from tertulia import options, redis_url, sd_notify
-from tertulia.clients import account_command
-from tertulia.clients.account_book import AccountBook, AccountProblem
-from tertulia.clients.admin import spans
+from tertulia.clients import account_command, options
+from tertulia.clients.admin import durations
 from tertulia.domain import addresses, bans, networks
 from tertulia.edge import certificates
-from tertulia.settings import SettingsError, load
-from tertulia.store.access import _read
-from tertulia.store.errors import StoreAway
+from tertulia.node import sd_notify
+from tertulia.operators.accounts import AccountBook, AccountProblem
+from tertulia.redis.access import _read
+from tertulia.redis.errors import StoreAway
+from tertulia.settings import redis_url
+from tertulia.settings.model import SettingsError, load
 from tertulia.store.keys import Keys
 
 # Kept for as long as the tests run, and away when they end.
@@ -79,8 +80,8 @@ def _word(pieces: Pieces) -> object:
     told: list[object] = [networks.network_of(word) == word, addresses.port(word)]
     for understand in (
         bans.subject_of,
-        spans.span,
-        lambda it: spans.moment(it, _NOW),
+        durations.span,
+        lambda it: durations.moment(it, _NOW),
     ):
         try:
             told.append(understand(word))

@@ -5,10 +5,10 @@ from typing import Protocol
 
 import pytest
 
+from fakes.encoder import PlainEncoder
 from fakes.house import Client, House
-from fakes.voice import PlainVoice
 from tertulia.chat.room import Room
-from tertulia.dialects.contract import Voice
+from tertulia.dialects.contract import Encoder
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def room(house: House) -> Room:
 class Connect(Protocol):
     """Connects a client, to the room unless told otherwise."""
 
-    def __call__(self, voice: Voice | None = None, *, room: Room | None = None) -> Client: ...
+    def __call__(self, encoder: Encoder | None = None, *, room: Room | None = None) -> Client: ...
 
 
 class Enter(Protocol):
     """Connects a client and lets it in, which may happen to take a while."""
 
     def __call__(
-        self, nickname: str, voice: Voice | None = None, *, room: Room | None = None
+        self, nickname: str, encoder: Encoder | None = None, *, room: Room | None = None
     ) -> Client: ...
 
 
@@ -41,9 +41,9 @@ def connect(house: House, room: Room) -> Iterator[Connect]:
     clients: list[Client] = []
     default = room
 
-    def connect(voice: Voice | None = None, *, room: Room | None = None) -> Client:
+    def connect(encoder: Encoder | None = None, *, room: Room | None = None) -> Client:
         where = default if room is None else room
-        clients.append(Client(house, where, voice or PlainVoice()))
+        clients.append(Client(house, where, encoder or PlainEncoder()))
         return clients[-1]
 
     yield connect
@@ -57,8 +57,8 @@ def connect(house: House, room: Room) -> Iterator[Connect]:
 def enter(connect: Connect) -> Enter:
     """Let clients in: they have read their welcome."""
 
-    def enter(nickname: str, voice: Voice | None = None, *, room: Room | None = None) -> Client:
-        client = connect(voice, room=room)
+    def enter(nickname: str, encoder: Encoder | None = None, *, room: Room | None = None) -> Client:
+        client = connect(encoder, room=room)
         client.enter(nickname)
         lines = client.read()
         assert lines[0].split()[:2] == ["welcome", nickname]

@@ -16,11 +16,11 @@ from tertulia.chat import devices
 from tertulia.chat.accounts import Login, Pending
 from tertulia.chat.device_ops import Deliver, DeviceOp, Disengage, Forget, OpenChat
 from tertulia.chat.devices import Devices, DeviceSession
-from tertulia.chat.orders import Orders
+from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.ports import Op, Outcome, Store
 from tertulia.chat.signing_up import AccountRules
 from tertulia.domain.disconnects import Disconnect
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 ADDRESS = "192.0.2.1"
 WHEN = datetime(2026, 11, 20, 23, 11, 5)  # noqa: DTZ001 (local time, as in Pending)
@@ -72,7 +72,7 @@ class Connection:
         self.store, self.accounts = HandStore(), SlowAccounts()
         registry = CollectorRegistry()
         metrics = Metrics(registry, dialects=("device",), chats={"main"}, version="0")
-        self.orders = Orders("main")
+        self.orders = OperatorCommands("main")
         self.devices = Devices(
             cast(Store, cast(Any, self.store)),
             self.accounts,
@@ -88,7 +88,7 @@ class Connection:
         await self.feed("".join(f"{line}\n" for line in lines).encode())
 
     async def feed(self, data: bytes) -> None:
-        self.session.reader.feed(data)
+        self.session.decoder.feed(data)
         await self.go_on()
 
     async def waits(self, framing: Framing = TEXT) -> None:
@@ -102,7 +102,7 @@ class Connection:
         """Do everything that can be done."""
         for _ in range(50):
             while self.session.takes_commands:
-                command = self.session.reader.next_command()
+                command = self.session.decoder.next_command()
                 if command is None:
                     break
                 self.devices.command(self.session, command)

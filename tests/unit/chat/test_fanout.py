@@ -8,35 +8,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from fakes.encoder import FramedEncoder, PlainEncoder, SilentEncoder
 from fakes.outbox import RecordingOutbox
-from fakes.voice import FramedVoice, PlainVoice, SilentVoice
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.session import Session
-from tertulia.dialects.contract import Place, Voice
+from tertulia.dialects.contract import Encoder
 from tertulia.domain.events import PublicEvent, Said
-from tertulia.metrics import Metrics
+from tertulia.domain.position import Place
+from tertulia.telemetry.metrics import Metrics
 
 PLACE = Place("e", 7, 0.0)
 EVENTS: list[PublicEvent] = [Said("andy", "n:1", text) for text in "abcd"]
 ALL = ["said andy a", "said andy b", "said andy c", "said andy d"]
 
 
-class CountingVoice(PlainVoice):
+class CountingEncoder(PlainEncoder):
     """Counts how often it is asked to render."""
 
     rendered: ClassVar[int] = 0
     batched: ClassVar[int] = 0
 
     def public(self, event: PublicEvent) -> bytes:
-        CountingVoice.rendered += 1
+        CountingEncoder.rendered += 1
         return super().public(event)
 
     def batch(self, pieces: object, place: Place) -> bytes:
-        CountingVoice.batched += 1
+        CountingEncoder.batched += 1
         return super().batch(pieces, place)  # type: ignore[arg-type]
 
 
-class MuteVoice(PlainVoice):
+class MuteEncoder(PlainEncoder):
     """Has no word for anything."""
 
     def public(self, event: PublicEvent) -> bytes:
@@ -54,26 +55,26 @@ def audience(registry: CollectorRegistry) -> Audience:
     return Audience(Metrics(registry, dialects=dialects, chats=["main"], version="test"))
 
 
-def listener(audience: Audience, voice: Voice) -> tuple[Session, RecordingOutbox]:
+def listener(audience: Audience, encoder: Encoder) -> tuple[Session, RecordingOutbox]:
     outbox = RecordingOutbox()
-    session = Session(voice, outbox, "192.0.2.1", 1)
+    session = Session(encoder, outbox, "192.0.2.1", 1)
     audience.add(session)
     return session, outbox
 
 
 def test_everybody_reads_everything_in_one_write(audience: Audience) -> None:
-    outboxes = [listener(audience, PlainVoice())[1] for _ in range(3)]
+    outboxes = [listener(audience, PlainEncoder())[1] for _ in range(3)]
     audience.tell(EVENTS, {}, PLACE)
     assert [outbox.read() for outbox in outboxes] == [ALL] * 3
     assert [outbox.writes for outbox in outboxes] == [1] * 3
 
 
-def test_an_event_is_rendered_once_for_all_who_listen_to_equal_voices(audience: Audience) -> None:
+def test_an_event_is_rendered_once_for_all_who_listen_to_equal_encoders(audience: Audience) -> None:
     for _ in range(100):
-        listener(audience, CountingVoice())
-    CountingVoice.rendered = CountingVoice.batched = 0
+        listener(audience, CountingEncoder())
+    CountingEncoder.rendered = CountingEncoder.batched = 0
     audience.tell(EVENTS, {}, PLACE)
-    assert (CountingVoice.rendered, CountingVoice.batched) == (4, 1)
+    assert (CountingEncoder.rendered, CountingEncoder.batched) == (4, 1)
 
 
 def test_all_get_the_very_same_bytes(audience: Audience) -> None:
@@ -81,20 +82,22 @@ def test_all_get_the_very_same_bytes(audience: Audience) -> None:
     for _ in range(3):
         outbox = RecordingOutbox()
         outbox._write = written.append  # type: ignore[method-assign,assignment] # it keeps no identities
-        audience.add(Session(PlainVoice(), outbox, "", 0))
+        audience.add(Session(PlainEncoder(), outbox, "", 0))
     audience.tell(EVENTS, {}, PLACE)
     assert len({id(each) for each in written}) == 1
 
 
 def test_each_voice_has_its_own_words(audience: Audience) -> None:
-    plain, framed = (listener(audience, voice)[1] for voice in (PlainVoice(), FramedVoice()))
+    plain, framed = (
+        listener(audience, encoder)[1] for encoder in (PlainEncoder(), FramedEncoder())
+    )
     audience.tell(EVENTS, {}, PLACE)
     assert plain.read() == ALL
     assert framed.read() == [f"7 [{', '.join(ALL)}]"]
 
 
 def test_who_is_let_go_reads_nothing_more(audience: Audience) -> None:
-    (session, gone), (_, stays) = (listener(audience, PlainVoice()) for _ in range(2))
+    (session, gone), (_, stays) = (listener(audience, PlainEncoder()) for _ in range(2))
     audience.remove(session)
     audience.remove(session)
     audience.tell(EVENTS, {}, PLACE)
@@ -103,7 +106,7 @@ def test_who_is_let_go_reads_nothing_more(audience: Audience) -> None:
 
 
 def test_nothing_is_written_where_a_voice_has_no_word(audience: Audience) -> None:
-    (session, mute), (_, other) = (listener(audience, MuteVoice()) for _ in range(2))
+    (session, mute), (_, other) = (listener(audience, MuteEncoder()) for _ in range(2))
     audience.tell(EVENTS, {}, PLACE)
     audience.tell(EVENTS, {session: Cut()}, PLACE)
     assert (mute.writes, other.writes) == (0, 0)
@@ -142,7 +145,7 @@ def cut(
     ],
 )
 def test_a_cut_is_read_by_its_session_alone(audience: Audience, own: Cut, read: list[str]) -> None:
-    (session, outbox), (_, other) = (listener(audience, PlainVoice()) for _ in range(2))
+    (session, outbox), (_, other) = (listener(audience, PlainEncoder()) for _ in range(2))
     audience.tell(EVENTS, {session: own}, PLACE)
     assert outbox.read() == read
     assert other.read() == ALL
@@ -150,7 +153,7 @@ def test_a_cut_is_read_by_its_session_alone(audience: Audience, own: Cut, read: 
 
 
 def test_a_cut_is_framed_like_the_whole(audience: Audience) -> None:
-    session, outbox = listener(audience, FramedVoice())
+    session, outbox = listener(audience, FramedEncoder())
     audience.tell(EVENTS, {session: cut(prefix=b"welcome\n", start=3)}, PLACE)
     assert outbox.read() == ["welcome", f"7 [{ALL[3]}]"]
 
@@ -177,7 +180,7 @@ def test_a_cut_is_what_it_says(
 def test_messages_are_counted_for_who_acknowledges_them(
     audience: Audience, registry: CollectorRegistry
 ) -> None:
-    (session, _), _ = listener(audience, PlainVoice()), listener(audience, SilentVoice())
+    (session, _), _ = listener(audience, PlainEncoder()), listener(audience, SilentEncoder())
     audience.tell(EVENTS, {}, PLACE)
     audience.tell(EVENTS, {}, PLACE)
     assert session.group is not None
@@ -188,7 +191,7 @@ def test_messages_are_counted_for_who_acknowledges_them(
 
 
 def test_only_who_lags_is_looked_at(audience: Audience) -> None:
-    (slow, _), _ = (listener(audience, PlainVoice()) for _ in range(2))
+    (slow, _), _ = (listener(audience, PlainEncoder()) for _ in range(2))
     assert audience.lagging == set()
     assert slow.group is not None
     slow.group.lagging.add(slow)

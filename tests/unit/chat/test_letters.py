@@ -2,8 +2,8 @@
 
 import pytest
 
+from fakes.encoder import PlainEncoder
 from fakes.outbox import RecordingOutbox
-from fakes.voice import PlainVoice
 from tertulia.chat.letters import Letters, check_written
 from tertulia.chat.ports import Delivery
 from tertulia.chat.session import Session
@@ -21,7 +21,7 @@ class Reader(Session):
 
     def __init__(self) -> None:
         self.box = RecordingOutbox()
-        super().__init__(PlainVoice(), self.box, "192.0.2.1", 1)
+        super().__init__(PlainEncoder(), self.box, "192.0.2.1", 1)
 
     def read_one(self) -> None:
         """Note that one more message was written to it."""

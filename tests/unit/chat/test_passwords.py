@@ -19,7 +19,7 @@ from tertulia.chat.guessing import (
     delay,
 )
 from tertulia.chat.hashing import Busy, Hashing
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 HERE = "192.0.2.1"

@@ -4,16 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
+from fakes.encoder import FramedEncoder, PlainEncoder
 from fakes.house import Client, House
-from fakes.voice import FramedVoice, PlainVoice
 from tertulia.chat.ports import Entry, Replay
-from tertulia.chat.position import Position
 from tertulia.chat.resuming import new_token, token_key
-from tertulia.dialects.contract import Place
 from tertulia.domain import commands
 from tertulia.domain.commands import Resume
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Left, Present
+from tertulia.domain.position import Place, Position
 from unit.chat.conftest import Connect, Enter
 
 
@@ -33,22 +32,22 @@ def test_tokens_are_not_to_be_guessed_nor_told_to_the_store() -> None:
 
 
 def test_a_session_is_given_a_token_where_the_dialect_resumes(enter: Enter) -> None:
-    assert enter("andy", FramedVoice()).session.token
-    assert not enter("betty", PlainVoice()).session.token
+    assert enter("andy", FramedEncoder()).session.token
+    assert not enter("betty", PlainEncoder()).session.token
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_who_comes_back_reads_what_it_missed(
     enter: Enter, connect: Connect, house: House, elsewhere: bool
 ) -> None:
-    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    andy, betty = enter("andy"), enter("betty", FramedEncoder())
     andy.say("read")
     assert betty.read() == ["3 [said andy read]"]
     betty.lose()
     for text in ("missed", "this too"):
         andy.say(text)
         andy.read()
-    again = connect(FramedVoice(), room=house.room("other") if elsewhere else None)
+    again = connect(FramedEncoder(), room=house.room("other") if elsewhere else None)
     resume(again, betty, 3)
     assert again.read() == [
         "welcome betty andy",
@@ -63,8 +62,8 @@ def test_who_comes_back_reads_what_it_missed(
 def test_who_comes_back_before_it_is_missed_takes_its_nickname_over(
     enter: Enter, connect: Connect
 ) -> None:
-    andy, betty = enter("andy"), enter("betty", FramedVoice())
-    again = connect(FramedVoice())
+    andy, betty = enter("andy"), enter("betty", FramedEncoder())
+    again = connect(FramedEncoder())
     resume(again, betty, 2)
     assert again.read() == ["welcome betty andy", "3 [left betty, joined betty]"]
     assert betty.closed is Disconnect.DISPLACED
@@ -77,11 +76,11 @@ def test_what_comes_while_the_past_is_read_comes_after_it(
     enter: Enter, connect: Connect, house: House
 ) -> None:
     """Welcome, the past, the present: without a hole, and nothing twice."""
-    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    andy, betty = enter("andy"), enter("betty", FramedEncoder())
     betty.lose()
     andy.say("past")
     andy.read()
-    again = connect(FramedVoice())
+    again = connect(FramedEncoder())
     resume(again, betty, 2)
     held: list[str] = []
     store = house.stores[again.room]
@@ -111,8 +110,8 @@ def test_what_comes_while_the_past_is_read_comes_after_it(
 def test_who_goes_while_the_past_is_read_reads_nothing(
     enter: Enter, connect: Connect, house: House
 ) -> None:
-    andy, betty = enter("andy"), enter("betty", FramedVoice())
-    again = connect(FramedVoice())
+    andy, betty = enter("andy"), enter("betty", FramedEncoder())
+    again = connect(FramedEncoder())
     resume(again, betty, 2)
     store = house.stores[again.room]
     replay = store.replay
@@ -127,12 +126,12 @@ def test_who_goes_while_the_past_is_read_reads_nothing(
 
 
 def test_what_of_it_was_done_is_told(enter: Enter, connect: Connect) -> None:
-    betty = enter("betty", FramedVoice())
+    betty = enter("betty", FramedEncoder())
     for tag in (1, 2, 3):
         betty.say(f"number {tag}", tag)
     betty.whisper("betty", "number 4", 4)
     betty.read()
-    again = connect(FramedVoice())
+    again = connect(FramedEncoder())
     resume(again, betty, 2)
     assert again.read()[0] == "welcome betty done=4"
 
@@ -140,23 +139,23 @@ def test_what_of_it_was_done_is_told(enter: Enter, connect: Connect) -> None:
 def test_a_place_that_the_log_never_had_means_that_some_is_missed(
     enter: Enter, connect: Connect
 ) -> None:
-    betty = enter("betty", FramedVoice())
-    again = connect(FramedVoice())
+    betty = enter("betty", FramedEncoder())
+    again = connect(FramedEncoder())
     resume(again, betty, 99, epoch="earlier")
     assert again.read()[0] == "welcome betty missed"
 
 
 def test_who_has_another_token_is_refused(enter: Enter, connect: Connect) -> None:
-    betty = enter("betty", FramedVoice())
-    thief = connect(FramedVoice())
+    betty = enter("betty", FramedEncoder())
+    thief = connect(FramedEncoder())
     thief.do(commands.Enter("betty", resume=Resume("guessed", "memory", 1)))
     assert thief.read() == ["refused nickname_taken betty"]
     assert betty.closed is None
 
 
 def test_a_resume_is_nothing_to_a_dialect_that_has_none(enter: Enter, connect: Connect) -> None:
-    betty = enter("betty", FramedVoice())
-    thief = connect(PlainVoice())
+    betty = enter("betty", FramedEncoder())
+    thief = connect(PlainEncoder())
     resume(thief, betty, 1)
     assert thief.read() == ["refused nickname_taken betty"]
 
@@ -164,7 +163,7 @@ def test_a_resume_is_nothing_to_a_dialect_that_has_none(enter: Enter, connect: C
 def test_places_are_those_of_the_log(enter: Enter) -> None:
     places: list[Place] = []
 
-    class Placed(FramedVoice):
+    class Placed(FramedEncoder):
         """Notes the places that it is given."""
 
         def batch(self, pieces: object, place: Place) -> bytes:
@@ -181,7 +180,7 @@ def test_places_are_those_of_the_log(enter: Enter) -> None:
 def test_who_was_present_when_redis_lost_data_is_not_told_as_come(
     enter: Enter, connect: Connect, house: House
 ) -> None:
-    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    andy, betty = enter("andy"), enter("betty", FramedEncoder())
     betty.lose()
     andy.say("before")
     andy.read()
@@ -199,7 +198,7 @@ def test_who_was_present_when_redis_lost_data_is_not_told_as_come(
         replay(after, before, token, add)
 
     house.stores[andy.room].replay = with_presence  # type: ignore[method-assign]
-    again = connect(FramedVoice())
+    again = connect(FramedEncoder())
     resume(again, betty, 2)
     assert again.read() == [
         "welcome betty andy",

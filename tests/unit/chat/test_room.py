@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from fakes.encoder import PatientEncoder, PlainEncoder, SilentEncoder
 from fakes.house import LIMITS, Client, House
 from fakes.outbox import RecordingOutbox
-from fakes.voice import PatientVoice, PlainVoice, SilentVoice
 from harness.waiting import until
 from tertulia.chat.room import Room
 from tertulia.chat.session import State
@@ -20,7 +20,7 @@ from unit.chat.conftest import Connect, Enter
 
 def test_a_new_connection_reads_the_greeting(house: House, room: Room) -> None:
     outbox = RecordingOutbox()
-    session = room.connect(PlainVoice(), outbox, "192.0.2.1", 1)
+    session = room.connect(PlainEncoder(), outbox, "192.0.2.1", 1)
     assert outbox.read() == ["hello"]
     assert session.state is State.CONNECTED
     assert len(room) == 0
@@ -35,7 +35,7 @@ def test_who_enters_is_welcomed_and_the_others_are_told(enter: Enter, connect: C
     assert betty.read() == ["welcome Betty andy"]
     assert andy.read() == ["joined Betty"]
     assert betty.session.state is State.ACTIVE
-    assert betty.reader.told == ["entered"]
+    assert betty.decoder.told == ["entered"]
     assert betty.outbox.proceeds == 1
 
 
@@ -126,22 +126,22 @@ def test_where_the_dialect_allows_it_another_one_may_be_tried(
     enter: Enter, connect: Connect
 ) -> None:
     enter("andy")
-    client = connect(PatientVoice())
+    client = connect(PatientEncoder())
     client.enter("andy")
     assert client.read() == ["refused nickname_taken andy"]
     assert client.session.state is State.CONNECTED
-    assert client.reader.told == ["refused"]
+    assert client.decoder.told == ["refused"]
     assert client.outbox.proceeds == 1
     client.enter("not valid")
     assert client.read() == ["refused invalid_nickname not valid"]
     client.enter("betty")
     assert client.read() == ["welcome betty andy"]
-    assert client.reader.told == ["refused", "refused", "entered"]
+    assert client.decoder.told == ["refused", "refused", "entered"]
 
 
 def test_not_for_ever(enter: Enter, connect: Connect) -> None:
     enter("andy")
-    client = connect(PatientVoice())
+    client = connect(PatientEncoder())
     for _ in range(LIMITS.enter_tries):
         assert client.closed is None
         client.enter("andy")
@@ -194,7 +194,7 @@ def test_a_message_is_read_by_everybody_and_then_answered(enter: Enter, house: H
 def test_a_sender_whose_dialect_does_not_echo_reads_only_the_answer(
     enter: Enter, house: House
 ) -> None:
-    silent, other = enter("silent", SilentVoice()), enter("other", SilentVoice())
+    silent, other = enter("silent", SilentEncoder()), enter("other", SilentEncoder())
     silent.read()
     silent.say("one", 1)
     other.say("two")
@@ -411,7 +411,7 @@ def test_the_administrator_may_close_the_chat(enter: Enter, connect: Connect, ho
 
 def test_not_where_that_is_not_allowed() -> None:
     house = House(replace(LIMITS, may_be_closed=False))
-    andy = Client(house, house.room(), PlainVoice())
+    andy = Client(house, house.room(), PlainEncoder())
     andy.enter("andy")
     andy.read()
     andy.do(commands.CloseChat())

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from fakes.encoder import DeafEncoder, FramedEncoder, PlainEncoder
 from fakes.house import Client, House
-from fakes.voice import DeafVoice, FramedVoice, PlainVoice
 from tertulia.chat.ports import Replay
-from tertulia.chat.position import Position
 from tertulia.chat.room import Room
 from tertulia.domain import commands
 from tertulia.domain.commands import Fault, Resume
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.position import Position
 from unit.chat.conftest import Connect, Enter
 
 
@@ -35,36 +35,36 @@ Way = Callable[[Client], None]
 def test_everything_after_the_welcome_is_held_and_then_read_in_order(way: Way) -> None:
     """It reads what somebody else reads in its place."""
     told = {}
-    for voice in (PlainVoice(), DeafVoice()):
+    for encoder in (PlainEncoder(), DeafEncoder()):
         house = House()
         room = house.room()
-        andy, betty, dora = (Client(house, room, PlainVoice()) for _ in range(3))
-        carl = Client(house, room, voice)
+        andy, betty, dora = (Client(house, room, PlainEncoder()) for _ in range(3))
+        carl = Client(house, room, encoder)
         andy.enter("andy")
         betty.enter("betty")
         andy.read()
         carl.enter("carl")
         andy.say("in the same entry")
         dora.enter("dora")
-        told[voice] = carl.read()
+        told[encoder] = carl.read()
         writes = carl.outbox.writes
         andy.say("one")
-        told[voice] += carl.read()
+        told[encoder] += carl.read()
         andy.whisper("carl", "psst")
-        told[voice] += carl.read()
+        told[encoder] += carl.read()
         carl.whisper("nobody", "x")
         carl.do(commands.Faulty(Fault.MALFORMED))
         carl.say("mine")
         betty.leave()
-        told[voice] += carl.read()
-        if voice.deaf_seconds:
-            assert told[voice] == ["welcome carl andy betty"]
+        told[encoder] += carl.read()
+        if encoder.deaf_seconds:
+            assert told[encoder] == ["welcome carl andy betty"]
             assert carl.outbox.writes == writes
             way(carl)
-            told[voice] += carl.read()
+            told[encoder] += carl.read()
             assert carl.outbox.writes == writes + 1
         andy.say("at once")
-        told[voice] += carl.read()
+        told[encoder] += carl.read()
     plain, deaf = told.values()
     assert plain == deaf
     assert {line.split()[0] for line in deaf} == {
@@ -73,7 +73,7 @@ def test_everything_after_the_welcome_is_held_and_then_read_in_order(way: Way) -
 
 
 def test_the_time_is_up_after_two_seconds_not_before(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     andy.say("one")
     betty.house.clock.advance(1.9)
     assert betty.read() == []
@@ -82,7 +82,7 @@ def test_the_time_is_up_after_two_seconds_not_before(enter: Enter) -> None:
 
 
 def test_only_the_first_word_of_it_counts(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     hears(betty)
     hears(betty)
     andy.say("one")
@@ -100,7 +100,7 @@ def test_who_is_not_deaf_may_say_so_too(enter: Enter) -> None:
 
 
 def test_it_is_administrator_in_the_order_of_things(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     andy.leave()
     assert betty.read() == []
     hears(betty)
@@ -111,7 +111,7 @@ def test_it_is_administrator_in_the_order_of_things(enter: Enter) -> None:
 
 
 def test_a_letter_that_is_held_is_not_written(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     andy.whisper("betty", "psst")
     andy.read()
     betty.house.clock.advance(1.0)
@@ -125,7 +125,7 @@ def test_a_letter_that_is_held_is_not_written(enter: Enter) -> None:
 def test_who_dies_while_deaf_has_read_no_letter(
     enter: Enter, house: House, reason: Disconnect
 ) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice(), room=house.room("other"))
+    andy, betty = enter("andy"), enter("betty", DeafEncoder(), room=house.room("other"))
     andy.whisper("betty", "psst")
     assert andy.read() == ["joined betty", "sent"]
     betty.room.lost(betty.session, reason)  # all that was written is with its system
@@ -136,7 +136,7 @@ def test_who_dies_while_deaf_has_read_no_letter(
 
 
 def test_who_has_read_a_letter_and_dies_then_has_read_it(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     andy.whisper("betty", "psst")
     andy.read()
     hears(betty)
@@ -146,7 +146,7 @@ def test_who_has_read_a_letter_and_dies_then_has_read_it(enter: Enter) -> None:
 
 
 def test_who_is_buried_while_deaf_has_read_no_letter(enter: Enter, house: House) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     andy.whisper("betty", "psst")
     andy.read()
     betty.room.fenced()
@@ -163,7 +163,7 @@ def test_who_is_buried_while_deaf_has_read_no_letter(enter: Enter, house: House)
 def test_who_has_to_go_reads_what_is_held_first(
     enter: Enter, room: Room, reason: Disconnect
 ) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     andy.say("one")
     andy.whisper("betty", "psst")
     andy.read()
@@ -180,7 +180,7 @@ def test_who_has_to_go_reads_what_is_held_first(
 
 
 def test_who_leaves_while_deaf_reads_its_farewell_then(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     betty.leave()
     assert betty.read() == []
     assert andy.read() == ["joined betty", "left betty"]
@@ -190,7 +190,7 @@ def test_who_leaves_while_deaf_reads_its_farewell_then(enter: Enter) -> None:
 
 
 def test_a_chat_that_is_closed_is_closed_for_who_is_deaf_then(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     andy.do(commands.CloseChat())
     assert andy.read()[-1] == "closed"
     assert betty.read() == []
@@ -201,7 +201,7 @@ def test_a_chat_that_is_closed_is_closed_for_who_is_deaf_then(enter: Enter) -> N
 
 def test_who_can_read_before_its_time_is_up_reads_its_last_words_then(enter: Enter) -> None:
     """What else it says is not heard any more, nor does it read anything behind its last words."""
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     betty.leave()
     andy.read()
     assert betty.read() == []
@@ -223,7 +223,7 @@ def test_who_can_read_before_its_time_is_up_reads_its_last_words_then(enter: Ent
 
 
 def test_whose_connection_breaks_before_it_could_read_its_last_words_is_gone(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     andy.whisper("betty", "psst")
     andy.read()
     betty.room.lost(betty.session, Disconnect.DRAINED)
@@ -237,7 +237,7 @@ def test_whose_connection_breaks_before_it_could_read_its_last_words_is_gone(ent
 
 def test_it_counts_as_one_who_is_still_to_read(enter: Enter) -> None:
     """A node that drains waits for it."""
-    betty = enter("betty", DeafVoice())
+    betty = enter("betty", DeafEncoder())
     assert betty.session.is_held
     assert betty.session.takes_commands
     hears(betty)
@@ -248,7 +248,7 @@ def test_it_counts_as_one_who_is_still_to_read(enter: Enter) -> None:
 
 
 def test_what_is_held_counts_against_the_bound_of_a_reader(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     for i in range(3):
         andy.say(f"{i}" * 300)
     andy.read()
@@ -261,7 +261,7 @@ def test_what_is_held_counts_against_the_bound_of_a_reader(enter: Enter) -> None
 
 
 def test_what_the_kernel_has_not_taken_counts_with_what_is_held(enter: Enter) -> None:
-    andy, betty = enter("andy"), enter("betty", DeafVoice())
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
     betty.outbox.unsent = 600  # of the welcome
     andy.say("x" * 300)
     andy.read()
@@ -274,7 +274,7 @@ def test_what_the_kernel_has_not_taken_counts_with_what_is_held(enter: Enter) ->
 @pytest.mark.parametrize("lagging", [False, True])
 def test_letters_alone_pass_the_bound_too(enter: Enter, lagging: bool) -> None:
     """Also those of a client that is not deaf, and does not read."""
-    andy, betty = enter("andy"), enter("betty", None if lagging else DeafVoice())
+    andy, betty = enter("andy"), enter("betty", None if lagging else DeafEncoder())
     if lagging:
         betty.room.lags(betty.session)
         betty.outbox.taken = False
@@ -289,14 +289,14 @@ def test_letters_alone_pass_the_bound_too(enter: Enter, lagging: bool) -> None:
 
 def test_who_resumes_has_the_same_bound(enter: Enter, connect: Connect, house: House) -> None:
     """Its past is read from the store, which may take its time."""
-    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    andy, betty = enter("andy"), enter("betty", FramedEncoder())
     betty.lose()
     andy.read()
     replays: list[Callable[[Replay], None]] = []
     house.stores[andy.room].replay = (  # type: ignore[method-assign]
         lambda after, before, token, done: replays.append(done)
     )
-    again = connect(FramedVoice())
+    again = connect(FramedEncoder())
     resume = Resume(betty.session.token, "memory", 2)
     again.do(commands.Enter("betty", resume=resume))
     again.read()
@@ -311,13 +311,13 @@ def test_who_resumes_has_the_same_bound(enter: Enter, connect: Connect, house: H
 def test_who_dies_while_its_past_is_read_has_read_no_letter(
     enter: Enter, connect: Connect, house: House
 ) -> None:
-    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    andy, betty = enter("andy"), enter("betty", FramedEncoder())
     betty.lose()
     andy.read()
     house.stores[andy.room].replay = (  # type: ignore[method-assign]
         lambda after, before, token, done: None
     )
-    again = connect(FramedVoice())
+    again = connect(FramedEncoder())
     resume = Resume(betty.session.token, "memory", 2)
     again.do(commands.Enter("betty", resume=resume))
     again.read()
@@ -331,7 +331,7 @@ def test_who_dies_while_its_past_is_read_has_read_no_letter(
 
 
 def test_everybody_reads_where_a_part_of_the_log_was_lost(enter: Enter, room: Room) -> None:
-    andy, betty, carl = enter("andy"), enter("betty", FramedVoice()), enter("carl", DeafVoice())
+    andy, betty, carl = enter("andy"), enter("betty", FramedEncoder()), enter("carl", DeafEncoder())
     andy.say("before")
     assert andy.read()[-2:] == ["said andy before", "sent"]
     room.missed(Position("memory", 40))
@@ -344,7 +344,7 @@ def test_everybody_reads_where_a_part_of_the_log_was_lost(enter: Enter, room: Ro
 
 def test_who_goes_on_from_there_is_not_told_of_it_again(enter: Enter, room: Room) -> None:
     """What a client that resumes reads next has that place."""
-    andy, betty = enter("andy"), enter("betty", FramedVoice())
+    andy, betty = enter("andy"), enter("betty", FramedEncoder())
     room.missed(Position("memory", 40))
     room.seated([member for member in room.roster if member.nickname != "andy"])
     assert betty.read() == ["missed 40", "40 [left andy, promoted]"]

@@ -2,15 +2,15 @@
 
 import pytest
 
+from fakes.encoder import SilentEncoder
 from fakes.house import House
-from fakes.voice import SilentVoice
 from tertulia.chat.ports import Entry, Member
 from tertulia.chat.session import State
-from tertulia.dialects.contract import Place
 from tertulia.domain import commands
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Joined, Left, Present
+from tertulia.domain.position import Place
 from unit.chat.conftest import Connect, Enter
 
 # Joins by groups
@@ -163,7 +163,7 @@ def test_what_is_present_is_the_roster(enter: Enter) -> None:
 
 
 def test_figures_tell_what_happened(enter: Enter, connect: Connect, house: House) -> None:
-    andy, betty = enter("andy"), enter("betty", SilentVoice())
+    andy, betty = enter("andy"), enter("betty", SilentEncoder())
     assert house.counted("sessions", chat="main", dialect="plain") == 1
     assert house.counted("joins_total", dialect="silent") == 1
     andy.say("x")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.encoder import DeafEncoder, PlainEncoder, SilentEncoder
 from fakes.house import LIMITS, Client, House
-from fakes.voice import DeafVoice, PlainVoice, SilentVoice
 from history.checker import Rule, check, explain
 from history.record import (
     Acked,
@@ -64,10 +64,10 @@ class Witness(Client):
 
     def __init__(self, play: "Play", room: Room, name: str) -> None:
         self.play = play
-        voice = play.dice.choice([PlainVoice(), SilentVoice(), DeafVoice()])
-        self.history = History(name, echoes=voice.echoes, clock=play.tick)
-        self.voice = voice
-        super().__init__(play.house, room, voice)
+        encoder = play.dice.choice([PlainEncoder(), SilentEncoder(), DeafEncoder()])
+        self.history = History(name, echoes=encoder.echoes, clock=play.tick)
+        self.encoder = encoder
+        super().__init__(play.house, room, encoder)
         self._unanswered: list[tuple[str, str]] = []
         self.welcome: list[str] = []
         """Who was there, as it was told."""
@@ -227,7 +227,7 @@ class Play:
             present[0].tell("", "last")
         while self.work():
             pass
-        for _ in range(int(DeafVoice.deaf_seconds)):
+        for _ in range(int(DeafEncoder.deaf_seconds)):
             self.work()
 
 
@@ -252,8 +252,8 @@ def should_have_read(play: Play, reader: Witness) -> tuple[list[str], list[str]]
                 roster.clear()
                 if is_in:
                     return others, [*lines, "closed"]
-            if is_in and not (is_own and (isinstance(event, Joined) or not reader.voice.echoes)):
-                lines.append(reader.voice.public(event).decode().strip())
+            if is_in and not (is_own and (isinstance(event, Joined) or not reader.encoder.echoes)):
+                lines.append(reader.encoder.public(event).decode().strip())
     return others, lines
 
 

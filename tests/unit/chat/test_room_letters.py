@@ -2,8 +2,8 @@
 
 import pytest
 
+from fakes.encoder import FramedEncoder
 from fakes.house import LIMITS, Client, House
-from fakes.voice import FramedVoice
 from tertulia.chat.ports import Delivery, Outcome, Whisper
 from tertulia.chat.room import Room
 from tertulia.domain import commands
@@ -88,7 +88,7 @@ def test_public_messages_are_acknowledged_as_well(andy: Client, betty: Client) -
 def test_where_a_dialect_acknowledges_private_ones_only_public_ones_do_not_count(
     andy: Client, enter: Enter, house: House
 ) -> None:
-    betty = enter("betty", FramedVoice(), room=house.room("other"))
+    betty = enter("betty", FramedEncoder(), room=house.room("other"))
     for _ in range(10):
         andy.say("public")
     andy.read()

@@ -4,31 +4,33 @@ import asyncio
 
 import pytest
 
+from fakes.encoder import FramedEncoder, PatientEncoder
 from fakes.house import House
-from fakes.voice import FramedVoice, PatientVoice
 from tertulia.chat.room import Room
 from tertulia.chat.session import State
 from tertulia.domain import commands
 from tertulia.domain.bans import Ban, Kind, subject_of
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.orders import Action, Ordered
+from tertulia.domain.operator_commands import Action, OperatorCommand
 from unit.chat.conftest import Connect, Enter
 
 ADDRESS = "192.0.2.1"
 """Where all clients here come from."""
 
 
-def kick(nickname: str, reason: str = "") -> Ordered:
-    return Ordered("1", "carla", Action.KICK, nickname, reason)
+def kick(nickname: str, reason: str = "") -> OperatorCommand:
+    return OperatorCommand("1", "carla", Action.KICK, nickname, reason)
 
 
-def ban(whom: str, reason: str = "", *, kind: Kind | None = None, until: int = 0) -> Ordered:
+def ban(
+    whom: str, reason: str = "", *, kind: Kind | None = None, until: int = 0
+) -> OperatorCommand:
     made = Ban(*subject_of(whom, kind), until, reason)
-    return Ordered("2", "carla", Action.BAN, made.name, reason, made)
+    return OperatorCommand("2", "carla", Action.BAN, made.name, reason, made)
 
 
-def unban(name: str) -> Ordered:
-    return Ordered("3", "carla", Action.UNBAN, name)
+def unban(name: str) -> OperatorCommand:
+    return OperatorCommand("3", "carla", Action.UNBAN, name)
 
 
 def test_a_kick(enter: Enter, house: House) -> None:
@@ -103,14 +105,14 @@ def test_another_nickname_may_follow_where_only_the_nickname_is_banned(
 ) -> None:
     house.chat.order(ban("andy"))
     house.clock.run()
-    andy = connect(PatientVoice())
+    andy = connect(PatientEncoder())
     andy.enter("andy")
     assert andy.read() == ["refused banned andy"]
     andy.enter("betty")
     assert andy.read() == ["welcome betty"]
     house.chat.order(ban(ADDRESS))
     house.clock.run()
-    other = connect(PatientVoice())
+    other = connect(PatientEncoder())
     other.enter("carlo")
     assert other.read() == ["refused banned carlo"]
     assert other.closed is Disconnect.BANNED
@@ -145,7 +147,7 @@ def test_a_ban_that_was_ended_or_is_over(connect: Connect, enter: Enter, house: 
 
 
 def test_who_resumes_an_accounts_session_is_that_account(enter: Enter, house: House) -> None:
-    guest = enter("andy", FramedVoice())
+    guest = enter("andy", FramedEncoder())
     house.chat.order(ban("andy", kind=Kind.ACCOUNT))
     assert guest.read() == []  # a guest who did not resume is none
     assert guest.closed is None
@@ -160,7 +162,7 @@ def test_bans_that_the_store_tells_anew(enter: Enter, house: House, room: Room) 
 def test_only_the_node_that_is_meant_drains(house: House) -> None:
     house.room("m"), house.room("n")
     until = round((house.clock.time() + 5) * 1000)
-    house.chat.order(Ordered("4", "carla", Action.DRAIN, "m", until=until))
+    house.chat.order(OperatorCommand("4", "carla", Action.DRAIN, "m", until=until))
     house.clock.run()
     assert house.drained == ["m"]
 
@@ -169,7 +171,7 @@ def test_an_order_to_drain_lapses(house: House) -> None:
     house.room("m")
     until = round((house.clock.time() + 5) * 1000)
     house.clock.advance(6)
-    house.chat.order(Ordered("4", "carla", Action.DRAIN, "m", until=until))
+    house.chat.order(OperatorCommand("4", "carla", Action.DRAIN, "m", until=until))
     house.clock.run()
     assert house.drained == []
 
@@ -179,7 +181,7 @@ async def test_a_ban_that_comes_while_a_password_is_looked_at(
 ) -> None:
     """Who was being proved is not yet among the sessions, so he is looked at again."""
     house.passwords["andy"] = "any password"
-    andy = connect(PatientVoice())
+    andy = connect(PatientEncoder())
     andy.do(commands.Enter("andy", "any password"))
     assert andy.session.state is State.PROVING
     house.chat.order(ban("andy", kind=Kind.ACCOUNT))

@@ -2,14 +2,14 @@
 
 import pytest
 
+from fakes.encoder import FramedEncoder, SilentEncoder
 from fakes.house import Client
-from fakes.voice import FramedVoice, SilentVoice
 from harness.calls import calls_of
 from tertulia.chat.ports import Delivery, Entry, Outcome, Say
 from tertulia.chat.room import Room
-from tertulia.dialects.chatte import ChatteVoice
-from tertulia.dialects.contract import Place
+from tertulia.dialects.chatte import ChatteEncoder
 from tertulia.domain.events import Joined, Left, PublicEvent, Said, Whispered
+from tertulia.domain.position import Place
 from unit.chat.conftest import Connect, Enter
 
 
@@ -41,7 +41,7 @@ def test_what_was_said_in_several_entries_is_one_write(andy: Client, room: Room)
 
 
 def test_each_entry_keeps_its_place(enter: Enter, room: Room) -> None:
-    framed = enter("francis", FramedVoice())
+    framed = enter("francis", FramedEncoder())
     framed.read()
     writes = framed.outbox.writes
     bring(room, 10, said("one"), said("two"))
@@ -52,7 +52,7 @@ def test_each_entry_keeps_its_place(enter: Enter, room: Room) -> None:
 
 
 def test_who_does_not_echo_reads_the_others(enter: Enter, andy: Client, room: Room) -> None:
-    silent = enter("sarah", SilentVoice())
+    silent = enter("sarah", SilentEncoder())
     for client in (silent, andy):
         client.read()
     bring(room, 10, said("one"))
@@ -106,7 +106,7 @@ def test_a_letter_is_read_where_it_came(andy: Client, room: Room) -> None:
 
 def test_each_of_many_who_come_in_together_costs_the_same(connect: Connect, room: Room) -> None:
     def cost_of_each(count: int, offset: int) -> float:
-        clients = [connect(ChatteVoice()) for _ in range(count)]  # its welcome names nobody
+        clients = [connect(ChatteEncoder()) for _ in range(count)]  # its welcome names nobody
         for number, client in enumerate(clients):
             client.enter(f"guest{offset}-{number}")
         joins = [Joined(it.session.nickname, it.session.name) for it in clients]

@@ -2,12 +2,12 @@
 
 import pytest
 
+from fakes.encoder import FramedEncoder, PlainEncoder
 from fakes.outbox import RecordingOutbox
-from fakes.voice import FramedVoice, PlainVoice
 from tertulia.chat.fanout import Group, OneByOne
 from tertulia.chat.ports import Say
 from tertulia.chat.session import Session, State
-from tertulia.dialects.contract import Voice
+from tertulia.dialects.contract import Encoder
 
 
 def say(text: str) -> Say:
@@ -21,7 +21,7 @@ def outbox() -> RecordingOutbox:
 
 @pytest.fixture
 def session(outbox: RecordingOutbox) -> Session:
-    return Session(PlainVoice(), outbox, "192.0.2.1", 4000)
+    return Session(PlainEncoder(), outbox, "192.0.2.1", 4000)
 
 
 @pytest.mark.parametrize(
@@ -74,16 +74,16 @@ def test_an_op_without_answers_behind_it_has_none(session: Session) -> None:
     assert session.settled(second) == b"after the second\n"
 
 
-def in_group(voice: Voice, said: int) -> Session:
-    session = Session(voice, RecordingOutbox(), "192.0.2.1", 4000)
-    session.group = Group(voice, OneByOne(), set())
+def in_group(encoder: Encoder, said: int) -> Session:
+    session = Session(encoder, RecordingOutbox(), "192.0.2.1", 4000)
+    session.group = Group(encoder, OneByOne(), set())
     session.group.said = said
     session.said_before = said
     return session
 
 
 def test_received_are_public_messages_since_the_join_and_private_ones() -> None:
-    session = in_group(PlainVoice(), said=100)
+    session = in_group(PlainEncoder(), said=100)
     assert session.received() == 0
     assert session.group is not None
     session.group.said += 3
@@ -92,7 +92,7 @@ def test_received_are_public_messages_since_the_join_and_private_ones() -> None:
 
 
 def test_messages_of_the_joins_own_entry_that_came_before_it_are_not_received() -> None:
-    session = in_group(PlainVoice(), said=0)
+    session = in_group(PlainEncoder(), said=0)
     assert session.group is not None
     session.group.said = 2
     session.begins_after(1)
@@ -100,7 +100,7 @@ def test_messages_of_the_joins_own_entry_that_came_before_it_are_not_received() 
 
 
 def test_where_only_private_messages_are_acknowledged_only_those_count() -> None:
-    session = in_group(FramedVoice(), said=0)
+    session = in_group(FramedEncoder(), said=0)
     assert session.group is not None
     session.group.said += 100
     session.whispers = 3

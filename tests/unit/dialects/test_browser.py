@@ -15,8 +15,8 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from harness import browser_frames as frames
-from tertulia.dialects.browser import BrowserReader, BrowserVoice
-from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
+from tertulia.dialects.browser import BrowserDecoder, BrowserEncoder
+from tertulia.dialects.contract import Decoder, Encoder, Refusal, Welcome
 from tertulia.domain.commands import (
     Acknowledge,
     CloseChat,
@@ -40,28 +40,29 @@ from tertulia.domain.events import (
     Undelivered,
     Whispered,
 )
+from tertulia.domain.position import Place
 
 BOUND = 4096
 MOST = 16_384
 PLACE = Place("5f0a", 18, 1795221185.0)
 
 
-def read(reader: Reader, messages: Iterable[bytes]) -> list[Command]:
+def read(decoder: Decoder, messages: Iterable[bytes]) -> list[Command]:
     """All commands of some messages; whoever asks to enter is let in."""
     commands: list[Command] = []
     for message in messages:
-        reader.feed(message)
-        while (command := reader.next_command()) is not None:
+        decoder.feed(message)
+        while (command := decoder.next_command()) is not None:
             commands.append(command)
             if isinstance(command, Enter):
-                reader.entered()
+                decoder.entered()
     return commands
 
 
-def member() -> BrowserReader:
-    reader = BrowserReader()
-    assert read(reader, [b'{"type":"enter","nickname":"anna"}']) == [Enter("anna")]
-    return reader
+def member() -> BrowserDecoder:
+    decoder = BrowserDecoder()
+    assert read(decoder, [b'{"type":"enter","nickname":"anna"}']) == [Enter("anna")]
+    return decoder
 
 
 # Entering
@@ -94,20 +95,20 @@ def member() -> BrowserReader:
 )
 def test_enter(frame: dict[str, Any], command: Command) -> None:
     message = json.dumps({"type": "enter", **frame}).encode()
-    assert read(BrowserReader(), [message]) == [command]
+    assert read(BrowserDecoder(), [message]) == [command]
 
 
 def test_after_a_refused_nickname_comes_another_one() -> None:
-    reader = BrowserReader()
+    decoder = BrowserDecoder()
     for nickname in ("G", "taken", "anna"):
-        reader.feed(frames.encode(type="enter", nickname=nickname))
-        assert reader.next_command() == Enter(nickname)
-        reader.refused()
-    reader.feed(frames.encode(type="enter", nickname="bruno"))
-    assert reader.next_command() == Enter("bruno")
-    reader.entered()
-    reader.feed(b'{"type":"leave"}')
-    assert reader.next_command() == Leave()
+        decoder.feed(frames.encode(type="enter", nickname=nickname))
+        assert decoder.next_command() == Enter(nickname)
+        decoder.refused()
+    decoder.feed(frames.encode(type="enter", nickname="bruno"))
+    assert decoder.next_command() == Enter("bruno")
+    decoder.entered()
+    decoder.feed(b'{"type":"leave"}')
+    assert decoder.next_command() == Leave()
 
 
 MEMBERS_FRAMES: list[tuple[dict[str, Any], Command]] = [
@@ -144,17 +145,17 @@ def test_a_members_frames(frame: dict[str, Any], command: Command) -> None:
 
 
 def test_messages_wait_until_they_are_asked_for() -> None:
-    reader = member()
+    decoder = member()
     messages = [frames.encode(type="say", id=i, text="x") for i in range(1, 4)]
     for message in messages:
-        reader.feed(message)
-    assert reader.buffered == sum(map(len, messages))
-    assert reader.next_command() == Say("x", 1)
-    assert reader.buffered == sum(map(len, messages[1:]))
-    assert [reader.next_command() for _ in range(3)] == [Say("x", 2), Say("x", 3), None]
-    assert reader.buffered == 0
-    reader.feed(b'{"type":"close"}')
-    assert reader.next_command() == CloseChat()
+        decoder.feed(message)
+    assert decoder.buffered == sum(map(len, messages))
+    assert decoder.next_command() == Say("x", 1)
+    assert decoder.buffered == sum(map(len, messages[1:]))
+    assert [decoder.next_command() for _ in range(3)] == [Say("x", 2), Say("x", 3), None]
+    assert decoder.buffered == 0
+    decoder.feed(b'{"type":"close"}')
+    assert decoder.next_command() == CloseChat()
 
 
 @pytest.mark.parametrize("escaped", [True, False])
@@ -252,18 +253,18 @@ WRONG_ENTERING: list[bytes] = [
 ]  # fmt: skip
 
 
-def assert_refused_with_a_reason(reader: BrowserReader, message: bytes) -> None:
-    (command,) = read(reader, [message])
+def assert_refused_with_a_reason(decoder: BrowserDecoder, message: bytes) -> None:
+    (command,) = read(decoder, [message])
     assert isinstance(command, Faulty), command
-    (frame,) = received(BrowserVoice().fault(command))
+    (frame,) = received(BrowserEncoder().fault(command))
     assert isinstance(frame, frames.ErrorFrame)
 
 
 @pytest.mark.parametrize("message", WRONG, ids=lambda raw: raw[:60].decode("latin-1"))
 def test_a_wrong_frame_is_answered_and_the_session_goes_on(message: bytes) -> None:
-    reader = member()
-    assert_refused_with_a_reason(reader, message)
-    assert read(reader, [b'{"type":"leave"}']) == [Leave()]
+    decoder = member()
+    assert_refused_with_a_reason(decoder, message)
+    assert read(decoder, [b'{"type":"leave"}']) == [Leave()]
 
 
 @pytest.mark.parametrize(
@@ -272,9 +273,9 @@ def test_a_wrong_frame_is_answered_and_the_session_goes_on(message: bytes) -> No
     ids=lambda raw: raw[:80].decode("latin-1"),
 )
 def test_a_wrong_frame_instead_of_enter_is_answered_and_enter_may_follow(message: bytes) -> None:
-    reader = BrowserReader()
-    assert_refused_with_a_reason(reader, message)
-    assert read(reader, [b'{"type":"enter","nickname":"anna"}']) == [Enter("anna")]
+    decoder = BrowserDecoder()
+    assert_refused_with_a_reason(decoder, message)
+    assert read(decoder, [b'{"type":"enter","nickname":"anna"}']) == [Enter("anna")]
 
 
 @pytest.mark.parametrize("entered", [True, False])
@@ -285,10 +286,10 @@ def test_an_unknown_field_nested_without_end_harms_nobody(value: bytes, entered:
     """Ignored as any unknown field, or refused: but never more than one frame's affair."""
     message = b'{"type":"leave","later":%s}' % value
     assert len(message) <= MOST
-    reader = member() if entered else BrowserReader()
-    (command,) = read(reader, [message])
+    decoder = member() if entered else BrowserDecoder()
+    (command,) = read(decoder, [message])
     assert isinstance(command, Leave | Faulty)
-    assert len(read(reader, [b'{"type":"close"}'])) == 1
+    assert len(read(decoder, [b'{"type":"close"}'])) == 1
 
 
 def test_what_was_wrong_is_said() -> None:
@@ -332,12 +333,12 @@ FRAMES = st.fixed_dictionaries(
 @given(st.lists(FRAMES.map(json.dumps) | JSON.map(json.dumps), max_size=8), st.booleans())
 @settings(deadline=None)
 def test_any_json_gives_one_command_a_frame(messages: list[str], entered: bool) -> None:
-    reader = member() if entered else BrowserReader()
+    decoder = member() if entered else BrowserDecoder()
     for message in messages:
-        (command,) = read(reader, [message.encode()])
+        (command,) = read(decoder, [message.encode()])
         if isinstance(command, Faulty):
             assert command.explanation
-            received(BrowserVoice().fault(command))
+            received(BrowserEncoder().fault(command))
         else:
             assert isinstance(command, Enter) is not entered
             entered = True
@@ -346,7 +347,7 @@ def test_any_json_gives_one_command_a_frame(messages: list[str], entered: bool) 
 @given(st.lists(st.binary(max_size=60), max_size=8), st.booleans())
 @settings(deadline=None)
 def test_any_bytes_give_one_command_a_frame(messages: list[bytes], entered: bool) -> None:
-    commands = read(member() if entered else BrowserReader(), messages)
+    commands = read(member() if entered else BrowserDecoder(), messages)
     assert len(commands) == len(messages)
 
 
@@ -366,7 +367,7 @@ def test_any_text_can_be_said_or_is_refused_and_what_is_said_can_be_read(text: s
 
 # From the service
 
-VOICE = BrowserVoice()
+VOICE = BrowserEncoder()
 
 
 def received(data: bytes) -> list[frames.Frame]:
@@ -387,20 +388,20 @@ def received(data: bytes) -> list[frames.Frame]:
     return found
 
 
-def test_it_is_a_voice() -> None:
-    voice: Voice = VOICE
-    reader: Reader = voice.reader()
-    assert reader.buffered == 0
-    assert reader is not voice.reader()
-    assert (voice.name, voice.default_port) == ("browser", 8080)
-    assert voice.echoes  # "one's own as well, before its sent"
-    assert voice.retries
-    assert voice.resumes
-    assert voice.acknowledgement is None
-    assert not voice.acknowledges_all  # "so many whispered frames arrived"
-    assert len({BrowserVoice(), VOICE}) == 1
-    assert voice.greeting() == b""
-    assert voice.deaf_seconds == 0.0
+def test_it_is_a_encoder() -> None:
+    encoder: Encoder = VOICE
+    decoder: Decoder = encoder.decoder()
+    assert decoder.buffered == 0
+    assert decoder is not encoder.decoder()
+    assert (encoder.name, encoder.default_port) == ("browser", 8080)
+    assert encoder.echoes  # "one's own as well, before its sent"
+    assert encoder.retries
+    assert encoder.resumes
+    assert encoder.acknowledgement is None
+    assert not encoder.acknowledges_all  # "so many whispered frames arrived"
+    assert len({BrowserEncoder(), VOICE}) == 1
+    assert encoder.greeting() == b""
+    assert encoder.deaf_seconds == 0.0
 
 
 @pytest.mark.parametrize("reason", Disconnect)

@@ -7,34 +7,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.splits import Split, every_end, every_split, split_by_byte
-from tertulia.dialects.chatte import ChatteReader, ChatteVoice
-from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
+from tertulia.dialects.chatte import ChatteDecoder, ChatteEncoder
+from tertulia.dialects.contract import Decoder, Encoder, Refusal, Welcome
 from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty, Say, Whisper
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
+from tertulia.domain.position import Place
 
 BOUND = 4096
 MALFORMED = Faulty(Fault.MALFORMED)
 TOO_LONG = Faulty(Fault.TOO_LONG)
 
 
-def read(reader: Reader, chunks: Iterable[bytes]) -> list[Command]:
+def read(decoder: Decoder, chunks: Iterable[bytes]) -> list[Command]:
     """All commands of some chunks; whoever asks to enter is let in if the nickname is valid."""
     commands: list[Command] = []
     for chunk in chunks:
-        reader.feed(chunk)
-        while (command := reader.next_command()) is not None:
+        decoder.feed(chunk)
+        while (command := decoder.next_command()) is not None:
             commands.append(command)
             if isinstance(command, Enter) and is_valid(command.nickname):
-                reader.entered()
+                decoder.entered()
     return commands
 
 
-def active() -> ChatteReader:
-    reader = ChatteReader()
-    assert read(reader, [b"andy\n"]) == [Enter("andy")]
-    return reader
+def active() -> ChatteDecoder:
+    decoder = ChatteDecoder()
+    assert read(decoder, [b"andy\n"]) == [Enter("andy")]
+    return decoder
 
 
 # Entering
@@ -61,7 +62,7 @@ def test_the_first_line_is_the_nickname(
     line: bytes, nickname: str, password: str | None, more: bytes, end: bytes, split: Split
 ) -> None:
     after: list[Command] = [Say("x")] if more.endswith(b"\n") else []
-    had = read(ChatteReader(), split(line + end + more))
+    had = read(ChatteDecoder(), split(line + end + more))
     assert had == [Enter(nickname, password), *after]
 
 
@@ -99,7 +100,7 @@ def test_the_first_line_is_the_nickname(
 def test_a_nickname_that_is_malformed_or_reserved_is_nobodys(
     line: bytes, more: bytes, end: bytes, split: Split
 ) -> None:
-    (command,) = read(ChatteReader(), split(line + end + more))
+    (command,) = read(ChatteDecoder(), split(line + end + more))
     assert isinstance(command, Enter)
     assert not is_valid(command.nickname)
 
@@ -109,14 +110,14 @@ def test_a_nickname_that_is_malformed_or_reserved_is_nobodys(
 @pytest.mark.parametrize("password", [b"", b":x"])
 def test_a_line_too_long_is_no_nickname(password: bytes, end: bytes, split: Split) -> None:
     line = b"andy" + password + b"x" * BOUND
-    commands = read(ChatteReader(), split(line + end))
+    commands = read(ChatteDecoder(), split(line + end))
     assert len(commands) == 1
     assert isinstance(commands[0], Enter)
     assert not is_valid(commands[0].nickname)
 
 
 def test_a_line_too_long_is_refused_before_it_ends() -> None:
-    (command,) = read(ChatteReader(), [b"x" * (BOUND + 2)])
+    (command,) = read(ChatteDecoder(), [b"x" * (BOUND + 2)])
     assert isinstance(command, Enter)
     assert not is_valid(command.nickname)
 
@@ -124,13 +125,13 @@ def test_a_line_too_long_is_refused_before_it_ends() -> None:
 @every_split
 def test_words_of_a_member_are_read_as_nicknames_before_entering(split: Split) -> None:
     for line in (b"100 hola", b"102 bea hola", b"101 Message received."):
-        (command,) = read(ChatteReader(), split(line + b"\n"))
+        (command,) = read(ChatteDecoder(), split(line + b"\n"))
         assert isinstance(command, Enter)
         assert not is_valid(command.nickname)
 
 
 def test_a_number_is_a_nickname_like_any_other() -> None:
-    assert read(ChatteReader(), [b"100\n"]) == [Enter("100")]
+    assert read(ChatteDecoder(), [b"100\n"]) == [Enter("100")]
 
 
 # Sending
@@ -211,7 +212,7 @@ def test_a_members_words(
 def test_the_whole_conversation_in_one_read() -> None:
     lines = b"".join(line + b"\r\n" for line, _ in SENTENCES)
     assert read(active(), [lines]) == [command for _, command in SENTENCES]
-    assert read(ChatteReader(), split_by_byte(b"andy\r\n" + lines)) == [
+    assert read(ChatteDecoder(), split_by_byte(b"andy\r\n" + lines)) == [
         Enter("andy"),
         *(command for _, command in SENTENCES),
     ]
@@ -248,15 +249,15 @@ def test_a_long_acknowledgement_is_a_long_line() -> None:
 
 
 def test_commands_come_one_at_a_time_and_the_rest_stays() -> None:
-    reader = active()
-    reader.feed(b"100 a\n100 b\n10")
-    assert reader.next_command() == Say("a")
-    assert reader.buffered == 8
-    reader.feed(b"0 c\n")
-    assert reader.next_command() == Say("b")
-    assert reader.next_command() == Say("c")
-    assert reader.next_command() is None
-    assert reader.buffered == 0
+    decoder = active()
+    decoder.feed(b"100 a\n100 b\n10")
+    assert decoder.next_command() == Say("a")
+    assert decoder.buffered == 8
+    decoder.feed(b"0 c\n")
+    assert decoder.next_command() == Say("b")
+    assert decoder.next_command() == Say("c")
+    assert decoder.next_command() is None
+    assert decoder.buffered == 0
 
 
 PIECES = st.one_of(
@@ -275,12 +276,12 @@ def test_any_bytes_in_any_split_give_the_same_commands(
 ) -> None:
     sent = b"".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=12)))
-    reader = active() if entered else ChatteReader()
+    decoder = active() if entered else ChatteDecoder()
     commands: list[Command] = []
     for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
-        commands += read(reader, [sent[start:end]])
-        assert reader.buffered <= BOUND + 1
-    assert commands == read(active() if entered else ChatteReader(), [sent])
+        commands += read(decoder, [sent[start:end]])
+        assert decoder.buffered <= BOUND + 1
+    assert commands == read(active() if entered else ChatteDecoder(), [sent])
 
 
 @given(st.binary(max_size=200))
@@ -292,20 +293,20 @@ def test_a_member_never_enters_again(sent: bytes) -> None:
 
 # Receiving
 
-VOICE = ChatteVoice()
-LATIN = ChatteVoice(encoding="latin-1")
+VOICE = ChatteEncoder()
+LATIN = ChatteEncoder(encoding="latin-1")
 
 
-def test_it_is_a_voice() -> None:
-    voice: Voice = VOICE
-    reader: Reader = voice.reader()
-    assert reader.buffered == 0
-    assert reader is not voice.reader()
-    assert (voice.name, voice.default_port) == ("chatte", 1234)
+def test_it_is_a_encoder() -> None:
+    encoder: Encoder = VOICE
+    decoder: Decoder = encoder.decoder()
+    assert decoder.buffered == 0
+    assert decoder is not encoder.decoder()
+    assert (encoder.name, encoder.default_port) == ("chatte", 1234)
 
 
 def test_equal_voices_are_one_group() -> None:
-    assert len({ChatteVoice(), ChatteVoice(), LATIN}) == 2
+    assert len({ChatteEncoder(), ChatteEncoder(), LATIN}) == 2
 
 
 def test_entering_is_answered_word_for_word() -> None:
@@ -374,7 +375,7 @@ def test_a_listener_can_be_set_to_write_latin_1() -> None:
 
 
 PLACE = Place("e", 7, 0.0)
-CLASSIC = ChatteVoice(wording="classic")
+CLASSIC = ChatteEncoder(wording="classic")
 
 
 def test_classic_tells_the_newcomer_too_that_it_came() -> None:
@@ -411,21 +412,21 @@ def test_classic_is_otherwise_the_same(event: Said | Joined | Left | Closed) -> 
     assert CLASSIC != VOICE  # so each is rendered for itself
 
 
-@pytest.mark.parametrize("voice", [VOICE, LATIN, CLASSIC])
-def test_whoever_has_to_go_is_told_by_the_server(voice: ChatteVoice) -> None:
+@pytest.mark.parametrize("encoder", [VOICE, LATIN, CLASSIC])
+def test_whoever_has_to_go_is_told_by_the_server(encoder: ChatteEncoder) -> None:
     """ "A session that a drain closes reads first"."""
     restarts = b"102 G The server restarts. Please come back in a moment.\n"
-    assert voice.farewell(Disconnect.DRAINED) == voice.farewell(Disconnect.FENCED) == restarts
-    kicked = voice.farewell(Disconnect.KICKED, "enough")
+    assert encoder.farewell(Disconnect.DRAINED) == encoder.farewell(Disconnect.FENCED) == restarts
+    kicked = encoder.farewell(Disconnect.KICKED, "enough")
     assert kicked == b"102 G You were removed from the chat: enough\n"
-    assert voice.farewell(Disconnect.BANNED) == b"102 G You are banned from the chat.\n"
+    assert encoder.farewell(Disconnect.BANNED) == b"102 G You are banned from the chat.\n"
     for reason in (Disconnect.DISPLACED, Disconnect.LONG_LINES, Disconnect.INTERNAL):
-        told = voice.farewell(reason)
+        told = encoder.farewell(reason)
         assert told.startswith(b"102 G ")
         assert told.endswith(b".\n")
         assert told.count(b"\n") == 1
     for reason in (Disconnect.GONE, Disconnect.BROKEN, Disconnect.SLOW_READER, Disconnect.LEFT):
-        assert voice.farewell(reason) == b""
+        assert encoder.farewell(reason) == b""
 
 
 def test_what_was_lost_is_told_by_the_server() -> None:
@@ -437,8 +438,8 @@ def test_what_was_lost_is_told_by_the_server() -> None:
 def test_whatever_one_says_the_other_reads_one_line(sent: bytes) -> None:
     for command in read(active(), [b"100 " + sent.replace(b"\n", b"") + b"\n"]):
         assert isinstance(command, Say)
-        for voice in (VOICE, LATIN):
-            line = voice.public(Said("Andy", "n1:7", command.text))
+        for encoder in (VOICE, LATIN):
+            line = encoder.public(Said("Andy", "n1:7", command.text))
             assert line.startswith(b"100 Andy ")
             assert line.index(b"\n") == len(line) - 1
             assert b"\r" not in line

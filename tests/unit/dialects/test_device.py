@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.device_client import BINARY, BOTH, TEXT, Framing
 from harness.splits import Split, each, every_split, split_by_byte
-from tertulia.dialects.device import MAX_MESSAGE, OPERATIONS, DeviceReader, Hangup, Reply
+from tertulia.dialects.device import MAX_MESSAGE, OPERATIONS, DeviceDecoder, Hangup, Reply
 from tertulia.dialects.device_framing import MAX_STRING
 from tertulia.domain import requests as ask
 from tertulia.domain.requests import MAX_PORT, MIN_PORT, Request
@@ -293,16 +293,16 @@ both_framings = pytest.mark.parametrize("framing", BOTH, ids=[it.name for it in 
 
 @dataclass
 class Told:
-    """A reader, fed; each request is answered with the next answer, or the last one again."""
+    """A decoder, fed; each request is answered with the next answer, or the last one again."""
 
     answers: list[object] = field(default_factory=list)
-    reader: DeviceReader = field(default_factory=DeviceReader)
+    decoder: DeviceDecoder = field(default_factory=DeviceDecoder)
     happened: list[Happening] = field(default_factory=list)
 
     def feed(self, *chunks: bytes) -> list[Happening]:
         for chunk in chunks:
-            self.reader.feed(chunk)
-            while (command := self.reader.next_command()) is not None:
+            self.decoder.feed(chunk)
+            while (command := self.decoder.next_command()) is not None:
                 self.take(command)
         return self.happened
 
@@ -313,7 +313,7 @@ class Told:
         self.happened.append(command)
         if not isinstance(command, Hangup):
             more = len(self.answers) > 1
-            self.reader.answer(self.answers.pop(0) if more else self.answers[0])
+            self.decoder.answer(self.answers.pop(0) if more else self.answers[0])
 
 
 def test_every_operation_is_in_the_conversations() -> None:
@@ -408,7 +408,7 @@ def test_after_show_or_q_the_device_is_to_close_and_anything_else_is_a_hangup(
         told = Told(it.answers())
         told.feed(*it.sent(framing))
         assert Hangup() not in told.happened
-        assert not told.reader.is_waiting  # it has its 30 s
+        assert not told.decoder.is_waiting  # it has its 30 s
         assert told.feed(b"\0")[-1] == Hangup()
 
 
@@ -417,17 +417,17 @@ def test_after_a_port_a_device_may_run_200_and_nothing_else(said: int | str) -> 
     told = Told([True, 6002])
     told.feed(BINARY.write(10, "anna", "bruno"))
     assert told.happened[-1] == BINARY.write(6002)
-    assert told.reader.is_done
+    assert told.decoder.is_done
     assert told.feed(BINARY.write(said))[-1] == Hangup()
 
 
 def test_after_a_port_200_is_run_once() -> None:
     told = Told([True, 6002, ["uno"]])
     told.feed(BINARY.write(10, "anna", "bruno", 200))
-    assert not told.reader.is_done
+    assert not told.decoder.is_done
     told.feed(BINARY.write("anna", "bruno"))
     assert told.happened[-1] == BINARY.write("uno\n")
-    assert told.reader.is_done
+    assert told.decoder.is_done
     assert told.feed(BINARY.write(200))[-1] == Hangup()
 
 
@@ -440,7 +440,7 @@ def test_in_text_a_port_is_the_end() -> None:
 
 
 def bounded(answer_bytes: int, answer: object, *sent: int | str, framing: Framing) -> Happening:
-    told = Told([answer], DeviceReader(answer_bytes))
+    told = Told([answer], DeviceDecoder(answer_bytes))
     return told.feed(framing.write(*sent))[-2 if sent[0] == 100 else -1]
 
 
@@ -631,8 +631,8 @@ def test_a_long_list_of_online_users_is_cut_after_a_name() -> None:
 def test_a_waiting_device_is_told_the_port_and_no_more(framing: Framing) -> None:
     told = Told([True, 1])
     told.feed(framing.write(10, "anna", "bruno"))
-    assert told.reader.is_waiting
-    assert told.reader.summon(6002) == framing.write(6002)
+    assert told.decoder.is_waiting
+    assert told.decoder.summon(6002) == framing.write(6002)
     got = list(told.happened)
     assert told.feed(framing.write("ciao", "\\q")) == got
 
@@ -641,49 +641,49 @@ def test_a_device_is_not_told_within_an_exchange_nor_just_before_its_first() -> 
     """It would take the port for the service's answer to its 200."""
     told = Told([True, 1, []])
     told.feed(BINARY.write(10, "anna", "bruno"))
-    assert told.reader.is_about_to_ask
+    assert told.decoder.is_about_to_ask
     for part, may_be_told in ((200, False), ("anna", False), ("bruno", True), ("ciao", True)):
         told.feed(BINARY.write(part))
-        assert told.reader.may_be_told is may_be_told, part
-        assert not told.reader.is_about_to_ask
+        assert told.decoder.may_be_told is may_be_told, part
+        assert not told.decoder.is_about_to_ask
     in_text = Told([True, 1, True])
     in_text.feed(TEXT.write(10, "anna", "bruno"))
-    assert in_text.reader.may_be_told and not in_text.reader.is_about_to_ask
+    assert in_text.decoder.may_be_told and not in_text.decoder.is_about_to_ask
 
 
 @both_framings
 def test_who_waits_may_be_silent_but_not_within_a_message(framing: Framing) -> None:
     told = Told([True, 1, True])
     told.feed(framing.write(10, "anna"))
-    assert not told.reader.is_waiting
+    assert not told.decoder.is_waiting
     told.feed(framing.write("bruno"))
-    assert told.reader.is_waiting
+    assert told.decoder.is_waiting
     frame = framing.write("ciao")
     told.feed(frame[:2])
-    assert not told.reader.is_waiting
+    assert not told.decoder.is_waiting
     told.feed(frame[2:])
-    assert told.reader.is_waiting
+    assert told.decoder.is_waiting
 
 
 @both_framings
 def test_a_device_is_summoned_within_a_message_too(framing: Framing) -> None:
     told = Told([True, 1, True])
     told.feed(framing.write(10, "anna", "bruno"), framing.write("ciao")[:-1])
-    assert told.reader.summon(1024) == framing.write(1024)
+    assert told.decoder.summon(1024) == framing.write(1024)
     got = list(told.happened)
     assert told.feed(framing.write("ciao")[-1:]) == got
 
 
 @both_framings
 def test_nothing_is_read_before_a_request_is_answered(framing: Framing) -> None:
-    reader = DeviceReader()
-    reader.feed(framing.write(30, "anna", "more"))
-    assert reader.next_command() == Reply(framing.write(1))
-    assert reader.next_command() == ask.Leave("anna")
-    assert reader.next_command() is None
-    reader.answer(True)
-    assert reader.next_command() == Hangup()
-    assert reader.next_command() is None
+    decoder = DeviceDecoder()
+    decoder.feed(framing.write(30, "anna", "more"))
+    assert decoder.next_command() == Reply(framing.write(1))
+    assert decoder.next_command() == ask.Leave("anna")
+    assert decoder.next_command() is None
+    decoder.answer(True)
+    assert decoder.next_command() == Hangup()
+    assert decoder.next_command() is None
 
 
 # Whatever comes
@@ -717,15 +717,15 @@ ANSWERS: dict[type, object] = {
 
 
 def all_that_happens(chunks: Iterable[bytes]) -> list[Happening]:
-    reader = DeviceReader()
+    decoder = DeviceDecoder()
     happened: list[Happening] = []
     for chunk in chunks:
-        reader.feed(chunk)
-        while (command := reader.next_command()) is not None:
+        decoder.feed(chunk)
+        while (command := decoder.next_command()) is not None:
             happened.append(command.data if isinstance(command, Reply) else command)
             if not isinstance(command, Reply | Hangup):
-                reader.answer(ANSWERS.get(type(command), True))
-        assert reader.buffered >= 0
+                decoder.answer(ANSWERS.get(type(command), True))
+        assert decoder.buffered >= 0
     return happened
 
 

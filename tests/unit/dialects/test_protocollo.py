@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.splits import Split, every_end, every_split, split_by_byte, split_whole
-from tertulia.dialects.contract import Place, Reader, Refusal, Voice, Welcome
-from tertulia.dialects.protocollo import ProtocolloReader, ProtocolloVoice
+from tertulia.dialects.contract import Decoder, Encoder, Refusal, Welcome
+from tertulia.dialects.protocollo import ProtocolloDecoder, ProtocolloEncoder
 from tertulia.domain.commands import (
     CloseChat,
     Command,
@@ -23,31 +23,32 @@ from tertulia.domain.commands import (
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
+from tertulia.domain.position import Place
 
 BOUND = 4096
 TOO_LONG = Faulty(Fault.TOO_LONG)
 PLACE = Place("e", 1, 0.0)
 
 
-def read(reader: Reader, chunks: Iterable[bytes]) -> list[Command]:
+def read(decoder: Decoder, chunks: Iterable[bytes]) -> list[Command]:
     """All commands of some chunks; whoever asks to enter is let in if the name is valid."""
     commands: list[Command] = []
     for chunk in chunks:
-        reader.feed(chunk)
-        while (command := reader.next_command()) is not None:
+        decoder.feed(chunk)
+        while (command := decoder.next_command()) is not None:
             commands.append(command)
             if isinstance(command, Enter):
                 if is_valid(command.nickname):
-                    reader.entered()
+                    decoder.entered()
                 else:
-                    reader.refused()
+                    decoder.refused()
     return commands
 
 
-def member() -> ProtocolloReader:
-    reader = ProtocolloReader()
-    assert read(reader, [b"anna\n"]) == [Enter("anna")]
-    return reader
+def member() -> ProtocolloDecoder:
+    decoder = ProtocolloDecoder()
+    assert read(decoder, [b"anna\n"]) == [Enter("anna")]
+    return decoder
 
 
 # Entering, 1: "The client's first line is its name"
@@ -90,7 +91,10 @@ def test_the_first_line_is_the_name(
     end: bytes,
     split: Split,
 ) -> None:
-    assert read(ProtocolloReader(), split(line + end + more)) == [Enter(nickname, password), *after]
+    assert read(ProtocolloDecoder(), split(line + end + more)) == [
+        Enter(nickname, password),
+        *after,
+    ]
 
 
 # 2: "Invalid: … waits for another name on the same connection"
@@ -109,31 +113,31 @@ INVALID_NAMES = [
 def test_after_an_invalid_name_another_one_is_awaited(
     line: bytes, end: bytes, split: Split
 ) -> None:
-    refused, accepted = read(ProtocolloReader(), split(line + end + b"anna" + end))
+    refused, accepted = read(ProtocolloDecoder(), split(line + end + b"anna" + end))
     assert isinstance(refused, Enter)
     assert not is_valid(refused.nickname)
     assert accepted == Enter("anna")
 
 
 def test_after_a_valid_name_that_is_taken_another_one_is_awaited() -> None:
-    reader = ProtocolloReader()
-    reader.feed(b"anna\nbruno\nG\nciao\n")
-    assert reader.next_command() == Enter("anna")
-    reader.refused()
-    assert reader.next_command() == Enter("bruno")
-    reader.entered()
-    assert reader.next_command() == Say("ciao")
+    decoder = ProtocolloDecoder()
+    decoder.feed(b"anna\nbruno\nG\nciao\n")
+    assert decoder.next_command() == Enter("anna")
+    decoder.refused()
+    assert decoder.next_command() == Enter("bruno")
+    decoder.entered()
+    assert decoder.next_command() == Say("ciao")
 
 
 def test_after_many_refused_names_a_name_is_still_awaited() -> None:
-    commands = read(ProtocolloReader(), [b"fine\n" * 100 + b"anna\nfine\n"])
+    commands = read(ProtocolloDecoder(), [b"fine\n" * 100 + b"anna\nfine\n"])
     assert commands == [*[Enter("fine")] * 100, Enter("anna"), Leave()]
 
 
 @every_split
 @every_end
 def test_a_line_too_long_is_no_name_and_another_one_is_awaited(end: bytes, split: Split) -> None:
-    refused, accepted = read(ProtocolloReader(), split(b"x" * (BOUND + 1) + end + b"anna" + end))
+    refused, accepted = read(ProtocolloDecoder(), split(b"x" * (BOUND + 1) + end + b"anna" + end))
     assert isinstance(refused, Enter)
     assert not is_valid(refused.nickname)
     assert accepted == Enter("anna")
@@ -142,7 +146,7 @@ def test_a_line_too_long_is_no_name_and_another_one_is_awaited(end: bytes, split
 @every_split
 def test_the_words_of_a_member_are_names_before_entering(split: Split) -> None:
     for line in (b"G", b"fine", b"stop", b"null"):
-        (command,) = read(ProtocolloReader(), split(line + b"\n"))
+        (command,) = read(ProtocolloDecoder(), split(line + b"\n"))
         assert isinstance(command, Enter)
         assert not is_valid(command.nickname)
 
@@ -261,16 +265,16 @@ def test_a_recipient_without_its_line_end_is_nothing(sent: bytes, end: bytes, sp
 def test_a_client_that_dies_between_the_two_lines_sends_nothing(
     sent: bytes, half: bytes, end: bytes, split: Split
 ) -> None:
-    reader = member()
-    assert read(reader, split(sent + end + half)) == []
-    assert reader.buffered == len(half)
+    decoder = member()
+    assert read(decoder, split(sent + end + half)) == []
+    assert decoder.buffered == len(half)
 
 
 def test_the_whole_conversation_in_one_read() -> None:
     lines = b"".join(b"%s\r\n%s\r\n" % (recipient, text) for recipient, text, _ in MESSAGES)
     expected = [Enter("anna"), *(command for _, _, given in MESSAGES for command in given), Leave()]
     for split in (split_whole, split_by_byte):
-        assert read(ProtocolloReader(), split(b"anna\r\n" + lines + b"fine\r\n")) == expected
+        assert read(ProtocolloDecoder(), split(b"anna\r\n" + lines + b"fine\r\n")) == expected
 
 
 def test_a_line_too_long_is_refused_before_it_ends() -> None:
@@ -286,15 +290,15 @@ def test_the_rest_of_a_long_line_is_no_line(split: Split) -> None:
 
 
 def test_commands_come_one_at_a_time_and_the_rest_stays() -> None:
-    reader = member()
-    reader.feed(b"G\nuno\nG\ndue\nG")
-    assert reader.next_command() == Say("uno")
-    assert reader.buffered == 7
-    reader.feed(b"\ntre\n")
-    assert reader.next_command() == Say("due")
-    assert reader.next_command() == Say("tre")
-    assert reader.next_command() is None
-    assert reader.buffered == 0
+    decoder = member()
+    decoder.feed(b"G\nuno\nG\ndue\nG")
+    assert decoder.next_command() == Say("uno")
+    assert decoder.buffered == 7
+    decoder.feed(b"\ntre\n")
+    assert decoder.next_command() == Say("due")
+    assert decoder.next_command() == Say("tre")
+    assert decoder.next_command() is None
+    assert decoder.buffered == 0
 
 
 PIECES = st.one_of(
@@ -314,12 +318,12 @@ def test_any_bytes_in_any_split_give_the_same_commands(
 ) -> None:
     sent = b"".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=12)))
-    reader = member() if entered else ProtocolloReader()
+    decoder = member() if entered else ProtocolloDecoder()
     commands: list[Command] = []
     for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
-        commands += read(reader, [sent[start:end]])
-        assert reader.buffered <= BOUND + 1
-    assert commands == read(member() if entered else ProtocolloReader(), [sent])
+        commands += read(decoder, [sent[start:end]])
+        assert decoder.buffered <= BOUND + 1
+    assert commands == read(member() if entered else ProtocolloDecoder(), [sent])
 
 
 @given(st.binary(max_size=200))
@@ -351,37 +355,37 @@ def test_two_lines_are_at_most_one_message_to_who_the_first_one_names(
 
 # Receiving
 
-PAGE = ProtocolloVoice()
-CLASSIC = ProtocolloVoice("classic")
-LATIN_PAGE = ProtocolloVoice(encoding="latin-1")
-VOICES = [PAGE, CLASSIC, LATIN_PAGE]
+PAGE = ProtocolloEncoder()
+CLASSIC = ProtocolloEncoder("classic")
+LATIN_PAGE = ProtocolloEncoder(encoding="latin-1")
+ENCODERS = [PAGE, CLASSIC, LATIN_PAGE]
 
 
 def welcome(*others: str) -> Welcome:
     return Welcome("carla", iter(others), PLACE, "")
 
 
-def test_it_is_a_voice() -> None:
-    voice: Voice = PAGE
-    reader: Reader = voice.reader()
-    assert reader.buffered == 0
-    assert reader is not voice.reader()
-    assert (voice.name, voice.default_port) == ("protocollo", 6789)
-    assert not voice.echoes  # "Neither goes back to its sender"
-    assert voice.retries  # "waits for another name on the same connection"
-    assert not voice.resumes
-    assert voice.acknowledgement is None
+def test_it_is_a_encoder() -> None:
+    encoder: Encoder = PAGE
+    decoder: Decoder = encoder.decoder()
+    assert decoder.buffered == 0
+    assert decoder is not encoder.decoder()
+    assert (encoder.name, encoder.default_port) == ("protocollo", 6789)
+    assert not encoder.echoes  # "Neither goes back to its sender"
+    assert encoder.retries  # "waits for another name on the same connection"
+    assert not encoder.resumes
+    assert encoder.acknowledgement is None
 
 
 def test_equal_voices_are_one_group_and_the_wordings_are_two() -> None:
-    assert len({ProtocolloVoice(), ProtocolloVoice(), ProtocolloVoice("classic"), PAGE}) == 2
+    assert len({ProtocolloEncoder(), ProtocolloEncoder(), ProtocolloEncoder("classic"), PAGE}) == 2
 
 
 def test_the_server_writes_nothing_before_the_name_unless_a_prompt_is_set() -> None:
     assert PAGE.greeting() == b""
     assert CLASSIC.greeting() == b""
-    assert ProtocolloVoice(prompt="Come ti chiami?").greeting() == b"Come ti chiami?\n"
-    assert ProtocolloVoice("classic", prompt="Qual è?").greeting() == b"Qual \xe8?\n"
+    assert ProtocolloEncoder(prompt="Come ti chiami?").greeting() == b"Come ti chiami?\n"
+    assert ProtocolloEncoder("classic", prompt="Qual è?").greeting() == b"Qual \xe8?\n"
 
 
 def test_a_refused_name_is_answered_word_for_word() -> None:
@@ -412,7 +416,7 @@ def test_a_list_of_very_many_users_is_still_one_line() -> None:
 
 def test_the_old_client_is_deaf_for_a_moment() -> None:
     """ "until its `null` line came, or 2 s have passed": in `classic` only."""
-    assert [voice.deaf_seconds for voice in VOICES] == [0.0, 2.0, 0.0]
+    assert [encoder.deaf_seconds for encoder in ENCODERS] == [0.0, 2.0, 0.0]
 
 
 @pytest.mark.parametrize("text", ["ciao", "", " ", "città", "> x", "日本"])
@@ -450,7 +454,7 @@ DEADLY = [
 
 @pytest.mark.parametrize(("text", "written"), DEADLY)
 def test_a_text_that_ends_as_the_line_of_who_went_gets_a_full_stop(text: str, written: str) -> None:
-    """ "kills its reader": in `classic`, whoever says it, and to whomever."""
+    """ "kills its decoder": in `classic`, whoever says it, and to whomever."""
     said, letter = Said("anna", "n1:7", text), Whispered("anna", "n1:7", "bruno", text)
     assert CLASSIC.public(said) == f"anna.@G> {written}\n".encode()
     assert CLASSIC.private(letter, 0.0) == f"anna> {written}\n".encode()
@@ -473,26 +477,26 @@ def test_when_a_node_goes_its_sessions_are_told(reason: Disconnect) -> None:
     assert CLASSIC.farewell(reason) == b"close\n"
 
 
-@pytest.mark.parametrize("voice", VOICES)
-def test_whoever_has_to_go_is_told_why_and_to_close(voice: ProtocolloVoice) -> None:
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_whoever_has_to_go_is_told_why_and_to_close(encoder: ProtocolloEncoder) -> None:
     for reason in (
         *(Disconnect.KICKED, Disconnect.BANNED, Disconnect.DISPLACED, Disconnect.LONG_LINES),
         Disconnect.INTERNAL,
     ):
-        first, last, rest = voice.farewell(reason).split(b"\n")
+        first, last, rest = encoder.farewell(reason).split(b"\n")
         assert first.startswith(b"G> ")
         assert (last, rest) == (b"close", b"")
-    assert voice.farewell(Disconnect.KICKED, "basta") == (
+    assert encoder.farewell(Disconnect.KICKED, "basta") == (
         b"G> sei stato allontanato dalla chat: basta\nclose\n"
     )
-    assert voice.farewell(Disconnect.BANNED) == b"G> sei escluso dalla chat\nclose\n"
+    assert encoder.farewell(Disconnect.BANNED) == b"G> sei escluso dalla chat\nclose\n"
     for reason in (Disconnect.GONE, Disconnect.BROKEN, Disconnect.SLOW_READER):
-        assert voice.farewell(reason) == b""
+        assert encoder.farewell(reason) == b""
 
 
-@pytest.mark.parametrize("voice", VOICES)
-def test_what_was_lost_is_told_by_the_server(voice: ProtocolloVoice) -> None:
-    assert voice.missed(PLACE) == b"G> qui mancano dei messaggi\n"
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_what_was_lost_is_told_by_the_server(encoder: ProtocolloEncoder) -> None:
+    assert encoder.missed(PLACE) == b"G> qui mancano dei messaggi\n"
 
 
 def test_the_new_administrator() -> None:
@@ -500,16 +504,16 @@ def test_the_new_administrator() -> None:
 
 
 def test_leaving_and_closing_are_the_line_close() -> None:
-    for voice in VOICES:
-        assert voice.farewell(Disconnect.LEFT) == b"close\n"
-        assert voice.public(Closed("anna", "n1:7")) == b"close\n"
+    for encoder in ENCODERS:
+        assert encoder.farewell(Disconnect.LEFT) == b"close\n"
+        assert encoder.public(Closed("anna", "n1:7")) == b"close\n"
 
 
-@pytest.mark.parametrize("voice", VOICES)
-def test_what_is_refused_is_said_by_the_server(voice: ProtocolloVoice) -> None:
-    forbidden = voice.refusal(Refusal.FORBIDDEN)
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_what_is_refused_is_said_by_the_server(encoder: ProtocolloEncoder) -> None:
+    forbidden = encoder.refusal(Refusal.FORBIDDEN)
     assert forbidden == b"G> permesso negato\n"
-    unknown = voice.refusal(Refusal.UNKNOWN_RECIPIENT, "dora")
+    unknown = encoder.refusal(Refusal.UNKNOWN_RECIPIENT, "dora")
     assert unknown == b"G> destinatario sconosciuto: dora\n"
 
 
@@ -523,27 +527,27 @@ def test_an_unknown_recipient_is_named_as_it_came(raw: bytes) -> None:
     assert answer == b"G> destinatario sconosciuto: nicol\xf2\n"
 
 
-@pytest.mark.parametrize("voice", VOICES)
-def test_notices_are_one_line_of_the_server(voice: ProtocolloVoice) -> None:
-    report = voice.private(Undelivered("anna", "n1:7", "bruno", "ciao"), 0.0)
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_notices_are_one_line_of_the_server(encoder: ProtocolloEncoder) -> None:
+    report = encoder.private(Undelivered("anna", "n1:7", "bruno", "ciao"), 0.0)
     assert b"bruno" in report
     assert report.endswith(b"ciao\n")
-    faults = [voice.fault(Faulty(fault)) for fault in Fault]
+    faults = [encoder.fault(Faulty(fault)) for fault in Fault]
     of_names = (Refusal.INVALID_NICKNAME, Refusal.NICKNAME_TAKEN, Refusal.BANNED)
-    refusals = [voice.refusal(refusal, "x") for refusal in Refusal if refusal not in of_names]
+    refusals = [encoder.refusal(refusal, "x") for refusal in Refusal if refusal not in of_names]
     for notice in (report, *faults, *refusals):
         assert notice.startswith(b"G> ")
         assert notice.count(b"\n") == 1
 
 
 def test_classic_is_latin_1_whatever_the_listener_s_encoding() -> None:
-    voice = ProtocolloVoice("classic", "utf-8")
-    assert voice.public(Said("anna", "n1:7", "città")) == b"anna.@G> citt\xe0\n"
-    assert voice.public(Said("anna", "n1:7", "日 ok")) == b"anna.@G> ? ok\n"
+    encoder = ProtocolloEncoder("classic", "utf-8")
+    assert encoder.public(Said("anna", "n1:7", "città")) == b"anna.@G> citt\xe0\n"
+    assert encoder.public(Said("anna", "n1:7", "日 ok")) == b"anna.@G> ? ok\n"
     # "What Latin-1 has no sign for is transliterated": nor may it become a control of Windows-1252.
-    assert voice.public(Said("anna", "n1:7", "5 €")) == b"anna.@G> 5 EUR\n"
+    assert encoder.public(Said("anna", "n1:7", "5 €")) == b"anna.@G> 5 EUR\n"
     text = "“sì” … – l’œuvre di Dvořák €"
-    assert voice.public(Said("anna", "n1:7", text)) == (
+    assert encoder.public(Said("anna", "n1:7", text)) == (
         b'anna.@G> "s\xec" ... - l\'oeuvre di Dvor\xe1k EUR\n'
     )
     letter = Whispered("anna", "n1:7", "bruno", text)
@@ -551,36 +555,38 @@ def test_classic_is_latin_1_whatever_the_listener_s_encoding() -> None:
     assert PAGE.private(letter, 0.0) == f"anna> {text}\n".encode()
 
 
-@pytest.mark.parametrize("voice", VOICES)
-def test_an_entry_is_its_events_one_after_the_other(voice: ProtocolloVoice) -> None:
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_an_entry_is_its_events_one_after_the_other(encoder: ProtocolloEncoder) -> None:
     pieces = [
-        voice.public(event)
+        encoder.public(event)
         for event in (Joined("a", "n1:1"), Said("a", "n1:1", "x"), Left("a", "n1:1"))
     ]
-    assert voice.batch(pieces, PLACE) == b"".join(pieces)
-    assert voice.batch([], PLACE) == b""
+    assert encoder.batch(pieces, PLACE) == b"".join(pieces)
+    assert encoder.batch([], PLACE) == b""
 
 
-@given(st.binary(max_size=100), st.sampled_from(VOICES))
+@given(st.binary(max_size=100), st.sampled_from(ENCODERS))
 @settings(deadline=None)
-def test_whatever_one_says_the_other_reads_one_line(sent: bytes, voice: ProtocolloVoice) -> None:
+def test_whatever_one_says_the_other_reads_one_line(
+    sent: bytes, encoder: ProtocolloEncoder
+) -> None:
     for command in read(member(), [b"G\n" + sent.replace(b"\n", b"") + b"\n"]):
         assert isinstance(command, Say)
-        line = voice.public(Said("anna", "n1:7", command.text))
+        line = encoder.public(Said("anna", "n1:7", command.text))
         assert line.lower().startswith(b"anna.@g> ")
         assert line.index(b"\n") == len(line) - 1
         assert b"\r" not in line
         assert b"\x1b" not in line
 
 
-@given(st.binary(min_size=1, max_size=60), st.sampled_from(VOICES))
+@given(st.binary(min_size=1, max_size=60), st.sampled_from(ENCODERS))
 @settings(deadline=None)
 def test_whoever_is_written_to_in_vain_the_answer_is_one_line(
-    recipient: bytes, voice: ProtocolloVoice
+    recipient: bytes, encoder: ProtocolloEncoder
 ) -> None:
     for command in read(member(), [recipient.replace(b"\n", b"") + b"\nciao\n"]):
         if isinstance(command, Whisper):
-            line = voice.refusal(Refusal.UNKNOWN_RECIPIENT, command.recipient)
+            line = encoder.refusal(Refusal.UNKNOWN_RECIPIENT, command.recipient)
             assert line.startswith(b"G> destinatario sconosciuto: ")
             assert line.index(b"\n") == len(line) - 1
             assert b"\r" not in line

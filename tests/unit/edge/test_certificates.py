@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from fakes.clock import HandClock
 from harness.certificates import Made, make
 from tertulia.edge.certificates import LOOK_SECONDS, Certificate, CertificateError, load
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 NOW = datetime.now(UTC)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.waiting import until
-from tertulia.edge.draining import AT_ONCE, Spread, send_away
+from tertulia.edge.draining import AT_ONCE, DrainSchedule, send_away
 from tertulia.edge.serving import Connections, OpenConnection
 
 
@@ -53,20 +53,20 @@ def clients(log: list[str], count: int, *, quiet: bool = True) -> tuple[Connecti
 
 
 def test_clients_go_evenly_within_the_set_time() -> None:
-    spread = Spread(10.0, 5.0)
+    spread = DrainSchedule(10.0, 5.0)
     assert [spread.due(1000, elapsed) for elapsed in (0.0, 1.0, 5.0)] == [1, 101, 501]
     assert spread.due(1000, 10.0) == 1000
 
 
 def test_few_clients_do_not_take_the_whole_time() -> None:
-    spread = Spread(60.0, 100.0)
+    spread = DrainSchedule(60.0, 100.0)
     assert spread.due(50, 0.25) == 26
     assert spread.due(50, 0.5) == 50
 
 
 def test_without_a_time_all_go_at_once() -> None:
     assert AT_ONCE.due(7, 0.0) == 7
-    assert Spread(0.0, 1.0).due(0, 0.0) == 0
+    assert DrainSchedule(0.0, 1.0).due(0, 0.0) == 0
 
 
 async def test_each_is_closed_once_after_its_last_words() -> None:
@@ -93,7 +93,7 @@ async def test_a_hurry_ends_the_spreading() -> None:
     log: list[str] = []
     connections, _ = clients(log, 100)
     hurry = asyncio.Event()
-    going = asyncio.create_task(send_away(connections, Spread(3600.0, 0.001), hurry))
+    going = asyncio.create_task(send_away(connections, DrainSchedule(3600.0, 0.001), hurry))
     await until(lambda: log, 2, "the first to go", every=0)
     assert len(log) == 2, "one of a hundred, read no more and closed"
     hurry.set()

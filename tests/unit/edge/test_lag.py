@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tertulia.edge.lag import INTERVAL, EventLoopLag, LagTimer
-from tertulia.metrics import Metrics
+from tertulia.telemetry.metrics import Metrics
 
 
 def test_in_time_is_no_lag() -> None:

@@ -8,7 +8,7 @@ from websockets.frames import Opcode
 from fakes.wire import ENTER, WiredClient, masked
 from tertulia.domain import commands, requests
 from tertulia.edge.pace import Pace, Rates
-from tertulia.settings import LimitSettings, ListenerSettings
+from tertulia.settings.model import LimitSettings, ListenerSettings
 
 LIMITS = LimitSettings(messages_per_second=10, messages_burst=20)
 

@@ -10,14 +10,14 @@ from prometheus_client import CollectorRegistry
 from contract.follower import RecordingFollower
 from harness.waiting import elapse, until
 from tertulia.chat.ports import Leave, Op
-from tertulia.metrics import Metrics
-from tertulia.settings import ClusterSettings
+from tertulia.redis.hot import Argument
+from tertulia.redis.link import Link
+from tertulia.redis.script import Script
+from tertulia.settings.model import ClusterSettings
 from tertulia.store.committer import Committer
-from tertulia.store.connection import Argument
 from tertulia.store.keys import Keys
-from tertulia.store.link import Link
 from tertulia.store.membership import Membership
-from tertulia.store.scripts import Script
+from tertulia.telemetry.metrics import Metrics
 
 HEARTBEAT = 0.2
 FROZEN = 0.45
@@ -137,7 +137,7 @@ async def test_what_waits_takes_along_what_is_said_to_the_last_batch(
 
     def bring(batch: int) -> None:
         member.delivered_batch = batch
-        committer.followed()
+        committer.acknowledge_delivered()
 
     link.bus = bring
     await until(lambda: link.answers, WITHIN, "the first heartbeat")

@@ -6,8 +6,8 @@ from importlib.resources import files
 
 import pytest
 
+from tertulia.redis.script import Script
 from tertulia.store import scripts
-from tertulia.store.scripts import Script
 
 SCRIPTS = {name: it for name, it in vars(scripts).items() if isinstance(it, Script)}
 LIBRARIES = {"append", "claim", "devices", "in_use", "lease", "order", "pending", "whole"}

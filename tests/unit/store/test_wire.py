@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tertulia.chat.ports import Close, Join, Leave, Op, Report, Say, Whisper
-from tertulia.chat.position import Position
-from tertulia.dialects.contract import Place
 from tertulia.domain.bans import Ban, Kind
 from tertulia.domain.events import (
     Closed,
@@ -24,8 +22,9 @@ from tertulia.domain.events import (
     Whispered,
     encode,
 )
-from tertulia.domain.orders import Action, Ordered
-from tertulia.domain.orders import encode as encode_order
+from tertulia.domain.operator_commands import Action, OperatorCommand
+from tertulia.domain.operator_commands import encode as encode_order
+from tertulia.domain.position import Place, Position
 from tertulia.store.keys import Keys
 from tertulia.store.wire import (
     Batch,
@@ -302,7 +301,7 @@ def test_no_nickname_makes_a_name_of_something_else() -> None:
 
 
 def test_orders_stand_apart_from_events() -> None:
-    order = Ordered(
+    order = OperatorCommand(
         "7f", "carla", Action.BAN, "nickname:troll", "spam", Ban(Kind.NICKNAME, "troll")
     )
     left = Left("andy", "n:1")

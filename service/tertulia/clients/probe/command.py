@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from tertulia import options
-from tertulia.clients.load.targets import TargetError
+from tertulia.clients import options
 from tertulia.clients.probe.page import Page
 from tertulia.clients.probe.visit import Visit, visit, ways
+from tertulia.clients.targets import TargetError
 from tertulia.domain import addresses
 from tertulia.edge import ops
 from tertulia.edge.binding import explain
-from tertulia.setting_sources import shown
+from tertulia.settings.sources import shown
 
 _PREFIX = r"[A-Za-z][A-Za-z0-9.-]{0,26}"
 """With what is added it is a nickname."""

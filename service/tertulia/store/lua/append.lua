@@ -1,7 +1,7 @@
 -- Library, put in front of the scripts that append to a room's log. No KEYS of its own.
 --
 -- append(keys, meta, node, batch, clock, lines, room, max_age, max_bytes) -> offset
---   keys.meta  hash: epoch, base, before (the epoch before it), offset, shown, joins, sitting,
+--   keys.meta  hash: epoch, base, before (the epoch before it), offset, shown, joins, generation,
 --              bytes (so far), marked (milliseconds, when last), marked_bytes (so far, then)
 --   keys.log   stream: one entry a batch, its ID <offset>-0, fields
 --                p  published, microseconds by Redis' clock
@@ -17,7 +17,7 @@
 --   1 i <epoch> LF letters, one a line: <number> <session> <ms> <JSON>
 --   1 p <epoch> <offset>, a node's probe of its own channel
 
--- Returns {epoch, offset, sitting, bytes, marked, marked_bytes, collecting}, each as text, or false where it is not
+-- Returns {epoch, offset, generation, bytes, marked, marked_bytes, collecting}, each as text, or false where it is not
 -- there.
 local function read_meta(key)
   return redis.call('HMGET', key, 'epoch', 'offset', 'sitting', 'bytes', 'marked', 'marked_bytes', 'collecting')
@@ -86,11 +86,11 @@ local function append(keys, meta, node, batch, clock, lines, room, max_age, max_
   return offset
 end
 
--- A chat that is closed begins anew: the nicknames of an earlier sitting are free, wherever their hashes
+-- A chat that is closed begins anew: the nicknames of an earlier generation are free, wherever their hashes
 -- still are. (Deleting all of them at once would block Redis.)
-local function held(key, sitting)
+local function held(key, generation)
   local hash = redis.call('HMGET', key, 'session', 'node', 'sitting')
-  if hash[1] and hash[3] == sitting then return hash[1], hash[2] end
+  if hash[1] and hash[3] == generation then return hash[1], hash[2] end
   return false, false
 end
 

@@ -47,7 +47,7 @@ local node, batch, epoch, seen = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local clock = read_clock()
 
 local meta = read_meta(keys.meta)
-local sitting, offset = meta[3] or '0', tonumber(meta[2] or 0)
+local generation, offset = meta[3] or '0', tonumber(meta[2] or 0)
 if meta[1] ~= epoch then return { 'epoch', meta[1] or '', offset } end
 if offset < seen then
   begin_epoch(keys.meta, ARGV[10], epoch, offset)
@@ -97,7 +97,7 @@ local seats = {}
 local function seat(key)
   local it = seats[key]
   if not it then
-    it = { held(key, sitting) }
+    it = { held(key, generation) }
     seats[key] = it
   end
   return it[1], it[2]
@@ -265,7 +265,7 @@ while at <= #ARGV and not rest do
     else
       joins, joined = joins + 1, joined + 1
       -- What every message asks for stands first: a short hash is searched from its begin.
-      write('HSET', key, 'session', ARGV[at + 3], 'node', node, 'sitting', sitting, 'nickname', ARGV[at + 4],
+      write('HSET', key, 'session', ARGV[at + 3], 'node', node, 'sitting', generation, 'nickname', ARGV[at + 4],
         'dialect', ARGV[at + 5], 'address', ARGV[at + 6], 'port', ARGV[at + 7], 'since', clock.ms)
       write('ZADD', order, joins, ARGV[at + 2])
       write('SADD', nicks, ARGV[at + 2])
@@ -297,7 +297,7 @@ while at <= #ARGV and not rest do
     else
       write('UNLINK', order)
       write('HINCRBY', keys.meta, 'sitting', 1)
-      sitting = string.format('%d', sitting + 1)
+      generation = string.format('%d', generation + 1)
       seats = {}
       table.insert(events, ARGV[at + 4])
     end
@@ -337,7 +337,7 @@ while at <= #ARGV and not rest do
     end
   else
     local note
-    outcome, note = device_op(op, at, clock, sitting, bounds, post, is_collecting)
+    outcome, note = device_op(op, at, clock, generation, bounds, post, is_collecting)
     if note then table.insert(notes, note .. ',') end
   end
   outcomes[#outcomes + 1] = outcome

@@ -84,7 +84,7 @@ end
 --                                                                   deliver a message, or keep it
 --   x list-index mailbox-index senders-index sender number shown          forget what was shown: all up to that
 --       number; or, where shown is not 0, of that one so many bytes
-local function device_op(op, at, clock, sitting, bounds, post, is_collecting)
+local function device_op(op, at, clock, generation, bounds, post, is_collecting)
   local function key(offset) return KEYS[tonumber(ARGV[at + offset])] end
   if op == 'x' then
     local box = pending().open_box(key(2), key(3), ARGV[at + 4])
@@ -95,7 +95,7 @@ local function device_op(op, at, clock, sitting, bounds, post, is_collecting)
   local device, devices, me = key(1), key(2), ARGV[at + 3]
   if op == 'a' then
     local account = key(5)
-    if redis.call('EXISTS', account) == 1 or held(key(4), sitting) then return 't' end
+    if redis.call('EXISTS', account) == 1 or held(key(4), generation) then return 't' end
     write('HSET', account, 'nickname', ARGV[at + 6], 'hash', ARGV[at + 7], 'since', clock.now)
     log_in(device, devices, me, ARGV[at + 6], ARGV[at + 8], ARGV[at + 9], clock.now)
     return 'd'
@@ -131,7 +131,7 @@ local function device_op(op, at, clock, sitting, bounds, post, is_collecting)
     return 'd'
   elseif op == 'c' then
     local other = ARGV[at + 7]
-    local is_there = held(key(8), sitting) or redis.call('EXISTS', key(9)) == 1
+    local is_there = held(key(8), generation) or redis.call('EXISTS', key(9)) == 1
     if other == me or not is_there then return 'd', '0' end
     leave(device)
     write('HSET', device, 'onchat', other)
@@ -149,7 +149,7 @@ local function device_op(op, at, clock, sitting, bounds, post, is_collecting)
 
   -- p
   local sender, other, text = redis.call('HGET', device, 'nickname'), ARGV[at + 10], ARGV[at + 11]
-  local session, there = held(key(5), sitting)
+  local session, there = held(key(5), generation)
   local is_kept, behind = false, 0
   if not session and not has_account(key(6)) then return 'u' end
   if not session or is_collecting(key(5)) then

@@ -21,7 +21,7 @@
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local order, leases = KEYS[4], KEYS[5]
 local meta = read_meta(keys.meta)
-local offset, sitting = tonumber(meta[2] or 0), meta[3] or '0'
+local offset, generation = tonumber(meta[2] or 0), meta[3] or '0'
 if meta[1] ~= ARGV[2] then return { 'epoch' } end
 if tonumber(redis.call('ZSCORE', leases, ARGV[1]) or 0) == 0 then return { 'fenced' } end
 
@@ -54,7 +54,7 @@ local events, missing = {}, {}
 local at, index = 8, 6
 while at <= #ARGV do
   local hash, own = KEYS[index], ARGV[at + 5]
-  local holder = held(hash, sitting)
+  local holder = held(hash, generation)
   if holder ~= ARGV[at + 1] then
     -- Another one that has just been found to be present is there indeed.
     if holder and string.find(news, '"s":"' .. holder .. '"', 1, true) then return { 'behind' } end
@@ -77,7 +77,7 @@ for _, it in ipairs(missing) do
   write('ZADD', order, joins, key)
   write('SADD', it.nicks, key)
   write('DEL', it.hash)
-  write('HSET', it.hash, 'session', session, 'node', node, 'sitting', sitting, 'nickname', ARGV[it.at + 3],
+  write('HSET', it.hash, 'session', session, 'node', node, 'sitting', generation, 'nickname', ARGV[it.at + 3],
     'dialect', ARGV[it.at + 4], 'since', clock.ms)
 end
 return done({ 'ok' })

@@ -1,14 +1,14 @@
--- See which of some nicknames a node holds, and delete what is left of earlier sittings of a chat among them.
+-- See which of some nicknames a node holds, and delete what is left of earlier generations of a chat among them.
 --
 -- KEYS  1 meta   2 the node's nicks   then the nickname hashes
 -- ARGV  1 node   then the nicknames, folded, in the order of KEYS
 -- Returns of each that it holds: the nickname, folded; the session; the nickname as shown
 
-local sitting = redis.call('HGET', KEYS[1], 'sitting') or '0'
+local generation = redis.call('HGET', KEYS[1], 'sitting') or '0'
 local kept = {}
 for index = 3, #KEYS do
   local was = redis.call('HMGET', KEYS[index], 'node', 'sitting', 'session', 'nickname')
-  if was[1] == ARGV[1] and was[2] == sitting then
+  if was[1] == ARGV[1] and was[2] == generation then
     table.insert(kept, ARGV[index - 1])
     table.insert(kept, was[3])
     table.insert(kept, was[4])

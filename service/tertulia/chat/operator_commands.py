@@ -1,0 +1,65 @@
+"""A node's side of what operators order: written to its log, kept in mind, passed on."""
+
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from tertulia.domain.bans import Ban, Bans
+from tertulia.domain.operator_commands import Action, OperatorCommand
+from tertulia.domain.text import clean
+
+_log = structlog.get_logger("tertulia.audit")
+
+
+def _nothing() -> None:
+    """Drain nothing: for a chat without a node around it."""
+
+
+class OperatorCommands:
+    """What this node knows of one chat's orders."""
+
+    def __init__(
+        self,
+        chat: str,
+        node_id: str = "",
+        drain: Callable[[], None] = _nothing,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """``node_id`` is as configured; ``wall`` gives seconds since 1970."""
+        self._chat = chat
+        self._node_id = node_id
+        self._drain = drain
+        self._wall = wall
+        self._bans = Bans()
+
+    def replace_bans(self, bans: Iterable[Ban]) -> None:
+        """Take what the store has."""
+        self._bans.replace(bans)
+
+    def take(self, order: OperatorCommand) -> None:
+        """Note an order, and carry out what is about this node or about who may come in."""
+        _log.info(
+            "an operator's order",
+            action=order.action.value,
+            chat=self._chat,
+            by=clean(order.by),
+            order=clean(order.id),
+            subject=clean(order.subject) if order.subject else None,
+            reason=clean(order.text) if order.text else None,
+        )
+        if order.action is Action.BAN and order.ban is not None:
+            self._bans.add(order.ban)
+        elif order.action is Action.UNBAN:
+            self._bans.remove(order.subject)
+        elif order.action is Action.DRAIN and order.subject == self._node_id:
+            self._drain_unless_late(order)
+
+    def _drain_unless_late(self, order: OperatorCommand) -> None:
+        # Of a node that was frozen, whoever ordered it believes that nothing will come of it.
+        if not 0 < order.until < self._wall() * 1000:
+            self._drain()
+
+    def ban_on(self, key: str, address: str, *, is_account: bool = False) -> Ban | None:
+        """Return a ban that covers somebody; None where none does."""
+        return self._bans.covering(key, address, self._wall(), is_account=is_account)

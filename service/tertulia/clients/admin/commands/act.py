@@ -1,0 +1,161 @@
+"""The commands that do something: to people, to nodes, to a chat."""
+
+import click
+
+from tertulia.clients.admin.client import AdminClient
+from tertulia.clients.admin.command import Answer, asking, text_given
+from tertulia.clients.admin.commands.show import ban_record, list_bans
+from tertulia.clients.admin.durations import local, span
+from tertulia.domain.bans import Kind, subject_of
+from tertulia.domain.nicknames import is_well_formed
+
+
+def _done(action: str, **data: object) -> dict[str, object]:
+    return {"done": True, "action": action, **data}
+
+
+def _kind(account: bool, nickname: bool) -> Kind | None:
+    if account and nickname:
+        raise click.UsageError("--account or --nickname, not both")
+    if account:
+        return Kind.ACCOUNT
+    return Kind.NICKNAME if nickname else None
+
+
+def _whom(whom: str | None, account: bool, nickname: bool, **given: object) -> dict[str, object]:
+    """Understand who is to be banned, or is not to be any more; None stands for nobody."""
+    if whom is None:
+        if account or nickname or any(given.values()):
+            raise click.UsageError("whom?")
+        return {**given, "whom": None}
+    try:
+        return {**given, "whom": subject_of(whom, _kind(account, nickname))}
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="WHOM") from error
+
+
+def nickname_given(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Check that an argument is a nickname. Raises BadParameter."""
+    if not is_well_formed(value):
+        raise click.BadParameter("this is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + -")
+    return value
+
+
+def _said(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> str:
+    text = text_given(" ".join(value), "the announcement")
+    if not text:
+        raise click.BadParameter("there is nothing to say")
+    return text
+
+
+def _reason(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str:
+    return text_given(value or "", "the reason")
+
+
+def _span(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return span(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+_REASON = click.option("--reason", callback=_reason, metavar="TEXT", help="Why; told to who it is.")
+_IS_ACCOUNT = click.option(
+    "--account", is_flag=True, help="WHOM is an account: whoever has its password."
+)
+_IS_NICKNAME = click.option(
+    "--nickname", is_flag=True, help="WHOM is a nickname, even if it looks like an address."
+)
+
+
+@asking("kick", chat="main", acts=True)
+@click.argument("nickname", callback=nickname_given)
+@_REASON
+async def kick(client: AdminClient, chat: str, nickname: str, reason: str) -> Answer:
+    """Remove somebody from the room, or log a device out. He may come back: see ban."""
+    was_in_room, was_logged_in = await client.operator(chat).kick(nickname, reason)
+    data = _done(
+        "kick", chat=chat, nickname=nickname, room=was_in_room, device=was_logged_in, reason=reason
+    )
+    done = [
+        what
+        for what, is_so in (
+            ("removed from the room", was_in_room),
+            ("logged out from the device", was_logged_in),
+        )
+        if is_so
+    ]
+    return Answer(data, f"{nickname}: {' and '.join(done)}")
+
+
+@asking("ban", chat="main", acts=True, prepare=_whom)
+@click.argument("whom", required=False)
+@click.option(
+    "--for", "seconds", callback=_span, metavar="SPAN", help="For 2h, 7d …  [default: for good]"
+)
+@_REASON
+@_IS_ACCOUNT
+@_IS_NICKNAME
+async def ban(
+    client: AdminClient,
+    chat: str,
+    whom: tuple[Kind, str] | None,
+    seconds: int | None,
+    reason: str,
+) -> Answer:
+    """Keep somebody out: WHOM is a nickname, an address, a network (192.0.2.0/24) or an account.
+
+    Without WHOM, list the bans. A ban in place of an earlier one counts from now.
+    """
+    if whom is None:
+        return await list_bans(client, chat)
+    kind, subject = whom
+    milliseconds = None if seconds is None else seconds * 1000
+    made, gone = await client.ban(chat, kind, subject, milliseconds, reason)
+    until = f"until {local(made.until)}" if made.until else "for good"
+    text = f"banned the {kind.value} {subject} {until}"
+    if gone:
+        text += f"; removed from the room: {', '.join(gone)}"
+    return Answer(_done("ban", chat=chat, **ban_record(made), removed=gone), text)
+
+
+@asking("unban", chat="main", acts=True, prepare=_whom)
+@click.argument("whom")
+@_IS_ACCOUNT
+@_IS_NICKNAME
+async def unban(client: AdminClient, chat: str, whom: tuple[Kind, str]) -> Answer:
+    """End a ban."""
+    kind, subject = whom
+    await client.operator(chat).unban(kind, subject)
+    data = _done("unban", chat=chat, kind=kind.value, subject=subject)
+    return Answer(data, f"the {kind.value} {subject} is not banned any more")
+
+
+@asking("say", chat="main", acts=True)
+@click.argument("text", nargs=-1, required=True, callback=_said)
+async def say(client: AdminClient, chat: str, text: str) -> Answer:
+    """Tell everybody in the room something, as the server: from G, a name that nobody can take."""
+    await client.operator(chat).say(text)
+    return Answer(_done("say", chat=chat, text=text), f"said to the chat {chat}")
+
+
+@asking("close", chat="main", acts=True)
+async def close(client: AdminClient, chat: str) -> Answer:
+    """Close the chat: every session ends. Who enters next opens it anew."""
+    count = await client.close(chat)
+    return Answer(
+        _done("close", chat=chat, sessions=count), f"closed the chat {chat}: {count} went"
+    )
+
+
+@asking("drain", acts=True)
+@click.argument("node")
+async def drain(client: AdminClient, chat: str | None, node: str) -> Answer:
+    """Let a node send everybody away and end, as after a SIGTERM. Waits until it has begun."""
+    nodes = await client.drain(node)
+    sessions = sum(each.sessions for each in nodes)
+    data = _done("drain", node=nodes[0].node, sessions=sessions)
+    go = "1 session goes" if sessions == 1 else f"{sessions} sessions go"
+    return Answer(data, f"the node {nodes[0].node} drains: {go}")

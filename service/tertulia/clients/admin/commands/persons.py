@@ -1,0 +1,75 @@
+"""The commands about all that is kept of one person: to show it to him, to erase it."""
+
+import contextlib
+import json
+
+import click
+
+from tertulia.clients.admin.client import AdminClient
+from tertulia.clients.admin.command import Answer, asking
+from tertulia.clients.admin.commands.act import nickname_given
+from tertulia.domain.bans import Kind
+from tertulia.domain.nicknames import fold
+from tertulia.domain.operator_commands import Action
+from tertulia.operators.commands import OrderRefused
+from tertulia.operators.erasing import Busy
+
+
+@asking("export", chat="main", acts=True)
+@click.argument("nickname", callback=nickname_given)
+async def export(client: AdminClient, chat: str, nickname: str) -> Answer:
+    """Print all that is kept of somebody, in JSON. That you did stands in the audit log."""
+    await client.chats(chat)
+    key = fold(nickname)
+    traces = client.traces(chat, key)
+    kept = {
+        "nickname": key,
+        "chat": chat,
+        "account": await traces.account(),
+        "device": await traces.login(),
+        "room": await traces.seat(),
+        "waiting_for": await traces.received(),
+        "waiting_from": await traces.sent(),
+        "bans": await traces.bans(),
+        "resumable": len(await traces.tokens()),
+        "log": await traces.said(),
+        "audit": await traces.audited(),
+    }
+    await client.operator(chat).note(Action.READ_ALL, key)
+    return Answer(kept, json.dumps(kept, indent=2))
+
+
+@asking("erase", chat="main", acts=True)
+@click.argument("nickname", callback=nickname_given)
+async def erase(client: AdminClient, chat: str, nickname: str) -> Answer:
+    """Erase somebody: account, device login, messages that wait in both directions, bans on his name, and
+    what stands of him in the room's log and in the audit log. He is removed from the room.
+
+    What others wrote about him stays, and so does what backups and the nodes' own logs hold.
+    """
+    await client.chats(chat)
+    key, operator = fold(nickname), client.operator(chat)
+    traces = client.traces(chat, key)
+    with contextlib.suppress(OrderRefused):  # he is not there
+        await operator.kick(nickname, "")
+    for kind in (Kind.NICKNAME, Kind.ACCOUNT):
+        with contextlib.suppress(OrderRefused):  # there is none
+            await operator.unban(kind, key)
+    done = {
+        "account": await traces.delete_account(),
+        "messages": await traces.take_back(),
+        "resumable": await traces.forget_tokens(),
+    }
+    try:
+        redacted = await traces.redact()
+    except Busy:
+        raise OrderRefused(
+            "the log could not be rewritten, as it grows too quickly or somebody else rewrites it: "
+            "all else is erased, try again"
+        ) from None
+    await operator.note(Action.ERASE, "")
+    text = (
+        f"erased {'the account ' if done['account'] else ''}{nickname}: {done['messages']} messages that "
+        f"waited for others, {redacted} lines in the logs"
+    )
+    return Answer({"done": True, "action": "erase", "chat": chat, **done, "lines": redacted}, text)

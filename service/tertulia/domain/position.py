@@ -1,0 +1,58 @@
+"""Where a node is in a chat's log, and what a message at another place means: pure decisions."""
+
+from enum import Enum, auto
+
+import msgspec
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in the log. Offsets count up by one an entry; an epoch ends when the store loses data."""
+
+    epoch: str
+    offset: int
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an entry stands in the chat's log, and when it was committed."""
+
+    epoch: str
+    offset: int
+    at: float
+    """Seconds since the Unix epoch, by the store's clock."""
+
+
+class Verdict(Enum):
+    """What to do with an entry that arrived on the bus."""
+
+    DELIVER = auto()
+    """It is the next one."""
+    DROP = auto()
+    """It was delivered already."""
+    RECOVER = auto()
+    """Some before it are missing: read on from the log first, then look at it again."""
+    RESEAT = auto()
+    """It is of another epoch: the store lost data, and what is known has to be written down again."""
+
+
+def judge(have: Position, arrived: Position | Place) -> Verdict:
+    """Decide about an entry that arrived, given the last one that was delivered."""
+    if arrived.epoch != have.epoch:
+        return Verdict.RESEAT
+    if arrived.offset <= have.offset:
+        return Verdict.DROP
+    return Verdict.DELIVER if arrived.offset == have.offset + 1 else Verdict.RECOVER
+
+
+def is_behind(have: Position, told: Position) -> bool:
+    """Say whether the log has, by what the store told, entries that the bus has not brought."""
+    return told.epoch != have.epoch or told.offset > have.offset
+
+
+def missing(have: int, first: int | None, end: int) -> int:
+    """Count the entries that the log has lost between ``have`` and ``end``.
+
+    ``first`` is the first entry that the log still holds after ``have``, None where it holds none;
+    ``end`` is the log's last offset. A trimmed log loses its oldest entries only.
+    """
+    held_from = end + 1 if first is None else first
+    return max(0, held_from - have - 1)

@@ -1,0 +1,1 @@
+"""A node: it wires everything, starts, serves and drains."""

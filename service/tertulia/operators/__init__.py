@@ -1,0 +1,1 @@
+"""What operators ask of Redis and change there: nothing of it is hot."""

@@ -1,0 +1,190 @@
+"""Accounts, for operators: made, given another password, deleted, listed, copied. Directly in Redis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Annotated, Final, Self
+
+import msgspec
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError
+
+from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
+from tertulia.domain.nicknames import fold, is_valid, is_well_formed
+from tertulia.redis.access import Access
+from tertulia.redis.link import Link
+from tertulia.redis.topology import servers_of
+from tertulia.store.keys import Keys
+from tertulia.store.pending import Mailboxes
+from tertulia.store.scripts import ADD_ACCOUNT
+
+_LATEST: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+_COARSE_SECONDS = 86_400
+"""By how much the last use that is written down may lie before the real one: see in_use.lua."""
+
+
+class AccountProblem(Exception):
+    """What was asked for can't be done; the text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One line of the list."""
+
+    nickname: str
+    since: datetime
+    used: datetime
+    """When somebody last entered, or logged in, as it: to the day, that is up to a day before."""
+    is_logged_in: bool
+    """From a device."""
+    pending: int
+    """How many messages wait for it."""
+
+
+class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An account outside Redis: all that is kept of it but what waits for it."""
+
+    nickname: str
+    hash: str
+    """Of the password, argon2id: whoever has it can try passwords."""
+    since: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
+    """Milliseconds since 1970."""
+    used: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)] | None = None
+    """The same, when it was last used; none: never since."""
+
+
+class AccountBook:
+    """The accounts of one chat. Raises StoreAway where Redis can't be reached."""
+
+    def __init__(self, chat: str, access: Access, timeout: float) -> None:
+        self._keys = Keys(chat)
+        self._link = Link(servers_of(access, self._keys.meta), "tertulia-accounts", timeout)
+        self._mailboxes = Mailboxes(self._keys, self._link)
+
+    async def __aenter__(self) -> Self:
+        await self._link.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._link.disconnect()
+
+    async def add(self, nickname: str, password: str) -> None:
+        """Make an account."""
+        await self._add(nickname, _hashed(password))
+
+    async def put(self, copied: Copied) -> None:
+        """Make an account as it was where it was copied."""
+        _require_nickname(copied.nickname)
+        try:
+            extract_parameters(copied.hash)
+        except InvalidHashError:
+            raise AccountProblem(f"{copied.nickname}: its hash is none of argon2") from None
+        used = () if copied.used is None else (copied.used,)
+        await self._add(copied.nickname, copied.hash, copied.since, *used)
+
+    async def _add(self, nickname: str, *rest: str | int) -> None:
+        _require_nickname(nickname)
+        keys, key = self._keys, fold(nickname)
+        names = [keys.meta, keys.account(key), keys.nick(key)]
+        answer = await self._link.run(ADD_ACCOUNT, names, [nickname, *rest])
+        if answer == b"taken":
+            raise AccountProblem(f"there is an account {nickname} already: use account passwd")
+        if answer == b"held":
+            raise AccountProblem(
+                f"{nickname} is in the chat as a guest: wait until that one has left, or kick it first"
+            )
+
+    async def set_password(self, nickname: str, password: str) -> None:
+        """Give an account another password; who is logged in stays so."""
+        await self._require(nickname)
+        account = self._keys.account(fold(nickname))
+        await self._link.call("HSET", account, "hash", _hashed(password))
+
+    async def delete(self, nickname: str) -> None:
+        """Delete an account, its login, and what waits for it."""
+        await self._require(nickname)
+        await self._mailboxes.delete_account(fold(nickname))
+
+    async def prune(self, nickname: str, unused_for: int) -> bool:
+        """Delete an account as ``delete`` does; False where it is in use, or was within so many seconds."""
+        return await self._mailboxes.delete_account(fold(nickname), _milliseconds(unused_for))
+
+    async def all(self) -> list[Account]:
+        """Return all accounts, by name."""
+        return [await self._account(key) for key in await self._names()]
+
+    async def unused(self, seconds: int) -> list[Account]:
+        """Return the accounts that were not used for so long, and that nobody is logged in to, by name."""
+        (now, _) = await self._link.call("TIME")
+        until = datetime.fromtimestamp(int(now) - _milliseconds(seconds) / 1000, UTC)
+        return [it for it in await self.all() if it.used <= until and not it.is_logged_in]
+
+    async def copies(self) -> list[Copied]:
+        """Return all accounts to be kept elsewhere, by name."""
+        copied = []
+        for key in await self._names():
+            fields = ("nickname", "hash", "since", "used")
+            nickname, its_hash, since, used = await self._link.call(
+                "HMGET", self._keys.account(key), *fields
+            )
+            if its_hash is not None:  # else deleted just now
+                shown = (nickname or key.encode()).decode()
+                last = None if used is None else int(used)
+                copied.append(Copied(shown, its_hash.decode(), int(since or 0), last))
+        return copied
+
+    async def _names(self) -> Sequence[str]:
+        found: set[str] = set()
+        cursor, prefix = b"0", self._keys.account("")
+        while True:
+            cursor, names = await self._link.call(
+                "SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", 500
+            )
+            found.update(name.decode().removeprefix(prefix) for name in names)
+            if cursor == b"0":
+                return sorted(found)
+
+    async def _account(self, key: str) -> Account:
+        (nickname, since, used), login = await self._link.call_many(
+            [
+                ("HMGET", self._keys.account(key), "nickname", "since", "used"),
+                ("EXISTS", self._keys.device(key)),
+            ]
+        )
+        pending = await self._mailboxes.count(key)
+        made, last = (datetime.fromtimestamp(int(it or 0) / 1000, UTC) for it in (since, used))
+        shown = (nickname or key.encode()).decode()
+        return Account(shown, made, max(made, last), bool(login), pending)
+
+    async def _require(self, nickname: str) -> None:
+        if not is_well_formed(nickname) or not await self._link.call(
+            "EXISTS", self._keys.account(fold(nickname))
+        ):
+            raise AccountProblem(f"there is no account {nickname!r}: account list shows all")
+
+
+def _require_nickname(nickname: str) -> None:
+    if not is_valid(nickname):
+        raise AccountProblem(
+            f"{nickname!r} is no nickname: 1 to 32 of A-Z a-z 0-9 . _ + - and not a reserved word"
+        )
+
+
+def _milliseconds(unused_for: int) -> int:
+    """Return for how long an account that certainly was not used for so many seconds says that it was not."""
+    return (unused_for + _COARSE_SECONDS) * 1000
+
+
+def _hashed(password: str) -> str:
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise AccountProblem(
+            f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters, this one {len(password)}"
+        )
+    return PasswordHasher().hash(password)

@@ -1,0 +1,226 @@
+"""What is kept of one person, wherever it is: to be shown to him, or to be taken away.
+
+Each step is small, so that nobody waits for it, and may be done again.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tertulia.domain.nicknames import fold
+from tertulia.redis.link import Link
+from tertulia.store.keys import Keys
+from tertulia.store.pending import Kept, Mailboxes
+from tertulia.store.scripts import SWAP, TAKE_BACK
+
+NOBODY = "*"
+"""Stands where his nickname stood: nobody can have it."""
+_PAGE = 20
+"""Entries that are read or written at once; each has `cluster.batch_bytes` and somewhat more at most."""
+_SINCE = 3
+"""Entries that may come while the last page is copied: a script copies them, of the largest in 3 ms."""
+_STEP = 500
+_TRIES = 100
+
+Record = dict[str, Any]
+
+
+class Busy(Exception):
+    """The log grows quicker than it can be rewritten, or somebody else is rewriting it."""
+
+
+class Traces:
+    """What one chat keeps of a person, by his nickname, folded. Raises StoreAway."""
+
+    def __init__(self, chat: str, link: Link, key: str) -> None:
+        self._keys = Keys(chat)
+        self._link = link
+        self._mailboxes = Mailboxes(self._keys, link)
+        self._key = key
+        self._bans = (f"nickname:{key}", f"account:{key}")
+
+    # --- Looking ---------------------------------------------------------------------------------
+
+    async def account(self) -> Record | None:
+        """Return his account, but for the password's hash."""
+        return await self._hash(self._keys.account(self._key), without="hash")
+
+    async def login(self) -> Record | None:
+        """Return his login from a device."""
+        return await self._hash(self._keys.device(self._key))
+
+    async def seat(self) -> Record | None:
+        """Return what is kept while he is in the room."""
+        return await self._hash(self._keys.nick(self._key))
+
+    async def said(self) -> list[Record]:
+        """Return what stands of him in the room's log, oldest first."""
+        return [it async for it in self._lines(self._keys.log)]
+
+    async def audited(self) -> list[Record]:
+        """Return what operators did that had to do with him."""
+        return [it async for it in self._lines(self._keys.audit)]
+
+    async def bans(self) -> list[Record]:
+        """Return the bans on his name."""
+        found = await self._link.call("HMGET", self._keys.bans, *self._bans)
+        return [msgspec.json.decode(it) for it in found if it is not None]
+
+    async def tokens(self) -> list[str]:
+        """Return the keys of what lets him resume."""
+        return [
+            name
+            async for name in self._scan(self._keys.token("*"))
+            if (await self._link.call("HGET", name, "key") or b"").decode() == self._key
+        ]
+
+    async def received(self) -> list[Record]:
+        """Return the messages that wait for him."""
+        return [_message(it) for it in await self._mailboxes.everything(self._key)]
+
+    async def sent(self) -> list[Record]:
+        """Return his messages that wait for others."""
+        return [
+            {"to": to, **_message(it)}
+            async for to in self._recipients()
+            async for it in self._mailboxes.messages(to, self._key)
+        ]
+
+    # --- Taking away -----------------------------------------------------------------------------
+
+    async def delete_account(self) -> bool:
+        """Delete his account, its login and what waits for it; say whether there was one."""
+        return await self._mailboxes.delete_account(self._key)
+
+    async def take_back(self) -> int:
+        """Take back his messages that wait for others; return how many."""
+        keys, count = self._keys, 0
+        async for to in self._recipients():
+            names = [keys.meta, keys.pending(to, self._key), keys.mailbox(to), keys.senders(to)]
+            count += int(await self._link.run(TAKE_BACK, names, [self._key]))
+        return count
+
+    async def forget_tokens(self) -> int:
+        """Let nobody resume as him; return how many could."""
+        names = await self.tokens()
+        # With them goes what says that earlier ones are over: none is left.
+        await self._link.call("UNLINK", self._keys.ended(self._key), *names)
+        return len(names)
+
+    async def redact(self) -> int:
+        """Take his name and what he said out of the room's log and the audit log; return how often.
+
+        Raises Busy.
+        """
+        return await self._rewrite(self._keys.log) + await self._rewrite(self._keys.audit)
+
+    async def _rewrite(self, stream: str) -> int:
+        keys, link, count, last = self._keys, self._link, 0, ""
+        await link.call("UNLINK", keys.rewritten, keys.replaced)
+        for _ in range(_TRIES):
+            async for page in self._pages(stream, last):
+                adds = []
+                for name, fields in page:
+                    redacted, found = self._redacted(fields)
+                    adds.append(("XADD", keys.rewritten, name, *redacted))
+                    count += found
+                last = page[-1][0].decode()
+                if [it for it in await link.call_many(adds) if not isinstance(it, bytes)]:
+                    raise Busy
+            if not last:
+                return 0
+            names = [stream, keys.rewritten, keys.replaced]
+            if await link.run(SWAP, names, [last, _SINCE]) == b"done":
+                await link.call("UNLINK", keys.replaced)
+                return count
+        raise Busy
+
+    def _redacted(self, fields: Sequence[bytes]) -> tuple[list[bytes], int]:
+        """Return an entry's fields without him, and in how many lines he was."""
+        made, count = list(fields), 0
+        for at in range(0, len(fields), 2):
+            if fields[at] == b"e":
+                lines = fields[at + 1].split(b"\n")
+                for number, line in enumerate(lines):
+                    if (about := self._about_him(line)) is not None:
+                        lines[number] = msgspec.json.encode(_without_him(about))
+                        count += 1
+                made[at + 1] = b"\n".join(lines)
+        return made, count
+
+    def _about_him(self, line: bytes) -> Record | None:
+        """Return an event or an order that is his, or about him."""
+        try:
+            told = msgspec.json.decode(line)
+        except msgspec.DecodeError:
+            return None  # of another version
+        if not isinstance(told, dict):
+            return None
+        name = told.get("o") if "o" in told else told.get("n")
+        if not isinstance(name, str):
+            return None
+        return told if fold(name) == self._key or name in self._bans else None
+
+    # --- Reading in steps ------------------------------------------------------------------------
+
+    async def _lines(self, stream: str) -> AsyncIterator[Record]:
+        async for page in self._pages(stream):
+            for name, fields in page:
+                told: Mapping[bytes, bytes] = dict(zip(fields[::2], fields[1::2], strict=True))
+                for line in told.get(b"e", b"").split(b"\n"):
+                    if (about := self._about_him(line)) is not None:
+                        stamp = int(told[b"p"]) // 1000 if b"p" in told else _milliseconds(name)
+                        yield {"at": stamp, **about}
+
+    async def _pages(self, stream: str, after: str = "") -> AsyncIterator[Sequence[Any]]:
+        while True:
+            begin = f"({after}" if after else "-"
+            page = await self._link.call("XRANGE", stream, begin, "+", "COUNT", _PAGE)
+            if not page:
+                return
+            yield page
+            after = page[-1][0].decode()
+
+    async def _recipients(self) -> AsyncIterator[str]:
+        """Give for whom something of his waits."""
+        prefix = self._keys.stream("")
+        async for name in self._scan(self._keys.stream("*")):
+            if ":" not in (key := name.removeprefix(prefix)):
+                await self._mailboxes.take_over(key)
+        async for name in self._scan(self._keys.pending("*", self._key)):
+            yield name.removeprefix(prefix).partition(":")[0]
+
+    async def _scan(self, pattern: str) -> AsyncIterator[str]:
+        cursor, seen = b"0", set[str]()
+        while True:
+            cursor, names = await self._link.call("SCAN", cursor, "MATCH", pattern, "COUNT", _STEP)
+            for name in names:
+                if (text := name.decode()) not in seen:
+                    seen.add(text)
+                    yield text
+            if cursor == b"0":
+                return
+
+    async def _hash(self, name: str, *, without: str = "") -> Record | None:
+        found = await self._link.call("HGETALL", name)
+        pairs: Iterator[tuple[bytes, bytes]] = zip(found[::2], found[1::2], strict=True)
+        record = {field.decode(): value.decode() for field, value in pairs}
+        record.pop(without, None)
+        return record or None
+
+
+def _without_him(told: Record) -> Record:
+    """Return an event or an order with nobody in his place, and nothing said."""
+    kept = {name: value for name, value in told.items() if name not in ("x", "o", "n")}
+    if "o" in told:
+        return {**kept, "o": NOBODY}  # an order; what it says of a ban is in n
+    return {**kept, "n": NOBODY}
+
+
+def _message(kept: Kept) -> Record:
+    return {"at": kept.at, "sender": kept.sender, "text": kept.text.decode()}
+
+
+def _milliseconds(entry: bytes) -> int:
+    return int(entry.partition(b"-")[0])

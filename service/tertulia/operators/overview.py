@@ -1,0 +1,273 @@
+"""Looking at a chat as it is in Redis: its nodes, who is in it, what waits for whom, who is banned.
+
+Everything is read where it is, and no node is asked. Nothing is changed, but that what an earlier version
+kept for an account is turned into what this one keeps.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tertulia.domain.bans import Ban, Bans, Kind
+from tertulia.domain.nicknames import fold
+from tertulia.domain.operator_commands import OperatorCommand
+from tertulia.domain.operator_commands import decode as decode_order
+from tertulia.redis.link import Link
+from tertulia.settings.model import ClusterSettings
+from tertulia.store.keys import Keys
+from tertulia.store.pending import Mailboxes, Sender
+from tertulia.store.wire import parse_bans
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """A node's registration in a chat. What the node says of itself is a few seconds old."""
+
+    chat: str
+    node: str
+    """As configured."""
+    registration: str
+    state: str
+    """up or draining; silent: it has not renewed its lease of late; stale: its lease is out; buried: its
+    sessions are being announced as gone."""
+    sessions: int
+    """Nicknames that it holds in this chat."""
+    lease_seconds: float | None
+    """How long its lease is still good for, negative: how long it has been out; None where it was taken."""
+    lag_seconds: float | None
+    """How late its event loop's timers came at the worst, lately."""
+    version: str | None
+    host: str | None
+    ops: str | None
+    """Where its operator's HTTP listens on that host."""
+    pid: int | None
+    started: int | None
+    """Milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in the room, or logged in from a device."""
+
+    nickname: str
+    kind: str
+    """account or guest."""
+    dialect: str
+    node: str | None
+    """As configured; None for a device that does not wait on a connection now."""
+    address: str | None
+    port: int | None
+    since: int | None
+    """Milliseconds since 1970; None for a device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that waits for an account."""
+
+    sender: str
+    text: str
+    at: int
+    """Milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """An order in the audit log."""
+
+    order: OperatorCommand
+    at: int
+    """Milliseconds since 1970."""
+
+
+class Overview:
+    """What there is to see of one chat. Raises StoreAway where Redis does not answer."""
+
+    def __init__(self, chat: str, link: Link) -> None:
+        self._keys = Keys(chat)
+        self._link = link
+        self._mailboxes = Mailboxes(self._keys, link)
+
+    async def now(self) -> int:
+        """Return Redis' clock, in milliseconds since 1970."""
+        seconds, micros = await self._link.call("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def exists(self) -> bool:
+        """Say whether a node has ever served this chat."""
+        return bool(await self._link.call("EXISTS", self._keys.meta))
+
+    async def nodes(self, settings: ClusterSettings) -> list[NodeSeen]:
+        """Return all that are registered, by name."""
+        keys = self._keys
+        now = await self.now()
+        found = await self._link.call("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
+        leases = {n.decode(): float(e) for n, e in zip(found[::2], found[1::2], strict=True)}
+        told = await self._link.call_many(
+            [("HGETALL", keys.node_info(node)) for node in leases]
+            + [("SCARD", keys.nicks(node)) for node in leases]
+        )
+        seen = []
+        for index, (node, expiry) in enumerate(leases.items()):
+            node_info = _fields(told[index])
+            seen.append(
+                NodeSeen(
+                    chat=keys.chat,
+                    node=configured(node),
+                    registration=node,
+                    state=_state(expiry, now, settings, node_info.get("state", "up")),
+                    sessions=int(told[len(leases) + index]),
+                    lease_seconds=round((expiry - now) / 1000, 1) if expiry else None,
+                    lag_seconds=float(node_info["lag"]) if "lag" in node_info else None,
+                    version=node_info.get("version"),
+                    host=node_info.get("host"),
+                    ops=node_info.get("ops"),
+                    pid=int(node_info["pid"]) if "pid" in node_info else None,
+                    started=int(node_info["started"]) if "started" in node_info else None,
+                )
+            )
+        return sorted(seen, key=lambda each: each.registration)
+
+    async def people(self) -> list[Person]:
+        """Return who is in the room, oldest first, then who is logged in from a device."""
+        return [*await self.in_room(), *await self._logged_in()]
+
+    async def holder(self, key: str) -> str | None:
+        """Return the registration of the node that holds a nickname, given folded."""
+        generation, (session, node, of_generation) = await self._link.call_many(
+            [
+                ("HGET", self._keys.meta, "sitting"),
+                ("HMGET", self._keys.nick(key), "session", "node", "sitting"),
+            ]
+        )
+        if session is None or of_generation != (generation or b"0"):
+            return None
+        return str(node.decode())
+
+    async def is_account(self, key: str) -> bool:
+        """Say whether there is an account of a name, given folded."""
+        return bool(await self._link.call("EXISTS", self._keys.account(key)))
+
+    async def devices_covered(self, ban: Ban) -> list[tuple[str, str]]:
+        """Return the accounts, logged in from a device, that a ban covers.
+
+        Each with the address that matters, or empty where none does.
+        """
+        if ban.kind in (Kind.NICKNAME, Kind.ACCOUNT):
+            return [(ban.subject, "")]
+        bans = Bans([ban])
+        return [
+            (fold(person.nickname), person.address)
+            for person in await self._logged_in()
+            if person.address and bans.covering("", person.address, 0.0, is_account=True)
+        ]
+
+    async def bans(self) -> list[Ban]:
+        """Return all bans that are not over, by name."""
+        now = await self.now()
+        bans = parse_bans(await self._link.call("HGETALL", self._keys.bans))
+        return sorted(
+            (ban for ban in bans if not ban.is_over(now / 1000)), key=lambda ban: ban.name
+        )
+
+    async def senders(self, key: str) -> list[Sender]:
+        """Return who has left something for an account, in the order of what waits for longest."""
+        return [it async for it in self._mailboxes.senders(key)]
+
+    async def waiting(self, key: str) -> list[Waiting]:
+        """Return what waits for an account, oldest first."""
+        found = await self._mailboxes.everything(key)
+        return [Waiting(it.sender, it.text.decode(), it.at) for it in found]
+
+    async def audited(self, most: int) -> list[Audited]:
+        """Return the last orders, oldest first."""
+        entries = await self._link.call("XREVRANGE", self._keys.audit, "+", "-", "COUNT", most)
+        return [
+            Audited(decode_order(fields[1]), _milliseconds(name))
+            for name, fields in reversed(entries)
+        ]
+
+    async def in_room(self) -> list[Person]:
+        """Return who is in the room, oldest first."""
+        keys = self._keys
+        names = [key.decode() for key in await self._link.call("ZRANGE", keys.order, 0, -1)]
+        people = []
+        for page in _pages(names):
+            fields = ("nickname", "dialect", "node", "address", "port", "since")
+            told = await self._link.call_many(
+                [("HMGET", keys.nick(key), *fields) for key in page]
+                + [("EXISTS", keys.account(key)) for key in page]
+            )
+            for index, found in enumerate(told[: len(page)]):
+                if found[0] is None:
+                    continue  # gone since
+                nickname, dialect, node, address, port, since = map(_text, found)
+                people.append(
+                    Person(
+                        nickname or "",
+                        "account" if told[len(page) + index] else "guest",
+                        dialect or "",
+                        configured(node or ""),
+                        address,
+                        int(port) if port else None,
+                        int(since) if since else None,
+                    )
+                )
+        return people
+
+    async def _logged_in(self) -> list[Person]:
+        keys = self._keys
+        names = [key.decode() for key in await self._link.call("ZRANGE", keys.devices, 0, -1)]
+        people = []
+        for page in _pages(names):
+            fields = ("nickname", "node", "address", "port")
+            for found in await self._link.call_many(
+                [("HMGET", keys.device(key), *fields) for key in page]
+            ):
+                nickname, node, address, port = map(_text, found)
+                if nickname is not None:  # else its day is over
+                    people.append(
+                        Person(
+                            nickname,
+                            "account",
+                            "device",
+                            configured(node) if node else None,
+                            address,
+                            int(port) if port else None,
+                            None,
+                        )
+                    )
+        return people
+
+
+def configured(registration: str) -> str:
+    """Return the name that a node was given, of that under which it is registered."""
+    return registration.rpartition("~")[0] or registration
+
+
+def _state(expiry: float, now: float, settings: ClusterSettings, stated: str) -> str:
+    if expiry == 0:
+        return "buried"
+    if expiry <= now:
+        return "stale"
+    silent = now - (expiry - settings.lease_seconds * 1000)
+    return "silent" if silent >= settings.silence_seconds * 1000 else stated
+
+
+def _fields(found: Sequence[bytes]) -> dict[str, str]:
+    return {
+        name.decode(): value.decode() for name, value in zip(found[::2], found[1::2], strict=True)
+    }
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
+
+
+def _milliseconds(entry: bytes) -> int:
+    return int(entry.partition(b"-")[0])
+
+
+def _pages(names: Sequence[str]) -> Iterable[Sequence[str]]:
+    return [names[at : at + _PAGE] for at in range(0, len(names), _PAGE)]

@@ -1,0 +1,1 @@
+"""The way to Redis: links, masters, errors, a server of its own."""
