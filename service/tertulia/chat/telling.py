@@ -1,6 +1,7 @@
 """What an entry of the log means for a room: who is in it from then on, and who reads what of it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from sys import intern
 
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.ports import Entry, Member
@@ -78,7 +79,7 @@ class Telling:
                 if holder is not None and holder.session != event.session:
                     # It left, and the store lost that with its data before this node had read it.
                     self._go(Left(holder.nickname, holder.session), news, cuts, gone)
-                if not self._roster.add(Member(event.nickname, event.session, event.dialect)):
+                if not self._roster.add(_member(event, session)):
                     continue
                 if session is not None and session.state is State.JOINING:
                     cuts[session] = self._activate(session, news)
@@ -153,3 +154,11 @@ class Telling:
         session = administrator and self._sessions.get(administrator.session)
         if session and session.state is State.ACTIVE:
             cuts.setdefault(session, Cut()).inserts.append((index, session.encoder.promoted()))
+
+
+def _member(event: Joined | Present, session: Session | None) -> Member:
+    """Return who is in the room then, with what is kept of him anyway: each reading makes texts of its own."""
+    dialect = intern(event.dialect)
+    if session is not None and session.nickname == event.nickname:
+        return Member(session.nickname, session.name, dialect)
+    return Member(event.nickname, event.session, dialect)

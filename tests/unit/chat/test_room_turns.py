@@ -8,7 +8,15 @@ from harness.calls import calls_of
 from tertulia.chat.ports import Delivery, Entry, Outcome, Say
 from tertulia.chat.room import Room
 from tertulia.dialects.chatte import ChatteEncoder
-from tertulia.domain.events import Joined, Left, PublicEvent, Said, Whispered
+from tertulia.domain.events import (
+    Joined,
+    Left,
+    PublicEvent,
+    Said,
+    Whispered,
+    decode_public,
+    encode,
+)
 from tertulia.domain.position import Place
 from unit.chat.conftest import Connect, Enter
 
@@ -116,3 +124,16 @@ def test_each_of_many_who_come_in_together_costs_the_same(connect: Connect, room
 
     few = cost_of_each(20, 10)
     assert cost_of_each(400, 11) < few * 1.5
+
+
+def test_what_is_kept_of_members_is_kept_once(connect: Connect, room: Room) -> None:
+    """As it is read from the log, each event has texts of its own, which thousands of members would keep."""
+    client = connect()
+    client.enter("Andy")
+    session = client.session
+    for event in (Joined("Andy", session.name, "plain"), Joined("betty", "other:1", "plain")):
+        bring(room, 10, decode_public(encode(event)))
+    andy, betty = room.roster
+    assert andy.nickname is session.nickname
+    assert andy.session is session.name
+    assert andy.dialect is betty.dialect
