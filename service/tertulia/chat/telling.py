@@ -157,7 +157,7 @@ class Telling:
 
 
 def _member(event: Joined | Present, session: Session | None) -> Member:
-    """Return who is in the room then, with what is kept of him anyway: each reading makes texts of its own."""
+    """Return who is in the room then. What is kept of him anyway stands for what was read."""
     dialect = intern(event.dialect)
     if session is not None and session.nickname == event.nickname:
         return Member(session.nickname, session.name, dialect)
