@@ -25,7 +25,6 @@ class _Commands(click.Group):
     _ELSEWHERE: ClassVar = {
         "account": ("tertulia.clients.account_command", "account"),
         "admin": ("tertulia.clients.admin.commands", "admin"),
-        "load": ("tertulia_load.command", "command"),
         "probe": ("tertulia.clients.probe.command", "command"),
     }
 
@@ -37,17 +36,16 @@ class _Commands(click.Group):
         return sorted({*super().list_commands(ctx), *self._ELSEWHERE, *plugged})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        command: click.Command
-        if cmd_name in self._ELSEWHERE:
+        command = super().get_command(ctx, cmd_name)
+        if command is None and cmd_name in self._ELSEWHERE:
             module, name = self._ELSEWHERE[cmd_name]
             command = getattr(import_module(module), name)
-            return command
-        for it in entry_points(group=self._PLUGGED, name=cmd_name):
-            command = it.load()
-            return command
-        if cmd_name == "load":
+        if command is None:
+            for it in entry_points(group=self._PLUGGED, name=cmd_name):
+                command = it.load()
+        if command is None and cmd_name == "load":
             raise click.UsageError("load is in a package of its own: pip install tertulia-load")
-        return super().get_command(ctx, cmd_name)
+        return command
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
