@@ -7,7 +7,7 @@ States and what leads from one to the other:
         └──────taken, may retry───┘                 └── connection gone, closed ─┘
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,7 +15,6 @@ from tertulia.chat.ports import Op
 from tertulia.dialects.contract import Decoder, Encoder
 from tertulia.domain.commands import Resume
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import PublicEvent, Said
 
 if TYPE_CHECKING:
     from tertulia.chat.fanout import Group
@@ -246,11 +245,9 @@ class Session:
         """Whether this client acknowledges: most never do, and some only now and then."""
         return self.acknowledged * 2 >= self.received()
 
-    def begins_after(self, events: Sequence[PublicEvent]) -> None:
-        """Note that it did not read these, the last that were counted as written to its group."""
-        assert self.group is not None
-        written = sum(isinstance(event, Said) for event in events)
-        self.said_before += written
+    def begins_after(self, messages: int) -> None:
+        """Note that it did not read so many public messages that are counted as written to its group."""
+        self.said_before += messages
 
     def answer(self, text: bytes) -> None:
         """Answer a command that needs no store, in its place among the others."""

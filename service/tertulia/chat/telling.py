@@ -1,6 +1,7 @@
 """What an entry of the log means for a room: who is in it from then on, and who reads what of it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from sys import intern
 
 from tertulia.chat.fanout import Audience, Cut
 from tertulia.chat.ports import Entry, Member
@@ -62,24 +63,27 @@ class Telling:
         """
         news: list[PublicEvent] = []
         cuts: dict[Session, Cut] = {}
-        arrived: list[Session] = []
+        said = 0
+        arrived: list[tuple[Session, int]] = []
+        """Who came, and how many of the messages in the news were not for him."""
         gone: list[tuple[Session, Disconnect]] = []
         closed: int | None = None
         for event in events:
             session = self._sessions.get(event.session)
             if isinstance(event, Said):
+                said += 1
                 if session is not None and not session.encoder.echoes:
                     cuts.setdefault(session, Cut()).skips.add(len(news))
-            elif isinstance(event, Joined | Present):
+            elif isinstance(event, (Joined, Present)):
                 holder = self._roster.holder(event.nickname)
                 if holder is not None and holder.session != event.session:
                     # It left, and the store lost that with its data before this node had read it.
                     self._go(Left(holder.nickname, holder.session), news, cuts, gone)
-                if not self._roster.add(Member(event.nickname, event.session, event.dialect)):
+                if not self._roster.add(_member(event, session)):
                     continue
                 if session is not None and session.state is State.JOINING:
                     cuts[session] = self._activate(session, news)
-                    arrived.append(session)
+                    arrived.append((session, said if cuts[session].start else 0))
             elif isinstance(event, Left):
                 self._go(event, news, cuts, gone)
                 continue
@@ -103,8 +107,8 @@ class Telling:
         self._audience.tell(news, cuts, self.place, more=more)
         if more:
             return
-        for session in arrived:
-            session.begins_after(news[: cuts[session].start])
+        for session, before in arrived:
+            session.begins_after(before)
         if arrived:
             self._clock.call_soon(lambda: self._told_arrivals(started))
         self.end_slow_readers()
@@ -150,3 +154,11 @@ class Telling:
         session = administrator and self._sessions.get(administrator.session)
         if session and session.state is State.ACTIVE:
             cuts.setdefault(session, Cut()).inserts.append((index, session.encoder.promoted()))
+
+
+def _member(event: Joined | Present, session: Session | None) -> Member:
+    """Return who is in the room then. What is kept of him anyway stands for what was read."""
+    dialect = intern(event.dialect)
+    if session is not None and session.nickname == event.nickname:
+        return Member(session.nickname, session.name, dialect)
+    return Member(event.nickname, event.session, dialect)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fakes.redis import fake_client
-from tertulia.chat.accounts import Hanging, Login, Pending
+from tertulia.chat.accounts import Correspondent, Login, Pending
 from tertulia.chat.guessing import Failures
 from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
@@ -78,7 +78,7 @@ async def test_what_waits_is_given_up_to_a_length(redis: Client, accounts: Store
     assert len(await accounts.pending("dan", "carl", 0)) == 1
     assert await accounts.oldest_senders("dan") == ["carl"]
     (hanging,) = await accounts.hanging("dan", 10)
-    assert hanging == Hanging("Carl", 3, hanging.last)
+    assert hanging == Correspondent("Carl", 3, hanging.last)
     assert hanging.last.timestamp() == 1
 
 
