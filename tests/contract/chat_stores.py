@@ -18,6 +18,7 @@ from tertulia.domain.operator_commands import Action
 from tertulia.operators.commands import Operator
 from tertulia.redis.access import Access
 from tertulia.redis.link import Link
+from tertulia.redis.multiplexer import Multiplexer
 from tertulia.redis.topology import servers_of
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
@@ -39,6 +40,7 @@ class RedisNode(Node):
     """A node on Redis, with what a test can do to it and read of it."""
 
     proxy: LossyProxy | None = None
+    redis: Multiplexer | None = None
     registry: CollectorRegistry | None = None
 
     @property
@@ -76,24 +78,46 @@ class RedisStores:
         self.is_replicated = False
         """Whether those want a replica to have what they show."""
 
-    async def node(self, name: str = "node", **settings: Any) -> RedisNode:
-        """Start a node; ``settings`` are those of the cluster that differ from the quick ones."""
-        node = await self.prepare(name, **settings)
+    async def node(
+        self,
+        name: str = "node",
+        *,
+        beside: RedisNode | None = None,
+        chat: str = "",
+        **settings: Any,
+    ) -> RedisNode:
+        """Start a node; ``settings`` are those of the cluster that differ from the quick ones.
+
+        ``beside``: the same node, as far as Redis sees it, with another ``chat``.
+        """
+        node = await self.prepare(name, beside=beside, chat=chat, **settings)
         await asyncio.wait_for(node.store.start(node.follower), WITHIN)
         return node
 
-    async def prepare(self, name: str = "node", **settings: Any) -> RedisNode:
+    async def prepare(
+        self,
+        name: str = "node",
+        *,
+        beside: RedisNode | None = None,
+        chat: str = "",
+        **settings: Any,
+    ) -> RedisNode:
         """Make a node, and don't start it."""
-        proxy = await LossyProxy("127.0.0.1", self.server.port).start()
+        proxy = beside.wire if beside else await LossyProxy("127.0.0.1", self.server.port).start()
+        chat = chat or self.chat
         registry = CollectorRegistry()
-        metrics = Metrics(registry, dialects=[DIALECT], chats=[self.chat], version="test")
+        metrics = Metrics(registry, dialects=[DIALECT], chats=[chat], version="test")
         cluster = ClusterSettings.model_validate({**QUICK, **settings})
         url = proxy.url.replace("//", f"//{self.user}:any@") if self.user else proxy.url
+        redis = beside.redis if beside else None
+        redis = redis or Multiplexer(Access.to(url), cluster.redis_timeout_seconds)
         store = ChatStore(
-            self.chat, Access.to(url), name, cluster, metrics,
+            chat, redis, name, cluster, metrics,
             is_replicated=self.is_replicated, tracer=self.tracer,
         )  # fmt: skip
-        node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
+        node = RedisNode(
+            store, RecordingFollower(name), proxy=proxy, redis=redis, registry=registry
+        )
         self.nodes.append(node)
         return node
 

@@ -11,8 +11,7 @@ from tertulia.redis.access import Access, Server
 from tertulia.redis.cluster import Cluster
 from tertulia.redis.errors import ErrorReply, StoreAway, translate
 from tertulia.redis.hot import Connection
-from tertulia.redis.link import Link
-from tertulia.redis.masters import OneServer
+from tertulia.redis.multiplexer import Multiplexer
 from tertulia.redis.sentinel import Sentinels
 from tertulia.store import wire
 
@@ -131,8 +130,8 @@ def _found(pieces: Pieces) -> object:
         access = cast(Access, _Asked(url, list(said)))
         finder = Sentinels(access) if "sentinel" in url else Cluster(access, "{main}:meta")
         came.append(_done(finder._ask(server, 1.0)))
-    link = Link(OneServer(cast(Access, _Asked("redis://127.0.0.1", []))), "fuzz", 1.0)
-    came.append(_done(link._examine(cast(Connection, _Answering(list(said))), server)))
+    redis = Multiplexer(cast(Access, _Asked("redis://127.0.0.1", [])), 1.0)
+    came.append(_done(redis._examine(cast(Connection, _Answering(list(said))), server, False)))
     return came
 
 

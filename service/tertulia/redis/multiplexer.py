@@ -1,0 +1,160 @@
+"""A node's connections to Redis: to each master one for each use, shared by all chats that are on it."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from functools import partial
+
+from hiredis import HiredisError
+
+from tertulia.redis.access import Access, Server
+from tertulia.redis.errors import MISFORMED, ErrorReply, StoreAway, strange, translate
+from tertulia.redis.hot import Connection
+from tertulia.redis.masters import Servers, replaced
+from tertulia.redis.rounds import Rounds
+from tertulia.redis.topology import servers_of
+from tertulia.telemetry.metrics import RetryCause
+
+_FAILURES = (ErrorReply, HiredisError, OSError)
+_SHARDED_SINCE = (7, 0)
+_FINDERS = 4
+"""How many chats of a cluster look for their shard at once."""
+
+
+@dataclass(eq=False, slots=True)
+class Shared:
+    """One connection, and those who hold it."""
+
+    connection: Connection
+    server: Server
+    run_id: bytes
+    is_sharded: bool
+    """Whether its server keeps what is published to a channel's own shard."""
+    holders: set[object] = field(default_factory=set)
+    replicas: Rounds[int] = field(default_factory=Rounds)
+    """Of waiting until a replica has what was written on it."""
+
+    def let_go(self, holder: object) -> None:
+        """Hold it no more. It ends with its last holder."""
+        self.holders.discard(holder)
+        if not self.holders:
+            self.connection.end()
+
+
+class Multiplexer:
+    """Makes connections, and gives them to all who use them for the same. Each ends with its last holder."""
+
+    def __init__(self, access: Access, seconds: float) -> None:
+        """``seconds``: how long Redis may take to answer."""
+        self.access = access
+        self.seconds = seconds
+        self._servers: Servers | None = None
+        # By their use and, in a cluster, their server: elsewhere there is one master, wherever it is.
+        self._open: dict[tuple[str, Server | None], Shared] = {}
+        self._making: dict[tuple[str, Server | None], Rounds[Shared]] = {}
+        self._finding = asyncio.Semaphore(_FINDERS)
+        self._confirming: Rounds[None] = Rounds()
+
+    def servers(self, key: str) -> Servers:
+        """Return what finds the master that has a key: in a cluster one for each chat, else one for all."""
+        if self._servers is None or self._servers.is_cluster:
+            self._servers = servers_of(self.access, key)
+        return self._servers
+
+    def most_connections(self, uses: int) -> int:
+        """Return how many may have to be made at once for so many uses, when Redis comes back."""
+        masters = {it.server for it in self._open.values() if not it.connection.is_over}
+        asked = self._servers.asked_at_once if self._servers is not None else 0
+        if self._servers is not None and self._servers.is_cluster:
+            return uses * len(masters) + _FINDERS * asked
+        return uses * (1 + asked) + asked
+
+    async def connected(self, servers: Servers, use: str) -> Shared:
+        """Return a connection to the master, as it is by now. Raises StoreAway."""
+        where = None
+        if servers.is_cluster:
+            async with self._finding:
+                where = await servers.find(self.seconds)
+        rounds = self._making.setdefault((use, where), Rounds())
+        return await rounds.join(partial(self._usable, servers, use, where))
+
+    async def confirm(self, servers: Servers) -> None:
+        """Make sure that what is connected is still the master; else all links are dropped.
+
+        Raises StoreAway then.
+        """
+        if not servers.is_cluster:  # whose shards answer MOVED themselves
+            await self._confirming.join(partial(servers.confirm, self.seconds))
+
+    async def watch(self, every: float) -> None:
+        """Leave a server that is not the master any more, though it may think so, and let it go on."""
+        while True:
+            await asyncio.sleep(every)
+            if self._servers is not None:
+                with contextlib.suppress(StoreAway):  # the links' own users see to it
+                    await self.confirm(self._servers)
+
+    async def _usable(self, servers: Servers, use: str, where: Server | None) -> Shared:
+        shared = self._open.get((use, where))
+        if shared is not None and not shared.connection.is_over:
+            # Something was amiss, or nobody would ask; Redis may have answered all the same.
+            await self.confirm(servers)
+            if not shared.connection.is_over:
+                return shared
+        server = where or await servers.find(self.seconds)
+        shared = self._open[use, where] = await self._make(servers, use, server)
+        for (_, at), other in list(self._open.items()):
+            if at == where and (other.server, other.run_id) != (server, shared.run_id):
+                other.connection.end()
+        return shared
+
+    async def _make(self, servers: Servers, use: str, server: Server) -> Shared:
+        """Connect, and make sure that a master answers: a replica would take a PUBLISH."""
+        try:
+            connection = await self.access.connect(server, use, self.seconds)
+        except _FAILURES as error:
+            raise translate(error) from error
+        try:
+            run_id, is_sharded = await self._examine(connection, server, servers.is_cluster)
+            # It may have been frozen until now: it answers as a master what others took over from it.
+            if await servers.successor(server, self.seconds) is not None:
+                raise replaced(server)
+        except _FAILURES as error:
+            connection.end()
+            raise translate(error) from error
+        except BaseException:
+            connection.end()
+            raise
+        return Shared(connection, server, run_id, is_sharded)
+
+    async def _examine(
+        self, connection: Connection, server: Server, is_cluster: bool
+    ) -> tuple[bytes, bool]:
+        """Make sure that it is the kind of server that is wanted.
+
+        Returns its run id, and whether it keeps what is published to a channel's own shard.
+        """
+        role, told = await connection.ask(self.seconds, ("ROLE",), ("INFO", "server"))
+        try:
+            info = _fields(told)
+            mode = (info.get(b"redis_mode") or info[b"server_mode"]).decode()  # Redis; Valkey
+            version = tuple(int(it) for it in info[b"redis_version"].split(b".")[:2])
+            is_master, run_id = role[0] == b"master", info[b"run_id"]
+        except MISFORMED as error:
+            raise strange(server) from error
+        if mode == "sentinel":
+            raise StoreAway(
+                RetryCause.OTHER, f"{server} is a Sentinel: write redis+sentinel://…/MASTER"
+            )
+        if (mode == "cluster") != is_cluster:
+            scheme = "redis+cluster://" if mode == "cluster" else "redis://"
+            raise StoreAway(RetryCause.OTHER, f"{server} runs in the mode {mode}: write {scheme}")
+        if not is_master:
+            raise StoreAway(RetryCause.READ_ONLY, f"{server} is a replica")
+        return run_id, is_cluster and version >= _SHARDED_SINCE
+
+
+def _fields(info: bytes) -> dict[bytes, bytes]:
+    """Read what INFO tells."""
+    lines = (line.partition(b":") for line in info.split(b"\r\n"))
+    return {name: value for name, _, value in lines}
