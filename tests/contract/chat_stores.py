@@ -78,39 +78,38 @@ class RedisStores:
         self.is_replicated = False
         """Whether those want a replica to have what they show."""
 
-    async def node(
-        self,
-        name: str = "node",
-        *,
-        beside: RedisNode | None = None,
-        chat: str = "",
-        **settings: Any,
-    ) -> RedisNode:
-        """Start a node; ``settings`` are those of the cluster that differ from the quick ones.
+    async def node(self, name: str = "node", **settings: Any) -> RedisNode:
+        """Start a node; ``settings`` are those of the cluster that differ from the quick ones."""
+        return await self._started(await self.prepare(name, **settings))
 
-        ``beside``: the same node, as far as Redis sees it, with another ``chat``.
-        """
-        node = await self.prepare(name, beside=beside, chat=chat, **settings)
+    async def prepare(self, name: str = "node", **settings: Any) -> RedisNode:
+        """Make a node, and don't start it."""
+        proxy = await LossyProxy("127.0.0.1", self.server.port).start()
+        cluster = ClusterSettings.model_validate({**QUICK, **settings})
+        url = proxy.url.replace("//", f"//{self.user}:any@") if self.user else proxy.url
+        redis = Multiplexer(Access.to(url), cluster.redis_timeout_seconds)
+        return self._prepared(name, self.chat, redis, proxy, cluster)
+
+    async def another_chat(self, node: RedisNode, chat: str) -> RedisNode:
+        """Start another chat on a node: as far as Redis sees it, it is the same one."""
+        return await self._started(self.prepare_another_chat(node, chat))
+
+    def prepare_another_chat(self, node: RedisNode, chat: str) -> RedisNode:
+        """Make it, and don't start it."""
+        assert isinstance(node.store, ChatStore)
+        assert node.redis is not None
+        settings = node.store._settings
+        return self._prepared(node.follower.name, chat, node.redis, node.wire, settings)
+
+    async def _started(self, node: RedisNode) -> RedisNode:
         await asyncio.wait_for(node.store.start(node.follower), WITHIN)
         return node
 
-    async def prepare(
-        self,
-        name: str = "node",
-        *,
-        beside: RedisNode | None = None,
-        chat: str = "",
-        **settings: Any,
+    def _prepared(
+        self, name: str, chat: str, redis: Multiplexer, proxy: LossyProxy, cluster: ClusterSettings
     ) -> RedisNode:
-        """Make a node, and don't start it."""
-        proxy = beside.wire if beside else await LossyProxy("127.0.0.1", self.server.port).start()
-        chat = chat or self.chat
         registry = CollectorRegistry()
         metrics = Metrics(registry, dialects=[DIALECT], chats=[chat], version="test")
-        cluster = ClusterSettings.model_validate({**QUICK, **settings})
-        url = proxy.url.replace("//", f"//{self.user}:any@") if self.user else proxy.url
-        redis = beside.redis if beside else None
-        redis = redis or Multiplexer(Access.to(url), cluster.redis_timeout_seconds)
         store = ChatStore(
             chat, redis, name, cluster, metrics,
             is_replicated=self.is_replicated, tracer=self.tracer,

@@ -1,6 +1,7 @@
 """Many chats of a node on the same connections: what befalls one is its own matter, a loss is everybody's."""
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
@@ -10,26 +11,29 @@ from contract.lossy_proxy import Loss
 from contract.node import WITHIN, Guest
 from harness.waiting import until
 from tertulia.chat.ports import Outcome
-from tertulia.store.chat_store import USES
+from tertulia.store.chat_store import USES, ChatStore
 from tertulia.store.keys import Keys
 from tertulia.store.scripts import COMMIT
 
 CHATS = 8
+LEASE = 3.0
 
 
 def chat_of(stores: RedisStores, number: int) -> str:
-    return f"{stores.chat}-{number}"
+    return f"{stores.chat}-{number}" if number else stores.chat
+
+
+def store_of(chat: RedisNode) -> ChatStore:
+    assert isinstance(chat.store, ChatStore)
+    return chat.store
 
 
 async def node_with_chats(
-    stores: RedisStores, count: int = CHATS, name: str = "node", **settings: float
+    stores: RedisStores, count: int = CHATS, name: str = "node"
 ) -> list[RedisNode]:
     """Start a node with so many chats, over one wire."""
-    first = await stores.node(name, chat=chat_of(stores, 0), **settings)
-    others = (
-        stores.node(name, beside=first, chat=chat_of(stores, i), **settings)
-        for i in range(1, count)
-    )
+    first = await stores.node(name)
+    others = (stores.another_chat(first, chat_of(stores, i)) for i in range(1, count))
     return [first, *await asyncio.gather(*others)]
 
 
@@ -180,9 +184,10 @@ async def test_a_chat_that_redis_forgot_on_the_bus_comes_back_alone(
     guests = await guests_of(chats)
     before = ids(chat_stores)
     silent = chats[0]
-    connection = silent.store._bus_link._connection  # type: ignore[attr-defined]
+    connection = store_of(silent)._bus_link._connection
+    assert connection is not None
     for channel in list(connection._hearing):
-        if channel.startswith(f"{{{chat_of(chat_stores, 0)}}}".encode()):
+        if channel.startswith(f"{{{chat_stores.chat}}}".encode()):
             del connection._hearing[channel]
     await until(lambda: silent.counted("bus_reconnects_total") == 1, WITHIN, "it to come back")
     await all_is_well(chats, guests, "hello")
@@ -201,34 +206,34 @@ async def test_a_silent_bus_is_given_up_by_all(chat_stores: RedisStores) -> None
 async def test_chats_that_wait_for_a_replica_wait_together(chat_stores: RedisStores) -> None:
     """There is none: each wait takes its time, and with one after the other leases would run out."""
     chat_stores.is_replicated = True
-    count = 40
-    settings = {"redis_timeout_seconds": 0.4, "lease_seconds": 3.0, "silence_seconds": 2.5}
-    node = await chat_stores.prepare("node", chat=chat_of(chat_stores, 0), **settings)
+    node = await chat_stores.prepare(lease_seconds=LEASE, silence_seconds=LEASE - 0.5)
     chats = [node] + [
-        await chat_stores.prepare("node", beside=node, chat=chat_of(chat_stores, i), **settings)
-        for i in range(1, count)
+        chat_stores.prepare_another_chat(node, chat_of(chat_stores, i)) for i in range(1, 40)
     ]
     starts = [asyncio.create_task(it.store.start(it.follower)) for it in chats]
 
     def left(chat: RedisNode) -> float:
         """Return for how many milliseconds its lease holds."""
-        leases = Keys(chat_of(chat_stores, chats.index(chat))).leases
-        seconds, micros = chat_stores.server.control.time()
-        return (chat_stores.server.control.zscore(leases, chat.store.node) or 0) - (
-            seconds * 1000 + micros / 1000
-        )
+        control, leases = chat_stores.server.control, store_of(chat)._keys.leases
+        seconds, micros = control.time()
+        expiry = control.zscore(leases, chat.store.node)
+        return (expiry or 0) - seconds * 1000 - micros / 1000
 
     await until(lambda: all(left(it) > 0 for it in chats), WITHIN, "all to be there")
-    worst = 3000.0
-    for _ in range(40):
+    end, worst = time.monotonic() + 2 * LEASE, LEASE * 1000
+
+    def watched() -> bool:
+        nonlocal worst
         worst = min(worst, *map(left, chats))
-        await asyncio.sleep(0.1)  # the pacer: one wait after the other would take 8 s
+        return time.monotonic() > end
+
+    await until(watched, 3 * LEASE, "leases to be renewed", every=0.1)
     assert worst > 0
-    for start in starts:
-        start.cancel()
+    lives = [store_of(it)._life for it in chats]
+    for task in (*starts, *lives):
+        assert task is not None
+        task.cancel()
+        await asyncio.wait((task,))
     for chat in chats:
         chat_stores.leave_to_end(chat)
-        life = chat.store._life  # type: ignore[attr-defined]
-        life.cancel()
-    await asyncio.gather(*starts, *(it.store._life for it in chats), return_exceptions=True)  # type: ignore[attr-defined]
     await node.wire.close()

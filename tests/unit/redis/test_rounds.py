@@ -57,7 +57,8 @@ async def test_all_learn_that_it_failed_and_it_can_be_done_again() -> None:
             await task
         assert caught.value.cause is RetryCause.TIMEOUT
     work.error = None
-    work.ends.release(), work.ends.release()
+    work.ends.release()
+    work.ends.release()
     assert await rounds.join(work.do) == 3
 
 
@@ -76,7 +77,8 @@ async def test_who_is_cancelled_leaves_nobody_waiting(begun: bool) -> None:
     leads.cancel()
     with pytest.raises(StoreAway):
         await follows
-    work.ends.release(), work.ends.release()
+    work.ends.release()
+    work.ends.release()
     assert await rounds.join(work.do) in (2, 3)
 
 
@@ -85,6 +87,7 @@ async def test_a_follower_that_is_cancelled_is_missed_by_nobody() -> None:
     first = await joined(rounds, work)
     leads, follows, stays = [await joined(rounds, work) for _ in range(3)]
     follows.cancel()
-    work.ends.release(), work.ends.release()
+    work.ends.release()
+    work.ends.release()
     assert await first == 1
     assert await leads == await stays == 2
