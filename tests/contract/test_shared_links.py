@@ -8,7 +8,7 @@ import pytest
 
 from contract.chat_stores import RedisNode, RedisStores
 from contract.lossy_proxy import Loss
-from contract.node import WITHIN, Guest
+from contract.node import WITHIN, Guest, stop
 from harness.waiting import until
 from tertulia.chat.ports import Outcome
 from tertulia.store.chat_store import USES, ChatStore
@@ -127,6 +127,34 @@ async def test_a_chat_whose_tasks_are_cancelled_disturbs_nobody(chat_stores: Red
     await all_is_well(chats[1:], guests[1:], "hello")
     for chat in chats[1:]:
         assert chat.follower.said[:5] == [f"meanwhile {it}" for it in range(5)]
+
+
+async def test_a_node_that_may_not_unsubscribe_goes_on(chat_stores: RedisStores) -> None:
+    """As with the users of an earlier version: it hears for nobody what it can't leave."""
+    control = chat_stores.server.control
+    control.acl_setuser(
+        "silent", enabled=True, nopass=True, keys=["*"], channels=["*"],
+        commands=["+@all", "-unsubscribe"],
+    )  # fmt: skip
+    chat_stores.user = "silent"
+    chats = await node_with_chats(chat_stores, 3)
+    guests = await guests_of(chats)
+    before = ids(chat_stores)
+    chat_stores.condemn(chats[0].store.node)
+    await until(lambda: chats[0].follower.fencings, WITHIN, "the fencing")
+    (guest,) = await guests_of(chats[:1])
+    guest.say("hello")
+    await asyncio.wait_for(chats[0].store.settle(), WITHIN)
+    assert chats[0].follower.said == ["hello"]
+    await all_is_well(chats[1:], guests[1:], "hello")
+    assert ids(chat_stores) == before
+    assert not any(chat.refused for chat in chats)
+    guest.leave()
+    for chat in chats:
+        chat_stores.leave_to_end(chat)
+        await stop(chat)
+    await chats[0].wire.close()
+    control.acl_deluser("silent")
 
 
 @pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.REPLY, Loss.STALLED])

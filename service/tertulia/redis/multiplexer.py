@@ -103,9 +103,11 @@ class Multiplexer:
                 return shared
         server = where or await servers.find(self.seconds)
         shared = self._open[use, where] = await self._make(servers, use, server)
-        for (_, at), other in list(self._open.items()):
-            if at == where and (other.server, other.run_id) != (server, shared.run_id):
+        for key, other in list(self._open.items()):
+            if key[1] == where and (other.server, other.run_id) != (server, shared.run_id):
                 other.connection.end()
+            if other.connection.is_over:
+                del self._open[key]
         return shared
 
     async def _make(self, servers: Servers, use: str, server: Server) -> Shared:
