@@ -21,8 +21,8 @@ ACL = Path(__file__).parents[2] / "deploy" / "redis" / "users.acl"
 PUBSUB = {"publish", "spublish", "subscribe", "ssubscribe", "unsubscribe", "sunsubscribe"}
 """What of their category is left: Redis 6.2 does not know all of them by name."""
 NOT_NEEDED = {"scan", "acl|dryrun", "unsubscribe", "sunsubscribe"}
-"""What only `tertulia admin` needs, what a node asks only to give advice, and what it can do without: if it may
-not unsubscribe, it reads for nobody what it is subscribed to."""
+"""What only `tertulia admin` needs, what a node asks only to give advice, and what it can do without: who may
+not unsubscribe reads for nobody what he is subscribed to."""
 BY_CONNECTING = {"client|setname", "cluster|slots", "eval", "evalsha", "select"}
 """What is needed before anything can be asked."""
 
