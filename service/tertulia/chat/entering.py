@@ -12,7 +12,7 @@ from tertulia.chat.accounts import Passwords
 from tertulia.chat.admission import Admission
 from tertulia.chat.hashing import Busy
 from tertulia.chat.operator_commands import OperatorCommands
-from tertulia.chat.ports import Join, Remembered, Store
+from tertulia.chat.ports import JoinOp, Remembered, Store
 from tertulia.chat.resuming import new_token, token_key
 from tertulia.chat.session import Clock, Session, State
 from tertulia.chat.tasks import Tasks
@@ -122,7 +122,7 @@ class Entering:
         if session.encoder.resumes:
             session.token = session.resume.token if session.resume else new_token()
         self._sessions[session.name] = session
-        join = Join(
+        join = JoinOp(
             session.name,
             session.key,
             session.nickname,
@@ -136,7 +136,7 @@ class Entering:
         session.submitted(join)
         self._admit(*self._admission.offer(join, self._clock.time()))
 
-    def _admit(self, joins: Iterable[Join], ask_again: float | None) -> None:
+    def _admit(self, joins: Iterable[JoinOp], ask_again: float | None) -> None:
         for join in joins:
             # Who went while waiting at the door was never in.
             if join.session in self._sessions:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from tertulia.chat.devices import Devices
 from tertulia.chat.letters import InFlight, Letters, check_written
 from tertulia.chat.outgoing import Outgoing
-from tertulia.chat.ports import Delivery, Report, Store
+from tertulia.chat.ports import Delivery, ReportOp, Store
 from tertulia.chat.session import ACTIVE, LEAVING, Clock, Session
 from tertulia.domain.events import Summoned, Whispered
 from tertulia.domain.nicknames import fold
@@ -63,7 +63,7 @@ class Mailbox:
         for number, whisper in self._letters.unread(session, self._clock.time()):
             self._report(number, whisper)
 
-    def returned(self, report: Report) -> None:
+    def returned(self, report: ReportOp) -> None:
         """Learn that a report is with the store."""
         self._letters.release(report.number)
 
@@ -79,5 +79,5 @@ class Mailbox:
         self._metrics.undelivered.inc()
         sender = fold(whisper.sender)
         self._store.submit(
-            Report(whisper.sender_session, sender, whisper.recipient, whisper.text, number)
+            ReportOp(whisper.sender_session, sender, whisper.recipient, whisper.text, number)
         )

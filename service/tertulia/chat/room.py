@@ -19,18 +19,18 @@ from tertulia.chat.ports import (
     DONE,
     GONE,
     KEPT,
-    Close,
+    CloseOp,
     Delivery,
     Entry,
-    Join,
-    Leave,
+    JoinOp,
+    LeaveOp,
     Member,
     Op,
     Outcome,
-    Report,
-    Say,
+    ReportOp,
+    SayOp,
     Store,
-    Whisper,
+    WhisperOp,
 )
 from tertulia.chat.resuming import Resumption, token_key
 from tertulia.chat.roster import Roster
@@ -139,7 +139,7 @@ class Room:
             session.state = State.LEAVING
             self._submit(session, self._leave(session, for_good=True))
         elif self._limits.may_be_closed:
-            self._submit(session, Close(session.name, session.key, session.nickname))
+            self._submit(session, CloseOp(session.name, session.key, session.nickname))
         else:
             session.answer(session.encoder.refusal(Refusal.FORBIDDEN))
 
@@ -169,9 +169,9 @@ class Room:
             self._store.submit(self._leave(session, for_good=reason in _FOR_GOOD))
         self._end(session, reason, words)
 
-    def _leave(self, session: Session, *, for_good: bool) -> Leave:
+    def _leave(self, session: Session, *, for_good: bool) -> LeaveOp:
         token = token_key(session.token) if for_good else ""
-        return Leave(session.name, session.key, session.nickname, token)
+        return LeaveOp(session.name, session.key, session.nickname, token)
 
     def slowed(self, session: Session) -> None:
         """Tell a client that it says too much, and is read more slowly from now on."""
@@ -222,7 +222,7 @@ class Room:
         answered: dict[Session, None] = {}
         messages: dict[tuple[Kind, str], int] = {}
         for op in ops:
-            if isinstance(op, Report):
+            if isinstance(op, ReportOp):
                 self._mailbox.returned(op)
                 continue
             if isinstance(op, DeviceOp):
@@ -343,7 +343,7 @@ class Room:
         token = token_key(session.token) if command.tag else ""
         self._submit(
             session,
-            Say(session.name, session.key, session.nickname, command.text, command.tag, token),
+            SayOp(session.name, session.key, session.nickname, command.text, command.tag, token),
         )
 
     def _whisper(self, session: Session, command: commands.Whisper) -> None:
@@ -355,7 +355,7 @@ class Room:
             return
         self._submit(
             session,
-            Whisper(
+            WhisperOp(
                 session.name,
                 session.key,
                 session.nickname,
@@ -371,14 +371,14 @@ class Room:
     def _settle(self, session: Session, op: Op) -> bytes:
         """Take an op as done, and return what its session reads of that."""
         encoder, trailer = session.encoder, session.settled(op)
-        if isinstance(op, Join):
+        if isinstance(op, JoinOp):
             # The welcome was written when the join came by in the log.
             if op.outcome is Outcome.TAKEN:
                 self._entering.refuse(session, Refusal.NICKNAME_TAKEN)
             elif op.proven:
                 self.devices.collect(session.name, session.key, session.nickname)
             return trailer
-        if isinstance(op, Leave):
+        if isinstance(op, LeaveOp):
             return encoder.farewell(Disconnect.LEFT)
         if op.outcome is GONE:
             return b""  # the log says how it went: it left, or the chat was closed

@@ -5,14 +5,14 @@ import pytest
 from fakes.encoder import FramedEncoder, PlainEncoder
 from fakes.outbox import RecordingOutbox
 from tertulia.chat.fanout import Group, OneByOne
-from tertulia.chat.ports import Say
+from tertulia.chat.ports import SayOp
 from tertulia.chat.session import Session, State
 from tertulia.dialects.contract import Encoder
 from tertulia.domain.events import Joined, PublicEvent, Said
 
 
-def say(text: str) -> Say:
-    return Say("n:1", "andy", "andy", text)
+def say(text: str) -> SayOp:
+    return SayOp("n:1", "andy", "andy", text)
 
 
 @pytest.fixture
