@@ -21,15 +21,14 @@ from harness.node import QUICK, Listener, Node
 from harness.protocollo_client import ProtocolloClient
 from harness.waiting import until, until_sync
 
-STORE = ROOT / "service" / "tertulia" / "store"
+SERVICE = ROOT / "service" / "tertulia"
+KNOW_REDIS = ("redis", "store", "operators")
 REFUSED = r"-NOAUTH |-EXECABORT .*NOAUTH |-ERR unknown subcommand |-ERR \w+ command not allowed"
 """By who is not logged in; some are refused for another reason before that."""
 DEFAULT = "user default off ~* &* +@all"
 NOT_GRANTED = {"auth", "config|get", "rename"}
 """What anybody may say; what a node tries, and does without: it would be shown the passwords of replicas
 as well; and what only `tertulia admin erase` does, as the user admin."""
-WITH_THEIR_CATEGORY = {"sunsubscribe"}
-"""What Redis 6.2 does not know and so no line may name, not even to take it away."""
 _FAMILIES = {"ACL", "CLIENT", "CLUSTER", "CONFIG", "PUBSUB", "SCRIPT", "XINFO"}
 """Commands whose second word is what is granted."""
 
@@ -50,7 +49,7 @@ def shipped(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShippedR
 
 def test_the_acl_grants_the_commands_in_the_source_and_no_others(shipped: ShippedRedis) -> None:
     server = shipped.client("admin")
-    granted = commands_granted(server, acl_of("tertulia")) - WITH_THEIR_CATEGORY
+    granted = commands_granted(server, acl_of("tertulia"))
     used = commands_in_the_source(server) - NOT_GRANTED
     assert granted == used, (
         f"deploy/redis/users.acl, user tertulia: "
@@ -304,14 +303,15 @@ def commands_granted(server: redis.Redis, line: str) -> set[str]:
 
 
 def commands_in_the_source(server: redis.Redis) -> set[str]:
-    """Return the commands that the store's Python and Lua name, as an ACL writes them."""
+    """Return the commands that Python and Lua name, as an ACL writes them."""
     found: set[tuple[str, ...]] = set()
-    for script in STORE.glob("lua/*.lua"):
+    for script in SERVICE.glob("store/lua/*.lua"):
         found |= {
             (it,) for it in re.findall(r"(?:redis\.p?call|write)\('(\w+)'", script.read_text())
         }
     # A node's own server is private to it, and has no users.
-    for module in set(STORE.rglob("*.py")) - {STORE / "embedded.py"}:
+    modules = {module for wing in KNOW_REDIS for module in (SERVICE / wing).rglob("*.py")}
+    for module in modules - {SERVICE / "redis" / "embedded.py"}:
         for node in ast.walk(ast.parse(module.read_text())):
             arguments = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
             constants = [it.value for it in arguments[:2] if isinstance(it, ast.Constant)]

@@ -152,8 +152,9 @@ class Connection(asyncio.Protocol):
         inbox = Inbox(channel.encode() for channel in channels)
         waiter = self._loop.create_future()
         until = self._loop.time() + seconds
-        command = "SSUBSCRIBE" if sharded else "SUBSCRIBE"
-        self._send(_Question(waiter, len(channels), until, inbox), (command, *channels))
+        plain, by_shard = ("SUBSCRIBE", *channels), ("SSUBSCRIBE", *channels)
+        question = _Question(waiter, len(channels), until, inbox)
+        self._send(question, by_shard if sharded else plain)
         try:
             for reply in await waiter:
                 if isinstance(reply, ErrorReply):
@@ -172,10 +173,10 @@ class Connection(asyncio.Protocol):
             if question.comes is inbox:
                 question.comes = None
         if not self.is_over:
-            command = "SUNSUBSCRIBE" if sharded else "UNSUBSCRIBE"
+            plain, by_shard = ("UNSUBSCRIBE", *inbox.channels), ("SUNSUBSCRIBE", *inbox.channels)
             until = self._loop.time() + seconds
             question = _Question(None, len(inbox.channels), until, goes=inbox)
-            self._send(question, (command, *inbox.channels))
+            self._send(question, by_shard if sharded else plain)
 
     def end(self) -> None:
         """Close the connection; whoever waits for something on it learns that it is lost."""
