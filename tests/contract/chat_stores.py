@@ -18,6 +18,7 @@ from tertulia.domain.operator_commands import Action
 from tertulia.operators.commands import Operator
 from tertulia.redis.access import Access
 from tertulia.redis.client import Client
+from tertulia.redis.multiplexer import Multiplexer
 from tertulia.redis.topology import servers_of
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
@@ -39,6 +40,7 @@ class RedisNode(Node):
     """A node on Redis, with what a test can do to it and read of it."""
 
     proxy: LossyProxy | None = None
+    redis: Multiplexer | None = None
     registry: CollectorRegistry | None = None
 
     @property
@@ -78,22 +80,43 @@ class RedisStores:
 
     async def node(self, name: str = "node", **settings: Any) -> RedisNode:
         """Start a node; ``settings`` are those of the cluster that differ from the quick ones."""
-        node = await self.prepare(name, **settings)
-        await asyncio.wait_for(node.store.start(node.follower), WITHIN)
-        return node
+        return await self._started(await self.prepare(name, **settings))
 
     async def prepare(self, name: str = "node", **settings: Any) -> RedisNode:
         """Make a node, and don't start it."""
         proxy = await LossyProxy("127.0.0.1", self.server.port).start()
-        registry = CollectorRegistry()
-        metrics = Metrics(registry, dialects=[DIALECT], chats=[self.chat], version="test")
         cluster = ClusterSettings.model_validate({**QUICK, **settings})
         url = proxy.url.replace("//", f"//{self.user}:any@") if self.user else proxy.url
+        redis = Multiplexer(Access.to(url), cluster.redis_timeout_seconds)
+        return self._prepared(name, self.chat, redis, proxy, cluster)
+
+    async def another_chat(self, node: RedisNode, chat: str) -> RedisNode:
+        """Start another chat on a node: as far as Redis sees it, it is the same one."""
+        return await self._started(self.prepare_another_chat(node, chat))
+
+    def prepare_another_chat(self, node: RedisNode, chat: str) -> RedisNode:
+        """Make it, and don't start it."""
+        assert isinstance(node.store, ChatStore)
+        assert node.redis is not None
+        settings = node.store._settings
+        return self._prepared(node.follower.name, chat, node.redis, node.wire, settings)
+
+    async def _started(self, node: RedisNode) -> RedisNode:
+        await asyncio.wait_for(node.store.start(node.follower), WITHIN)
+        return node
+
+    def _prepared(
+        self, name: str, chat: str, redis: Multiplexer, proxy: LossyProxy, cluster: ClusterSettings
+    ) -> RedisNode:
+        registry = CollectorRegistry()
+        metrics = Metrics(registry, dialects=[DIALECT], chats=[chat], version="test")
         store = ChatStore(
-            self.chat, Access.to(url), name, cluster, metrics,
+            chat, redis, name, cluster, metrics,
             is_replicated=self.is_replicated, tracer=self.tracer,
         )  # fmt: skip
-        node = RedisNode(store, RecordingFollower(name), proxy=proxy, registry=registry)
+        node = RedisNode(
+            store, RecordingFollower(name), proxy=proxy, redis=redis, registry=registry
+        )
         self.nodes.append(node)
         return node
 

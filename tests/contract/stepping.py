@@ -17,6 +17,7 @@ from harness.redis_server import RedisServer
 from tertulia.redis.access import Access
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
+from tertulia.redis.multiplexer import Multiplexer
 from tertulia.redis.script import Script
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
@@ -126,7 +127,7 @@ class SteppedStore(ChatStore):
         self._turns = turns
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         for use, link in self._links.items():
-            stepped = _Link(link._servers, link._name, link._timeout)
+            stepped = _Link(link._servers, link._name, link._timeout, link._multiplexer)
             stepped.turn = lambda: self._turns.wait(self._member.node_id)
             self._links[use] = stepped
 
@@ -157,7 +158,7 @@ class SteppedStore(ChatStore):
         assert self._life is not None
         self._life.cancel()
         self._turns.forget(self._member.node_id)
-        for link in self._links.values():
+        for link in self._all_links:
             link.disconnect()
 
     async def commit(self) -> None:
@@ -207,8 +208,9 @@ class SteppedStores(RedisStores):
     async def stepped(self, name: str) -> SteppedNode:
         """Start a node."""
         metrics = Metrics(CollectorRegistry(), dialects=[DIALECT], chats=[self.chat], version="t")
-        access = Access.to(self.server.url)
-        store = SteppedStore(self.chat, access, name, ClusterSettings(), metrics)
+        settings = ClusterSettings()
+        redis = Multiplexer(Access.to(self.server.url), settings.redis_timeout_seconds)
+        store = SteppedStore(self.chat, redis, name, settings, metrics)
         store.prepare(self.turns)
         node = SteppedNode(store, RecordingFollower(name))
         await store.start(node.follower)

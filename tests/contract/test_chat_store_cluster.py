@@ -12,6 +12,7 @@ from harness.engines import needs_redis_7
 from harness.redis_groups import ClusterRedis
 from tertulia.redis import masters
 from tertulia.redis.access import Access
+from tertulia.redis.multiplexer import Multiplexer
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.chat_store import ChatStore
 from tertulia.telemetry.metrics import Metrics
@@ -40,7 +41,9 @@ async def test_nodes_hear_each_other(
     chat = f"chat-{sharded}".lower()
     for name in ("one", "two"):
         metrics = Metrics(CollectorRegistry(), dialects=[DIALECT], chats=[chat], version="test")
-        store = ChatStore(chat, Access.to(cluster.url), name, ClusterSettings(), metrics)
+        settings = ClusterSettings()
+        redis = Multiplexer(Access.to(cluster.url), settings.redis_timeout_seconds)
+        store = ChatStore(chat, redis, name, settings, metrics)
         node = Node(store, RecordingFollower(name))
         await asyncio.wait_for(store.start(node.follower), WITHIN)
         nodes.append(node)

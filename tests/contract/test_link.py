@@ -10,7 +10,7 @@ from harness.redis_server import RedisServer, free_port
 from harness.waiting import until
 from tertulia.redis.access import Access
 from tertulia.redis.errors import StoreAway
-from tertulia.redis.link import Link
+from tertulia.redis.link import Link, Subscription
 from tertulia.redis.masters import OneServer
 from tertulia.store.scripts import REGISTER
 from tertulia.telemetry.metrics import RetryCause
@@ -86,7 +86,7 @@ async def test_a_reply_that_does_not_come_is_waited_for_no_longer_than_told(
 async def test_silence_where_a_message_is_due_is_a_lost_connection(
     shared_redis: RedisServer,
 ) -> None:
-    link = link_to(shared_redis.url)
+    link = Subscription(OneServer(Access.to(shared_redis.url)), "tertulia-test", TIMEOUT)
     await link.subscribe(["{x}:channel"], TIMEOUT)
     await link_to(shared_redis.url).publish("{x}:channel", "hello")
     assert await link.receive(TIMEOUT) == [[b"message", b"{x}:channel", b"hello"]]

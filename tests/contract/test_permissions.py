@@ -18,10 +18,11 @@ from tertulia.store.keys import Keys
 from tertulia.store.permissions import needed_by_a_node
 
 ACL = Path(__file__).parents[2] / "deploy" / "redis" / "users.acl"
-PUBSUB = {"publish", "spublish", "subscribe", "ssubscribe"}
+PUBSUB = {"publish", "spublish", "subscribe", "ssubscribe", "unsubscribe", "sunsubscribe"}
 """What of their category is left: Redis 6.2 does not know all of them by name."""
-NOT_NEEDED = {"scan", "acl|dryrun"}
-"""What only `tertulia admin` needs, and what a node asks only to give advice."""
+NOT_NEEDED = {"scan", "acl|dryrun", "unsubscribe", "sunsubscribe"}
+"""What only `tertulia admin` needs, what a node asks only to give advice, and what it can do without: who may
+not unsubscribe reads for nobody what he is subscribed to."""
 BY_CONNECTING = {"client|setname", "cluster|slots", "eval", "evalsha", "select"}
 """What is needed before anything can be asked."""
 

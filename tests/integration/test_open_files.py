@@ -149,8 +149,8 @@ async def test_a_full_node_follows_a_failover(tmp_path: Path, crowd: Broadcastin
 
 @pytest.mark.parametrize("files", [20, 63, 80])
 async def test_a_node_with_too_few_says_so(node_factory: NodeFactory, files: int) -> None:
-    chats = tuple(Listener(chat=f"chat-{i}") for i in range(6))
-    node = node_factory.launch(listeners=chats, files=files)
+    many = tuple(Listener(chat=f"chat-{i}") for i in range(40))  # a file each
+    node = node_factory.launch(listeners=many, files=files)
     assert await node.exit_status(10) == 2
     node.end()
     assert re.search(f"a process may have {files} open files here, .*: allow it", node.lines[-1])

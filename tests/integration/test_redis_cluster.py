@@ -1,6 +1,7 @@
 """Several chats on the shards of a Redis Cluster, whose slots move and whose masters die."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,7 @@ from harness.chatte_client import ChatteClient
 from harness.load import assert_promises_kept, connect_many, settle, under_load
 from harness.node import Listener, Node, NodeFactory
 from harness.redis_groups import ClusterRedis, denied
+from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 from history.record import Disconnected, SawLeft
 
@@ -20,6 +22,8 @@ pytestmark = pytest.mark.slow
 CHATS = ("one", "two", "three")
 """On three shards."""
 BACK_SECONDS = 20.0
+USES = ("bus", "commit", "maintenance", "reads")
+"""What a node has a connection for to each shard."""
 
 
 @pytest.fixture
@@ -100,6 +104,40 @@ async def test_each_chat_is_on_its_shard_and_goes_on_while_that_moves(
     nodes[0].kill()
     left = clients["three"][1]
     await left.expect_line("151 three-0 just left the chat", within=20)
+
+
+async def test_a_node_has_connections_to_each_shard_that_has_a_chat_of_it(
+    factory: NodeFactory, cluster: ClusterRedis
+) -> None:
+    """And no more than that, however many chats there are; nor to one that its chats have left."""
+    chats = [*CHATS, *(f"{chat}{i}" for chat in CHATS for i in range(5))]
+    node = factory.launch(listeners=tuple(Listener("chatte", chat) for chat in chats))
+    await node.ready()
+    assert {cluster.owner(f"{{{chat}}}:meta").port for chat in chats} == {
+        server.port for server in cluster.servers[:3]
+    }
+    one_each = dict.fromkeys(USES, 1)
+    for server in cluster.servers[:3]:
+        assert names(server) == one_each
+    # A node with one chat follows it from shard to shard.
+    alone = factory.launch(listeners=(Listener("chatte", "one"),))
+    await alone.ready()
+    before, target = cluster.owner("{one}:meta"), cluster.owner("{two}:meta")
+    assert names(before) == dict.fromkeys(USES, 2)
+    await asyncio.to_thread(cluster.move, "{one}:meta", target)
+    await until(
+        lambda: names(before) == one_each and names(target) == dict.fromkeys(USES, 2),
+        BACK_SECONDS,
+        lambda: f"them to have moved: {names(before)}, {names(target)}",
+    )
+    for it in (node, alone):
+        await it.becomes_ready(BACK_SECONDS)
+
+
+def names(server: RedisServer) -> dict[str, int]:
+    """Return how many connections a server has of nodes, by what they are for."""
+    counted = Counter(it.name.removeprefix("tertulia-") for it in server.connections())
+    return {name: counted[name] for name in USES if counted[name]}
 
 
 async def operators_reach_all(

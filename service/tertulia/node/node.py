@@ -43,9 +43,10 @@ from tertulia.node.sd_notify import Notifier, Pulse
 from tertulia.node.signals import Stop, heed_hangup, heed_signals
 from tertulia.redis.access import Access
 from tertulia.redis.embedded import EmbeddedRedis
+from tertulia.redis.multiplexer import Multiplexer
 from tertulia.redis.server_program import DataDirUnusable, EmbeddedError, NoServer
 from tertulia.settings.model import ListenerSettings, Settings, default_node_id
-from tertulia.store.chat_store import ChatStore, StoreFailed
+from tertulia.store.chat_store import USES, ChatStore, StoreFailed
 from tertulia.telemetry import logs, tracing
 from tertulia.telemetry.counters import Counter
 from tertulia.telemetry.log_writer import LogWriter
@@ -182,22 +183,23 @@ class Node:
         alone = settings.redis_url is None
         if settings.redis_url is None:
             fsync = settings.cluster.embedded_fsync
-            redis = await stack.enter_async_context(
+            embedded = await stack.enter_async_context(
                 EmbeddedRedis(settings.data_dir, fsync, structlog.get_logger("tertulia.redis"))
             )
-            url = redis.url
+            url = embedded.url
         else:
             url = settings.redis_url.get_secret_value()
-        access = Access.by(settings, url)
+        redis = Multiplexer(Access.by(settings, url), settings.cluster.redis_timeout_seconds)
+        self._watching = asyncio.create_task(redis.watch(settings.cluster.heartbeat_seconds))
+        stack.callback(self._watching.cancel)
         chats = {listener.chat for listener in settings.listeners}
-        await asyncio.gather(*(self._open(chat, access, alone) for chat in chats))
+        await asyncio.gather(*(self._open(chat, redis, alone) for chat in chats))
         if not alone:
             for advice in sorted({it for store in self._stores.values() for it in store.advice}):
                 _log.warning("redis should be set otherwise", advice=advice)
         self._observe()
         stack.callback(self._lag.stop)
-        links = sum(store.most_connections for store in self._stores.values())
-        others = open_files.Others(links, ops.MOST_CONNECTIONS)
+        others = open_files.Others(redis.most_connections(len(USES)), ops.MOST_CONNECTIONS)
         await self._listeners.open(self._rooms, others)
         self._starting = False
         self._notifier.ready(self._status())
@@ -217,9 +219,11 @@ class Node:
         """Wait for the order to stop; True where a part failed instead."""
         stopping = asyncio.create_task(self._stop.asked.wait())
         lives = [asyncio.create_task(store.failed()) for store in self._stores.values()]
-        await asyncio.wait([stopping, *lives], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([stopping, self._watching, *lives], return_when=asyncio.FIRST_COMPLETED)
         for task in (stopping, *lives):
             task.cancel()
+        if self._watching.done():
+            self._watching.result()
         return not self._stop.asked.is_set()
 
     def ask_to_drain(self) -> None:
@@ -285,9 +289,9 @@ class Node:
         url = f"http://{self._ops_address}"
         _log.info("listening", dialect="ops", host=host, port=port, chat=None, tls=False, url=url)
 
-    async def _open(self, chat: str, access: Access, alone: bool) -> None:
+    async def _open(self, chat: str, redis: Multiplexer, alone: bool) -> None:
         settings, limits = self._settings, self._settings.limits
-        store = ChatStore(chat, access, self._node_id, settings.cluster, self._metrics,
+        store = ChatStore(chat, redis, self._node_id, settings.cluster, self._metrics,
             alone=alone, is_replicated=settings.durability == "replicated",
             node_info=self._node_info, tracer=self._tracer,
         )  # fmt: skip

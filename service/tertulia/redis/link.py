@@ -1,34 +1,46 @@
-"""One connection to Redis, used by one task: connected, asked, thrown away when anything is amiss.
+"""A chat's way to Redis for one use, over a connection that others use as well.
 
-redis-py's clients reconnect silently. Here a lost connection is an event that the rest depends on (was the
-batch done? what did the bus miss?), so connections are made and dropped openly.
+redis-py's clients reconnect and retry silently. Here a lost connection is an event that the rest depends
+on (was the batch done? what did the bus miss?), so connections are made and dropped openly.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from hiredis import HiredisError
 
-from tertulia.redis.access import hand_over
 from tertulia.redis.errors import ErrorReply, StoreAway, translate
-from tertulia.redis.hot import Argument, Connection
+from tertulia.redis.hot import Argument, Connection, Inbox
 from tertulia.redis.masters import Servers, moved_to
+from tertulia.redis.multiplexer import Multiplexer, Shared
 from tertulia.redis.script import Script
 from tertulia.telemetry.metrics import RetryCause
 
+_T = TypeVar("_T")
+
 _FAILURES = (ErrorReply, HiredisError, OSError)
-_CONFIRMED = (b"subscribe", b"ssubscribe")
 _WAITED = 0.5
 """How much of the time that a reply may take is given to replicas."""
+_WRONG_SERVER = (RetryCause.READ_ONLY, RetryCause.LOADING)
 
 
 class Link:
-    """A connection to the master. Every failure is a StoreAway, and leaves the link disconnected."""
+    """A way to the master. Every failure is a StoreAway, and has the link let go of its connection.
 
-    def __init__(self, servers: Servers, name: str, timeout: float) -> None:
+    What Redis refuses to one leaves the others on the connection alone, unless it says that it is no master.
+    """
+
+    def __init__(
+        self, servers: Servers, name: str, timeout: float, multiplexer: Multiplexer | None = None
+    ) -> None:
+        """``name`` is the connection's; without a multiplexer it is this link's alone."""
         self._servers = servers
         self._name = name
         self._timeout = timeout
+        self._multiplexer = multiplexer or Multiplexer(servers.access, timeout)
+        self._shared: Shared | None = None
         self._connection: Connection | None = None
         self.refusal = ""
         """What Redis said last to be not permitted, since this was emptied."""
@@ -51,52 +63,68 @@ class Link:
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run a script, loading it where Redis does not have it."""
-        (reply,) = await self._run(script, keys, args)
+        connection = self._connection
+        if connection is None or connection.is_over:
+            connection = await self._connected()
+        form = script.sharded if self.is_sharded else script.plain
+        given = (len(keys) + 1, *keys, script.last_key(keys[0]), *args)
+        try:
+            (reply,) = await connection.ask(self._timeout, ("EVALSHA", form.sha, *given))
+        except _FAILURES as error:
+            if not (isinstance(error, ErrorReply) and error.word == "NOSCRIPT"):
+                raise self._failure(error) from error
+            return await self.call("EVAL", form.text, *given)
+        if self._connection is not connection:
+            raise self._failure(ConnectionError("the connection was given up"))
         return reply
 
     async def run_replicated(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> tuple[Any, int]:
-        """Run a script, and return also how many replicas have what it wrote, after some waiting."""
+        """Run a script, and return also how many replicas have what it wrote, after some waiting.
+
+        ``WAIT`` holds up everybody on the connection, and goes for all that was written on it before. So one
+        is under way at a time, and the next is for all who have written meanwhile.
+        """
+        connection = await self._connected()
+        shared = self._shared
+        assert shared is not None
+        form = script.sharded if self.is_sharded else script.plain
+        given = (len(keys) + 1, *keys, script.last_key(keys[0]), *args)
+        for command in (("EVALSHA", form.sha, *given), ("EVAL", form.text, *given)):
+            try:
+                asked = connection.request(self._timeout, command)
+                try:
+                    replicas = await shared.replicas.join(partial(self._wait, connection))
+                    (reply,) = await asked
+                finally:
+                    if not asked.cancel() and not asked.cancelled():
+                        asked.exception()  # there may be nobody who awaits it
+                if isinstance(reply, ErrorReply):
+                    raise reply
+            except _FAILURES as error:
+                if not (isinstance(error, ErrorReply) and error.word == "NOSCRIPT"):
+                    raise self._failure(error) from error
+            except StoreAway as error:
+                raise self._failure(error) from error
+            else:
+                return reply, replicas
+        raise AssertionError("EVAL needs no script to be there")
+
+    async def _wait(self, connection: Connection) -> int:
+        """Wait until a replica has what was written on a connection; return how many have."""
         wait = ("WAIT", 1, round(self._timeout * _WAITED * 1000))
-        reply, replicas = await self._run(script, keys, args, wait)
-        return reply, int(replicas)
+        try:
+            (replicas,) = await connection.ask(self._timeout, wait)
+        except _FAILURES as error:
+            raise translate(error) from error
+        return int(replicas)
 
     async def publish(self, channel: str, message: str | bytes) -> None:
         """Publish to those who subscribe to a channel of a chat."""
         await self._connected()
         plain, sharded = ("PUBLISH", channel, message), ("SPUBLISH", channel, message)
         await self.call(*(sharded if self.is_sharded else plain))
-
-    async def subscribe(self, channels: Sequence[str], seconds: float) -> None:
-        """Subscribe to channels of a chat on a new connection. It can only receive from then on."""
-        connection = await self._connected()
-        plain, sharded = ("SUBSCRIBE", *channels), ("SSUBSCRIBE", *channels)
-        try:
-            connection.send(sharded if self.is_sharded else plain)
-        except _FAILURES as error:
-            raise self._failure(error) from error
-        confirmed = 0
-        while confirmed < len(channels):
-            # What is published to one of them meanwhile is left out.
-            confirmed += sum(it[0] in _CONFIRMED for it in await self.receive(seconds))
-
-    async def receive(self, seconds: float) -> list[Any]:
-        """Wait so many seconds at the longest for what comes next; return all that has come.
-
-        That is nothing where it was interrupted.
-        """
-        if self._connection is None:
-            raise self._failure(ConnectionError("the connection was given up"))
-        try:
-            return await self._connection.receive(seconds)
-        except _FAILURES as error:
-            raise self._failure(error) from error
-
-    def interrupt(self) -> None:
-        """Have whoever receives go on, with nothing."""
-        if self._connection is not None:
-            self._connection.interrupt()
 
     async def subscribers(self, channels: Sequence[str]) -> list[int]:
         """Return how many subscribe to each channel."""
@@ -108,59 +136,104 @@ class Link:
     async def confirm(self) -> None:
         """Make sure that what has answered is still the master: it was silent for long."""
         connection = self._connection
-        await self._servers.confirm(self._timeout)
-        if connection is None or connection.is_over:
+        await self._multiplexer.confirm(self._servers)
+        if connection is None or connection.is_over or connection is not self._connection:
             # Another link has met another master meanwhile, so this one was dropped.
             raise self._failure(ConnectionError("the connection was given up"))
 
     def disconnect(self) -> None:
-        """Drop the connection; the next call makes another one."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.end()
+        """Let go of the connection; the next call makes another one, or takes what others have made.
+
+        Whoever waits for something on it learns that it is lost, or does when a reply has come.
+        """
+        shared, self._shared, self._connection = self._shared, None, None
+        if shared is not None:
+            shared.let_go(self)
 
     async def _ask(self, *commands: Sequence[Argument]) -> list[Any]:
         connection = await self._connected()
         try:
-            return await connection.ask(self._timeout, *commands)
+            replies = await connection.ask(self._timeout, *commands)
         except _FAILURES as error:
-            # After a refusal the connection is sound, but what answers may be the wrong server.
             raise self._failure(error) from error
-
-    async def _run(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        args: Sequence[Argument],
-        *after: Sequence[Argument],
-    ) -> list[Any]:
-        """Return a script's reply, and those of the commands after it."""
-        connection = await self._connected()  # which says in which form the script is to be sent
-        form = script.sharded if self.is_sharded else script.plain
-        given = (len(keys) + 1, *keys, script.last_key(keys[0]), *args)
-        try:
-            return await connection.ask(self._timeout, ("EVALSHA", form.sha, *given), *after)
-        except _FAILURES as error:
-            if not (isinstance(error, ErrorReply) and error.word == "NOSCRIPT"):
-                raise self._failure(error) from error
-        return await self._ask(("EVAL", form.text, *given), *after)
+        if self._connection is not connection:
+            # All of a chat's have left that server.
+            raise self._failure(ConnectionError("the connection was given up"))
+        return replies
 
     async def _connected(self) -> Connection:
         if self._connection is not None and not self._connection.is_over:
             return self._connection
         self.disconnect()
-        server = await self._servers.find(self._timeout)
-        master = await self._servers.master_at(server, self._name, self._timeout)
-        self._connection = hand_over(master.made)
-        self.is_sharded = master.is_sharded
-        self._servers.met(self, server, master.run_id)
+        shared = await self._multiplexer.connected(self._servers, self._name)
+        if self._connection is None:  # else somebody else has connected this very link meanwhile
+            self._shared, self._connection = shared, shared.connection
+            self.is_sharded = shared.is_sharded
+            shared.holders.add(self)
+            self._servers.met(self, shared.server, shared.run_id)
         return self._connection
 
     def _failure(self, error: Exception) -> StoreAway:
+        away = translate(error)
+        if away.cause in _WRONG_SERVER and self._connection is not None:
+            self._connection.end()
         self.disconnect()
         if (server := moved_to(error)) is not None:
             self._servers.sent_to(server)
-        away = translate(error)
         if away.cause is RetryCause.NO_PERMISSION:
             self.refusal = str(away)
         return away
+
+
+class Subscription(Link):
+    """A link over which a chat hears its channels."""
+
+    _inbox: Inbox | None = None
+
+    async def subscribe(self, channels: Sequence[str], seconds: float) -> None:
+        """Subscribe to channels of a chat; what is published before all are confirmed is left out."""
+        self._leave()
+        connection = await self._connected()
+        inbox = await self._patiently(
+            connection.subscribe(seconds, channels, sharded=self.is_sharded)
+        )
+        if self._connection is not connection:
+            connection.unsubscribe(inbox, seconds, sharded=self.is_sharded)
+            raise self._failure(ConnectionError("the connection was given up"))
+        self._inbox = inbox
+
+    async def receive(self, seconds: float) -> list[Any]:
+        """Wait so many seconds at the longest for what comes next; return all that has come.
+
+        That is nothing where it was interrupted. Where nothing came for anybody, the connection ends for all.
+        """
+        if self._inbox is None:
+            raise self._failure(ConnectionError("the connection was given up"))
+        return await self._patiently(self._inbox.receive(seconds), seconds)
+
+    def interrupt(self) -> None:
+        """Have whoever receives go on, with nothing."""
+        if self._inbox is not None:
+            self._inbox.interrupt()
+
+    def disconnect(self) -> None:
+        connection = self._connection
+        super().disconnect()
+        self._leave(connection)
+
+    def _leave(self, connection: Connection | None = None) -> None:
+        inbox, self._inbox = self._inbox, None
+        connection = connection or self._connection
+        if inbox is not None and connection is not None:
+            connection.unsubscribe(inbox, self._timeout, sharded=self.is_sharded)
+
+    async def _patiently(self, listening: Awaitable[_T], silence: float = 0.0) -> _T:
+        connection = self._connection
+        try:
+            return await listening
+        except _FAILURES as error:
+            if isinstance(error, TimeoutError) and connection is not None:
+                now = asyncio.get_running_loop().time()
+                if now - connection.heard_at >= silence:
+                    connection.end()
+            raise self._failure(error) from error

@@ -12,7 +12,7 @@ from tertulia.domain.events import Closed
 from tertulia.domain.position import Position, Verdict, is_behind, judge, missing
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import NewEpoch, StoreAway
-from tertulia.redis.link import Link
+from tertulia.redis.link import Link, Subscription
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.coalescing import Coalescing
@@ -52,7 +52,7 @@ class Bus:
     def __init__(
         self,
         keys: Keys,
-        subscription: Link,
+        subscription: Subscription,
         reads: Link,
         member: Membership,
         follower: Follower,
@@ -133,7 +133,7 @@ class Bus:
         silence, late = self._silence, LATE_HEARTBEATS * self._settings.heartbeat_seconds
         while True:
             # Probes come every heartbeat, so silence means that the connection is dead, whatever the
-            # kernel believes of it.
+            # kernel believes of it, or, where other chats hear theirs, that this one is not subscribed.
             messages = await self._subscription.receive(silence)
             if not messages:  # what has gathered is due
                 self._tell()

@@ -6,7 +6,6 @@ register ──▶ (Redis lost data: follow its new log, write down who is here)
 """
 
 import asyncio
-import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +15,12 @@ import structlog
 from tertulia.chat.ports import Follower, Op, Remembered, Replay
 from tertulia.domain.position import Position
 from tertulia.redis import server_settings
-from tertulia.redis.access import Access
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.client import Client
 from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
 from tertulia.redis.hot import Argument
-from tertulia.redis.link import Link
-from tertulia.redis.topology import servers_of
+from tertulia.redis.link import Link, Subscription
+from tertulia.redis.multiplexer import Multiplexer
 from tertulia.settings.model import ClusterSettings
 from tertulia.store import permissions
 from tertulia.store.accounts import StoredAccounts
@@ -49,9 +47,19 @@ _NODE_INFO_MS = 3_600_000
 _START_SECONDS = 4.5
 """How long a Redis that can't be reached is asked again when the node starts."""
 
-log = structlog.get_logger(__name__)
 _STOP_SECONDS = 2.0
 """How long deregistering may take."""
+_CONNECTIONS = {
+    "commit": "commit",
+    "maintenance": "maintenance",
+    "reads": "reads",
+    "replay": "reads",
+}
+"""What a chat uses Redis for, beside the bus, and over which connection: a refusal of one use stays there."""
+USES = {"bus", "accounts", *_CONNECTIONS.values()}
+"""The connections to each master."""
+
+log = structlog.get_logger(__name__)
 
 
 def _named(refusal: str) -> list[str]:
@@ -74,7 +82,7 @@ class ChatStore:
     def __init__(
         self,
         chat: str,
-        access: Access,
+        redis: Multiplexer,
         node_id: str,
         settings: ClusterSettings,
         metrics: Metrics,
@@ -84,7 +92,7 @@ class ChatStore:
         tracer: Tracer | None = None,
         node_info: Callable[[], Mapping[str, Argument]] = dict,
     ) -> None:
-        """Prepare to serve one chat.
+        """Prepare to serve one chat, over connections that it shares with those who are on the same server.
 
         ``alone``: nobody else can reach this Redis, so others are dead. ``is_replicated``: nothing counts
         as stored before a replica has it. ``node_info``: what there is to say of this node to operators; in
@@ -100,12 +108,14 @@ class ChatStore:
         self._member = Membership(node_id)
         self._clock_offset = ClockOffset()
         self._started = asyncio.Event()
-        self._servers = servers_of(access, self._keys.meta)
+        self._servers = redis.servers(self._keys.meta)
+        seconds = settings.redis_timeout_seconds
+        self._bus_link = Subscription(self._servers, "tertulia-bus", seconds, redis)
         self._links = {
-            use: Link(self._servers, f"tertulia-{use}", settings.redis_timeout_seconds)
-            for use in ("commit", "bus", "reads", "maintenance", "replay")
+            use: Link(self._servers, f"tertulia-{connection}", seconds, redis)
+            for use, connection in _CONNECTIONS.items()
         }
-        self._redis = Client(self._servers, "tertulia-accounts", settings.redis_timeout_seconds)
+        self._redis = redis.client(self._servers, "tertulia-accounts")
         self.accounts = StoredAccounts(self._keys, self._redis, settings.device_login_seconds)
         """What there is to read of accounts."""
         self.advice: Sequence[str] = ()
@@ -115,19 +125,9 @@ class ChatStore:
         self._waits_for: RetryCause | None = None
         self._is_written_down = True  # else Redis lost its data and has not got it back from here
         self._life: asyncio.Task[None] | None = None
-        self._where = access.shown
-        self.user = access.url.user or "default"
+        self._where = redis.access.shown
+        self.user = redis.access.url.user or "default"
         """Whom it logs in to Redis as."""
-
-    @property
-    def _connected(self) -> Sequence[Link | Client]:
-        """All that has a connection."""
-        return (*self._links.values(), self._redis)
-
-    @property
-    def most_connections(self) -> int:
-        """How many it may have to make at once, when Redis comes back."""
-        return len(self._connected) * (1 + self._servers.asked_at_once)
 
     @property
     def node(self) -> str:
@@ -136,6 +136,10 @@ class ChatStore:
     def __len__(self) -> int:
         """Return how many ops wait for the next batch."""
         return len(self._committer) if self._started.is_set() else 0
+
+    @property
+    def _all_links(self) -> Sequence[Link | Client]:
+        return (self._bus_link, *self._links.values(), self._redis)
 
     @property
     def _room(self) -> str:
@@ -180,7 +184,7 @@ class ChatStore:
             settings.lease_seconds,
         )
         self._bus = Bus(
-            self._keys, links["bus"], links["reads"], member, follower, self._committer,
+            self._keys, self._bus_link, links["reads"], member, follower, self._committer,
             self._sweeper, settings, self._metrics, clock_offset=self._clock_offset,
             is_replicated=self._is_replicated, tracer=self._tracer,
         )  # fmt: skip
@@ -227,7 +231,7 @@ class ChatStore:
                 await self._links["maintenance"].run(FORGET, forget_keys(self._keys, node), [node])
         except (StoreAway, Fenced, NewEpoch, TimeoutError) as error:
             log.warning("not deregistered", chat=self._keys.chat, error=str(error))
-        for link in self._connected:
+        for link in self._all_links:
             link.disconnect()
 
     # --- Life ------------------------------------------------------------------------------------
@@ -254,7 +258,6 @@ class ChatStore:
             asyncio.create_task(self._committer.run(), name="committer"),
             asyncio.create_task(self._bus.run(), name="bus"),
             asyncio.create_task(self._maintain(), name="maintenance"),
-            asyncio.create_task(self._watch(), name="watch"),
         ]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -264,9 +267,7 @@ class ChatStore:
             for part in parts:
                 part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
-            # A part may have been stopped between a command and its reply.
-            for use in ("commit", "bus", "reads", "maintenance"):
-                self._links[use].disconnect()
+            self._bus_link.disconnect()  # it may be for another name from now on
 
     async def _begin(self) -> None:
         backoff = Backoff()
@@ -302,8 +303,6 @@ class ChatStore:
                 if not self._started.is_set():
                     self._expect(error, patient_until)
                 await backoff.wait()
-            finally:
-                self._links["reads"].disconnect()
 
     async def _read_on(self) -> None:
         """Read the log to its end, which has to be shown before where replicas are waited for."""
@@ -371,11 +370,11 @@ class ChatStore:
 
     async def _look_at_permissions(self) -> None:
         """Where Redis has refused something, find out what all it refuses, until that is nothing."""
-        links = self._connected
+        links = self._all_links
         if not self.refused and not any(link.refusal for link in links):
             return
         # Redis 6.2 can't be asked whether it lets us subscribe: it did not, and that has not changed.
-        may_not_subscribe = self._links["bus"].refusal or (
+        may_not_subscribe = self._bus_link.refusal or (
             "subscribe" in self.refused and not self._bus.is_up
         )
         for link in links:
@@ -403,13 +402,6 @@ class ChatStore:
         self._clock_offset.note(asked, int(seconds) + int(micros) / 1e6, time.time())
         self._metrics.pending_messages(self._keys.chat).set(int(count or 0))
         self._metrics.clock_offset(self._keys.chat).set(self._clock_offset.seconds)
-
-    async def _watch(self) -> None:
-        """Leave a server that is not the master any more, though it may think so, and let it go on."""
-        while True:
-            await asyncio.sleep(self._settings.heartbeat_seconds)
-            with contextlib.suppress(StoreAway):  # the links' own users see to it
-                await self._servers.confirm(self._settings.redis_timeout_seconds)
 
     async def _tell_node_info(self, node_info: Mapping[str, Argument]) -> None:
         if not node_info:

@@ -1,0 +1,117 @@
+"""A node's connections to Redis: to each master one for each use, shared by all chats that are on it."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from functools import partial
+
+from tertulia.redis.access import Access, Server, hand_over
+from tertulia.redis.client import Client
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.hot import Connection
+from tertulia.redis.masters import Servers
+from tertulia.redis.rounds import Rounds
+from tertulia.redis.topology import servers_of
+
+_FINDERS = 4
+"""How many chats of a cluster look for their shard at once."""
+
+
+@dataclass(eq=False, slots=True)
+class Shared:
+    """One connection, and those who hold it."""
+
+    connection: Connection
+    server: Server
+    run_id: bytes
+    is_sharded: bool
+    """Whether its server keeps what is published to a channel's own shard."""
+    holders: set[object] = field(default_factory=set)
+    replicas: Rounds[int] = field(default_factory=Rounds)
+    """Of waiting until a replica has what was written on it."""
+
+    def let_go(self, holder: object) -> None:
+        """Hold it no more. It ends with its last holder."""
+        self.holders.discard(holder)
+        if not self.holders:
+            self.connection.end()
+
+
+class Multiplexer:
+    """Makes connections, and gives them to all who use them for the same. Each ends with its last holder."""
+
+    def __init__(self, access: Access, seconds: float) -> None:
+        """``seconds``: how long Redis may take to answer."""
+        self.access = access
+        self.seconds = seconds
+        self._servers: Servers | None = None
+        self._clients: dict[Servers, Client] = {}
+        # By their use and, in a cluster, their server: elsewhere there is one master, wherever it is.
+        self._open: dict[tuple[str, Server | None], Shared] = {}
+        self._making: dict[tuple[str, Server | None], Rounds[Shared]] = {}
+        self._finding = asyncio.Semaphore(_FINDERS)
+        self._confirming: Rounds[None] = Rounds()
+
+    def servers(self, key: str) -> Servers:
+        """Return what finds the master that has a key: in a cluster one for each chat, else one for all."""
+        if self._servers is None or self._servers.is_cluster:
+            self._servers = servers_of(self.access, key)
+        return self._servers
+
+    def client(self, servers: Servers, name: str) -> Client:
+        """Return redis-py's client for all that those servers have, by its connection's name."""
+        return self._clients.setdefault(servers, Client(servers, name, self.seconds))
+
+    def most_connections(self, uses: int) -> int:
+        """Return how many may have to be made at once for so many uses, when Redis comes back."""
+        masters = {it.server for it in self._open.values() if not it.connection.is_over}
+        asked = self._servers.asked_at_once if self._servers is not None else 0
+        if self._servers is not None and self._servers.is_cluster:
+            return uses * len(masters) + _FINDERS * asked
+        return uses * (1 + asked) + asked
+
+    async def connected(self, servers: Servers, use: str) -> Shared:
+        """Return a connection to the master, as it is by now. Raises StoreAway."""
+        where = None
+        if servers.is_cluster:
+            async with self._finding:
+                where = await servers.find(self.seconds)
+        rounds = self._making.setdefault((use, where), Rounds())
+        return await rounds.join(partial(self._usable, servers, use, where))
+
+    async def confirm(self, servers: Servers) -> None:
+        """Make sure that what is connected is still the master; else all links are dropped.
+
+        Raises StoreAway then.
+        """
+        if not servers.is_cluster:  # whose shards answer MOVED themselves
+            await self._confirming.join(partial(servers.confirm, self.seconds))
+
+    async def watch(self, every: float) -> None:
+        """Leave a server that is not the master any more, though it may think so, and let it go on."""
+        while True:
+            await asyncio.sleep(every)
+            if self._servers is not None:
+                with contextlib.suppress(StoreAway):  # the links' own users see to it
+                    await self.confirm(self._servers)
+
+    async def _usable(self, servers: Servers, use: str, where: Server | None) -> Shared:
+        shared = self._open.get((use, where))
+        if shared is not None and not shared.connection.is_over:
+            # Something was amiss, or nobody would ask; Redis may have answered all the same.
+            await self.confirm(servers)
+            if not shared.connection.is_over:
+                return shared
+        server = where or await servers.find(self.seconds)
+        shared = self._open[use, where] = await self._make(servers, use, server)
+        for key, other in list(self._open.items()):
+            if key[1] == where and (other.server, other.run_id) != (server, shared.run_id):
+                other.connection.end()
+            if other.connection.is_over:
+                del self._open[key]
+        return shared
+
+    async def _make(self, servers: Servers, use: str, server: Server) -> Shared:
+        """Connect, and make sure that a master answers: a replica would take a PUBLISH."""
+        master = await servers.master_at(server, use, self.seconds)
+        return Shared(hand_over(master.made), server, master.run_id, master.is_sharded)
