@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
         if data == self._acknowledgement and self._plain and self._reads_until_rest > 0:
             # The most frequent input there is: nothing else is looked at.
             self._reads_until_rest -= 1
-            session.acknowledged += 1  # type: ignore[union-attr] # whoever is plain has a session
+            session.receipts.acknowledged += 1  # type: ignore[union-attr] # whoever is plain has a session
             return
         if session is None or self._closing:
             return
@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
             self._acknowledges, self._acknowledgement = each, each.line
             if 0 < len(data) - end < crlf.length and crlf.line.startswith(data[end:]):
                 self._part, self._plain, data = data[end:], False, data[:end]
-        session.acknowledged += count
+        session.receipts.acknowledged += count
         self._acknowledgements_free -= count
         if self._acknowledgements_free < 0:
             self._charge_acknowledgements()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from tertulia.domain.position import Place, Position
+from tertulia.domain.position import Position
 
 NOWHERE = Position("", 0)
 _REMEMBERED = 4096
@@ -16,14 +16,14 @@ _REMEMBERED = 4096
 class Heard(msgspec.Struct, frozen=True):
     """An entry that was delivered: enough to know it again."""
 
-    place: Place
+    position: Position
     batch: tuple[str, int]
     """The node that committed it, and its number there; 0 where it was no batch."""
 
     @property
     def stamp(self) -> str:
         """When it was committed, in microseconds, as the log has it."""
-        return str(round(self.place.at * 1e6))
+        return str(round(self.position.at * 1e6))
 
 
 def new_epoch_name() -> str:
@@ -72,7 +72,7 @@ class Membership:
     def last_stamp(self) -> str:
         """The stamp of the entry at ``position``, empty where this node has not heard it."""
         last = self.heard[-1] if self.heard else None
-        if last is None or (last.place.epoch, last.place.offset) != (
+        if last is None or (last.position.epoch, last.position.offset) != (
             self.position.epoch,
             self.position.offset,
         ):
@@ -81,5 +81,7 @@ class Membership:
 
     def part(self, offset: int) -> None:
         """Go back to where the log and what this node heard part: what it heard past that is undone."""
-        self.undone |= {it.batch for it in self.heard if it.place.offset > offset and it.batch[1]}
+        self.undone |= {
+            it.batch for it in self.heard if it.position.offset > offset and it.batch[1]
+        }
         self.position = Position(self.position.epoch, offset)

@@ -7,7 +7,7 @@ from fakes.house import Client
 from tertulia.chat.ports import Delivery, Entry, Outcome, Say
 from tertulia.chat.room import Room
 from tertulia.domain.events import Joined, Left, PublicEvent, Said, Whispered
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from unit.chat.conftest import Enter
 
 
@@ -19,7 +19,7 @@ def andy(enter: Enter) -> Client:
 
 
 def bring(room: Room, offset: int, *events: PublicEvent) -> None:
-    room.entry(Entry(Place("e", offset, 0.0), events))
+    room.entry(Entry(Position("e", offset, 0.0), events))
 
 
 def said(text: str) -> Said:
