@@ -50,9 +50,9 @@ $(CREATED):
 # What is installed has the versions and the hashes of a lock file; the project itself asks for nothing more.
 LOCKED := $(PIP) install --quiet --require-hashes --requirement
 
-$(RUNNABLE): $(CREATED) pyproject.toml requirements-embedded.lock
+$(RUNNABLE): $(CREATED) pyproject.toml load/pyproject.toml requirements-embedded.lock
 	$(LOCKED) requirements-embedded.lock
-	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable . --editable ./load
 	@touch $@
 
 $(TESTABLE): $(RUNNABLE) requirements-dev.lock
@@ -108,16 +108,18 @@ lock:
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip
-	build/lock/bin/python -m pip install --quiet '.[embedded]' --group dev --group bench
-	build/lock/bin/python -m pip freeze --exclude tertulia > build/lock/all.in
+	build/lock/bin/python -m pip install --quiet '.[embedded]' ./load --group dev --group bench
+	build/lock/bin/python -m pip freeze --exclude tertulia --exclude tertulia-load > build/lock/all.in
+	build/lock/bin/python -c 'import tomllib; wanted = tomllib.load(open("load/pyproject.toml", "rb"))["project"]["dependencies"]; \
+	    print(*(it for it in wanted if it != "tertulia"), sep="\n")' > build/lock/load.in
 	echo 'setuptools>=77' > build/lock/build.in
 	build/lock/bin/python -m pip install --quiet pip-tools
 	$(COMPILE) build/lock/all.in build/lock/build.in -o requirements-dev.lock
 	$(COMPILE) -c build/lock/all.in pyproject.toml build/lock/build.in -o requirements.lock
-	$(COMPILE) -c build/lock/all.in --extra embedded pyproject.toml build/lock/build.in -o requirements-embedded.lock
+	$(COMPILE) -c build/lock/all.in --extra embedded pyproject.toml build/lock/build.in build/lock/load.in -o requirements-embedded.lock
 	rm -rf build/lock
 
 clean:
-	rm -rf $(VENV) build dist service/*.egg-info .import_linter_cache
+	rm -rf $(VENV) build dist service/*.egg-info load/*.egg-info .import_linter_cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis test-output
 	find service tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,18 +25,26 @@ class _Commands(click.Group):
     _ELSEWHERE: ClassVar = {
         "account": ("tertulia.clients.account_command", "account"),
         "admin": ("tertulia.clients.admin.commands", "admin"),
-        "load": ("tertulia.clients.load.command", "command"),
         "probe": ("tertulia.clients.probe.command", "command"),
     }
 
+    _PLUGGED: ClassVar = "tertulia.commands"
+    """The entry points of packages that bring commands of their own, as ``tertulia-load`` does."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *self._ELSEWHERE])
+        plugged = entry_points(group=self._PLUGGED).names
+        return sorted({*super().list_commands(ctx), *self._ELSEWHERE, *plugged})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._ELSEWHERE:
-            return super().get_command(ctx, cmd_name)
-        module, name = self._ELSEWHERE[cmd_name]
-        command: click.Command = getattr(import_module(module), name)
+        command = super().get_command(ctx, cmd_name)
+        if command is None and cmd_name in self._ELSEWHERE:
+            module, name = self._ELSEWHERE[cmd_name]
+            command = getattr(import_module(module), name)
+        if command is None:
+            for it in entry_points(group=self._PLUGGED, name=cmd_name):
+                command = it.load()
+        if command is None and cmd_name == "load":
+            raise click.UsageError("load is in a package of its own: pip install tertulia-load")
         return command
 
 

@@ -18,10 +18,12 @@ from tertulia.dialects.contract import Encoder
 from tertulia.dialects.device import DeviceDecoder, Reply
 from tertulia.dialects.protocollo import ProtocolloEncoder
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge import tcp, websocket
+from tertulia.edge.connection import Connection
+from tertulia.edge.http import Pages
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Host, Listener, Patience
-from tertulia.edge.tcp import Connection
-from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
+from tertulia.edge.websocket import Site
 from tertulia.settings.model import LimitSettings
 
 ONE_READ: Final = 256_000
@@ -158,9 +160,9 @@ class WiredClient:
             self.house.metrics, self.clock, Connections(), None, False,
         )  # fmt: skip
         self.connection = (
-            WebSocketConnection(cast(Any, WebListener)(*shared, Page({}), ()))
+            websocket.connect(Site(Listener(*shared), Pages({}), ()))
             if kind == "browser"
-            else Connection(Listener(*shared))
+            else tcp.connect(Listener(*shared))
         )
         self.connection.connection_made(cast(asyncio.Transport, self.wire))
 

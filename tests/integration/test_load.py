@@ -12,10 +12,10 @@ import pytest
 from harness.node import Listener, NodeFactory
 from harness.unfaithful_service import Deliver, Faults, Session, UnfaithfulService, unfaithful
 from harness.waiting import elapse, until
-from tertulia.clients.load.outcome import Outcome
-from tertulia.clients.load.plan import Plan
-from tertulia.clients.load.run import run
-from tertulia.clients.load.targets import target
+from tertulia_load.outcome import Outcome
+from tertulia_load.plan import Plan
+from tertulia_load.run import run
+from tertulia_load.targets import target
 
 DIALECTS = ("chatte", "protocollo", "browser")
 

@@ -4,6 +4,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import EntryPoints
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -193,3 +194,12 @@ def test_version_is_told(run: Run) -> None:
     name, version = result.stdout.split()
     assert name == "tertulia"
     assert version[0].isdigit()
+
+
+def test_the_load_tool_is_a_package_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "  load " in run("--help").stdout
+    monkeypatch.setattr(cli, "entry_points", lambda **_: EntryPoints())
+    assert "  load " not in run("--help").stdout
+    result = run("load", "chatte=127.0.0.1:1")
+    assert result.exit_code == 2
+    assert "pip install tertulia-load" in result.stderr

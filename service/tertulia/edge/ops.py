@@ -10,8 +10,6 @@ serves one request at a time: who sends slowly, reads slowly or asks for much ho
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, Protocol, cast
 
@@ -21,6 +19,7 @@ import structlog
 from prometheus_client import CollectorRegistry, exposition
 
 from tertulia.edge.binding import BACKLOG, Servers, bind_all
+from tertulia.edge.http import Answer, Pages, bare
 
 TIMEOUT: Final = 10.0
 """Seconds for a request to begin, for its header to come whole, and for its answer to be read."""
@@ -33,8 +32,6 @@ MOST_HEADER_BYTES: Final = 8192
 _PIECE: Final = 1024
 """Bytes that h11 is given at once."""
 
-_METHODS: Final = (b"GET", b"HEAD")
-_PLAIN: Final = "text/plain; charset=utf-8"
 _OPENMETRICS: Final = "application/openmetrics-text"
 
 _log = structlog.get_logger(__name__)
@@ -60,63 +57,27 @@ class Clock(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A status and what to say with it."""
+def pages(registry: CollectorRegistry, not_ready: Callable[[], Sequence[str]]) -> Pages:
+    """Return what there is to ask for: ready is a node while ``not_ready`` gives no reasons."""
 
-    status: HTTPStatus
-    body: bytes
-    content_type: str = _PLAIN
-    allow: bool = False
-    """Whether to name the methods that are allowed."""
-
-
-class Pages:
-    """What there is to ask for, as a pure mapping of requests to answers."""
-
-    def __init__(self, registry: CollectorRegistry, not_ready: Callable[[], Sequence[str]]) -> None:
-        """Show ``registry``, and be ready while ``not_ready`` gives no reasons."""
-        self._registry = registry
-        self._not_ready = not_ready
-        self._pages: dict[bytes, Callable[[str], Answer]] = {
-            b"/livez": self._livez,
-            b"/readyz": self._readyz,
-            b"/metrics": self._metrics,
-        }
-
-    def answer(self, method: bytes, target: bytes, accept: str) -> Answer:
-        """Answer a request. Never raises: what goes wrong is a 500 and a log line."""
-        page = self._pages.get(target.partition(b"?")[0])
-        if page is None:
-            return _bare(HTTPStatus.NOT_FOUND)
-        if method not in _METHODS:
-            return _bare(HTTPStatus.METHOD_NOT_ALLOWED, allow=True)
-        try:
-            return page(accept)
-        except Exception:
-            _log.exception("ops page failed", page=page.__name__.lstrip("_"))
-            return _bare(HTTPStatus.INTERNAL_SERVER_ERROR)
-
-    def _livez(self, accept: str) -> Answer:
+    def livez(_accept: str) -> Answer:
         return Answer(HTTPStatus.OK, b"ok")
 
-    def _readyz(self, accept: str) -> Answer:
-        reasons = list(self._not_ready())
+    def readyz(_accept: str) -> Answer:
+        reasons = list(not_ready())
         return Answer(
             HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK,
             msgspec.json.encode({"ready": not reasons, "reasons": reasons}),
             "application/json",
         )
 
-    def _metrics(self, accept: str) -> Answer:
+    def metrics(accept: str) -> Answer:
         # Not the client's own words: from those the encoder would copy its version to the answer.
         wanted = _OPENMETRICS if _OPENMETRICS in accept else ""
         encode, content_type = exposition.choose_encoder(wanted)
-        return Answer(HTTPStatus.OK, encode(self._registry), content_type)
+        return Answer(HTTPStatus.OK, encode(registry), content_type)
 
-
-def _bare(status: HTTPStatus, *, allow: bool = False) -> Answer:
-    return Answer(status, status.phrase.encode() + b"\n", allow=allow)
+    return Pages({"/livez": livez, "/readyz": readyz, "/metrics": metrics})
 
 
 class OpsConnection(asyncio.Protocol):
@@ -225,7 +186,14 @@ class OpsConnection(asyncio.Protocol):
         # Nothing here takes a body, so one that does not end at once is not waited for.
         whole = isinstance(self._http.next_event(), h11.EndOfMessage)
         accept = b",".join(value for name, value in request.headers if name == b"accept")
-        answer = self._pages.answer(request.method, request.target, accept.decode("latin-1"))
+        target = request.target.decode("latin-1")
+        try:
+            answer = self._pages.answer(
+                request.method.decode("latin-1"), target, accept.decode("latin-1")
+            )
+        except Exception:
+            _log.exception("ops page failed", page=target.partition("?")[0].lstrip("/"))
+            answer = bare(HTTPStatus.INTERNAL_SERVER_ERROR)
         self._write(answer, head=request.method == b"HEAD", close=not whole)
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             self._linger()
@@ -244,16 +212,9 @@ class OpsConnection(asyncio.Protocol):
             self._advance()
 
     def _write(self, answer: Answer, *, head: bool, close: bool) -> None:
-        headers = [
-            ("date", formatdate(usegmt=True)),
-            ("content-type", answer.content_type),
-            ("content-length", str(len(answer.body))),
-            ("cache-control", "no-store"),
-        ]
-        if answer.allow:
-            headers.append(("allow", b", ".join(_METHODS).decode()))
+        headers = [*answer.headers().items(), ("Cache-Control", "no-store")]
         if close:
-            headers.append(("connection", "close"))
+            headers.append(("Connection", "close"))
         events: list[h11.Event] = [
             h11.Response(
                 status_code=answer.status, headers=headers, reason=answer.status.phrase.encode()
@@ -270,7 +231,7 @@ class OpsConnection(asyncio.Protocol):
     def _refuse(self, status: HTTPStatus) -> None:
         """Say what was wrong, where that can still be said, and close."""
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self._write(_bare(status), head=False, close=True)
+            self._write(bare(status), head=False, close=True)
         self._linger()
 
     def _linger(self) -> None:
@@ -317,12 +278,12 @@ async def serve(
     where the address can't be had. Connections that are open at the close go within two time-outs.
     """
     loop = asyncio.get_running_loop()
-    pages = Pages(registry, not_ready)
+    there = pages(registry, not_ready)
     connections: dict[OpsConnection, None] = {}
 
     def make() -> OpsConnection:
         return OpsConnection(
-            pages, connections, loop, most_connections=most_connections, evicting=evicting
+            there, connections, loop, most_connections=most_connections, evicting=evicting
         )
 
     bound = bind_all(host, port)

@@ -70,21 +70,21 @@ class Preamble(asyncio.Protocol):
         "_begin",
         "_client",
         "_early",
-        "_gate",
         "_handshake",
         "_header",
         "_is_counted",
         "_is_unknown",
         "_listener",
+        "_rules",
         "_timer",
         "_transport",
     )
 
     def __init__(
-        self, gate: PreambleRules, listener: Listener, begin: Callable[[Client], asyncio.Protocol]
+        self, rules: PreambleRules, listener: Listener, begin: Callable[[Client], asyncio.Protocol]
     ) -> None:
-        """Let in through ``gate``; ``begin`` makes the connection of a client that is counted."""
-        self._gate = gate
+        """Let in past ``rules``; ``begin`` makes the connection of a client that is counted."""
+        self._rules = rules
         self._listener = listener
         self._begin = begin
         self._client: Client = ("", 0)
@@ -101,15 +101,15 @@ class Preamble(asyncio.Protocol):
         listener = self._listener
         self._transport = cast(asyncio.Transport, transport)
         self._client = peer_of(transport)
-        from_proxy = self._gate.trusts(self._client[0])
+        from_proxy = self._rules.trusts(self._client[0])
         if from_proxy:
             refused = listener.counts.admit_unknown()
             if refused is not None:
                 listener.turn_away(self._transport, refused)
                 return
             self._is_unknown = True
-        if from_proxy or self._gate.context is not None:
-            self._gate.waiting.add(self)
+        if from_proxy or self._rules.context is not None:
+            self._rules.waiting.add(self)
             self._timer = listener.loop.call_later(
                 listener.limits.enter_seconds, self._out_of_patience
             )
@@ -162,17 +162,17 @@ class Preamble(asyncio.Protocol):
             return
         self._is_counted = True
         self._early = rest
-        if self._gate.context is None:
+        if self._rules.context is None:
             self._let_in(self._transport)
         elif rest:
             self._begin_handshake()
         # Else with the client's first words, which in TLS are the first of all.
 
     def _begin_handshake(self) -> None:
-        assert self._gate.context is not None, "only TLS comes without a header and waits"
+        assert self._rules.context is not None, "only TLS comes without a header and waits"
         self._transport.pause_reading()  # TLS reads on; until then there may be megabytes
         self._listener.look_for_header(self._early, self._client[0])
-        self._handshake = self._listener.loop.create_task(self._shake_hands(self._gate.context))
+        self._handshake = self._listener.loop.create_task(self._shake_hands(self._rules.context))
 
     async def _shake_hands(self, context: Callable[[], ssl.SSLContext]) -> None:
         raw, loop = self._transport, self._listener.loop
@@ -231,7 +231,7 @@ class Preamble(asyncio.Protocol):
 
     def _no_header(self, problem: str) -> None:
         now = self._listener.loop.time()
-        self._gate.complain(self._listener.dialect, self._client[0], problem, now)
+        self._rules.complain(self._listener.dialect, self._client[0], problem, now)
         self._refuse(Disconnect.PROXY_HEADER)
 
     def _refuse(self, reason: Disconnect) -> None:
@@ -240,7 +240,7 @@ class Preamble(asyncio.Protocol):
         self._transport.close()
 
     def _leave(self) -> None:
-        self._gate.waiting.discard(self)
+        self._rules.waiting.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -105,6 +105,27 @@ class Served(Protocol):
         ...
 
 
+class Socket(Protocol):
+    """A client's socket, as whoever carries out what the client sent needs it."""
+
+    patience: asyncio.TimerHandle | None
+    """What ends a client that does nothing, if that is waited for."""
+    is_parted: bool
+    """Whether our half is closed, and the client has a moment to notice."""
+
+    def backlog(self) -> int:
+        """Return how many written bytes the kernel has not taken."""
+        ...
+
+    def set_reading(self, reading: bool) -> None:
+        """Read, or not."""
+        ...
+
+    def set_patience(self, session: Served) -> None:
+        """Wait for a client as long as its session has it."""
+        ...
+
+
 class OpenConnection(Protocol):
     """A client's connection, as a node that drains needs it."""
 

@@ -27,7 +27,7 @@ from tertulia.edge.preamble import PRIVATE_READ_BYTES, PreambleRules
 from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.node import open_files
 from tertulia.node.errors import Misconfigured
-from tertulia.settings.model import LimitSettings, ListenerSettings, Settings
+from tertulia.settings.model import ListenerSettings, Settings
 from tertulia.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Listeners:
         )
         self._resting = Resting(loop) if hasattr(select, "epoll") else None
         self._ring = _ring(settings)
-        self._page = websocket.Page.load()
+        self._page = websocket.page()
         self._bound: list[tuple[ListenerSettings, list[socket.socket], PreambleRules | None]] = []
         self._servers = Servers()
         self._certificates: list[Certificate] = []
@@ -79,29 +79,29 @@ class Listeners:
     def bind(self, stack: AsyncExitStack) -> None:
         """Take the addresses, and accept nobody yet. Raises Misconfigured."""
         listeners = self._settings.listeners
-        gates = [self._gate(i, listener, stack) for i, listener in enumerate(listeners)]
+        rules = [self._rules(i, listener, stack) for i, listener in enumerate(listeners)]
         sockets = [self._bind(listener, stack) for listener in listeners]
-        self._bound = list(zip(listeners, sockets, gates, strict=True))
+        self._bound = list(zip(listeners, sockets, rules, strict=True))
 
     async def open(self, rooms: Mapping[str, Room], others: open_files.Others) -> None:
         """Accept clients, and leave enough open files for others. Raises Misconfigured."""
         self._leave_files(others)
-        for settings, listening, gate in self._bound:
-            await self._listen(settings, listening, gate, rooms[settings.chat])
+        for settings, listening, rules in self._bound:
+            await self._listen(settings, listening, rules, rooms[settings.chat])
 
     def close(self) -> None:
         """Accept nobody any more; who is on the way in is turned away."""
         self._servers.close()
-        for _, _, gate in self._bound:
-            if gate is not None:
-                gate.close()
+        for _, _, rules in self._bound:
+            if rules is not None:
+                rules.close()
 
     def reload(self) -> None:
         """Take what there is of new certificates in use."""
         for certificate in self._certificates:
             certificate.reload()
 
-    def _gate(
+    def _rules(
         self, i: int, listener: ListenerSettings, stack: AsyncExitStack
     ) -> PreambleRules | None:
         """Make what clients of a listener have to pass; None where there is nothing."""
@@ -160,26 +160,22 @@ class Listeners:
         self,
         settings: ListenerSettings,
         bound: list[socket.socket],
-        gate: PreambleRules | None,
+        rules: PreambleRules | None,
         room: Room,
     ) -> None:
-        shared = self._listener(settings, room)
+        listener = self._listener(settings, room)
         host, port = settings.host, bound[0].getsockname()[1]
         tls, url = settings.certificate is not None, None
         if settings.dialect == BrowserEncoder.name:
-            web = websocket.WebListener(*shared, self._page, settings.origins, settings.hosts, tls)
-            self._servers += [await websocket.serve(web, it, gate) for it in bound]
+            site = websocket.Site(listener, self._page, settings.origins, settings.hosts, tls)
+            self._servers += [await websocket.serve(site, it, rules) for it in bound]
             url = f"{'https' if tls else 'http'}://{host_port(host, port)}/"
         else:
-            listener = Listener(*shared)
-            self._servers += [await tcp.serve(listener, it, gate) for it in bound]
+            self._servers += [await tcp.serve(listener, it, rules) for it in bound]
         dialect, chat = settings.dialect, settings.chat
         _log.info("listening", dialect=dialect, host=host, port=port, chat=chat, tls=tls, url=url)
 
-    def _listener(self, settings: ListenerSettings, room: Room) -> tuple[
-        Host, str, bytes | None, Patience, LimitSettings, ConnectionCounts, Metrics,
-        asyncio.AbstractEventLoop, Connections, Resting | None, bool,
-    ]:  # fmt: skip
+    def _listener(self, settings: ListenerSettings, room: Room) -> Listener:
         limits = self._settings.limits.on(settings)
         host: Host
         if settings.dialect == DEVICE:
@@ -189,7 +185,7 @@ class Listeners:
             encoder = self._encoders[settings.dialect](settings)
             host, acknowledgement = Door(room, encoder), encoder.acknowledgement
             patience = Patience(limits.enter_seconds, False, Disconnect.ENTER_TIMEOUT)
-        return (
+        return Listener(
             host,
             settings.dialect,
             acknowledgement,

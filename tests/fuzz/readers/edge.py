@@ -27,14 +27,15 @@ from tertulia.dialects.contract import Encoder
 from tertulia.dialects.protocollo import ProtocolloEncoder
 from tertulia.domain.commands import Acknowledge
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge import ops, preamble, tcp, websocket
+from tertulia.edge import ops, preamble, pump, tcp, websocket
+from tertulia.edge.connection import Connection
 from tertulia.edge.frames import Frames
+from tertulia.edge.http import fixed
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.preamble import Preamble, PreambleRules
 from tertulia.edge.proxy_header import V2_MOST, BadHeader, HeaderReader
 from tertulia.edge.serving import Client, Connections, Listener, Patience
-from tertulia.edge.tcp import Connection
-from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
+from tertulia.edge.websocket import Site, WebSocket
 from tertulia.settings.model import LimitSettings
 
 _LIMITS = LimitSettings(
@@ -70,7 +71,7 @@ class _Loud:
 @contextmanager
 def loud() -> Iterator[None]:
     """Let what would be logged as a defect be raised, as long as the block lasts."""
-    modules = [cast(Any, it) for it in (tcp, preamble, ops, devices)]
+    modules = [cast(Any, it) for it in (pump, preamble, ops, devices)]
     logs = [it._log for it in modules]
     for module in modules:
         module._log = _Loud()
@@ -183,8 +184,8 @@ class _Frames(Frames):
 cast(Any, websocket).Frames = _Frames
 
 
-def _has_failed(connection: WebSocketConnection) -> bool:
-    protocol = connection._protocol
+def _has_failed(inbound: WebSocket) -> bool:
+    protocol = inbound._protocol
     is_cut = protocol.close_sent is not None and protocol.close_rcvd is None
     return is_cut or hasattr(protocol, "has_refused")
 
@@ -215,7 +216,8 @@ class _Edge:
         transport.end()
         check(not self._house.nicknames(), "somebody is still in the room")
         check(self._listener.counts.open == 0, "a connection is still counted")
-        if isinstance(protocol, WebSocketConnection) and _has_failed(protocol):
+        inbound = protocol._inbound if isinstance(protocol, Connection) else None
+        if isinstance(inbound, WebSocket) and _has_failed(inbound):
             # What was not carried out by then is not carried out any more, however much that is.
             return ["failed"]
         status = _STATUS.match(b"".join(transport.written))
@@ -229,7 +231,7 @@ class _Edge:
         self._door = Door(house.room(), self._encoder)
         metrics = house.metrics
         is_page = isinstance(self._encoder, BrowserEncoder)
-        self._listener = (WebListener if is_page else Listener)(
+        self._listener = Listener(
             host=self._door,
             dialect=self._encoder.name,
             acknowledgement=self._encoder.acknowledgement,
@@ -241,21 +243,21 @@ class _Edge:
             connections=Connections(),
             resting=None,
             has_ring=False,
-            **(_PAGE if is_page else {}),
         )
+        self._site = Site(self._listener, **_SITE) if is_page else None
         self._gate = PreambleRules((ipaddress.ip_network("0.0.0.0/0"),))
 
     def _protocol(self) -> Any:
-        if isinstance(self._listener, WebListener):
-            return WebSocketConnection(self._listener)
-        begin: Callable[[Client], Connection] = partial(Connection, self._listener)
+        if self._site is not None:
+            return websocket.connect(self._site)
+        begin: Callable[[Client], Connection] = partial(tcp.connect, self._listener)
         if self._has_header:
             return Preamble(self._gate, self._listener, begin)
-        return Connection(self._listener)
+        return tcp.connect(self._listener)
 
 
-_PAGE: dict[str, Any] = {
-    "page": Page({"/": ("text/html", b"<!doctype html>")}),
+_SITE: dict[str, Any] = {
+    "page": fixed({"/": ("text/html", b"<!doctype html>")}),
     "origins": ("https://chat.example",),
     "hosts": ("chat.example",),
 }
@@ -283,7 +285,7 @@ class _Ops:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         Counter("lamps", "Lamps that were lit.", registry=registry)
-        self._pages = ops.Pages(registry, list)
+        self._pages = ops.pages(registry, list)
 
     def read(self, pieces: Pieces) -> object:
         clock = HandClock()

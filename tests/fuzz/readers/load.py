@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from fuzz.target import Pieces, Target, check
-from tertulia.clients.load import texts
-from tertulia.clients.load.dialects.browser import Browser
-from tertulia.clients.load.dialects.chatte import Chatte
-from tertulia.clients.load.dialects.contract import Dialect
-from tertulia.clients.load.dialects.irc import Irc
-from tertulia.clients.load.dialects.nats import Nats
-from tertulia.clients.load.dialects.protocollo import Protocollo
-from tertulia.clients.load.texts import Kind
+from tertulia.clients.dialects.browser import Browser
+from tertulia.clients.dialects.chatte import Chatte
+from tertulia.clients.dialects.contract import Dialect
+from tertulia.clients.dialects.protocollo import Protocollo
+from tertulia_load import texts
+from tertulia_load.dialects.irc import Irc
+from tertulia_load.dialects.nats import Nats
+from tertulia_load.texts import Kind
 
 
 def _reading(make: Callable[[], Dialect]) -> Callable[[Pieces], object]:

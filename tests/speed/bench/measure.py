@@ -17,7 +17,7 @@ from speed.bench.cores import Cores, divide, pinned
 from speed.bench.results import Measured
 from speed.bench.servers import Running
 from speed.bench.usage import Usage, Watch
-from tertulia.clients.load.outcome import Outcome
+from tertulia_load.outcome import Outcome
 
 _MOST_SECONDS: Final = 240
 """Seconds that the load tool may take beside the load itself: to join, most of all."""

@@ -15,6 +15,7 @@ from tertulia.chat.receipts import Receipts
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp
 from tertulia.edge.binding import bind
+from tertulia.edge.connection import Connection
 from tertulia.edge.idle_readers import Resting
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Listener, Patience
@@ -59,7 +60,7 @@ class Session:
     is_in_hurry = False
     awaits_end = False
 
-    def __init__(self, outbox: tcp.Connection) -> None:
+    def __init__(self, outbox: Connection) -> None:
         self.outbox = outbox
         self.decoder = Lines()
         self.receipts = Receipts(acknowledges_all=True)
@@ -77,7 +78,7 @@ class Chat:
         self.said: list[bytes] = []
         self.ends: list[Disconnect] = []
 
-    def connect(self, outbox: tcp.Connection, address: str, port: int) -> Session:
+    def connect(self, outbox: Connection, address: str, port: int) -> Session:
         self.session = Session(outbox)
         return self.session
 
@@ -373,11 +374,11 @@ async def test_words_at_the_end_of_a_flood_wait_until_it_is_paid_for() -> None:
     await until(lambda: service.chat.session.acknowledged == 4000, WITHIN, "most of the flood")
     await service.send(ACKNOWLEDGEMENT * 500 + b"then\n")  # lone ones are not charged for
     await until(lambda: service.times_paused >= 1, WITHIN, "the brake")
-    assert not service.chat.session.outbox._transport.is_reading()
+    assert not service.chat.session.outbox.transport.is_reading()
     assert service.chat.said == [b"first"]
     await until(lambda: service.chat.said == [b"first", b"then"], WITHIN, "the words")
     assert service.chat.session.acknowledged == 4500
-    await until(service.chat.session.outbox._transport.is_reading, WITHIN, "it to be read again")
+    await until(service.chat.session.outbox.transport.is_reading, WITHIN, "it to be read again")
     await service.stop()
 
 

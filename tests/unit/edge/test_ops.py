@@ -18,7 +18,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from tertulia.edge import ops
-from tertulia.edge.ops import OpsConnection, Pages
+from tertulia.edge.ops import OpsConnection
 
 
 class Broken(Collector):
@@ -406,7 +406,7 @@ class Bench:
         self.connections = {} if connections is None else connections
         self.clock = Clock()
         self.transport = Transport()
-        pages = Pages(node.registry, lambda: node.not_ready())
+        pages = ops.pages(node.registry, lambda: node.not_ready())
         self.evictions = 0
         self.connection = OpsConnection(
             pages, self.connections, self.clock, most_connections=2, evicting=self.count_eviction

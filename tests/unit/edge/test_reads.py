@@ -7,7 +7,7 @@ from websockets.frames import Frame, Opcode
 
 from fakes.wire import ENTER, HANDSHAKE, ONE_READ, WiredClient, masked
 from tertulia.edge.proxy_header import HeaderReader
-from tertulia.edge.tcp import COMMANDS_AT_ONCE
+from tertulia.edge.pump import COMMANDS_AT_ONCE
 from tertulia.settings.model import LimitSettings
 
 MOST_SECONDS = 0.01

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from hashlib import sha1
+from importlib.resources import files
 from typing import Any, cast
 
 import pytest
@@ -28,9 +29,11 @@ from tertulia.dialects.browser import MAX_FRAME, BrowserEncoder
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import websocket
 from tertulia.edge.binding import bind
+from tertulia.edge.connection import Connection
+from tertulia.edge.http import fixed
 from tertulia.edge.limits import ConnectionCounts
-from tertulia.edge.serving import Connections, Patience
-from tertulia.edge.websocket import Page, WebListener, WebSocketConnection
+from tertulia.edge.serving import Connections, Listener, Patience
+from tertulia.edge.websocket import Site
 from tertulia.settings.model import LimitSettings
 from tertulia.telemetry.metrics import Metrics
 
@@ -40,12 +43,10 @@ KEY = b64encode(b"sixteen bytes ok").decode()
 ACCEPT = b64encode(
     sha1(f"{KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()  # RFC 6455, 4.2.2
 ).decode()
-PAGE = Page(
-    {
-        "/": ("text/html; charset=utf-8", b"<!doctype html><title>x</title>"),
-        "/page.js": ("text/javascript; charset=utf-8", b"'use strict';\n" * 20_000),
-    }
-)
+FILES = {
+    "/": ("text/html; charset=utf-8", b"<!doctype html><title>x</title>"),
+    "/page.js": ("text/javascript; charset=utf-8", b"'use strict';\n" * 20_000),
+}
 PING_SECONDS = 20.0
 LIMITS = LimitSettings()
 CLOSING_SECONDS = 5.0
@@ -99,7 +100,7 @@ class HandLoop:
 class Service:
     """A listener of the page, with a room of its own."""
 
-    def __init__(self, *origins: str, limits: LimitSettings = LIMITS) -> None:
+    def __init__(self, *origins: str, limits: LimitSettings = LIMITS, **site: Any) -> None:
         loop = asyncio.get_running_loop()
         self.loop = HandLoop(loop)
         metrics = Metrics(CollectorRegistry(), dialects=["browser"], chats=["main"], version="x")
@@ -116,7 +117,7 @@ class Service:
             metrics,
         )
         self.connections = Connections()
-        self.listener = WebListener(
+        listener = Listener(
             Door(self.room, BrowserEncoder()),
             "browser",
             None,
@@ -128,15 +129,14 @@ class Service:
             self.connections,
             None,
             False,
-            PAGE,
-            origins,
         )
+        self.site = Site(listener, fixed(FILES), origins, **site)
         self.port = 0
 
     async def start(self) -> None:
         await self._store.start(self.room)
         listening = bind("127.0.0.1", 0)
-        self._server = await websocket.serve(self.listener, listening)
+        self._server = await websocket.serve(self.site, listening)
         self.port = listening.getsockname()[1]
 
     async def stop(self) -> None:
@@ -147,11 +147,13 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def serving(*origins: str, limits: LimitSettings = LIMITS) -> AsyncIterator[Service]:
+async def serving(
+    *origins: str, limits: LimitSettings = LIMITS, **site: Any
+) -> AsyncIterator[Service]:
     """Serve, and see to it that nothing went wrong behind the scenes."""
     failures: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, it: failures.append(it))
-    service = Service(*origins, limits=limits)
+    service = Service(*origins, limits=limits, **site)
     await service.start()
     try:
         yield service
@@ -419,10 +421,9 @@ async def test_who_never_asks_is_closed_in_time(service: Service) -> None:
     ],
 )
 async def test_another_sites_name_that_was_pointed_here_is_not_served(
-    service: Service, path: str, host: str, status: int | None
+    path: str, host: str, status: int | None
 ) -> None:
-    service.listener.hosts = ("chat.example",)
-    async with connected(service) as client:
+    async with serving(hosts=("chat.example",)) as service, connected(service) as client:
         head = [f"GET {path} HTTP/1.1", f"Host: {host}", f"Origin: http://{host}"]
         head += [f"{name}: {value}" for name, value in UPGRADE if path == "/ws"]
         client.send("\r\n".join([*head, "", ""]).encode())
@@ -440,9 +441,8 @@ async def test_a_version_that_is_not_spoken_is_told_which_one_is(service: Servic
 
 
 @pytest.mark.parametrize("is_tls", [False, True])
-async def test_over_tls_a_browser_is_told_to_keep_to_it(service: Service, is_tls: bool) -> None:
-    service.listener.is_tls = is_tls
-    async with connected(service) as client:
+async def test_over_tls_a_browser_is_told_to_keep_to_it(is_tls: bool) -> None:
+    async with serving(is_tls=is_tls) as service, connected(service) as client:
         client.send(request("GET", "/"))
         _, headers, _ = await client.answer()
         assert ("strict-transport-security" in headers) is is_tls
@@ -515,7 +515,7 @@ async def test_an_origin_is_not_the_host_where_the_host_is_not_clear(
 
 @pytest.mark.parametrize("path", ["/", "/page.js", "/?lang=it"])
 async def test_a_file(service: Service, path: str) -> None:
-    content_type, body = PAGE.files[path.partition("?")[0]]
+    content_type, body = FILES[path.partition("?")[0]]
     async with connected(service) as client:
         client.send(request("GET", path))
         status, headers, got = await client.answer()
@@ -567,7 +567,7 @@ async def test_head_is_get_without_the_body(service: Service) -> None:
         client.send(request("HEAD", "/page.js"))
         status, headers, _ = await client.answer(head=True)
         assert status == 200
-        assert headers["content-length"] == str(len(PAGE.files["/page.js"][1]))
+        assert headers["content-length"] == str(len(FILES["/page.js"][1]))
         assert await client.is_closed()
     async with connected(service) as client:
         client.send(request("HEAD", "/nowhere"))
@@ -601,15 +601,20 @@ async def test_a_second_request_on_a_connection_is_not_answered(service: Service
 
 
 async def test_the_files_of_the_package_are_served_with_their_types() -> None:
-    page = Page.load()
-    assert page.files["/"][0].startswith("text/html")
-    assert b"<script" in page.files["/"][1]
-    for path, (content_type, body) in page.files.items():
-        assert body
-        if path.endswith(".js"):
-            assert content_type.startswith("text/javascript")
-        if path.endswith(".css"):
-            assert content_type.startswith("text/css")
+    page = websocket.page()
+    index = page.answer("GET", "/")
+    assert index.content_type.startswith("text/html")
+    assert b"<script" in index.body
+    names = [it.name for it in files("tertulia.web").iterdir() if it.name != "index.html"]
+    served = {name: page.answer("GET", f"/{name}") for name in names}
+    for name, answer in served.items():
+        assert answer.status == 200
+        assert answer.body
+        if name.endswith(".js"):
+            assert answer.content_type.startswith("text/javascript")
+        if name.endswith(".css"):
+            assert answer.content_type.startswith("text/css")
+    assert {"page.js", "style.css"} <= served.keys()
 
 
 # Messages
@@ -822,7 +827,7 @@ async def test_every_reason_has_its_code(service: Service, reason: Disconnect) -
     async with opened(service) as client:
         await client.enter("anna")
         (connection,) = service.connections
-        assert isinstance(connection, WebSocketConnection)
+        assert isinstance(connection, Connection)
         connection.close(reason)
         assert await client.close_frame() == (expected, reason.label)
 
@@ -922,7 +927,7 @@ async def test_a_frame_that_crosses_the_services_close_breaks_nothing(
     async with opened(service) as client:
         await client.enter("anna")
         (connection,) = service.connections
-        assert isinstance(connection, WebSocketConnection)
+        assert isinstance(connection, Connection)
         connection.close(Disconnect.DRAINED)
         client.send(last)
         assert (await client.frame()).opcode is Opcode.CLOSE
@@ -942,7 +947,7 @@ async def test_a_broken_connection_is_a_leaving(service: Service) -> None:
 
 async def test_too_many_connections_are_refused() -> None:
     async with serving() as service:
-        service.listener.counts = ConnectionCounts(1, 1)
+        service.site.listener.counts = ConnectionCounts(1, 1)
         async with opened(service), connected(service) as refused:
             refused.send(request("GET", "/ws", *UPGRADE))
             assert (await refused.answer())[0] in (0, 429, 503)

@@ -18,7 +18,7 @@ from harness.certificates import make
 from harness.waiting import until
 from tertulia.chat.fanout import OneByOne
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge import tcp
+from tertulia.edge import connection
 from tertulia.edge.broadcast import UringBroadcast
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Listener, Patience
@@ -116,7 +116,7 @@ async def _read_records(folder: Path) -> list[int]:
             listening = listeners.Listeners(settings, {}, metrics, loop)
             listening.bind(node)
             _, (sock,), gate = listening._bound[0]
-            server = await tcp.serve(door, sock, gate, cast(Any, lambda client: reader))
+            server = await connection.serve(door, sock, cast(Any, lambda client: reader), gate)
             port = sock.getsockname()[1]
             client, records = await asyncio.to_thread(sealed, port, made.certificate, 40_000)
             stack.enter_context(client)

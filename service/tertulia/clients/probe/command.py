@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from tertulia.clients import options
-from tertulia.clients.load.targets import TargetError
 from tertulia.clients.probe.page import Page
 from tertulia.clients.probe.visit import Visit, visit, ways
+from tertulia.clients.targets import TargetError
 from tertulia.domain import addresses
 from tertulia.edge import ops
 from tertulia.edge.binding import explain

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from tertulia.clients.load import dialects
-from tertulia.clients.load.dialects.contract import Dialect
-from tertulia.clients.load.targets import TargetError, split
+from tertulia.clients import dialects
+from tertulia.clients.dialects.contract import Dialect
+from tertulia.clients.targets import TargetError, split
 from tertulia.domain import addresses
 from tertulia.settings.sources import shown
 
 _TLS: Final = "+tls"
-NAMES: Final = tuple(it + tls for it in ("chatte", "protocollo", "browser") for tls in ("", _TLS))
+NAMES: Final = tuple(it + tls for it in dialects.NAMES for tls in ("", _TLS))
 """What may stand before an address."""
 _READ_BYTES: Final = 65_536
 _GO_SECONDS: Final = 1.0

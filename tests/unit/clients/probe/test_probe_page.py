@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from tertulia import cli
-from tertulia.clients.load.targets import TargetError
 from tertulia.clients.probe.page import Page
 from tertulia.clients.probe.visit import Passage, Stage, Visit, way, ways
+from tertulia.clients.targets import TargetError
 from tertulia.telemetry.metric_text import rows
 
 METRICS = Path(__file__).parents[4] / "docs" / "metrics.md"
