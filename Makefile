@@ -1,4 +1,4 @@
-# What a developer types. Everything is kept in .venv and var; nothing needs root.
+# What a developer types. Everything is kept in .venv, node_modules and var; nothing needs root.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CREATED := $(VENV)/.created
 RUNNABLE := $(VENV)/.runnable
 TESTABLE := $(VENV)/.testable
+# What checks the page's JavaScript, as npm wrote down that it is there.
+PAGE_TOOLS := node_modules/.package-lock.json
 
 # Most tests wait for processes and clocks, so three at a time take a third of the time. The seed makes
 # all of them see the same tests.
@@ -15,7 +17,8 @@ PYTEST := PYTHONHASHSEED=0 $(BIN)/pytest -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test test-unit test-engines fuzz bench bench-quick lint format lock clean
+.PHONY: help run cluster test test-unit test-engines fuzz bench bench-quick lint lint-python lint-page lint-lua \
+    format format-python format-page lock clean
 
 help:
 	@echo 'make run        run a node with a Redis of its own, data in ./var'
@@ -27,7 +30,8 @@ help:
 	@echo 'make fuzz       give every reader of bytes from outside such as nobody sends, for SECONDS=60'
 	@echo 'make bench      measure speed, with the peers that are installed, into docs/benchmarks (15 minutes)'
 	@echo 'make bench-quick  the same in short, into build/bench; or some of it: make bench CASES="private-*"'
-	@echo 'make lint       check style, types and imports'
+	@echo 'make lint       check style, types and imports: of Python, the page and Lua. Or one of them: make lint-python,'
+	@echo '                lint-page (needs npm), lint-lua (needs luacheck)'
 	@echo 'make format     put the code in the style that lint wants'
 	@echo 'make lock       choose new versions of what this depends on'
 	@echo 'make clean      remove everything that was made, data excepted'
@@ -88,7 +92,17 @@ bench: $(TESTABLE)
 bench-quick: $(TESTABLE)
 	cd tests && ../$(BIN)/python -m speed.bench --quick --out ../build/bench $(BENCH)
 
-lint: $(TESTABLE)
+# The versions and the hashes of the lock file; no package runs anything when it is installed.
+$(PAGE_TOOLS): package.json package-lock.json
+	@command -v npm > /dev/null || { \
+	    echo 'there is no npm here, which brings what checks the page: apt-get install npm' >&2; \
+	    exit 1; }
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+lint: lint-python lint-page lint-lua
+
+lint-python: $(TESTABLE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -96,9 +110,22 @@ lint: $(TESTABLE)
 	$(BIN)/mypy deploy/cluster
 	$(BIN)/lint-imports
 
-format: $(TESTABLE)
+lint-page: $(PAGE_TOOLS)
+	node_modules/.bin/tsc --project .
+	node_modules/.bin/tsc --project tests/web
+	node_modules/.bin/biome ci --error-on-warnings
+
+lint-lua: $(TESTABLE)
+	cd tests && ../$(BIN)/python -m harness.lua_check
+
+format: format-python format-page
+
+format-python: $(TESTABLE)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+format-page: $(PAGE_TOOLS)
+	node_modules/.bin/biome check --write
 
 # In an environment of its own, so that nothing is pinned but what is asked for in pyproject.toml. A node's lock, that
 # of one with a Redis of its own, and that of the tests and all extras have the same versions.
@@ -118,8 +145,9 @@ lock:
 	$(COMPILE) -c build/lock/all.in pyproject.toml build/lock/build.in -o requirements.lock
 	$(COMPILE) -c build/lock/all.in --extra embedded pyproject.toml build/lock/build.in build/lock/load.in -o requirements-embedded.lock
 	rm -rf build/lock
+	npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean:
-	rm -rf $(VENV) build dist service/*.egg-info load/*.egg-info .import_linter_cache
+	rm -rf $(VENV) node_modules build dist service/*.egg-info load/*.egg-info .import_linter_cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis test-output
 	find service tests -name __pycache__ -type d -prune -exec rm -rf {} +

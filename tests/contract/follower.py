@@ -2,7 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tertulia.chat.ports import Close, Delivery, Entry, Join, Leave, Member, Op, Outcome, Say
+from tertulia.chat.ports import (
+    CloseOp,
+    Delivery,
+    Entry,
+    JoinOp,
+    LeaveOp,
+    Member,
+    Op,
+    Outcome,
+    SayOp,
+)
 from tertulia.chat.roster import Roster
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import (
@@ -21,10 +31,10 @@ from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.position import Position
 
 _EVENTS: dict[type[Op], type[PublicEvent]] = {
-    Join: Joined,
-    Leave: Left,
-    Say: Said,
-    Close: Closed,
+    JoinOp: Joined,
+    LeaveOp: Left,
+    SayOp: Said,
+    CloseOp: Closed,
 }
 
 
@@ -226,13 +236,13 @@ class RecordingFollower:
 
 def _event(op: Op) -> PublicEvent:
     match op:
-        case Join():
+        case JoinOp():
             return Joined(op.nickname, op.session, op.dialect)
-        case Leave():
+        case LeaveOp():
             return Left(op.nickname, op.session)
-        case Say():
+        case SayOp():
             return Said(op.nickname, op.session, op.text)
-        case Close():
+        case CloseOp():
             return Closed(op.nickname, op.session)
     raise TypeError(f"no event comes of {type(op).__name__}")
 

@@ -13,20 +13,20 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from tertulia.chat.ports import (
-    Close,
+    CloseOp,
     Delivery,
     Entry,
     Follower,
-    Join,
-    Leave,
+    JoinOp,
+    LeaveOp,
     Member,
     Op,
     Outcome,
     Remembered,
     Replay,
-    Report,
-    Say,
-    Whisper,
+    ReportOp,
+    SayOp,
+    WhisperOp,
 )
 from tertulia.domain.events import (
     Closed,
@@ -176,34 +176,34 @@ class MemoryChat:
         letters: dict[str, list[Delivery]],
     ) -> Outcome:
         holder = self._holders.get(op.key)
-        if isinstance(op, Join):
+        if isinstance(op, JoinOp):
             return self._join(op, node, holder, events)
-        if isinstance(op, Leave):
+        if isinstance(op, LeaveOp):
             known = self._tokens.get(op.token)
             if known is not None and known.session == op.session:
                 del self._tokens[op.token]
         if holder is None or holder.member.session != op.session:
             return Outcome.GONE
         match op:
-            case Leave():
+            case LeaveOp():
                 del self._holders[op.key]
                 events.append(Left(op.nickname, op.session))
-            case Close():
+            case CloseOp():
                 if holder is not next(iter(self._holders.values())):
                     return Outcome.FORBIDDEN
                 self._holders.clear()
                 events.append(Closed(op.nickname, op.session))
-            case Say():
+            case SayOp():
                 self._note_done(op.token, op.tag)
                 events.append(Said(op.nickname, op.session, op.text))
-            case Whisper():
+            case WhisperOp():
                 self._note_done(op.token, op.tag)
                 event = Whispered(op.nickname, op.session, op.recipient, op.text)
                 recipient = self._holders.get(fold(op.recipient))
                 if recipient is None:
                     return Outcome.UNKNOWN
                 self._post(fold(op.recipient), recipient.member.session, event, letters)
-            case Report():
+            case ReportOp():
                 report = Undelivered(op.key, op.session, op.recipient, op.text)
                 self._post(op.key, op.session, report, letters)
             case _:
@@ -211,7 +211,7 @@ class MemoryChat:
         return Outcome.DONE
 
     def _join(
-        self, op: Join, node: str, holder: _Holder | None, events: list[PublicEvent]
+        self, op: JoinOp, node: str, holder: _Holder | None, events: list[PublicEvent]
     ) -> Outcome:
         known = self._tokens.get(op.token, _Remembered())
         was = holder.member if holder is not None else None

@@ -9,16 +9,16 @@ from typing import Protocol, TypeVar
 from contract.follower import RecordingFollower
 from harness.waiting import until
 from tertulia.chat.ports import (
-    Close,
-    Join,
-    Leave,
+    CloseOp,
+    JoinOp,
+    LeaveOp,
     Op,
     Remembered,
     Replay,
-    Report,
-    Say,
+    ReportOp,
+    SayOp,
     Store,
-    Whisper,
+    WhisperOp,
 )
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import Action
@@ -43,10 +43,10 @@ class Guest:
     def key(self) -> str:
         return fold(self.nickname)
 
-    def join(self, token: str = "", *, resumed: bool = False, proven: bool = False) -> Join:
+    def join(self, token: str = "", *, resumed: bool = False, proven: bool = False) -> JoinOp:
         self.node.follower.here[self.session] = self.key
         return self._submit(
-            Join(
+            JoinOp(
                 self.session,
                 self.key,
                 self.nickname,
@@ -59,28 +59,28 @@ class Guest:
             )
         )
 
-    def leave(self, token: str = "") -> Leave:
+    def leave(self, token: str = "") -> LeaveOp:
         self.lose()
-        return self._submit(Leave(self.session, self.key, self.nickname, token))
+        return self._submit(LeaveOp(self.session, self.key, self.nickname, token))
 
     def lose(self) -> None:
         """Be gone, and nobody has said so to the store."""
         self.node.follower.here.pop(self.session, None)
 
-    def say(self, text: str, tag: int = 0, token: str = "") -> Say:
-        return self._submit(Say(self.session, self.key, self.nickname, text, tag, token))
+    def say(self, text: str, tag: int = 0, token: str = "") -> SayOp:
+        return self._submit(SayOp(self.session, self.key, self.nickname, text, tag, token))
 
-    def whisper(self, recipient: str, text: str, tag: int = 0, token: str = "") -> Whisper:
+    def whisper(self, recipient: str, text: str, tag: int = 0, token: str = "") -> WhisperOp:
         return self._submit(
-            Whisper(self.session, self.key, self.nickname, recipient, text, tag, token)
+            WhisperOp(self.session, self.key, self.nickname, recipient, text, tag, token)
         )
 
-    def close_chat(self) -> Close:
-        return self._submit(Close(self.session, self.key, self.nickname))
+    def close_chat(self) -> CloseOp:
+        return self._submit(CloseOp(self.session, self.key, self.nickname))
 
-    def report_to(self, sender: "Guest", text: str, number: int = 0) -> Report:
+    def report_to(self, sender: "Guest", text: str, number: int = 0) -> ReportOp:
         """Report a whisper of another guest that this one did not get."""
-        return self._submit(Report(sender.session, sender.key, self.nickname, text, number))
+        return self._submit(ReportOp(sender.session, sender.key, self.nickname, text, number))
 
     def _submit(self, op: OpT) -> OpT:
         self.node.store.submit(op)
@@ -160,6 +160,6 @@ async def stop(node: Node) -> None:
     """Let everybody of a node leave, and stop its store."""
     for member in list(node.follower.roster):
         if member.session.rpartition(":")[0] == node.store.node:
-            node.store.submit(Leave(member.session, fold(member.nickname), member.nickname))
+            node.store.submit(LeaveOp(member.session, fold(member.nickname), member.nickname))
     await node.store.settle()
     await node.store.stop()

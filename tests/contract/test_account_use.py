@@ -5,7 +5,8 @@ import pytest
 from contract.chat_stores import RedisNode, RedisStores
 from contract.node import WITHIN
 from tertulia.chat.accounts import Accounts
-from tertulia.chat.device_ops import LogIn, SignUp
+from tertulia.chat.device_ops import RequestOp, SignUpOp
+from tertulia.domain.requests import LogIn
 from tertulia.operators.accounts import AccountBook
 from tertulia.redis.access import Access
 from tertulia.store.chat_store import ChatStore
@@ -32,7 +33,7 @@ async def used(node: RedisNode, stores: RedisStores, how: str) -> None:
     elif how == "resumed":
         guest.join("a" * 32, resumed=True)
     elif how == "logged in":
-        node.store.submit(LogIn("n:d1", "andy", "andy", HERE, 5001))
+        node.store.submit(RequestOp("n:d1", "andy", LogIn("andy", 5001), HERE))
     elif how == "went on":
         await accounts(node).refresh("andy")
     await node.store.settle()
@@ -65,7 +66,7 @@ async def test_a_guest_or_an_account_that_is_gone_is_not_made_by_being_used(
     node = await chat_stores.node()
     await node.enter("betty")
     await accounts(node).refresh("andy")
-    node.store.submit(LogIn("n:d1", "andy", "andy", HERE, 5001))
+    node.store.submit(RequestOp("n:d1", "andy", LogIn("andy", 5001), HERE))
     await node.store.settle()
     assert not chat_stores.server.control.exists(
         chat_stores.keys.account("betty"), chat_stores.keys.account("andy")
@@ -109,8 +110,8 @@ async def test_only_who_was_not_used_and_is_not_here_is_pruned(chat_stores: Redi
         ]
         assert [it.nickname for it in await book.unused(three)] == shown, "it is known to the day"
         node.guest("entered").join(proven=True)
-        node.store.submit(SignUp("n:d1", "new", "New", "hash", HERE, 5001))
-        node.store.submit(LogIn("n:d2", "logged", "logged", HERE, 5001))
+        node.store.submit(SignUpOp("n:d1", "new", "New", "hash", HERE, 5001))
+        node.store.submit(RequestOp("n:d2", "logged", LogIn("logged", 5001), HERE))
         await node.store.settle()
         for name in ("entered", "logged"):
             control.hset(keys.account(name), "used", 5)

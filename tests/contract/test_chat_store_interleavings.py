@@ -16,7 +16,7 @@ from contract.node import Guest
 from contract.stepping import Action, SteppedNode, SteppedStore, SteppedStores, all_ways
 from contract.test_chat_store_epochs import Backup
 from harness.redis_server import RedisServer
-from tertulia.chat.ports import Join, Outcome
+from tertulia.chat.ports import JoinOp, Outcome
 from tertulia.store.failure_detector import Lease
 
 COMMIT, FOLLOW, LOOK = SteppedStore.commit, SteppedStore.follow, SteppedStore.look
@@ -56,7 +56,7 @@ class Chat:
 
     def asks(
         self, node: SteppedNode, nickname: str, token: str = "", *, resumed: bool = False
-    ) -> tuple[Guest, Join]:
+    ) -> tuple[Guest, JoinOp]:
         """Let somebody ask to come in."""
         guest = node.guest(nickname)
         self.guests.append(guest)
@@ -270,7 +270,7 @@ async def somebody_moves(chat: Chat) -> tuple[Programs, Callable[[], None]]:
     andy = await chat.enters(a, "andy", "0" * 32)
     await chat.all_follow()
     chat.lose_everything()
-    again: list[tuple[Guest, Join]] = []
+    again: list[tuple[Guest, JoinOp]] = []
 
     def moves() -> None:
         again.append(chat.asks(b, "andy", "0" * 32, resumed=True))

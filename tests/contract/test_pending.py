@@ -7,8 +7,9 @@ import pytest
 
 from contract.chat_stores import RedisNode, RedisStores
 from contract.node import WITHIN, Guest
-from tertulia.chat.device_ops import Collect, Deliver, Forget, LogIn
-from tertulia.chat.ports import Outcome, Report, Whisper
+from tertulia.chat.device_ops import CollectOp, ForgetOp, RequestOp
+from tertulia.chat.ports import Outcome, ReportOp, WhisperOp
+from tertulia.domain.requests import LogIn, Message
 from tertulia.redis.access import Access
 from tertulia.redis.link import Link
 from tertulia.redis.topology import servers_of
@@ -29,9 +30,9 @@ async def boxes(chat_stores: RedisStores) -> AsyncIterator[Mailboxes]:
     link.disconnect()
 
 
-def leave(guest: Guest, recipient: str, text: str) -> Whisper:
+def leave(guest: Guest, recipient: str, text: str) -> WhisperOp:
     """Whisper to somebody who is away, to be kept."""
-    op = Whisper(guest.session, guest.key, guest.nickname, recipient, text, keep=True, away=True)
+    op = WhisperOp(guest.session, guest.key, guest.nickname, recipient, text, keep=True, away=True)
     guest.node.store.submit(op)
     return op
 
@@ -53,7 +54,7 @@ async def collect(guest: Guest, most: int = 1000) -> list[int]:
     steps: list[int] = []
     while senders := await store.accounts.oldest_senders(guest.key):
         before = len(guest.node.follower.letters)
-        op = Collect(guest.session, guest.key, guest.nickname, tuple(senders[:most]))
+        op = CollectOp(guest.session, guest.key, guest.nickname, tuple(senders[:most]))
         store.submit(op)
         await store.settle()
         steps.append(len(guest.node.follower.letters) - before)
@@ -122,10 +123,10 @@ async def test_who_is_being_handed_what_waits_reads_what_comes_meanwhile_behind_
     chat_stores.give_password("dan", "x")
     chat_stores.give_password("eve", "x")
     (ann,) = await two.enter("ann")
-    eve = LogIn("d1", "eve", nickname="eve", address=ADDRESS, port=4000)
+    eve = RequestOp("d1", "eve", LogIn("eve", 4000), ADDRESS)
     two.store.submit(eve)
     await left(ann, "dan", "ann 1")
-    from_eve = [Deliver("d1", "eve", address=ADDRESS, other="dan", text=f"eve {i}") for i in (1, 2)]
+    from_eve = [RequestOp("d1", "eve", Message("eve", "dan", f"eve {i}"), ADDRESS) for i in (1, 2)]
     two.store.submit(from_eve[0])
     await two.store.settle()
     dan = await enter(one, "dan")
@@ -169,7 +170,7 @@ async def test_what_was_handed_over_and_not_read_waits_again_whatever_waits_by_n
     await node.store.settle()
     while Outcome.KEPT in await left(ben, "dan", "y" * 4000):
         pass
-    letter = Report("", "ann", "dan", "x" * 4000, 1)
+    letter = ReportOp("", "ann", "dan", "x" * 4000, 1)
     node.store.submit(letter)
     await node.store.settle()
     assert letter.outcome is Outcome.KEPT
@@ -193,15 +194,15 @@ async def test_what_was_shown_is_forgotten_and_nothing_that_came_since(
     assert len(shown) <= 11
     await left(ann, "dan", "later")
     for _ in range(2):  # two connections were shown the same
-        store.submit(Forget("d", "dan", sender="ann", number=shown[9].number))
+        store.submit(ForgetOp("d", "dan", sender="ann", number=shown[9].number))
     await store.settle()
     expected = [f"ann {i}" for i in range(10, 60)] + ["ben mine", "ann later"]
     assert await texts(boxes, "dan") == expected
     assert [(it.sender, it.messages) for it in await store.accounts.hanging("dan", 9)] == [
         ("ann", 51), ("ben", 1),
     ]  # fmt: skip
-    store.submit(Forget("d", "dan", sender="ann", number=10**15))
-    store.submit(Forget("d", "dan", sender="ben", number=10**15))
+    store.submit(ForgetOp("d", "dan", sender="ann", number=10**15))
+    store.submit(ForgetOp("d", "dan", sender="ben", number=10**15))
     await store.settle()
     nothing_is_left(chat_stores)
 
@@ -214,9 +215,9 @@ async def test_no_message_has_a_number_that_was_shown_before(chat_stores: RedisS
     (ann,) = await node.enter("ann")
     await left(ann, "dan", *("x" for _ in range(500)))
     (*_, last) = await store.accounts.pending("dan", "ann", 65_535)
-    store.submit(Forget("d", "dan", sender="ann", number=last.number))
+    store.submit(ForgetOp("d", "dan", sender="ann", number=last.number))
     assert await left(ann, "dan", "new") == [Outcome.KEPT]
-    store.submit(Forget("d", "dan", sender="ann", number=last.number))
+    store.submit(ForgetOp("d", "dan", sender="ann", number=last.number))
     await store.settle()
     assert [it.text for it in await store.accounts.pending("dan", "ann", 100)] == ["new"]
     assert chat_stores.server.control.ttl(chat_stores.keys.mailbox("dan")) == -1

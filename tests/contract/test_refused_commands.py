@@ -12,18 +12,9 @@ from contract.chat_stores import RedisNode, RedisStores
 from contract.node import WITHIN, Guest
 from harness.redis_server import ONCE, RedisServer
 from harness.waiting import until
-from tertulia.chat.device_ops import (
-    Deliver,
-    DeviceOp,
-    Disengage,
-    Forget,
-    JoinUp,
-    LogIn,
-    LogOut,
-    OpenChat,
-    SignUp,
-)
-from tertulia.chat.ports import Join, Op
+from tertulia.chat.device_ops import DeviceOp, ForgetOp, RequestOp, SignUpOp
+from tertulia.chat.ports import JoinOp, Op
+from tertulia.domain.requests import JoinUp, LeaveChat, LogIn, LogOut, Message, OpenChat
 from tertulia.redis.script import Script
 from tertulia.store import scripts
 from tertulia.store.burials import forget_keys
@@ -507,17 +498,17 @@ def submit_everything(guests: Sequence[Guest], newcomer: Guest, other: Guest) ->
     andy, betty, carl = guests
     where, token = "192.0.2.7", "0" * 32
     devices: list[DeviceOp] = [
-        SignUp("", "ada", nickname="Ada", password_hash="hash", address=where, port=5001),
-        SignUp("", "bob", nickname="Bob", password_hash="hash", address=where, port=5002),
-        LogIn("", "ada", nickname="Ada", address=where, port=5003),
-        OpenChat(f"{andy.session}9", "ada", address=where, other="Bob"),
-        Deliver("", "ada", address=where, other="Bob", text="hello"),
-        Deliver("", "ada", address=where, other="betty", text="hello"),
-        OpenChat(f"{andy.session}8", "bob", address=where, other="Ada"),
-        JoinUp("", "ada", address=where, other="Bob"),
-        Disengage("", "bob", address=where),
-        Forget("", "bob", sender="ada", number=10**15),
-        LogOut("", "bob", address=where),
+        SignUpOp("", "ada", nickname="Ada", password_hash="hash", address=where, port=5001),
+        SignUpOp("", "bob", nickname="Bob", password_hash="hash", address=where, port=5002),
+        RequestOp("", "ada", LogIn("Ada", 5003), where),
+        RequestOp(f"{andy.session}9", "ada", OpenChat("Ada", "Bob"), where),
+        RequestOp("", "ada", Message("Ada", "Bob", "hello"), where),
+        RequestOp("", "ada", Message("Ada", "betty", "hello"), where),
+        RequestOp(f"{andy.session}8", "bob", OpenChat("Bob", "Ada"), where),
+        RequestOp("", "ada", JoinUp("Ada", "Bob"), where),
+        RequestOp("", "bob", LeaveChat("Bob"), where),
+        ForgetOp("", "bob", sender="ada", number=10**15),
+        RequestOp("", "bob", LogOut("Bob"), where),
     ]
     for op in devices:
         andy.node.store.submit(op)
@@ -531,7 +522,7 @@ def submit_everything(guests: Sequence[Guest], newcomer: Guest, other: Guest) ->
         andy.whisper("Ada", "for later"),
         betty.report_to(andy, "lost"),
         other.join(),
-        submitted(andy, Join(f"{andy.session}7", "ada", "Ada", "chatte", where, 5, proven=True)),
+        submitted(andy, JoinOp(f"{andy.session}7", "ada", "Ada", "chatte", where, 5, proven=True)),
         betty.leave(),
         carl.say("bye"),
         carl.close_chat(),
@@ -542,6 +533,6 @@ def submit_everything(guests: Sequence[Guest], newcomer: Guest, other: Guest) ->
 @pytest.mark.slow
 async def test_a_batch_is_committed_as_a_whole(chat_stores: RedisStores, judge: Judge) -> None:
     expected = await do_everything(chat_stores, judge, None)
-    assert "Say Outcome.DONE " in expected.outcomes
+    assert "SayOp Outcome.DONE " in expected.outcomes
     for command in commands_of(scripts.COMMIT):
         assert await do_everything(chat_stores, judge, command) == expected, command

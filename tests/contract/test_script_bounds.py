@@ -12,8 +12,8 @@ from contract.node import Guest
 from harness.mailboxes import fill
 from harness.redis_server import RedisServer
 from harness.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
-from tertulia.chat.device_ops import Collect, Forget, SignUp
-from tertulia.chat.ports import Report, Whisper
+from tertulia.chat.device_ops import CollectOp, ForgetOp, SignUpOp
+from tertulia.chat.ports import ReportOp, WhisperOp
 from tertulia.redis.script import Script
 from tertulia.store import scripts
 from tertulia.store.chat_store import ChatStore
@@ -276,7 +276,7 @@ async def test_messages_that_are_kept(
 
     async def leave() -> None:
         for guest in guests:
-            op = Whisper(
+            op = WhisperOp(
                 guest.session, guest.key, guest.nickname, "dan", text, keep=True, away=True
             )
             node.store.submit(op)
@@ -293,7 +293,7 @@ async def test_reports_that_are_kept(
 
     async def report() -> None:
         for guest in guests:
-            node.store.submit(Report("", guest.key, "dan", LARGEST, 0))
+            node.store.submit(ReportOp("", guest.key, "dan", LARGEST, 0))
         await node.store.settle()
 
     assert await longest(chat_stores, report) < MOST_MILLISECONDS
@@ -306,7 +306,7 @@ async def test_sign_ups(chat_stores: RedisStores) -> None:
         for number in range(FULL):
             name = f"n{number}".rjust(32, "n")
             node.store.submit(
-                SignUp(
+                SignUpOp(
                     "d", name, nickname=name, password_hash="x" * 97, address="192.0.2.1", port=4000
                 )
             )
@@ -349,7 +349,7 @@ async def test_what_waits_is_handed_over(chat_stores: RedisStores, shape: str) -
         for owner in owners:
             fill(chat_stores.server.control, chat_stores.keys, SHAPES[shape], owner.key)
             senders = tuple(await store.accounts.oldest_senders(owner.key))
-            store.submit(Collect(owner.session, owner.key, owner.nickname, senders))
+            store.submit(CollectOp(owner.session, owner.key, owner.nickname, senders))
         await store.settle()
 
     assert await longest(chat_stores, collect) < MOST_MILLISECONDS
@@ -369,7 +369,7 @@ async def test_what_was_shown_is_forgotten(chat_stores: RedisStores, shape: str)
         shown = [await store.accounts.pending("dan", sender, 65_535)]
         last = shown[0][-1].number
         for number in range(32):
-            store.submit(Forget(f"d{number}", "dan", sender=sender, number=last + number * 500))
+            store.submit(ForgetOp(f"d{number}", "dan", sender=sender, number=last + number * 500))
         await store.settle()
 
     assert await longest(chat_stores, forget) < MOST_MILLISECONDS

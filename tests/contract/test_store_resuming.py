@@ -6,7 +6,7 @@ import pytest
 
 from contract.node import WITHIN, StoreFactory
 from harness.waiting import until
-from tertulia.chat.ports import Leave, Outcome, Remembered
+from tertulia.chat.ports import LeaveOp, Outcome, Remembered
 from tertulia.domain.events import Joined, Left, PublicEvent, Said
 from tertulia.domain.operator_commands import Action
 from tertulia.domain.position import Position
@@ -318,7 +318,7 @@ async def test_an_order_ends_all_tokens_of_the_nickname(
     if action is Action.BAN:
         await one.sees(lambda it: it.orders, "the ban")
         for guest in [it for it in one.follower.roster if it.nickname == "andy"]:
-            one.store.submit(Leave(guest.session, "andy", "andy"))
+            one.store.submit(LeaveOp(guest.session, "andy", "andy"))
         await one.store.settle()
     for token in (TOKEN, OTHER):
         assert await two.recall(token) is None

@@ -1,5 +1,6 @@
 """What is installed is what was tested, down to the bytes."""
 
+import json
 import re
 
 import pytest
@@ -40,6 +41,20 @@ def test_hashes_are_insisted_on_wherever_a_lock_is_used(name: str) -> None:
         # pip itself, where Python brings none; the choice of new versions; argon2 for one's own processor.
         if not re.search(r"install --quiet pip;|build/lock/|argon2", line):
             assert re.search(r"--require-hashes|--no-deps|LOCKED\) r", line), line
+
+
+def test_what_checks_the_page_has_hashes_and_runs_nothing_when_it_is_installed() -> None:
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    own = packages.pop("")
+    assert own["devDependencies"].keys() <= {
+        name.removeprefix("node_modules/") for name in packages
+    }
+    for name, it in packages.items():
+        assert it["integrity"].startswith("sha512-"), name
+        assert "resolved" not in it, f"{name}: where it comes from is the machine's choice"
+    lines = [it for it in (ROOT / "Makefile").read_text().splitlines() if "npm ci" in it]
+    assert lines
+    assert all("--ignore-scripts" in it for it in lines)
 
 
 def test_the_image_it_is_made_of_is_an_argument() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tertulia.chat.accounts import Hanging, Login, Passwords, Pending
+from tertulia.chat.accounts import Correspondent, Login, Passwords, Pending
 from tertulia.chat.guessing import Failures
 
 
@@ -21,7 +21,7 @@ class NoAccounts:
     async def online(self) -> Sequence[str]:
         return []
 
-    async def hanging(self, key: str, most: int) -> Sequence[Hanging]:
+    async def hanging(self, key: str, most: int) -> Sequence[Correspondent]:
         return []
 
     async def pending(self, key: str, sender: str, room: int) -> Sequence[Pending]:

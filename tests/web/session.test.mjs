@@ -5,32 +5,44 @@ import { test } from "node:test";
 
 import { NEXT, Session } from "../../service/tertulia/web/session.js";
 
+/** @import { Act, State } from "../../service/tertulia/web/session.js" */
+
 /** A session under test with a service in front of it that is played by the test. */
 class Play {
   constructor(random = () => 0) {
     this.session = new Session(random);
     this.now = 1_000_000;
+    /** @type {Act[]} */
     this.acts = [];
   }
 
-  /** Let the session take a step, and note what it wants done. */
+  /**
+   * Let the session take a step, and note what it wants done.
+   * @template Result
+   * @param {(session: Session, now: number) => Result} step
+   */
   do(step) {
     const result = step(this.session, this.now);
     this.acts.push(...this.session.takeActs());
     return result;
   }
 
-  /** Return what it wanted done since this was last asked. */
+  /**
+   * Return what it wanted done since this was last asked; a test knows what frames those are.
+   * @returns {any[]}
+   */
   done() {
-    const done = this.acts.map(({ act, frame }) => (act === "send" ? frame : act));
+    const done = this.acts.map((it) => (it.act === "send" ? it.frame : it.act));
     this.acts = [];
     return done;
   }
 
+  /** @param {...unknown} frames */
   hears(...frames) {
     for (const frame of frames) this.do((it, now) => it.received(JSON.stringify(frame), now));
   }
 
+  /** @param {number} milliseconds */
   passes(milliseconds) {
     const end = this.now + milliseconds;
     while (this.session.deadline !== null && this.session.deadline <= end) {
@@ -50,23 +62,40 @@ class Play {
   /** Lose the connection and open the next one, up to the question who it is. */
   reopens() {
     this.do((it, now) => it.closed(1006, "", now));
-    this.passes(this.session.deadline - this.now);
+    this.passes(this.pause);
     this.do((it, now) => it.opened(now));
   }
 
+  /**
+   * @param {string} text
+   * @param {string | null} to
+   */
   writes(text, to = null) {
     return this.do((it, now) => it.write(to, text, now));
   }
 
+  /** Return the milliseconds until something is due. */
+  get pause() {
+    const { deadline } = this.session;
+    assert.ok(deadline !== null, "nothing is due");
+    return deadline - this.now;
+  }
+
+  /**
+   * Return the last lines of the log; a test knows of what kind they are.
+   * @returns {any[]}
+   */
   get lines() {
     return this.session.chat.transcript.tail(100);
   }
 
+  /** @param {...string} kinds */
   texts(...kinds) {
     return this.lines.filter(({ kind }) => kinds.includes(kind)).map((it) => it.text ?? it.key);
   }
 }
 
+/** @param {object} [values] */
 function welcome(values) {
   return {
     type: "welcome",
@@ -81,12 +110,19 @@ function welcome(values) {
   };
 }
 
+/**
+ * @param {number} offset
+ * @param {...object} list
+ */
 function events(offset, ...list) {
   return { type: "events", epoch: "e", offset, at: 1_000_000 + offset, events: list };
 }
 
+/** @type {(nickname: string, text: string) => object} */
 const said = (nickname, text) => ({ type: "said", nickname, text });
+/** @type {(nickname: string) => object} */
 const joined = (nickname) => ({ type: "joined", nickname });
+/** @type {(nickname: string) => object} */
 const left = (nickname) => ({ type: "left", nickname });
 
 // --- Entering ------------------------------------------------------------------------------------
@@ -117,8 +153,8 @@ test("a refused name is explained, and another one is asked for on the same conn
   play.do((it, now) => it.enter("bruno", "", now));
   play.do((it, now) => it.opened(now));
   play.hears({ type: "refused", reason: "nickname_taken" });
-  assert.deepEqual(play.session.explanation.key, "refused.nickname_taken");
-  assert.equal(play.session.explanation.values.name, "bruno");
+  assert.deepEqual(play.session.explanation?.key, "refused.nickname_taken");
+  assert.equal(play.session.explanation?.values.name, "bruno");
   play.done();
   play.do((it, now) => it.enter("anna", "", now));
   assert.deepEqual(play.done(), [{ type: "enter", nickname: "anna" }]);
@@ -133,7 +169,7 @@ test("a connection that ends after a refusal is opened again with the next name"
   play.hears({ type: "refused", reason: "nickname_taken" });
   play.do((it, now) => it.closed(4000, "enter_timeout", now));
   assert.equal(play.session.state, "outside");
-  assert.equal(play.session.explanation.key, "refused.nickname_taken");
+  assert.equal(play.session.explanation?.key, "refused.nickname_taken");
   play.done();
   play.do((it, now) => it.enter("anna", "", now));
   assert.deepEqual(play.done(), ["open"]);
@@ -284,7 +320,7 @@ test("what is not known is ignored", () => {
   play.enters();
   const before = play.lines.length;
   play.hears({ type: "new" }, { type: "toString" }, [1], null);
-  play.hears(events(11, { type: "new" }));
+  play.hears(events(11, { type: "new" }, { type: "newer", nickname: 7 }));
   play.do((it, now) => it.received("{", now));
   assert.equal(play.lines.length, before);
 });
@@ -297,8 +333,9 @@ test("a lost connection is opened again with longer and longer pauses, shortened
   play.do((it, now) => it.closed(1006, "", now));
   const pauses = [];
   for (let attempt = 0; attempt < 7; attempt += 1) {
-    pauses.push(play.session.deadline - play.now);
-    play.passes(pauses.at(-1));
+    const { pause } = play;
+    pauses.push(pause);
+    play.passes(pause);
     assert.equal(play.session.state, "opening");
     play.do((it, now) => it.closed(1006, "", now));
   }
@@ -306,7 +343,7 @@ test("a lost connection is opened again with longer and longer pauses, shortened
   const lucky = new Play(() => 0.5);
   lucky.enters();
   lucky.do((it, now) => it.closed(1006, "", now));
-  assert.equal(lucky.session.deadline - lucky.now, 375);
+  assert.equal(lucky.pause, 375);
 });
 
 test("the pause is short again only after a while inside", () => {
@@ -317,13 +354,13 @@ test("the pause is short again only after a while inside", () => {
   play.do((it, now) => it.opened(now));
   play.hears(welcome());
   play.do((it, now) => it.closed(4000, "slow_reader", now));
-  assert.equal(play.session.deadline - play.now, 1000);
+  assert.equal(play.pause, 1000);
   play.passes(1000);
   play.do((it, now) => it.opened(now));
   play.hears(welcome());
   play.passes(10_000);
   play.do((it, now) => it.closed(4000, "slow_reader", now));
-  assert.equal(play.session.deadline - play.now, 500);
+  assert.equal(play.pause, 500);
 });
 
 test("coming back names token, epoch and the last offset", () => {
@@ -382,12 +419,10 @@ test("where the service itself missed something, the place is marked", () => {
   play.hears(events(11, said("bruno", "one")), { type: "missed", epoch: "e", offset: 40 });
   play.hears({ type: "sent", id: 1 });
   play.hears(events(11, left("bruno")), events(41, said("dora", "two")));
-  assert.deepEqual(play.lines.slice(-4).map((it) => it.text ?? it.key), [
-    "one",
-    "notice.gap",
-    "mine",
-    "two",
-  ]);
+  assert.deepEqual(
+    play.lines.slice(-4).map((it) => it.text ?? it.key),
+    ["one", "notice.gap", "mine", "two"],
+  );
   assert.equal(play.lines.at(-3).grave, true);
   play.done();
   play.reopens();
@@ -409,11 +444,11 @@ test("whose node shuts down is told that it restarts, until one is inside again"
   assert.equal(play.session.status, "inside");
   play.do((it, now) => it.closed(4000, "drained", now));
   assert.deepEqual([play.session.state, play.session.status], ["waiting", "restarting"]);
-  play.passes(play.session.deadline - play.now);
+  play.passes(play.pause);
   assert.equal(play.session.status, "opening");
   play.do((it, now) => it.closed(1006, "", now));
   assert.equal(play.session.status, "restarting");
-  play.passes(play.session.deadline - play.now);
+  play.passes(play.pause);
   play.do((it, now) => it.opened(now));
   play.hears(welcome());
   play.writes("x");
@@ -431,10 +466,10 @@ test("a missing part is told, before what follows", () => {
   assert.deepEqual(play.done().at(-1).resume, { token: "t", epoch: "f", offset: 3 });
   play.hears(welcome({ epoch: "f", offset: 3, missed: "some" }));
   play.hears({ ...events(2, said("bruno", "late")), epoch: "f" });
-  assert.deepEqual(play.lines.slice(-2).map((it) => it.key ?? it.text), [
-    "notice.missed",
-    "late",
-  ]);
+  assert.deepEqual(
+    play.lines.slice(-2).map((it) => it.key ?? it.text),
+    ["notice.missed", "late"],
+  );
   play.done();
   play.reopens();
   assert.deepEqual(play.done().at(-1).resume, { token: "t", epoch: "f", offset: 2 });
@@ -475,7 +510,10 @@ test("what was carried out is not sent again, what was not is, in order", () => 
   play.do((it, now) => it.opened(now));
   play.hears(welcome({ done: 2, offset: 13 }), events(12, said("anna", "two")));
   assert.deepEqual(
-    play.done().slice(2).map(({ id, text }) => [id, text]),
+    play
+      .done()
+      .slice(2)
+      .map(({ id, text }) => [id, text]),
     [
       [3, "three"],
       [4, "four"],
@@ -596,7 +634,7 @@ test("a name that was given away meanwhile leads back to the entrance, with what
   play.hears({ type: "refused", reason: "nickname_taken" });
   assert.equal(play.session.state, "refused");
   assert.equal(play.session.isMember, false);
-  assert.equal(play.session.explanation.key, "refused.meanwhile");
+  assert.equal(play.session.explanation?.key, "refused.meanwhile");
   assert.deepEqual(play.texts("failed"), ["one"]);
   play.do((it, now) => it.enter("anna2", "", now));
   assert.equal(play.done().at(-1).resume, undefined);
@@ -620,7 +658,7 @@ test("leaving is confirmed by the close, and the log is gone", () => {
   assert.deepEqual(play.done(), [{ type: "leave" }]);
   play.do((it, now) => it.closed(1000, "left", now));
   assert.equal(play.session.state, "outside");
-  assert.equal(play.session.explanation.key, "ended.left");
+  assert.equal(play.session.explanation?.key, "ended.left");
   assert.deepEqual(play.lines, []);
 });
 
@@ -630,7 +668,7 @@ test("leaving does not wait for a service that says nothing", () => {
   play.do((it, now) => it.leave(now));
   play.passes(3000);
   assert.equal(play.session.state, "outside");
-  assert.equal(play.session.explanation.key, "ended.left");
+  assert.equal(play.session.explanation?.key, "ended.left");
 });
 
 test("leaving without a connection is leaving", () => {
@@ -639,7 +677,7 @@ test("leaving without a connection is leaving", () => {
   play.do((it, now) => it.closed(1006, "", now));
   play.do((it, now) => it.leave(now));
   assert.equal(play.session.state, "outside");
-  assert.equal(play.session.explanation.key, "ended.left");
+  assert.equal(play.session.explanation?.key, "ended.left");
 });
 
 test("the administrator closes the chat", () => {
@@ -650,7 +688,7 @@ test("the administrator closes the chat", () => {
   play.hears(events(11, { type: "closed", nickname: "anna" }));
   play.do((it, now) => it.closed(1000, "chat_closed", now));
   assert.equal(play.session.state, "outside");
-  assert.equal(play.session.explanation.key, "ended.closed_by_you");
+  assert.equal(play.session.explanation?.key, "ended.closed_by_you");
 });
 
 test("a chat that was closed stays closed when the connection breaks before it is closed in order", () => {
@@ -668,7 +706,7 @@ test("who is told not to come back does not, and keeps the log", () => {
   play.hears(events(11, said("bruno", "hi")));
   play.do((it, now) => it.closed(4001, "displaced", now));
   assert.equal(play.session.state, "outside");
-  assert.equal(play.session.explanation.key, "ended.displaced");
+  assert.equal(play.session.explanation?.key, "ended.displaced");
   assert.equal(play.session.deadline, null);
   assert.deepEqual(play.texts("said"), ["hi"]);
   play.do((it, now) => it.enter("bruno", "", now));
@@ -676,16 +714,20 @@ test("who is told not to come back does not, and keeps the log", () => {
 });
 
 test("who is removed by an operator is told why, and does not come back", () => {
-  for (const [type, because] of [["kicked", "too loud"], ["banned", "spam"], ["kicked", ""]]) {
+  for (const { type, because } of [
+    { type: "kicked", because: "too loud" },
+    { type: "banned", because: "spam" },
+    { type: "kicked", because: "" },
+  ]) {
     const play = new Play();
     play.enters();
     play.hears({ type, reason: because });
     play.do((it, now) => it.closed(4001, type, now));
     assert.equal(play.session.state, "outside");
     assert.equal(play.session.deadline, null);
-    const { key, values } = play.session.explanation;
-    assert.equal(key, because === "" ? `ended.${type}` : `ended.${type}_because`);
-    if (because !== "") assert.deepEqual(values, { because });
+    const { explanation } = play.session;
+    assert.equal(explanation?.key, because === "" ? `ended.${type}` : `ended.${type}_because`);
+    if (because !== "") assert.deepEqual(explanation?.values, { because });
   }
 });
 
@@ -694,9 +736,9 @@ test("who is banned is refused", () => {
   play.do((it, now) => it.enter("anna", "", now));
   play.do((it, now) => it.opened(now));
   play.hears({ type: "refused", reason: "banned" });
-  assert.equal(play.session.explanation.key, "refused.banned");
+  assert.equal(play.session.explanation?.key, "refused.banned");
   play.do((it, now) => it.closed(4001, "banned", now));
-  assert.equal(play.session.explanation.key, "ended.banned", "by an address, for any name");
+  assert.equal(play.session.explanation?.key, "ended.banned", "by an address, for any name");
   assert.equal(play.session.deadline, null);
 });
 
@@ -764,8 +806,11 @@ test("there is nothing to go on with outside, or when leaving", () => {
 // --- The table -----------------------------------------------------------------------------------
 
 test("every state can be reached and left", () => {
+  /** @type {Set<State>} */
   const reached = new Set(["outside"]);
-  for (const state of reached) Object.values(NEXT[state]).forEach((next) => reached.add(next));
+  for (const state of reached) {
+    for (const next of Object.values(NEXT[state])) reached.add(next);
+  }
   assert.deepEqual([...reached].sort(), Object.keys(NEXT).sort());
   for (const [state, ways] of Object.entries(NEXT)) {
     assert.notEqual(Object.keys(ways).length, 0, state);
@@ -778,6 +823,7 @@ test("nothing that a socket does, in whatever state, makes a session fail", () =
     seed = (seed * 48_271) % 2_147_483_647;
     return seed / 2_147_483_647;
   };
+  /** @type {(list: any[]) => any} */
   const pick = (list) => list[Math.floor(random() * list.length)];
   for (let round = 0; round < 300; round += 1) {
     const play = new Play(random);
@@ -789,6 +835,7 @@ test("nothing that a socket does, in whatever state, makes a session fail", () =
         assert.ok(typeof act === "string" || isOpen, "sent without a socket");
       }
       const offset = 10 + step;
+      /** @type {(() => unknown)[]} */
       const steps = [
         () => play.do((it, now) => it.enter(pick(["anna", "bruno"]), "", now)),
         () => play.writes(pick(["one", "two"]), pick([null, "bruno", "anna"])),
@@ -807,7 +854,8 @@ test("nothing that a socket does, in whatever state, makes a session fail", () =
           () => play.hears(events(offset, said("anna", "one"), joined("x"), left("anna"))),
           () => play.hears({ type: "sent", id: pick([1, 2, 3]) }),
           () => play.hears({ type: "failed", id: pick([1, 2]), reason: "unknown_recipient" }),
-          () => play.hears({ type: "error", reason: "?" }, { type: "forbidden" }, { type: "slowed" }),
+          () =>
+            play.hears({ type: "error", reason: "?" }, { type: "forbidden" }, { type: "slowed" }),
           () => play.hears({ type: "whispered", from: "bruno", text: "x", at: 1 }),
           () => {
             isOpen = false;

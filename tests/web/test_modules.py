@@ -1,7 +1,6 @@
 """The page's modules that touch no document, tested where they run: by node."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from harness.requirements import lack, program
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 OLDEST = 20
 
 
@@ -25,16 +23,10 @@ def node() -> str:
 
 
 @pytest.mark.parametrize("file", sorted(HERE.glob("*.test.mjs")), ids=lambda file: file.stem)
-def test_module(file: Path, tmp_path: Path) -> None:
-    binary = node()
-    # The page's modules end in .js: node takes that for a module only where a package says so.
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    shutil.copytree(ROOT / "service/tertulia/web", tmp_path / "service/tertulia/web")
-    tests = tmp_path / "tests/web"
-    tests.mkdir(parents=True)
-    test = shutil.copy(file, tests)
+def test_module(file: Path) -> None:
+    # The page's modules end in .js: package.json tells node that they are modules.
     done = subprocess.run(
-        [binary, "--test", "--test-reporter=spec", test],
+        [node(), "--test", "--test-reporter=spec", file],
         capture_output=True,
         text=True,
         timeout=60,

@@ -3,19 +3,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MAX_TEXT, cleaned, read, weight } from "../../service/tertulia/web/frames.js";
+import { Chat } from "../../service/tertulia/web/chat.js";
+import { cleaned, MAX_TEXT, read, weight } from "../../service/tertulia/web/frames.js";
 import { forget, leave, take } from "../../service/tertulia/web/memory.js";
-import { CATALOGUE, Texts, chooseLanguage } from "../../service/tertulia/web/texts.js";
+import { CATALOGUE, chooseLanguage, Texts } from "../../service/tertulia/web/texts.js";
 
+/** @import { Forms } from "../../service/tertulia/web/texts.js" */
+
+/** @type {(text: string) => (string | undefined)[]} */
 const values = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+/** @type {(text: string | Forms) => string[]} */
 const forms = (text) => (typeof text === "object" ? Object.values(text) : [text]);
 
 test("every language has every text, with the same values in it", () => {
   const { en, ...others } = CATALOGUE;
+  const english = new Map(Object.entries(en));
   for (const [language, texts] of Object.entries(others)) {
     assert.deepEqual(Object.keys(texts), Object.keys(en), language);
     for (const [key, text] of Object.entries(texts)) {
-      const wanted = new Set(forms(en[key]).flatMap(values));
+      const wanted = new Set(forms(english.get(key) ?? "").flatMap(values));
       assert.deepEqual(new Set(forms(text).flatMap(values)), wanted, `${language} ${key}`);
     }
   }
@@ -31,7 +37,10 @@ test("the reader's first language that there is, is taken", () => {
 
 test("texts take values as they are, and numbers in their form", () => {
   const texts = new Texts("it", "it-IT");
-  assert.equal(texts.say("ended.closed", { name: "{count} $& <b>" }), "{count} $& <b> ha chiuso la chat.");
+  assert.equal(
+    texts.say("ended.closed", { name: "{count} $& <b>" }),
+    "{count} $& <b> ha chiuso la chat.",
+  );
   assert.equal(texts.say("log.new", { count: 1 }), "1 nuovo messaggio");
   assert.equal(texts.say("log.new", { count: 12_345 }), "12.345 nuovi messaggi");
 });
@@ -40,6 +49,16 @@ test("what a newer service says is told as it is", () => {
   const texts = new Texts("en");
   const told = texts.sayOr("refused.moon_phase", { name: "anna", reason: "moon_phase" });
   assert.equal(told, "“anna” was refused: moon_phase");
+});
+
+test("whatever reason the service has, it is told in words", () => {
+  const texts = new Texts("en");
+  for (const reason of ["invalid_nickname", "nickname_taken", "banned"]) {
+    assert.ok(texts.has(`refused.${reason}`), reason);
+  }
+  for (const reason of ["unknown_recipient", "mailbox_full"]) {
+    assert.ok(texts.has(`failed.${reason}`), reason);
+  }
 });
 
 test("names are listed, the rest counted", () => {
@@ -61,7 +80,10 @@ test("text is one line without controls", () => {
 test("a letter keeps a few combining marks, as at the service", () => {
   const acute = "\u0301";
   assert.equal(cleaned(`e${acute.repeat(9)}e${acute.repeat(6)}`), `e${acute.repeat(6)}`.repeat(2));
-  assert.equal(cleaned(`e${`${acute}\u200b`.repeat(8)}`), `e${`${acute}\u200b`.repeat(6)}\u200b\u200b`);
+  assert.equal(
+    cleaned(`e${`${acute}\u200b`.repeat(8)}`),
+    `e${`${acute}\u200b`.repeat(6)}\u200b\u200b`,
+  );
   assert.equal(cleaned("\u05e9\u05bc\u05c1\u05b8\u0591"), "\u05e9\u05bc\u05c1\u05b8\u0591");
   assert.equal(cleaned("👩‍👩‍👧❤️".repeat(4)), "👩‍👩‍👧❤️".repeat(4));
 });
@@ -80,14 +102,22 @@ test("only objects with a type are frames", () => {
   }
 });
 
+const LEFT = { snapshot: { token: "t", chat: new Chat().snapshot() }, lines: [] };
+
 class Storage {
   kept = new Map();
+  /** @param {string} key */
   getItem(key) {
     return this.kept.get(key) ?? null;
   }
+  /**
+   * @param {string} key
+   * @param {string} value
+   */
   setItem(key, value) {
     this.kept.set(key, value);
   }
+  /** @param {string} key */
   removeItem(key) {
     this.kept.delete(key);
   }
@@ -96,12 +126,12 @@ class Storage {
 test("what is left is taken once, while it is fresh", () => {
   const storage = new Storage();
   assert.equal(take(storage, 0), null);
-  leave(storage, { snapshot: { token: "t" } }, 1000);
-  assert.equal(take(storage, 2000).snapshot.token, "t");
+  leave(storage, LEFT, 1000);
+  assert.equal(take(storage, 2000)?.snapshot.token, "t");
   assert.equal(take(storage, 2000), null);
-  leave(storage, {}, 1000);
+  leave(storage, LEFT, 1000);
   assert.equal(take(storage, 1000 + 3_600_000), null);
-  leave(storage, {}, 1000);
+  leave(storage, LEFT, 1000);
   forget(storage);
   assert.equal(take(storage, 1000), null);
 });
@@ -111,7 +141,7 @@ test("a browser that keeps nothing does no harm", () => {
     throw new Error("denied");
   };
   const storage = { getItem: refuse, setItem: refuse, removeItem: refuse };
-  leave(storage, {}, 1);
+  leave(storage, LEFT, 1);
   forget(storage);
   assert.equal(take(storage, 1), null);
 });

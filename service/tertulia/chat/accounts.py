@@ -33,7 +33,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Hanging:
+class Correspondent:
     """How much of one sender waits for an account."""
 
     sender: str
@@ -72,7 +72,7 @@ class Accounts(Protocol):
         """Return the nicknames of all that are logged in from a device, in alphabetical order."""
         ...
 
-    async def hanging(self, key: str, most: int) -> Sequence[Hanging]:
+    async def hanging(self, key: str, most: int) -> Sequence[Correspondent]:
         """Return of whom something waits for an account, oldest first; so many senders at most."""
         ...
 

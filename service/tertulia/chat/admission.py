@@ -6,7 +6,7 @@ gather, and a group of them costs each reader one write. Only joining waits, a f
 
 from typing import Final
 
-from tertulia.chat.ports import Join
+from tertulia.chat.ports import JoinOp
 
 PATIENCE: Final = 4.0
 """How many times as long as the last fan-out took joins gather before the next group goes in."""
@@ -18,17 +18,17 @@ class Admission:
     """The queue at the door. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
-        self._waiting: list[Join] = []
+        self._waiting: list[JoinOp] = []
         self._opens = 0.0
 
-    def offer(self, join: Join, now: float) -> tuple[list[Join], float | None]:
+    def offer(self, join: JoinOp, now: float) -> tuple[list[JoinOp], float | None]:
         """Take a join; return those that go in now, and the time to ask again if it is to be armed."""
         self._waiting.append(join)
         if now >= self._opens:
             return self.due(now)[0], None
         return [], self._opens if len(self._waiting) == 1 else None
 
-    def due(self, now: float) -> tuple[list[Join], float | None]:
+    def due(self, now: float) -> tuple[list[JoinOp], float | None]:
         """Return the joins that go in now, and the time to ask again where there is one."""
         if now < self._opens:
             return [], self._opens if self._waiting else None

@@ -4,16 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from tertulia.chat.accounts import Accounts, Login, Passwords
-from tertulia.chat.device_ops import (
-    Deliver,
-    DeviceOp,
-    Disengage,
-    JoinUp,
-    LogIn,
-    LogOut,
-    OpenChat,
-    SignUp,
-)
+from tertulia.chat.device_ops import DeviceOp, RequestOp, SignUpOp
 from tertulia.chat.device_session import DeviceSession, Shown
 from tertulia.chat.hashing import Busy
 from tertulia.chat.operator_commands import OperatorCommands
@@ -65,7 +56,7 @@ class Answers:
             requests.LogOut: self._log_out,
             requests.IsHere: self._is_here,
             requests.OpenChat: self._open_chat,
-            requests.Leave: self._leave,
+            requests.LeaveChat: self._leave,
             requests.Message: self._message,
             requests.Online: self._online,
             requests.PortOf: self._port_of,
@@ -91,6 +82,9 @@ class Answers:
         await op.settled
         assert op.outcome is not None
         return op.outcome
+
+    async def _do(self, session: DeviceSession, asked: requests.Change, name: str) -> Outcome:
+        return await self.commit(RequestOp(session.name, fold(name), asked, session.address))
 
     async def _login_here(self, session: DeviceSession, name: str) -> Login | None:
         login = await self._accounts.login(fold(name)) if is_valid(name) else None
@@ -125,7 +119,7 @@ class Answers:
         key = fold(asked.name)
         if self._is_banned(key, session):
             return False
-        op = SignUp(session.name, key, asked.name, hashed, session.address, asked.port)
+        op = SignUpOp(session.name, key, asked.name, hashed, session.address, asked.port)
         if await self.commit(op) is not Outcome.DONE:
             return False
         self._metrics.sign_ups(SignUpOutcome.MADE).inc()
@@ -144,16 +138,14 @@ class Answers:
         )
 
     async def _log_in(self, session: DeviceSession, asked: requests.LogIn) -> bool:
-        key = fold(asked.name)
-        if self._is_banned(key, session):
+        if self._is_banned(fold(asked.name), session):
             return False
-        op = LogIn(session.name, key, asked.name, session.address, asked.port)
-        return await self.commit(op) is Outcome.DONE
+        return await self._do(session, asked, asked.name) is Outcome.DONE
 
     async def _log_out(self, session: DeviceSession, asked: requests.LogOut) -> bool | None:
         if not is_valid(asked.name):
             return False
-        outcome = await self.commit(LogOut(session.name, fold(asked.name), session.address))
+        outcome = await self._do(session, asked, asked.name)
         return None if outcome is Outcome.GONE else outcome is Outcome.DONE
 
     async def _is_here(self, session: DeviceSession, asked: requests.IsHere) -> bool | None:
@@ -164,7 +156,7 @@ class Answers:
             return 0
         key = fold(asked.me)
         session.waiting_as = key
-        op = OpenChat(session.name, key, session.address, asked.other)
+        op = RequestOp(session.name, key, asked, session.address)
         outcome = await self.commit(op)
         answer = int(op.note)
         if session.is_over:
@@ -173,17 +165,14 @@ class Answers:
             session.waiting_as = ""
         return None if outcome is Outcome.GONE else answer
 
-    async def _leave(self, session: DeviceSession, asked: requests.Leave) -> bool | None:
+    async def _leave(self, session: DeviceSession, asked: requests.LeaveChat) -> bool | None:
         if not is_valid(asked.me):
             return None
         session.waiting_as = ""
-        key, address = fold(asked.me), session.address
-        op = Disengage(session.name, key, address, only_waiting=asked.only_here)
-        return None if await self.commit(op) is Outcome.GONE else True
+        return None if await self._do(session, asked, asked.me) is Outcome.GONE else True
 
     async def _message(self, session: DeviceSession, asked: requests.Message) -> bool:
-        op = Deliver(session.name, fold(asked.me), session.address, asked.other, asked.text)
-        outcome = await self.commit(op)
+        outcome = await self._do(session, asked, asked.me)
         if outcome is Outcome.DONE:
             self._metrics.messages("private", "device").count += 1
             return True
@@ -200,8 +189,7 @@ class Answers:
     async def _join_up(self, session: DeviceSession, asked: requests.JoinUp) -> bool | None:
         if not is_valid(asked.me) or not is_valid(asked.other):
             return None
-        op = JoinUp(session.name, fold(asked.me), session.address, asked.other)
-        return True if await self.commit(op) is Outcome.DONE else None
+        return True if await self._do(session, asked, asked.me) is Outcome.DONE else None
 
     async def _hanging(
         self, session: DeviceSession, asked: requests.Hanging

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from tertulia.chat.ports import Op
+from tertulia.domain.requests import Change
 
 
 class DeviceOp(Op, eq=False, kw_only=True):
@@ -19,7 +20,35 @@ class DeviceOp(Op, eq=False, kw_only=True):
     )
 
 
-class SignUp(DeviceOp, eq=False):
+class RequestOp(DeviceOp, eq=False):
+    """Do what a device asks, from its address. What is UNKNOWN, and where there is a note:
+
+    LogIn puts it in place of any earlier login; UNKNOWN where there is no such account.
+
+    LogOut: UNKNOWN where it is not logged in.
+
+    OpenChat: the note is the other's port, 1 (offchat) or 0 (nobody). With 1 the connection waits: when the
+    other comes onchat, it gets a Summoned, and waits no more. With a port, the other has got one if he waits,
+    and whoever of the two enters next is the first again.
+
+    JoinUp does not wait for the other.
+
+    LeaveChat: with ``only_here``, UNKNOWN where it is not this very connection that waits.
+
+    Message goes to the other at once, where he is in the room; else it waits for him. UNKNOWN where nobody of
+    that name is left, FULL where no more is kept.
+    """
+
+    asked: Change
+    address: str
+
+    @property
+    def text(self) -> str:
+        """The text of a message."""
+        return getattr(self.asked, "text", "")
+
+
+class SignUpOp(DeviceOp, eq=False):
     """Make an account, and log it in; TAKEN where the name is an account's or somebody's."""
 
     nickname: str
@@ -28,57 +57,7 @@ class SignUp(DeviceOp, eq=False):
     port: int
 
 
-class LogIn(DeviceOp, eq=False):
-    """Log an account in, in place of any earlier login; UNKNOWN where there is none."""
-
-    nickname: str
-    address: str
-    port: int
-
-
-class LogOut(DeviceOp, eq=False):
-    """Log an account out; UNKNOWN where it is not logged in."""
-
-    address: str
-
-
-class OpenChat(DeviceOp, eq=False):
-    """Put a device onchat with somebody; the note is his port, 1 (offchat) or 0 (nobody).
-
-    With 1 the connection waits: when the other comes onchat, it gets a Summoned, and waits no more. With
-    a port, the other has got one if he waits, and whoever of the two enters next is the first again.
-    """
-
-    address: str
-    other: str
-
-
-class JoinUp(DeviceOp, eq=False):
-    """Put a device onchat with a user whom it adds to a chat; it does not wait for him."""
-
-    address: str
-    other: str
-
-
-class Disengage(DeviceOp, eq=False):
-    """Put a device offchat; with ``only_waiting``, only if this very connection waits, else UNKNOWN."""
-
-    address: str
-    only_waiting: bool = False
-
-
-class Deliver(DeviceOp, eq=False):
-    """Give a message to whoever it is for: at once, where he is in the room; else it waits for him.
-
-    UNKNOWN where nobody of that name is left, FULL where no more is kept.
-    """
-
-    address: str
-    other: str
-    text: str
-
-
-class Forget(DeviceOp, eq=False):
+class ForgetOp(DeviceOp, eq=False):
     """Remove messages of a sender that were shown: all up to a number. Those that are gone don't matter.
 
     Or, where ``shown`` is not 0, remember of the oldest, if it has that number, that so many bytes were.
@@ -90,7 +69,7 @@ class Forget(DeviceOp, eq=False):
     shown: int = 0
 
 
-class Collect(DeviceOp, eq=False):
+class CollectOp(DeviceOp, eq=False):
     """Hand some of what waits for an account to its session in the room, as whispers, in order of arrival.
 
     ``senders`` are those whose oldest messages are the oldest. KEPT where more waits, DONE where nothing

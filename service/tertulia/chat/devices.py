@@ -8,7 +8,7 @@ import structlog
 
 from tertulia.chat.accounts import Accounts, Passwords
 from tertulia.chat.device_answers import Answers, Refused
-from tertulia.chat.device_ops import Collect, Disengage, Forget
+from tertulia.chat.device_ops import CollectOp, ForgetOp, RequestOp
 from tertulia.chat.device_session import DeviceOutbox
 from tertulia.chat.device_session import DeviceSession as DeviceSession  # what connect gives
 from tertulia.chat.operator_commands import OperatorCommands
@@ -17,6 +17,7 @@ from tertulia.chat.signing_up import AccountRules
 from tertulia.chat.tasks import Tasks
 from tertulia.dialects.device import Hangup, Reply
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.requests import LeaveChat
 from tertulia.telemetry.metrics import Metrics
 
 DONE_SECONDS: Final = 3.0
@@ -115,7 +116,7 @@ class Devices:
 
     def _go(self, session: DeviceSession, reason: Disconnect) -> None:
         if session.waiting_as:
-            self._store.submit(_disengaged(session))
+            self._store.submit(_leaving_chat(session))
         self._end(session, reason)
 
     async def _hear_out(self, session: DeviceSession) -> None:
@@ -138,7 +139,7 @@ class Devices:
         What it says is not answered, so it can't know what of it came too late. So it is told the end,
         and what it has said until it notices is taken as well.
         """
-        outcome = await self._answers.commit(_disengaged(session))
+        outcome = await self._answers.commit(_leaving_chat(session))
         if outcome is Outcome.UNKNOWN:
             # The other has come, perhaps: then the letter that says so is on its way.
             with contextlib.suppress(TimeoutError):
@@ -174,7 +175,7 @@ class Devices:
         try:
             if await session.outbox.is_delivered():
                 for it in shown:
-                    op = Forget(session.name, it.key, it.sender, it.number, it.shown)
+                    op = ForgetOp(session.name, it.key, it.sender, it.number, it.shown)
                     await self._answers.commit(op)
         finally:
             session.outbox.close(reason)
@@ -185,7 +186,7 @@ class Devices:
 
     async def _collect(self, session: str, key: str, nickname: str) -> None:
         while senders := await self._accounts.oldest_senders(key):
-            op = Collect(session, key, nickname, tuple(senders))
+            op = CollectOp(session, key, nickname, tuple(senders))
             if await self._answers.commit(op) is not Outcome.KEPT:
                 return
 
@@ -270,9 +271,9 @@ class Devices:
         self._summon_if_due(session)
 
 
-def _disengaged(session: DeviceSession) -> Disengage:
+def _leaving_chat(session: DeviceSession) -> RequestOp:
     key = session.waiting_as
-    return Disengage(session.name, key, session.address, only_waiting=True)
+    return RequestOp(session.name, key, LeaveChat(key, only_here=True), session.address)
 
 
 def _now() -> float:

@@ -14,7 +14,7 @@ from tertulia.chat.admission import Admission
 from tertulia.chat.fanout import News
 from tertulia.chat.hashing import Busy
 from tertulia.chat.operator_commands import OperatorCommands
-from tertulia.chat.ports import Clock, Join, Remembered, Replay, Store
+from tertulia.chat.ports import Clock, JoinOp, Remembered, Replay, Store
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import ENDED, PROVING, Session
 from tertulia.chat.sessions import Sessions
@@ -126,14 +126,14 @@ class Entering:
         token = "" if not session.encoder.resumes else resume.token if resume else new_token()
         session.ask(f"{self._store.node}:{self._counter}", token)
         self._sessions.by_name[session.name] = session
-        join = Join(
+        join = JoinOp(
             session.name, session.key, session.nickname, session.encoder.name, session.address,
             session.port, session.token_key, resume is not None, proven,
         )  # fmt: skip
         session.submitted(join)
         self._admit(*self._admission.offer(join, self._clock.time()))
 
-    def _admit(self, joins: Iterable[Join], ask_again: float | None) -> None:
+    def _admit(self, joins: Iterable[JoinOp], ask_again: float | None) -> None:
         for join in joins:
             # Who went while waiting at the door was never in.
             if join.session in self._sessions.by_name:

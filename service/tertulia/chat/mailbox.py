@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tertulia.chat.devices import Devices
 from tertulia.chat.letters import InFlight, Letters
-from tertulia.chat.ports import Clock, Delivery, Report, Store
+from tertulia.chat.ports import Clock, Delivery, ReportOp, Store
 from tertulia.chat.session import IN_THE_ROOM, Session
 from tertulia.chat.turn import Turn
 from tertulia.domain.events import Summoned, Whispered
@@ -63,7 +63,7 @@ class Mailbox:
         for number, whisper in self._letters.unread(session, self._clock.time()):
             self._report(number, whisper)
 
-    def returned(self, report: Report) -> None:
+    def returned(self, report: ReportOp) -> None:
         """Learn that a report is with the store."""
         self._letters.release(report.number)
 
@@ -79,7 +79,7 @@ class Mailbox:
         self._metrics.undelivered.inc()
         sender = fold(whisper.sender)
         self._store.submit(
-            Report(whisper.sender_session, sender, whisper.recipient, whisper.text, number)
+            ReportOp(whisper.sender_session, sender, whisper.recipient, whisper.text, number)
         )
 
 

@@ -106,7 +106,7 @@ class Op(_Asked, eq=False):
     """Bytes for which it counts in a batch, beside its text: for what it costs the store."""
 
 
-class Join(Op, eq=False):
+class JoinOp(Op, eq=False):
     """Take the nickname, or be told that it is taken; announce it."""
 
     nickname: str
@@ -120,11 +120,11 @@ class Join(Op, eq=False):
     is not proof of this nickname any more: see ``Store.recall``."""
     proven: bool = False
     """Whether the account's password was given: then it takes its nickname over from anybody. What waited
-    for it is to be collected, and what is whispered to it waits behind that until it is; see ``Collect``.
+    for it is to be collected, and what is whispered to it waits behind that until it is; see ``CollectOp``.
     An account's nickname is TAKEN for anybody else."""
 
 
-class Leave(Op, eq=False):
+class LeaveOp(Op, eq=False):
     """Give the nickname back and announce it; GONE where the session does not hold it."""
 
     nickname: str
@@ -132,7 +132,7 @@ class Leave(Op, eq=False):
     """The key of the token that ends with it, in any case; empty where the session may be resumed."""
 
 
-class Say(Op, eq=False):
+class SayOp(Op, eq=False):
     """Append a public message to the room's log."""
 
     kind = "public"
@@ -143,7 +143,7 @@ class Say(Op, eq=False):
     token: str = ""
 
 
-class Whisper(Op, eq=False):
+class WhisperOp(Op, eq=False):
     """Hand a private message to the recipient's node."""
 
     kind = "private"
@@ -158,7 +158,7 @@ class Whisper(Op, eq=False):
     """Whether the recipient is not in the room, as far as this node knows: then look further."""
 
 
-class Report(Op, eq=False):
+class ReportOp(Op, eq=False):
     """Return an acknowledged whisper that could not be written.
 
     An account's waits for it; another's is handed back to its sender. ``session`` and ``key`` are the
@@ -171,7 +171,7 @@ class Report(Op, eq=False):
     """The whisper's place in this node's inbox."""
 
 
-class Close(Op, eq=False):
+class CloseOp(Op, eq=False):
     """Close the chat: every session in it ends, all nicknames are free. FORBIDDEN but for the first."""
 
     nickname: str

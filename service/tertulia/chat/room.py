@@ -19,19 +19,19 @@ from tertulia.chat.ports import (
     GONE,
     KEPT,
     Clock,
-    Close,
+    CloseOp,
     Delivery,
     Entry,
-    Join,
-    Leave,
+    JoinOp,
+    LeaveOp,
     Member,
     Op,
     Outbox,
     Outcome,
-    Report,
-    Say,
+    ReportOp,
+    SayOp,
     Store,
-    Whisper,
+    WhisperOp,
 )
 from tertulia.chat.roster import Roster
 from tertulia.chat.session import (
@@ -172,7 +172,7 @@ class Room:
 
     def _say(self, session: Session, command: commands.Say) -> None:
         token = session.token_key if command.tag else ""
-        op = Say(session.name, session.key, session.nickname, command.text, command.tag, token)
+        op = SayOp(session.name, session.key, session.nickname, command.text, command.tag, token)
         self._submit(session, op)
 
     def _whisper(self, session: Session, command: commands.Whisper) -> None:
@@ -181,7 +181,7 @@ class Room:
         if away and not nicknames.is_valid(recipient):
             session.answer(session.encoder.refusal(Refusal.UNKNOWN_RECIPIENT, recipient, tag))
             return
-        op = Whisper(
+        op = WhisperOp(
             session.name, session.key, session.nickname, recipient, command.text, tag,
             session.token_key if tag else "", keep=session.encoder.keeps, away=away,
         )  # fmt: skip
@@ -199,7 +199,7 @@ class Room:
 
     def _close_chat(self, session: Session, command: commands.CloseChat) -> None:
         if self._limits.may_be_closed:
-            self._submit(session, Close(session.name, session.key, session.nickname))
+            self._submit(session, CloseOp(session.name, session.key, session.nickname))
         else:
             session.answer(session.encoder.refusal(Refusal.FORBIDDEN))
 
@@ -226,7 +226,7 @@ class Room:
         answered: dict[Session, None] = {}
         messages: dict[tuple[Kind, str], int] = {}
         for op in ops:
-            if isinstance(op, Report):
+            if isinstance(op, ReportOp):
                 self._mailbox.returned(op)
                 continue
             if isinstance(op, DeviceOp):
@@ -299,7 +299,7 @@ class Room:
     def _settle(self, session: Session, op: Op) -> bytes:
         """Take an op as done, and return what its session reads of that."""
         encoder, trailer = session.encoder, session.settled(op)
-        if isinstance(op, Join):
+        if isinstance(op, JoinOp):
             # The welcome was written when the join came by in the log.
             if op.outcome is not Outcome.TAKEN:
                 if op.proven:
@@ -308,13 +308,13 @@ class Room:
                 self._entering.refuse(session, Refusal.NICKNAME_TAKEN)
             # Else it was committed a second time, to a store that lost the first: the log says who goes.
             return trailer
-        if isinstance(op, Leave):
+        if isinstance(op, LeaveOp):
             return encoder.farewell(Disconnect.LEFT)
         if op.outcome is GONE:
             return b""  # the log says how it went: it left, or the chat was closed
-        if isinstance(op, Say):
+        if isinstance(op, SayOp):
             return encoder.sent(op.tag) + trailer
-        if not isinstance(op, Whisper):
+        if not isinstance(op, WhisperOp):
             forbidden = op.outcome is Outcome.FORBIDDEN
             return encoder.refusal(Refusal.FORBIDDEN) + trailer if forbidden else trailer
         if op.outcome is DONE:

@@ -4,7 +4,7 @@ from typing import Final
 
 from tertulia.chat.fanout import Audience
 from tertulia.chat.mailbox import Mailbox
-from tertulia.chat.ports import Clock, Leave, Store
+from tertulia.chat.ports import Clock, LeaveOp, Store
 from tertulia.chat.session import ACTIVE, ENDED, IN_THE_ROOM, JOINING, Session
 from tertulia.chat.turn import Turn
 from tertulia.domain.disconnects import Disconnect
@@ -20,10 +20,10 @@ _OUT_OF_REACH: Final = (
 """Who goes for one of these reads nothing more."""
 
 
-def leave_of(session: Session, *, for_good: bool) -> Leave:
+def leave_of(session: Session, *, for_good: bool) -> LeaveOp:
     """Make the op of a session's leave; ``for_good``: it can't be resumed."""
     token = session.token_key if for_good else ""
-    return Leave(session.name, session.key, session.nickname, token)
+    return LeaveOp(session.name, session.key, session.nickname, token)
 
 
 class Sessions:

@@ -132,7 +132,7 @@ def _chat() -> Dialogue:
             if not (yield from _show()):
                 return
         elif message == QUIT:
-            yield requests.Leave(me, only_here=True)
+            yield requests.LeaveChat(me, only_here=True)
             yield Need.END
             return
         elif (
@@ -158,7 +158,7 @@ def _add() -> Dialogue:
 def _leave() -> Dialogue:
     yield Tell(1)
     me = yield Need.STRING
-    yield requests.Leave(me)
+    yield requests.LeaveChat(me)
 
 
 def _hanging() -> Dialogue:

@@ -77,7 +77,7 @@ class OpenChat:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class LeaveChat:
     """Put me offchat. Answer: True, or None."""
 
     me: str
@@ -150,7 +150,7 @@ Request = (
     | LogOut
     | IsHere
     | OpenChat
-    | Leave
+    | LeaveChat
     | Message
     | Online
     | PortOf
@@ -159,3 +159,6 @@ Request = (
     | Show
     | AddressOf
 )
+
+Change = LogIn | LogOut | OpenChat | JoinUp | LeaveChat | Message
+"""What of it the store does as it was asked."""

@@ -68,6 +68,13 @@ def page() -> Pages:
     return fixed(found)
 
 
+def close_code(reason: Disconnect) -> int:
+    """Return the status code with which a WebSocket is closed for a reason: browser.md, The end."""
+    if reason in _IN_ORDER:
+        return int(CloseCode.NORMAL_CLOSURE)
+    return _COME_BACK if reason.may_retry else _STAY_AWAY
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What all connections to one address of the page share beside their listener."""
@@ -134,11 +141,7 @@ class WebSocket:
 
     def closing(self, reason: Disconnect) -> None:
         if self._protocol.state is ProtocolState.OPEN:
-            if reason in _IN_ORDER:
-                code = int(CloseCode.NORMAL_CLOSURE)
-            else:
-                code = _COME_BACK if reason.may_retry else _STAY_AWAY
-            self._protocol.send_close(code, reason.label)
+            self._protocol.send_close(close_code(reason), reason.label)
         self._send_protocol()
 
     def woken(self) -> bool:

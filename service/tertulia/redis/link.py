@@ -39,11 +39,6 @@ class Link:
         """Whether its server keeps what is published to a channel's own shard."""
         servers.add(self)
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether it was connected and nothing has failed since."""
-        return self._connection is not None and not self._connection.is_over
-
     async def connect(self) -> None:
         """Connect, and make sure that a master answers: a replica would take a PUBLISH."""
         await self._connected()

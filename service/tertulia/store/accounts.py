@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from tertulia.chat.accounts import Hanging, Login, Pending
+from tertulia.chat.accounts import Correspondent, Login, Pending
 from tertulia.chat.guessing import REMEMBERED, Failures
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import StoreAway
@@ -60,12 +60,12 @@ class StoredAccounts:
         names = await self._ask(*(("HGET", device, "nickname") for device in devices))
         return sorted(name.decode() for name in names if name is not None)
 
-    async def hanging(self, key: str, most: int) -> Sequence[Hanging]:
-        found: list[Hanging] = []
+    async def hanging(self, key: str, most: int) -> Sequence[Correspondent]:
+        found: list[Correspondent] = []
         async for it in self._mailboxes.senders(key):
             if len(found) == most:
                 break
-            found.append(Hanging(it.nickname, it.messages, _local(it.last)))
+            found.append(Correspondent(it.nickname, it.messages, _local(it.last)))
         return found
 
     async def pending(self, key: str, sender: str, room: int) -> Sequence[Pending]:

@@ -9,7 +9,7 @@ import re
 
 import structlog
 
-from tertulia.chat.ports import Report
+from tertulia.chat.ports import ReportOp
 from tertulia.domain.events import Whispered
 from tertulia.domain.nicknames import fold
 from tertulia.redis.hot import Argument
@@ -71,7 +71,7 @@ class Burials:
             for node, expiry in zip(found[::2], found[1::2], strict=True)
             if node.decode() != self._member.node
         ]
-        self._committer.peers = {lease.node for lease in leases}
+        self._committer.knows({lease.node for lease in leases})
         if healthy_since is None:
             return
         if self._alone:
@@ -165,7 +165,7 @@ class Burials:
                 if isinstance(letter, Whispered):
                     self._metrics.undelivered.inc()
                     self._committer.submit(
-                        Report(
+                        ReportOp(
                             letter.sender_session,
                             fold(letter.sender),
                             letter.recipient,

@@ -16,9 +16,9 @@ from tertulia.redis.link import Link
 from tertulia.settings.model import ClusterSettings
 from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.coalescing import Coalescing
-from tertulia.store.committer import Committer
+from tertulia.store.committer import LATE_HEARTBEATS, Committer
 from tertulia.store.keys import Keys
-from tertulia.store.membership import Heard, Membership
+from tertulia.store.membership import Membership
 from tertulia.store.sweeping import Sweeper
 from tertulia.store.wire import (
     InboxMessage,
@@ -37,8 +37,6 @@ _PAGE_ENTRIES = 32
 _PAGE_LETTERS = 1000
 _PAGE_MEMBERS = 500
 _MISSED_PROBES = 3
-_LATE = 1.5
-"""Heartbeats of silence after which a server may have been replaced, and not have noticed."""
 _MESSAGES = (b"message", b"smessage")
 
 log = structlog.get_logger(__name__)
@@ -132,7 +130,7 @@ class Bus:
 
     async def _follow(self) -> None:
         """Take what the subscription brings. Raises StoreAway, NewEpoch."""
-        silence, late = self._silence, _LATE * self._settings.heartbeat_seconds
+        silence, late = self._silence, LATE_HEARTBEATS * self._settings.heartbeat_seconds
         while True:
             # Probes come every heartbeat, so silence means that the connection is dead, whatever the
             # kernel believes of it.
@@ -191,19 +189,16 @@ class Bus:
 
     def _deliver(self, message: RoomMessage) -> None:
         self._is_told = False
-        member = self._member
-        member.position = message.entry.position
-        if message.batch and message.node == member.node:  # a burial is no batch
-            member.delivered_batch = message.batch
+        member, position = self._member, message.entry.position
+        was_heard = member.delivered(position, message.node, message.batch)
+        if message.batch and message.node == member.node:
             self._is_urgent = True
         if message.unknown:
             self._metrics.bus_unknown.inc(message.unknown)
-        batch = (message.node, message.batch)
-        member.heard.append(Heard(message.entry.position, batch))
         # Else all of it is of a later version; or it was delivered before Redis lost it, and is
         # committed again for those who had not heard it.
         has_something = message.entry.events or message.entry.orders
-        if has_something and batch not in member.undone:
+        if has_something and not was_heard:
             self._follower.entry(message.entry)
         if not message.entry.is_talk:
             self._is_urgent = True
@@ -222,7 +217,7 @@ class Bus:
     def _hand_over(self, fresh: list[Delivery]) -> None:
         if fresh:
             self._is_told, self._is_urgent = False, True
-            self._member.letters = fresh[-1].number
+            self._member.took(fresh[-1].number)
             if unknown := sum(delivery.event is None for delivery in fresh):
                 self._metrics.bus_unknown.inc(unknown)
             self._follower.deliveries(fresh)
@@ -342,9 +337,8 @@ class Bus:
             if lost:
                 await self.seat()
                 self._note_lost(lost)
-                member = self._member
-                member.position = member.unread = Position(member.position.epoch, have + lost)
-                self._follower.missed(member.position)
+                self._member.missed(Position(self._member.position.epoch, have + lost))
+                self._follower.missed(self._member.position)
                 self._committer.acknowledge_delivered()
                 continue
             for name, fields in page:

@@ -272,17 +272,14 @@ class ChatStore:
                 if known == NOWHERE:
                     await self._require_permissions()
                 told, base, before = await self._registration.register()
-                self._committer.log_end = told
+                self._committer.registered(told)
                 if known == NOWHERE:
-                    self._member.position = await self._bus.seat()
+                    self._member.seated(await self._bus.seat())
                 elif known.epoch != told.epoch:
-                    if known.epoch == before:
+                    is_next = known.epoch == before
+                    if is_next:
                         await self._bus.read_rest(base.offset)
-                    else:
-                        self._member.part(0)
-                        self._member.unread = base
-                    self._member.position = base
-                    self._member.letters = 0  # numbered anew, and rather read twice than not at all
+                    self._member.reseat(base, is_read=is_next)
                     self._follower.renumbered()
                     self._is_written_down = False
                 if not self._is_written_down:

@@ -9,29 +9,33 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 
-from tertulia.chat.device_ops import OpenChat
-from tertulia.chat.ports import Follower, Op, Outcome, Say
+from tertulia.chat.device_ops import RequestOp
+from tertulia.chat.ports import Follower, Op, Outcome, SayOp
 from tertulia.domain.position import Position
+from tertulia.domain.requests import OpenChat
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
 from tertulia.settings.model import ClusterSettings
+from tertulia.store.batch import Batch
 from tertulia.store.keys import Keys
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import COMMIT, SHOW
-from tertulia.store.wire import Batch
 from tertulia.telemetry.metrics import Metrics, RetryCause
 from tertulia.telemetry.tracer import Tracer
 
 _FIXED_KEYS = 9
 _LATE_SECONDS = 0.5
-_LATE_HEARTBEATS = 1.5
-"""Without an answer: an idle node gets one about every heartbeat, and never waits for it longer."""
+LATE_HEARTBEATS: Final = 1.5
+"""Without a word from a server: it may have been replaced meanwhile, and not have noticed.
+
+An idle node gets an answer, and a probe over the bus, about every heartbeat, and never waits for it longer.
+"""
 _TURNS = 2
 """Of the loop: in one the bus brings what was committed, in the next its readers are heard."""
 _OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
@@ -89,8 +93,7 @@ class Committer:
         self._answered_at = float("-inf")
         self.answered = asyncio.Event()
         """Set when Redis has answered for the first time."""
-        self.peers: set[str] = set()
-        """Other nodes, to which letters may go."""
+        self._peers: set[str] = set()  # other nodes, to which letters may go
         self.log_end = member.position
         """The log's last place, by Redis' last answer."""
         self.healthy_since: float | None = None
@@ -143,6 +146,14 @@ class Committer:
             self._progress.clear()
             await self._progress.wait()
 
+    def registered(self, log_end: Position) -> None:
+        """Take the log's last place, as it was when this node was registered."""
+        self.log_end = log_end
+
+    def knows(self, peers: set[str]) -> None:
+        """Take which other nodes there are, to which letters may go."""
+        self._peers = peers
+
     def clear(self) -> None:
         """Forget everything that is not settled: this node was fenced."""
         self._queue.clear()
@@ -164,7 +175,7 @@ class Committer:
         self._new_epoch = new_epoch_name()
         self._shown_to = 0
         self._confirmed = 0
-        self._member.answered_batch = 0
+        self._member.begin_epoch()
         batches = [(it.number, it.ops) for it in self._unsettled]
         if self._flight is not None:
             batches.append(self._flight)
@@ -177,11 +188,11 @@ class Committer:
             if number > self._member.delivered_batch:
                 self._lost.append((number, ops))
                 continue
-            said = [op for op in ops if isinstance(op, Say)]
+            said = [op for op in ops if isinstance(op, SayOp)]
             for op in said:
                 op.outcome = op.outcome or Outcome.DONE
             self._settle(said)
-            again += [op for op in ops if not isinstance(op, Say)]
+            again += [op for op in ops if not isinstance(op, SayOp)]
         if again:  # which come first, and so need the numbers
             again += [op for _, ops in self._lost for op in ops]
             self._lost.clear()
@@ -244,14 +255,14 @@ class Committer:
         if self._flight is None and ops is None and self._lost:
             self._flight = self._lost.popleft()
         elif self._flight is None:
-            self._member.batch += 1
-            self._flight = (self._member.batch, self._gather() if ops is None else ops)
+            number = self._member.next_batch()
+            self._flight = (number, self._gather() if ops is None else ops)
         number, ops = self._flight
         look_further = False
         batch = self._write(ops, look_further)
         started = time.perf_counter()  # the loop's clock stands still within a turn
         backoff = Backoff()
-        late = _LATE_HEARTBEATS * self._settings.heartbeat_seconds
+        late = LATE_HEARTBEATS * self._settings.heartbeat_seconds
         tries = 0
         while True:
             sent = self._clock()
@@ -270,7 +281,7 @@ class Committer:
             if status == b"ok":
                 break
             if status == b"peers":
-                self.peers.update(node.decode() for node in reply[1:])
+                self._peers.update(node.decode() for node in reply[1:])
                 batch = self._write(ops, look_further)  # indexes shift with the new keys
                 continue
             if status == b"away":
@@ -325,7 +336,7 @@ class Committer:
         keys, member, settings = self._keys, self._member, self._settings
         peers: list[Argument] = []
         if batch.has_letters:
-            for node in (member.node, *self.peers):
+            for node in (member.node, *self._peers):
                 peers += (node, batch.key(keys.inbox(node)), keys.channel(node))
         self._to_confirm = self._follower.confirmed()
         head: list[Argument] = [
@@ -346,6 +357,7 @@ class Committer:
             member.answered_batch,
             member.letters,
             round(settings.device_login_seconds * 1000),
+            batch.letters,
             len(peers) // 3,
         ]
         fixed = [
@@ -374,7 +386,7 @@ class Committer:
         self._flight = None
         if not ops:
             return
-        self._member.answered_batch = number
+        self._member.answered(number)
         self._metrics.commit_duration.observe(time.perf_counter() - started)
         self._metrics.batch_ops.observe(len(ops))
         if len(outcomes) < len(ops):  # something was refused in between: the rest goes next
@@ -383,7 +395,9 @@ class Committer:
         for op, outcome in zip(ops, outcomes, strict=True):
             op.outcome = _OUTCOMES[outcome]
         if notes:
-            opened = (op for op in ops if isinstance(op, OpenChat))
+            opened = (
+                op for op in ops if isinstance(op, RequestOp) and isinstance(op.asked, OpenChat)
+            )
             for op, note in zip(opened, notes.decode().split(",")[:-1], strict=True):
                 op.note = note
         self._unsettled.append(_Committed(number, self.log_end.epoch, entry, letter, ops))

@@ -2,7 +2,6 @@
 
 import secrets
 from collections import deque
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -31,41 +30,91 @@ def new_epoch_name() -> str:
     return secrets.token_hex(6)
 
 
-@dataclass(slots=True)
 class Membership:
-    """A node's registration in a chat. Each registration has an id of its own, so no session name recurs."""
+    """A node's registration in a chat. Each registration has an id of its own, so no session name recurs.
 
-    node_id: str
-    """As configured."""
-    node: str = field(init=False, default="")
-    """As registered."""
-    former: str = field(init=False, default="")
-    """As registered before it was fenced."""
-    position: Position = NOWHERE
-    """The last entry that was delivered."""
-    unread: Position = NOWHERE
-    """Up to here the log was trimmed, or begun anew, before this node could read it."""
-    letters: int = 0
-    """The number of the last letter that was delivered."""
-    batch: int = 0
-    """The number of the last batch that was sent."""
-    delivered_batch: int = 0
-    """The number of the last batch of this node whose entry was delivered."""
-    answered_batch: int = 0
-    """The number of the last batch with ops that was answered in this epoch."""
-    heard: deque[Heard] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    """The last entries that were delivered."""
-    undone: set[tuple[str, int]] = field(default_factory=set)
-    """Batches that were delivered, and that Redis has lost: delivered once is enough."""
+    What it says is written here alone: others tell what has happened.
+    """
 
-    def __post_init__(self) -> None:
+    def __init__(self, node_id: str) -> None:
+        """``node_id`` is as configured."""
+        self.node_id = node_id
+        self.node = ""
+        """As registered."""
+        self.position = NOWHERE
+        """The last entry that was delivered."""
+        self.unread = NOWHERE
+        """Up to here the log was trimmed, or begun anew, before this node could read it."""
+        self.batch = 0
+        """The number of the last batch that was sent."""
+        self.heard: deque[Heard] = deque(maxlen=_REMEMBERED)
+        """The last entries that were delivered."""
+        self.undone: set[tuple[str, int]] = set()
+        """Batches that were delivered, and that Redis has lost: delivered once is enough."""
         self.rename()
 
     def rename(self) -> None:
         """Take another id: nothing of the old one is this node's any more."""
-        self.former, self.node = self.node, f"{self.node_id}~{secrets.token_hex(3)}"
+        self.former = self.node
+        """As registered before it was fenced."""
+        self.node = f"{self.node_id}~{secrets.token_hex(3)}"
         self.letters = 0
+        """The number of the last letter that was delivered."""
         self.delivered_batch = 0
+        """The number of the last batch of this node whose entry was delivered."""
+        self.answered_batch = 0
+        """The number of the last batch with ops that was answered in this epoch."""
+
+    def registered(self, letters: int) -> None:
+        """Note that this node is known, and so many letters were ever put into its inbox."""
+        self.letters = min(self.letters, letters)
+
+    def next_batch(self) -> int:
+        """Return the number of the batch that is to be sent."""
+        self.batch += 1
+        return self.batch
+
+    def answered(self, batch: int) -> None:
+        """Note that a batch with ops was answered."""
+        self.answered_batch = batch
+
+    def delivered(self, position: Position, node: str, batch: int) -> bool:
+        """Note an entry, by whose batch it is; return whether it was delivered before Redis lost it."""
+        self.position = position
+        if batch and node == self.node:  # a burial is no batch
+            self.delivered_batch = batch
+        self.heard.append(Heard(position, (node, batch)))
+        return (node, batch) in self.undone
+
+    def took(self, letter: int) -> None:
+        """Note that letters were delivered up to a number."""
+        self.letters = letter
+
+    def seated(self, at: Position) -> None:
+        """Note that the follower knows who is in the room at a place in the log."""
+        self.position = at
+
+    def missed(self, to: Position) -> None:
+        """Note that the log was trimmed up to a place before it was read."""
+        self.position = self.unread = to
+
+    def part(self, offset: int) -> None:
+        """Go back to where the log and what this node heard part: what it heard past that is undone."""
+        self.undone |= {
+            it.batch for it in self.heard if it.position.offset > offset and it.batch[1]
+        }
+        self.position = Position(self.position.epoch, offset)
+
+    def reseat(self, base: Position, *, is_read: bool) -> None:
+        """Begin an epoch at its base; ``is_read`` where the one before was read up to there."""
+        if not is_read:
+            self.part(0)
+            self.unread = base
+        self.position = base
+        self.letters = 0  # numbered anew, and rather read twice than not at all
+
+    def begin_epoch(self) -> None:
+        """Note that nothing was answered yet in this epoch."""
         self.answered_batch = 0
 
     @property
@@ -78,10 +127,3 @@ class Membership:
         ):
             return ""
         return last.stamp
-
-    def part(self, offset: int) -> None:
-        """Go back to where the log and what this node heard part: what it heard past that is undone."""
-        self.undone |= {
-            it.batch for it in self.heard if it.position.offset > offset and it.batch[1]
-        }
-        self.position = Position(self.position.epoch, offset)

@@ -42,7 +42,7 @@ class Registration:
         if reply[0] == b"fenced":
             raise Fenced
         _, epoch, base, offset, letters, before = reply
-        member.letters = min(member.letters, letters)
+        member.registered(letters)
         name = epoch.decode()
         return Position(name, offset), Position(name, base), before.decode()
 

@@ -4,19 +4,23 @@ from importlib.resources import files
 
 from tertulia.redis.script import Script
 from tertulia.store.keys import unfinished
+from tertulia.store.ops import in_numbers, lengths
 
 _LUA = files("tertulia.store") / "lua"
 
 
-def script(*files: str, changes: bool = True) -> Script:
-    """Put together libraries and, last, a script. ``changes``: it writes, and is done as a whole."""
+def script(*files: str, changes: bool = True, head: str = "") -> Script:
+    """Put together libraries and, last, a script. ``changes``: it writes, and is done as a whole.
+
+    ``head`` stands in front.
+    """
     libraries = ("whole", "append") if changes else ()
     text = "".join((_LUA / f"{it}.lua").read_text("utf-8") for it in (*libraries, *files))
-    return Script(text, unfinished)
+    return Script(head + in_numbers(text), unfinished)
 
 
 PERMITTED = script("permitted", changes=False)
-COMMIT = script("lease", "in_use", "pending", "devices", "commit")
+COMMIT = script("lease", "in_use", "pending", "devices", "mailboxes", "commit", head=lengths())
 REGISTER = script("lease", "register")
 SEAT = script("seat")
 SHOW = script("show")

@@ -6,7 +6,7 @@ After Redis lost data, it may have sessions of this node that left long ago: nob
 
 import asyncio
 
-from tertulia.chat.ports import Follower, Leave
+from tertulia.chat.ports import Follower, LeaveOp
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.link import Link
 from tertulia.store.committer import Committer
@@ -80,4 +80,4 @@ class Sweeper:
         here = self._follower.sessions()  # now: somebody may have come since
         for nick, session, nickname in zip(*[(it.decode() for it in held)] * 3, strict=True):
             if session not in here:
-                self._committer.submit(Leave(session, nick, nickname))
+                self._committer.submit(LeaveOp(session, nick, nickname))

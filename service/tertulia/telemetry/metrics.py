@@ -10,13 +10,13 @@ fan-out counts once for a batch, never once for a recipient.
 
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
-from typing import Final, Literal, Self, TypeVar
+from typing import Any, Final, Generic, Literal, Self, TypeVar, cast, overload
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.metrics import MetricWrapperBase
 
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
@@ -33,8 +33,6 @@ class RetryCause(StrEnum):
     """No reply in time: it may or may not have been applied."""
     CONNECTION = "connection"
     """The connection broke, or there was none to be had."""
-    NO_SCRIPT = "no_script"
-    """Redis did not know the script (it was restarted, or is another one) and was given it."""
     LOADING = "loading"
     """Redis reads its data from disk."""
     READ_ONLY = "read_only"
@@ -84,25 +82,277 @@ _LATENCIES: Final = (
 )  # fmt: skip
 _OPS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
-_Metric = TypeVar("_Metric", bound=MetricWrapperBase)
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_Metric = TypeVar("_Metric")
 
 
-def _by(metric: _Metric, values: Iterable[str]) -> dict[str, _Metric]:
-    return {value: metric.labels(value) for value in values}
+class By(Generic[_A, _Metric]):
+    """A metric with a label: called with a value, it gives its child, or raises KeyError."""
+
+    def __init__(self, children: Mapping[_A, _Metric]) -> None:
+        self._children = children
+
+    def __call__(self, value: _A) -> _Metric:
+        return self._children[value]
 
 
-def _by_both(
-    metric: _Metric, first: Iterable[str], second: Iterable[str]
-) -> dict[tuple[str, str], _Metric]:
-    return {both: metric.labels(*both) for both in product(first, second)}
+class ByTwo(Generic[_A, _B, _Metric]):
+    """A metric with two labels, as ``By``."""
+
+    def __init__(self, children: Mapping[tuple[_A, _B], _Metric]) -> None:
+        self._children = children
+
+    def __call__(self, first: _A, second: _B) -> _Metric:
+        return self._children[first, second]
+
+
+@dataclass(frozen=True)
+class Label(Generic[_A]):
+    """A label and its values; without any, those of the configuration."""
+
+    name: str
+    values: tuple[_A, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """A line of the table, and how it becomes a metric."""
+
+    kind: type
+    name: str
+    meaning: str
+    labels: tuple[Label[Any], ...] = ()
+    bounds: Sequence[float] = ()
+
+    def made(self, registry: CollectorRegistry, configured: Mapping[str, Sequence[str]]) -> Any:
+        """Make the metric, and all children that it will ever have."""
+        name, labels = f"tertulia_{self.name}", [label.name for label in self.labels]
+        if self.kind is counters.Histogram:
+            return counters.Histogram(name, self.meaning, self.bounds, registry)
+        if self.kind is Histogram:
+            return Histogram(name, self.meaning, buckets=self.bounds, registry=registry)
+        values = [label.values or configured[label.name] for label in self.labels]
+        if self.kind is counters.Counter:
+            children = {keys: counters.Counter() for keys in product(*values)}
+            counters.Counters(name, self.meaning, labels, children.items(), registry)
+        else:
+            family = self.kind(name, self.meaning, labels, registry=registry)
+            if not labels:
+                return family
+            children = {keys: family.labels(*map(_shown, keys)) for keys in product(*values)}
+        if len(labels) == 1:
+            return By({key: child for (key,), child in children.items()})
+        return ByTwo(cast("Mapping[tuple[Any, Any], Any]", children))
+
+
+def _shown(value: str | Disconnect) -> str:
+    return value.label if isinstance(value, Disconnect) else str(value)
+
+
+# What stands in the table is made for each node: it has then what is said to be returned here.
+
+
+def _one(kind: type[_Metric], name: str, meaning: str, *, bounds: Sequence[float] = ()) -> _Metric:
+    return cast("_Metric", _Declared(kind, name, meaning, bounds=bounds))
+
+
+@overload
+def _each(kind: type[_Metric], name: str, meaning: str, first: Label[_A], /) -> By[_A, _Metric]: ...
+@overload
+def _each(
+    kind: type[_Metric], name: str, meaning: str, first: Label[_A], second: Label[_B], /
+) -> ByTwo[_A, _B, _Metric]: ...
+def _each(kind: type, name: str, meaning: str, *labels: Label[Any]) -> Any:
+    return _Declared(kind, name, meaning, labels)
+
+
+CHAT: Final = Label[str]("chat")
+DIALECT: Final = Label[str]("dialect")
+LISTENER: Final = Label[str]("listener")
+KIND: Final = Label[Kind]("kind", KINDS)
+FAULT: Final = Label("kind", tuple(Fault))
+LIMIT: Final = Label("limit", tuple(Limit))
+CAUSE: Final = Label("cause", tuple(RetryCause))
+OUTCOME: Final = Label("outcome", tuple(SignUpOutcome))
+REASON: Final = Label("reason", tuple(Disconnect))
 
 
 class Metrics:
     """All that a node counts and measures, registered in one registry.
 
-    The methods return a child, made beforehand, for a label value; they raise KeyError for a
-    dialect or chat that was not named at construction.
+    Those with labels are called with values, and give a child, made beforehand; they raise KeyError for a
+    dialect, chat or listener that was not named at construction.
     """
+
+    # Sessions and what they do.
+    connections = _one(Gauge, "connections", "Open client connections, entered or not.")
+    connections_limit = _one(
+        Gauge,
+        "connections_limit",
+        "Client connections that the node takes: limits.connections, or what open files allow.",
+    )
+    passwords_waiting = _one(
+        Gauge, "passwords_waiting", "Passwords that wait to be verified, longest first."
+    )
+    passwords_limit = _one(
+        Gauge, "passwords_limit", "Passwords that may wait, half of them from one network."
+    )
+    passwords_refused = _one(
+        Counter, "passwords_refused_total", "Passwords not looked at, as too many waited already."
+    )
+    slow_readers = _one(Gauge, "slow_readers", "Sessions whose client has unread bytes waiting.")
+    sessions = _each(Gauge, "sessions", "Sessions in a chat on this node.", CHAT, DIALECT)
+    roster_size = _each(
+        Gauge, "roster_size", "Nicknames in a chat on all nodes, as this one knows.", CHAT
+    )
+    joins = _each(Counter, "joins_total", "Sessions of this node that joined a chat.", DIALECT)
+    sign_ups = _each(
+        Counter,
+        "sign_ups_total",
+        "Accounts that were asked for: made, or not, as too many came from a network or none may.",
+        OUTCOME,
+    )
+    leaves = _each(Counter, "leaves_total", "Sessions of this node that left a chat.", REASON)
+    disconnects = _each(Counter, "disconnects_total", "Client connections that ended.", REASON)
+    messages = _each(
+        counters.Counter,
+        "messages_total",
+        "Messages from this node's clients that were committed.",
+        KIND,
+        DIALECT,
+    )
+    deliveries = _each(
+        counters.Counter, "deliveries_total", "Messages written to this node's clients.", DIALECT
+    )
+    pending_messages = _each(
+        Gauge, "pending_messages", "Messages that wait for accounts of a chat, in Redis.", CHAT
+    )
+    undelivered = _one(
+        Counter,
+        "undelivered_total",
+        "Private messages reported to their sender as not delivered.",
+    )
+
+    # What clients do wrong.
+    faults = _each(
+        Counter, "refused_commands_total", "What clients sent that is no command.", FAULT
+    )
+    reads_paused = _each(
+        Counter,
+        "reads_paused_total",
+        "Times that a client sent too much and was not read for a while.",
+        LIMIT,
+    )
+    untrusted_headers = _one(
+        Counter,
+        "untrusted_proxy_headers_total",
+        "Connections that began with a PROXY header and came from no trusted proxy.",
+    )
+
+    # TLS.
+    certificate_expiry = _each(
+        Gauge,
+        "certificate_expiry_timestamp_seconds",
+        "When the certificate in use on a listener ends, in Unix time.",
+        LISTENER,
+    )
+    certificate_reload_failures = _each(
+        Counter,
+        "certificate_reload_failures_total",
+        "Times that a new certificate could not be used, and the old one stayed.",
+        LISTENER,
+    )
+    certificate_refused = _each(
+        Gauge,
+        "certificate_refused",
+        "Whether a listener's files can't be used, and what they held before stays (1).",
+        LISTENER,
+    )
+
+    # Group commit.
+    batch_ops = _one(
+        counters.Histogram, "batch_ops", "Operations in a committed batch.", bounds=_OPS
+    )
+    commit_duration = _one(
+        counters.Histogram,
+        "commit_duration_seconds",
+        "From sending a batch to its reply, retries included.",
+        bounds=_LATENCIES,
+    )
+    commit_retries = _each(Counter, "commit_retries_total", "Batches sent to Redis again.", CAUSE)
+    commit_queue_length = _each(
+        Gauge, "commit_queue_length", "Operations that wait for the next batch.", CHAT
+    )
+    fencings = _one(
+        Counter,
+        "fencings_total",
+        "Times that this node found its lease buried and started over.",
+    )
+    burials = _one(Counter, "burials_total", "Other nodes that this node buried.")
+
+    # The bus.
+    publish_to_delivery = _one(
+        counters.Histogram,
+        "publish_to_delivery_seconds",
+        "From the commit of an entry to its last write to a client here.",
+        bounds=_LATENCIES,
+    )
+    bus_gaps = _one(Counter, "bus_gaps_total", "Entries that came with an offset not expected.")
+    bus_recoveries = _one(Counter, "bus_recoveries_total", "Times that the log was read on from.")
+    bus_recovered_entries = _one(
+        Counter,
+        "bus_recovered_entries_total",
+        "Entries that came from the log, not over the bus.",
+    )
+    bus_lost_entries = _one(
+        Counter,
+        "bus_lost_entries_total",
+        "Entries that were trimmed from the log before they were read.",
+    )
+    bus_reconnects = _one(
+        Counter, "bus_reconnects_total", "Times that the bus was lost and subscribed to again."
+    )
+    bus_unknown = _one(
+        Counter,
+        "bus_unknown_total",
+        "Messages, log entries, events and letters of a later version, skipped.",
+    )
+    epoch_changes = _one(
+        Counter, "epoch_changes_total", "Times that Redis turned out to have lost its data."
+    )
+
+    # Redis.
+    clock_offset = _each(
+        Gauge,
+        "clock_offset_seconds",
+        "How far this machine's clock is ahead of that of the chat's Redis.",
+        CHAT,
+    )
+    redis_refusals = _each(
+        Gauge, "redis_refusals", "Commands that Redis refuses to this node's user.", CHAT
+    )
+
+    # The node.
+    redis_up = _one(Gauge, "redis_up", "Whether commands to Redis work (1) or not (0).")
+    bus_up = _one(Gauge, "bus_up", "Whether the bus brings this node's probes (1) or not (0).")
+    ready = _one(Gauge, "ready", "Whether the node asks for new clients (1) or not (0).")
+    uptime = _one(Gauge, "uptime_seconds", "Since the node began, by a clock that nobody sets.")
+    draining = _one(Gauge, "draining", "Whether the node is shutting down (1) or not (0).")
+    event_loop_lag = _one(
+        Histogram,
+        "event_loop_lag_seconds",
+        "How late a timer of the event loop came.",
+        bounds=_LATENCIES,
+    )
+    event_loop_lag_last = _one(
+        Gauge, "event_loop_lag_last_seconds", "How late the most recent timer came."
+    )
+    ops_evictions = _one(
+        Counter,
+        "ops_evictions_total",
+        "Idle connections of the operator's HTTP closed for newcomers.",
+    )
 
     def __init__(
         self,
@@ -115,215 +365,16 @@ class Metrics:
         dropped_lines: counters.Counter | None = None,
     ) -> None:
         self.registry = registry
-        dialects = tuple(dialects)
-        chats = tuple(chats)
-        reasons = tuple(reason.label for reason in Disconnect)
-
-        def counter(name: str, meaning: str, *labels: str) -> Counter:
-            return Counter(f"tertulia_{name}", meaning, labels, registry=registry)
-
-        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
-            return Gauge(f"tertulia_{name}", meaning, labels, registry=registry)
-
-        def histogram(name: str, meaning: str, buckets: Iterable[float]) -> Histogram:
-            return Histogram(f"tertulia_{name}", meaning, buckets=tuple(buckets), registry=registry)
-
-        def spread(name: str, meaning: str, bounds: Sequence[float]) -> counters.Histogram:
-            return counters.Histogram(f"tertulia_{name}", meaning, bounds, registry)
-
-        # Sessions and what they do.
-        self.connections = gauge("connections", "Open client connections, entered or not.")
-        self.connections_limit = gauge(
-            "connections_limit",
-            "Client connections that the node takes: limits.connections, or what open files allow.",
-        )
-        self.passwords_waiting = gauge(
-            "passwords_waiting", "Passwords that wait to be verified, longest first."
-        )
-        self.passwords_limit = gauge(
-            "passwords_limit", "Passwords that may wait, half of them from one network."
-        )
-        self.passwords_refused = counter(
-            "passwords_refused_total", "Passwords not looked at, as too many waited already."
-        )
-        self.slow_readers = gauge("slow_readers", "Sessions whose client has unread bytes waiting.")
-        self._sessions = _by_both(
-            gauge("sessions", "Sessions in a chat on this node.", "chat", "dialect"),
-            chats,
-            dialects,
-        )
-        self._roster_size = _by(
-            gauge("roster_size", "Nicknames in a chat on all nodes, as this one knows.", "chat"),
-            chats,
-        )
-        self._joins = _by(
-            counter("joins_total", "Sessions of this node that joined a chat.", "dialect"),
-            dialects,
-        )
-        self._sign_ups = _by(
-            counter(
-                "sign_ups_total",
-                "Accounts that were asked for: made, or not, as too many came from a network or none may.",
-                "outcome",
-            ),
-            (outcome.value for outcome in SignUpOutcome),
-        )
-        self._leaves = _by(
-            counter("leaves_total", "Sessions of this node that left a chat.", "reason"), reasons
-        )
-        self._disconnects = _by(
-            counter("disconnects_total", "Client connections that ended.", "reason"), reasons
-        )
-        self._messages = {both: counters.Counter() for both in product(KINDS, dialects)}
+        configured = {
+            CHAT.name: tuple(chats),
+            DIALECT.name: tuple(dialects),
+            LISTENER.name: tuple(certificates),
+        }
+        for attribute, declared in vars(Metrics).items():
+            if isinstance(declared, _Declared):
+                setattr(self, attribute, declared.made(registry, configured))
         counters.Counters(
-            "tertulia_messages",
-            "Messages from this node's clients that were committed.",
-            ("kind", "dialect"),
-            self._messages.items(),
-            registry,
-        )
-        self._deliveries = {dialect: counters.Counter() for dialect in dialects}
-        counters.Counters(
-            "tertulia_deliveries",
-            "Messages written to this node's clients.",
-            ("dialect",),
-            [((dialect,), tally) for dialect, tally in self._deliveries.items()],
-            registry,
-        )
-        self._pending_messages = _by(
-            gauge(
-                "pending_messages", "Messages that wait for accounts of a chat, in Redis.", "chat"
-            ),
-            chats,
-        )
-        self.undelivered = counter(
-            "undelivered_total", "Private messages reported to their sender as not delivered."
-        )
-
-        # What clients do wrong.
-        self._faults = _by(
-            counter("refused_commands_total", "What clients sent that is no command.", "kind"),
-            (fault.value for fault in Fault),
-        )
-        self._reads_paused = _by(
-            counter(
-                "reads_paused_total",
-                "Times that a client sent too much and was not read for a while.",
-                "limit",
-            ),
-            (limit.value for limit in Limit),
-        )
-
-        self.untrusted_headers = counter(
-            "untrusted_proxy_headers_total",
-            "Connections that began with a PROXY header and came from no trusted proxy.",
-        )
-
-        # TLS.
-        certificates = tuple(certificates)
-        self._certificate_expiry = _by(
-            gauge(
-                "certificate_expiry_timestamp_seconds",
-                "When the certificate in use on a listener ends, in Unix time.",
-                "listener",
-            ),
-            certificates,
-        )
-        self._certificate_reload_failures = _by(
-            counter(
-                "certificate_reload_failures_total",
-                "Times that a new certificate could not be used, and the old one stayed.",
-                "listener",
-            ),
-            certificates,
-        )
-        self._certificate_refused = _by(
-            gauge(
-                "certificate_refused",
-                "Whether a listener's files can't be used, and what they held before stays (1).",
-                "listener",
-            ),
-            certificates,
-        )
-
-        # Group commit.
-        self.batch_ops = spread("batch_ops", "Operations in a committed batch.", _OPS)
-        self.commit_duration = spread(
-            "commit_duration_seconds",
-            "From sending a batch to its reply, retries included.",
-            _LATENCIES,
-        )
-        self._commit_retries = _by(
-            counter("commit_retries_total", "Batches sent to Redis again.", "cause"),
-            (cause.value for cause in RetryCause),
-        )
-        self._commit_queue_length = _by(
-            gauge("commit_queue_length", "Operations that wait for the next batch.", "chat"), chats
-        )
-        self.fencings = counter(
-            "fencings_total", "Times that this node found its lease buried and started over."
-        )
-        self.burials = counter("burials_total", "Other nodes that this node buried.")
-
-        # The bus.
-        self.publish_to_delivery = spread(
-            "publish_to_delivery_seconds",
-            "From the commit of an entry to its last write to a client here.",
-            _LATENCIES,
-        )
-        self.bus_gaps = counter("bus_gaps_total", "Entries that came with an offset not expected.")
-        self.bus_recoveries = counter(
-            "bus_recoveries_total", "Times that the log was read on from."
-        )
-        self.bus_recovered_entries = counter(
-            "bus_recovered_entries_total", "Entries that came from the log, not over the bus."
-        )
-        self.bus_lost_entries = counter(
-            "bus_lost_entries_total",
-            "Entries that were trimmed from the log before they were read.",
-        )
-        self.bus_reconnects = counter(
-            "bus_reconnects_total", "Times that the bus was lost and subscribed to again."
-        )
-        self.bus_unknown = counter(
-            "bus_unknown_total",
-            "Messages, log entries, events and letters of a later version, skipped.",
-        )
-        self.epoch_changes = counter(
-            "epoch_changes_total", "Times that Redis turned out to have lost its data."
-        )
-
-        # Redis.
-        self._clock_offset = _by(
-            gauge(
-                "clock_offset_seconds",
-                "How far this machine's clock is ahead of that of the chat's Redis.",
-                "chat",
-            ),
-            chats,
-        )
-        self._redis_refusals = _by(
-            gauge("redis_refusals", "Commands that Redis refuses to this node's user.", "chat"),
-            chats,
-        )
-
-        # The node.
-        self.redis_up = gauge("redis_up", "Whether commands to Redis work (1) or not (0).")
-        self.bus_up = gauge("bus_up", "Whether the bus brings this node's probes (1) or not (0).")
-        self.ready = gauge("ready", "Whether the node asks for new clients (1) or not (0).")
-        self.uptime = gauge("uptime_seconds", "Since the node began, by a clock that nobody sets.")
-        self.draining = gauge("draining", "Whether the node is shutting down (1) or not (0).")
-        self.event_loop_lag = histogram(
-            "event_loop_lag_seconds", "How late a timer of the event loop came.", _LATENCIES
-        )
-        self.event_loop_lag_last = gauge(
-            "event_loop_lag_last_seconds", "How late the most recent timer came."
-        )
-        self.ops_evictions = counter(
-            "ops_evictions_total", "Idle connections of the operator's HTTP closed for newcomers."
-        )
-        counters.Counters(
-            "tertulia_log_lines_dropped",
+            "tertulia_log_lines_dropped_total",
             "Lines of the log that were not written: too many waited, or nobody reads it.",
             (),
             [((), dropped_lines or counters.Counter())],
@@ -332,75 +383,3 @@ class Metrics:
         Info("tertulia_build", "What runs here.", registry=registry).info(
             {"version": version, "python": platform.python_version()}
         )
-
-    def sessions(self, chat: str, dialect: str) -> Gauge:
-        """Return the gauge of a chat's sessions in one dialect."""
-        return self._sessions[chat, dialect]
-
-    def roster_size(self, chat: str) -> Gauge:
-        """Return the gauge of a chat's nicknames."""
-        return self._roster_size[chat]
-
-    def pending_messages(self, chat: str) -> Gauge:
-        """Return the gauge of messages that wait for a chat's accounts."""
-        return self._pending_messages[chat]
-
-    def joins(self, dialect: str) -> Counter:
-        """Return the counter of joins in one dialect."""
-        return self._joins[dialect]
-
-    def sign_ups(self, outcome: SignUpOutcome) -> Counter:
-        """Return the counter of accounts asked for with one outcome."""
-        return self._sign_ups[outcome.value]
-
-    def leaves(self, reason: Disconnect) -> Counter:
-        """Return the counter of leaves for one reason."""
-        return self._leaves[reason.label]
-
-    def disconnects(self, reason: Disconnect) -> Counter:
-        """Return the counter of connections that ended for one reason."""
-        return self._disconnects[reason.label]
-
-    def messages(self, kind: Kind, dialect: str) -> counters.Counter:
-        """Return the counter of one kind of messages that came in one dialect."""
-        return self._messages[kind, dialect]
-
-    def deliveries(self, dialect: str) -> counters.Counter:
-        """Return the counter of messages that were written in one dialect."""
-        return self._deliveries[dialect]
-
-    def faults(self, fault: Fault) -> Counter:
-        """Return the counter of one kind of refused commands."""
-        return self._faults[fault.value]
-
-    def reads_paused(self, limit: Limit) -> Counter:
-        """Return the counter of clients that were not read for a while, for one limit."""
-        return self._reads_paused[limit.value]
-
-    def certificate_expiry(self, listener: str) -> Gauge:
-        """Return the gauge of when a listener's certificate ends."""
-        return self._certificate_expiry[listener]
-
-    def certificate_reload_failures(self, listener: str) -> Counter:
-        """Return the counter of a listener's certificates that could not be used."""
-        return self._certificate_reload_failures[listener]
-
-    def certificate_refused(self, listener: str) -> Gauge:
-        """Return the gauge of whether a listener's files can't be used."""
-        return self._certificate_refused[listener]
-
-    def clock_offset(self, chat: str) -> Gauge:
-        """Return the gauge of how far this clock is ahead of that of a chat's Redis."""
-        return self._clock_offset[chat]
-
-    def redis_refusals(self, chat: str) -> Gauge:
-        """Return the gauge of how many commands a chat's Redis refuses."""
-        return self._redis_refusals[chat]
-
-    def commit_retries(self, cause: RetryCause) -> Counter:
-        """Return the counter of commits sent again for one cause."""
-        return self._commit_retries[cause.value]
-
-    def commit_queue_length(self, chat: str) -> Gauge:
-        """Return the gauge of a chat's commit queue."""
-        return self._commit_queue_length[chat]

@@ -2,6 +2,12 @@
 
 import { Pace } from "./pace.js";
 
+/**
+ * @import { Chat } from "./chat.js"
+ * @import { Log } from "./log.js"
+ * @import { Texts } from "./texts.js"
+ */
+
 export class Announcer {
   #list;
   #status;
@@ -12,7 +18,10 @@ export class Announcer {
   #seenLines = 0;
   #seenMessages = 0;
 
-  /** `list` is the live region that holds the lines, `status` a hidden one for summaries. */
+  /**
+   * `list` is the live region that holds the lines, `status` a hidden one for summaries.
+   * @param {{ list: HTMLElement, status: HTMLElement, log: Log, chat: Chat, texts: Texts }} options
+   */
   constructor({ list, status, log, chat, texts }) {
     this.#list = list;
     this.#status = status;
@@ -21,7 +30,10 @@ export class Announcer {
     this.#texts = texts;
   }
 
-  /** Decide about what has come; to be called before it is shown. Returns whether to call again. */
+  /**
+   * Decide about what has come; to be called before it is shown. Returns whether to call again.
+   * @param {number} now
+   */
   render(now) {
     const { end, messages } = this.#chat.transcript;
     this.#pace.came(end - this.#seenLines, now);

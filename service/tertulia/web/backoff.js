@@ -13,7 +13,10 @@ export class Backoff {
   #attempts = 0;
   #random;
 
-  /** `random` gives numbers from 0 up to 1. */
+  /**
+   * `random` gives numbers from 0 up to 1.
+   * @param {() => number} random
+   */
   constructor(random = Math.random) {
     this.#random = random;
   }

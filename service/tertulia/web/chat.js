@@ -10,26 +10,45 @@ import { Repeats } from "./repeats.js";
 import { Roster } from "./roster.js";
 import { Transcript } from "./transcript.js";
 
+/**
+ * @import { Frame, Position, RoomEvent } from "./frames.js"
+ * @import { Entry } from "./outbox.js"
+ * @import { Key, Values } from "./texts.js"
+ * @import { Fate } from "./transcript.js"
+ */
+
 export class Chat {
   roster = new Roster();
   transcript = new Transcript();
   outbox = new Outbox();
   nickname = "";
   isAdministrator = false;
-  /** From where to go on after a lost connection, `{epoch, offset}`; null before the first welcome. */
+  /**
+   * From where to go on after a lost connection, `{epoch, offset}`; null before the first welcome.
+   * @type {Position | null}
+   */
   position = null;
-  /** Who has closed the chat, or null. */
+  /**
+   * Who has closed the chat, or null.
+   * @type {string | null}
+   */
   closer = null;
   /** Private messages that have come and were not confirmed. */
   unconfirmed = 0;
 
+  /** @type {Position} */
   #welcomedAt = { epoch: "", offset: 0 };
+  /** @type {Position} */
   #seen = { epoch: "", offset: 0 };
   #repeats = new Repeats();
 
   // --- Coming and going --------------------------------------------------------------------------
 
-  /** Take a first welcome. */
+  /**
+   * Take a first welcome.
+   * @param {Frame<"welcome">} frame
+   * @param {number} now
+   */
   entered(frame, now) {
     this.#seat(frame);
     this.position = this.#welcomedAt;
@@ -38,7 +57,11 @@ export class Chat {
     this.#notice(key, now, { name: frame.nickname });
   }
 
-  /** Take the welcome to a session that is resumed. */
+  /**
+   * Take the welcome to a session that is resumed.
+   * @param {Frame<"welcome">} frame
+   * @param {number} now
+   */
   resumed(frame, now) {
     const wasAdministrator = this.isAdministrator;
     this.#seat(frame);
@@ -51,10 +74,7 @@ export class Chat {
     for (const entry of unanswered) this.#keep(entry, now, "unanswered");
     for (const entry of unsure) this.#fail(entry, now, "unsure");
     if (this.isAdministrator !== wasAdministrator) {
-      this.#notice(
-        this.isAdministrator ? "notice.administrator" : "notice.no_administrator",
-        now,
-      );
+      this.#notice(this.isAdministrator ? "notice.administrator" : "notice.no_administrator", now);
     }
   }
 
@@ -65,7 +85,10 @@ export class Chat {
     this.unconfirmed = 0;
   }
 
-  /** Note that this is no member any more; what is in the log stays. */
+  /**
+   * Note that this is no member any more; what is in the log stays.
+   * @param {number} now
+   */
   ended(now) {
     this.interrupted();
     for (const entry of this.outbox.end()) this.#fail(entry, now, "ended");
@@ -76,14 +99,20 @@ export class Chat {
     this.roster.reset([]);
   }
 
-  /** Give up waiting for the own copies of messages that are known to be in the log. */
+  /**
+   * Give up waiting for the own copies of messages that are known to be in the log.
+   * @param {number} now
+   */
   giveUpCopies(now) {
     for (const entry of this.outbox.takeDone()) this.#keep(entry, now, "sent");
   }
 
   // --- The room's events -------------------------------------------------------------------------
 
-  /** Take an `events` frame. */
+  /**
+   * Take an `events` frame.
+   * @param {Frame<"events">} frame
+   */
   happened({ epoch, offset, at, events }) {
     if (epoch === this.#seen.epoch && offset < this.#seen.offset) return;
     // The welcome told the members as they are at its place: what came before doesn't change them.
@@ -93,45 +122,61 @@ export class Chat {
     this.#seen = this.position;
   }
 
-  /** Take a `missed` frame: the service lost a part, up to a place, and goes on from there. */
+  /**
+   * Take a `missed` frame: the service lost a part, up to a place, and goes on from there.
+   * @param {Frame<"missed">} frame
+   * @param {number} now
+   */
   missed({ epoch, offset }, now) {
     this.#notice("notice.gap", now, {}, true);
     this.position = { epoch, offset };
     this.#seen = this.position;
   }
 
-  #take({ type, nickname, text }, at, isPast) {
-    const own = nickname !== undefined && this.#isOwn(nickname);
-    switch (type) {
-      case "said":
+  /**
+   * @param {RoomEvent} event
+   * @param {number} at
+   * @param {boolean} isPast
+   */
+  #take(event, at, isPast) {
+    switch (event.type) {
+      case "said": {
+        const { nickname, text } = event;
+        const own = this.#isOwn(nickname);
         if (own) this.outbox.heard(text);
         this.transcript.add({ kind: "said", at, nickname, text, own });
         break;
+      }
       case "joined":
-        if (own) break; // of a connection before this one
-        if (!isPast) this.roster.add(nickname);
-        this.transcript.came(nickname, at);
+        if (this.#isOwn(event.nickname)) break; // of a connection before this one
+        if (!isPast) this.roster.add(event.nickname);
+        this.transcript.came(event.nickname, at);
         break;
       case "left":
-        if (own) break; // the same
-        if (!isPast) this.roster.remove(nickname);
-        this.transcript.went(nickname, at);
+        if (this.#isOwn(event.nickname)) break; // the same
+        if (!isPast) this.roster.remove(event.nickname);
+        this.transcript.went(event.nickname, at);
         break;
       case "administrator":
         if (isPast || this.isAdministrator) break;
         this.isAdministrator = true;
         this.#notice("notice.administrator", at);
         break;
-      case "closed":
-        this.#notice(own ? "ended.closed_by_you" : "ended.closed", at, { name: nickname }, true);
-        if (!isPast) this.closer = nickname;
+      case "closed": {
+        const key = this.#isOwn(event.nickname) ? "ended.closed_by_you" : "ended.closed";
+        this.#notice(key, at, { name: event.nickname }, true);
+        if (!isPast) this.closer = event.nickname;
         break;
+      }
     }
   }
 
   // --- Private messages --------------------------------------------------------------------------
 
-  /** Take a private message. */
+  /**
+   * Take a private message.
+   * @param {Frame<"whispered">} frame
+   */
   whispered({ from, text, at }) {
     this.unconfirmed += 1;
     if (this.#repeats.isRepeat(JSON.stringify([at, from, text]))) return;
@@ -140,7 +185,11 @@ export class Chat {
     this.transcript.add({ kind: "whispered", at, nickname: from, to, text, own: false });
   }
 
-  /** Take the news that a private message that was sent could not be delivered. */
+  /**
+   * Take the news that a private message that was sent could not be delivered.
+   * @param {Frame<"undelivered">} frame
+   * @param {number} now
+   */
   undelivered({ to, text }, now) {
     const line = this.transcript.findLast(
       (it) =>
@@ -150,7 +199,7 @@ export class Chat {
         it.text === text &&
         fold(it.to) === fold(to),
     );
-    if (line !== undefined) {
+    if (line?.kind === "whispered") {
       line.state = "undelivered";
       this.transcript.touch(line);
     }
@@ -159,31 +208,49 @@ export class Chat {
 
   // --- Answers -----------------------------------------------------------------------------------
 
-  /** Take `sent` or `kept`: a message is in the log, or with its recipient's node, or waits for them. */
+  /**
+   * Take `sent` or `kept`: a message is in the log, or with its recipient's node, or waits for them.
+   * @param {Frame<"sent" | "kept">} frame
+   * @param {number} now
+   */
   kept({ id, type }, now) {
     const entry = this.outbox.answered(id, true);
     // The own copy of a public message comes before this answer, and is in the log by now.
     if (entry !== undefined && entry.state !== "seen") this.#keep(entry, now, type);
   }
 
-  /** Take `failed`. */
+  /**
+   * Take `failed`.
+   * @param {Frame<"failed">} frame
+   * @param {number} now
+   */
   failed({ id, reason }, now) {
     const entry = this.outbox.answered(id, false);
     if (entry !== undefined) this.#fail(entry, now, reason);
   }
 
-  /** Take `forbidden`. */
+  /**
+   * Take `forbidden`.
+   * @param {number} now
+   */
   forbidden(now) {
     this.outbox.answeredNext();
     this.#notice("notice.forbidden", now, {}, true);
   }
 
-  /** Take `slowed`: what one writes is passed on more slowly for a while. */
+  /**
+   * Take `slowed`: what one writes is passed on more slowly for a while.
+   * @param {number} now
+   */
   slowed(now) {
     this.#notice("notice.slowed", now, {}, true);
   }
 
-  /** Take `error`: it answers what is next to be answered. */
+  /**
+   * Take `error`: it answers what is next to be answered.
+   * @param {Frame<"error">} frame
+   * @param {number} now
+   */
   erred({ reason }, now) {
     const entry = this.outbox.answeredNext();
     if (entry === null) this.#notice("notice.error", now, { reason }, true);
@@ -199,18 +266,22 @@ export class Chat {
     return { nickname, isAdministrator, position, outbox, repeats: this.#repeats.snapshot() };
   }
 
-  /** Go on with what another page had. */
+  /**
+   * Go on with what another page had.
+   * @param {ReturnType<Chat["snapshot"]>} saved
+   */
   restore(saved) {
     this.nickname = saved.nickname;
     this.isAdministrator = saved.isAdministrator;
     this.position = saved.position;
-    this.#seen = saved.position;
+    if (saved.position !== null) this.#seen = saved.position;
     this.outbox.restore(saved.outbox);
     this.#repeats.restore(saved.repeats);
   }
 
   // --- Helpers -----------------------------------------------------------------------------------
 
+  /** @param {Frame<"welcome">} frame */
   #seat({ nickname, members, epoch, offset }) {
     this.nickname = nickname;
     this.#welcomedAt = { epoch, offset };
@@ -218,21 +289,37 @@ export class Chat {
     this.isAdministrator = this.#isOwn(this.roster.oldest);
   }
 
+  /** @param {string} nickname */
   #isOwn(nickname) {
     return fold(nickname) === fold(this.nickname);
   }
 
+  /**
+   * @param {Entry} entry
+   * @param {number} at
+   * @param {Fate} state
+   */
   #keep({ to, text }, at, state) {
     const { nickname } = this;
     if (to === null) this.transcript.add({ kind: "said", at, nickname, text, own: true });
     else this.transcript.add({ kind: "whispered", at, nickname, to, text, own: true, state });
   }
 
+  /**
+   * @param {Entry} entry
+   * @param {number} at
+   * @param {string} reason
+   */
   #fail({ to, text }, at, reason, detail = "") {
     const { nickname } = this;
     this.transcript.add({ kind: "failed", at, nickname, to, text, reason, detail, own: true });
   }
 
+  /**
+   * @param {Key} key
+   * @param {number} at
+   * @param {Values} values
+   */
   #notice(key, at, values = {}, grave = false) {
     this.transcript.add({ kind: "notice", at, key, values, grave });
   }

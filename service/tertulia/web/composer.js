@@ -1,6 +1,11 @@
 /** The field that messages are written in. */
 
-import { MAX_TEXT, cleaned, weight } from "./frames.js";
+import { cleaned, MAX_TEXT, weight } from "./frames.js";
+
+/**
+ * @import { Refusal } from "./session.js"
+ * @import { Texts } from "./texts.js"
+ */
 
 /** Bytes that are left when it is said how many. */
 const NEARLY_FULL = 300;
@@ -12,7 +17,15 @@ export class Composer {
   #texts;
   #onSend;
 
-  /** `onSend` is given the text and returns null, or the reason why it was not taken. */
+  /**
+   * `onSend` is given the text and returns null, or the reason why it was not taken.
+   * @param {object} options
+   * @param {HTMLElement} options.form
+   * @param {HTMLTextAreaElement} options.field
+   * @param {HTMLElement} options.hint
+   * @param {Texts} options.texts
+   * @param {(text: string) => Refusal | null} options.onSend
+   */
   constructor({ form, field, hint, texts, onSend }) {
     this.#form = form;
     this.#field = field;
@@ -43,7 +56,11 @@ export class Composer {
     this.#weigh();
   }
 
-  /** Say who will read it: `self`, a nickname, or null for everybody. */
+  /**
+   * Say who will read it: `self`, a nickname, or null for everybody.
+   * @param {string | null} nickname
+   * @param {boolean} isSelf
+   */
   address(nickname, isSelf) {
     const key = isSelf ? "_self" : nickname === null ? "" : "_private";
     this.#field.placeholder = this.#texts.say(`write.placeholder${key}`, { name: nickname });
@@ -64,6 +81,10 @@ export class Composer {
     else this.#complain("", left < NEARLY_FULL ? left : null);
   }
 
+  /**
+   * @param {string} text
+   * @param {number | null} left
+   */
   #complain(text, left = null) {
     this.#field.setAttribute("aria-invalid", String(text !== ""));
     this.#hint.classList.toggle("is-grave", text !== "");

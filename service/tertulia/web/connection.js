@@ -1,5 +1,7 @@
 /** Drives a session: gives it a socket, the time and its deadlines. */
 
+/** @import { Act, Session } from "./session.js" */
+
 /** The status code with which this side closes. */
 const DONE = 1000;
 
@@ -7,17 +9,27 @@ export class Connection {
   #session;
   #url;
   #onChange;
+  /** @type {WebSocket | null} */
   #socket = null;
-  #timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
 
-  /** `onChange` is called after everything that happened to the session. */
+  /**
+   * `onChange` is called after everything that happened to the session.
+   * @param {Session} session
+   * @param {{ url: URL, onChange: () => void }} options
+   */
   constructor(session, { url, onChange }) {
     this.#session = session;
     this.#url = url;
     this.#onChange = onChange;
   }
 
-  /** Tell the session something: `step` is called with it and the time; returned is what it returns. */
+  /**
+   * Tell the session something: `step` is called with it and the time; returned is what it returns.
+   * @template Result
+   * @param {(session: Session, now: number) => Result} step
+   */
   tell(step) {
     const result = step(this.#session, Date.now());
     for (const it of this.#session.takeActs()) this.#perform(it);
@@ -26,14 +38,15 @@ export class Connection {
     return result;
   }
 
-  #perform({ act, frame }) {
-    switch (act) {
+  /** @param {Act} it */
+  #perform(it) {
+    switch (it.act) {
       case "open":
         this.#drop();
         this.#open();
         break;
       case "send":
-        this.#socket?.send(JSON.stringify(frame));
+        this.#socket?.send(JSON.stringify(it.frame));
         break;
       case "drop":
         this.#drop();
@@ -45,6 +58,7 @@ export class Connection {
     const socket = new WebSocket(this.#url);
     this.#socket = socket;
     // A socket that was dropped still has things to tell; nobody wants to know.
+    /** @type {<E>(step: (event: E) => void) => (event: E) => void} */
     const whileCurrent = (step) => (event) => {
       if (this.#socket === socket) step(event);
     };

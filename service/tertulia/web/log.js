@@ -8,6 +8,11 @@
 
 import { drawLine, drawPending, element } from "./line.js";
 
+/**
+ * @import { Chat } from "./chat.js"
+ * @import { Texts } from "./texts.js"
+ */
+
 /** Lines in the document, at most. */
 export const RENDERED = 1_000;
 
@@ -40,7 +45,16 @@ export class Log {
   #top = 0;
   #onMove;
 
-  /** `onMove` is called when the reader leaves the end, or comes to it: that is to be shown. */
+  /**
+   * `onMove` is called when the reader leaves the end, or comes to it: that is to be shown.
+   * @param {object} options
+   * @param {HTMLElement} options.scroller
+   * @param {HTMLElement} options.list
+   * @param {HTMLElement} options.pendingList
+   * @param {Chat} options.chat
+   * @param {Texts} options.texts
+   * @param {() => void} options.onMove
+   */
   constructor({ scroller, list, pendingList, chat, texts, onMove }) {
     this.#scroller = scroller;
     this.#list = list;
@@ -103,13 +117,18 @@ export class Log {
     else this.#prepend(AT_ONCE);
   }
 
-  /** Put exactly these lines into the document. */
+  /**
+   * Put exactly these lines into the document.
+   * @param {number} from
+   * @param {number} to
+   */
   #show(from, to) {
     this.#list.replaceChildren(this.#drawn(from, to));
     this.#from = from;
     this.#to = to;
   }
 
+  /** @param {number} count */
   #append(count) {
     const to = Math.min(this.#chat.transcript.end, this.#to + count);
     if (to <= this.#to) return;
@@ -117,6 +136,7 @@ export class Log {
     this.#to = to;
   }
 
+  /** @param {number} count */
   #prepend(count) {
     const from = Math.max(this.#chat.transcript.first, this.#from - count);
     if (from >= this.#from) return;
@@ -124,6 +144,7 @@ export class Log {
     this.#from = from;
   }
 
+  /** @param {number} count */
   #dropFirst(count) {
     const range = document.createRange();
     range.setStart(this.#list, 0);
@@ -132,6 +153,7 @@ export class Log {
     this.#from += count;
   }
 
+  /** @param {number} count */
   #dropLast(count) {
     const range = document.createRange();
     range.setStart(this.#list, this.#list.childNodes.length - count);
@@ -140,20 +162,26 @@ export class Log {
     this.#to -= count;
   }
 
+  /**
+   * @param {number} from
+   * @param {number} to
+   */
   #drawn(from, to) {
     const made = document.createDocumentFragment();
     for (let seq = from; seq < to; seq += 1) {
-      made.append(drawLine(this.#chat.transcript.line(seq), this.#texts));
+      const line = this.#chat.transcript.line(seq);
+      if (line !== undefined) made.append(drawLine(line, this.#texts));
     }
     return made;
   }
 
+  /** @param {Set<number>} touched */
   #redraw(touched) {
     for (const seq of touched) {
       if (seq < this.#from || seq >= this.#to) continue;
       const line = this.#chat.transcript.line(seq);
       if (line === undefined) continue;
-      this.#list.childNodes[seq - this.#from].replaceWith(drawLine(line, this.#texts));
+      this.#list.childNodes[seq - this.#from]?.replaceWith(drawLine(line, this.#texts));
     }
   }
 

@@ -6,13 +6,28 @@
  * tab that is duplicated while in use does not get hold of the other one's session.
  */
 
+/**
+ * @import { Saved } from "./session.js"
+ * @import { Line } from "./transcript.js"
+ */
+
+/**
+ * @typedef {{ snapshot: Saved, lines: Line[] }} Left
+ * @typedef {Pick<Storage, "getItem" | "setItem" | "removeItem">} Shelf
+ */
+
 const KEY = "tertulia";
 /** Milliseconds for which the service knows a session's token. */
 const GOOD_FOR = 3_600_000;
 /** Lines of the log that are left. */
 export const LINES = 300;
 
-/** Leave something behind. A browser that forbids it, or is full, only can't go on later. */
+/**
+ * Leave something behind. A browser that forbids it, or is full, only can't go on later.
+ * @param {Shelf} storage
+ * @param {Left} left
+ * @param {number} now
+ */
 export function leave(storage, left, now) {
   try {
     storage.setItem(KEY, JSON.stringify({ ...left, at: now }));
@@ -21,10 +36,15 @@ export function leave(storage, left, now) {
   }
 }
 
-/** Take what was left, or null where there is nothing, or nothing of use. It is gone then. */
+/**
+ * Take what was left, or null where there is nothing, or nothing of use. It is gone then.
+ * @param {Shelf} storage
+ * @param {number} now
+ * @returns {Left | null}
+ */
 export function take(storage, now) {
   try {
-    const left = JSON.parse(storage.getItem(KEY));
+    const left = JSON.parse(storage.getItem(KEY) ?? "null");
     storage.removeItem(KEY);
     return left !== null && now - left.at < GOOD_FOR ? left : null;
   } catch {
@@ -32,7 +52,10 @@ export function take(storage, now) {
   }
 }
 
-/** Leave nothing. */
+/**
+ * Leave nothing.
+ * @param {Shelf} storage
+ */
 export function forget(storage) {
   try {
     storage.removeItem(KEY);

@@ -6,16 +6,30 @@
  *        └─not carried out─┘  └──carried out, answer lost──▶ done ──own copy, or time──▶ (gone)
  */
 
+/**
+ * A message: `to` is null for everybody; `sentAt` is null until it is sent on this connection.
+ * @typedef {object} Entry
+ * @property {number} id
+ * @property {string | null} to
+ * @property {string} text
+ * @property {number} at
+ * @property {"waiting" | "underway" | "seen" | "done"} state
+ * @property {number | null} sentAt
+ */
+
 /** Messages that may be here at once. */
 export const ROOM = 10_000;
 
 export class Outbox {
   /** Rises with every change. */
   version = 0;
+  /** @type {Map<number, Entry>} */
   #entries = new Map();
   #nextId = 1;
   #acknowledged = 0;
+  /** @type {Entry[]} */
   #waiting = [];
+  /** @type {(Entry | { id: null, sentAt: number })[]} */
   #unanswered = [];
 
   /** Return how many messages are here. */
@@ -34,8 +48,14 @@ export class Outbox {
     return null;
   }
 
-  /** Take a message; `to` is null for everybody. */
+  /**
+   * Take a message; `to` is null for everybody.
+   * @param {string | null} to
+   * @param {string} text
+   * @param {number} now
+   */
   add(to, text, now) {
+    /** @type {Entry} */
     const entry = { id: this.#nextId, to, text, at: now, state: "waiting", sentAt: null };
     this.#nextId += 1;
     this.#entries.set(entry.id, entry);
@@ -49,7 +69,10 @@ export class Outbox {
     return [...this.#entries.values()].filter((entry) => entry.state !== "seen");
   }
 
-  /** Return what has to be sent on this connection, and take it as sent. */
+  /**
+   * Return what has to be sent on this connection, and take it as sent.
+   * @param {number} now
+   */
   takeWaiting(now) {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -62,12 +85,18 @@ export class Outbox {
     return waiting;
   }
 
-  /** Note that something else was sent that will be answered in its turn. */
+  /**
+   * Note that something else was sent that will be answered in its turn.
+   * @param {number} sentAt
+   */
   sentOther(sentAt) {
     this.#unanswered.push({ id: null, sentAt });
   }
 
-  /** Note that a public message of one's own came by in the log; return whether it is one of these. */
+  /**
+   * Note that a public message of one's own came by in the log; return whether it is one of these.
+   * @param {string} text
+   */
   heard(text) {
     for (const entry of this.#entries.values()) {
       if (entry.state === "waiting") return false;
@@ -81,7 +110,11 @@ export class Outbox {
     return false;
   }
 
-  /** Note the answer to a message, and return the message; undefined if it is not known. */
+  /**
+   * Note the answer to a message, and return the message; undefined if it is not known.
+   * @param {number} id
+   * @param {boolean} isKept
+   */
   answered(id, isKept) {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
@@ -114,6 +147,7 @@ export class Outbox {
    * Everything later waits to be sent again. Returned are the messages that nothing more will be
    * learnt about: `unanswered` were carried out, with an answer that was lost; of `unsure` nobody
    * knows, as the service has forgotten even what it had acknowledged.
+   * @param {number} done
    */
   resumed(done, isKnown = true) {
     const hasForgotten = !isKnown || done < this.#acknowledged;
@@ -177,7 +211,10 @@ export class Outbox {
     };
   }
 
-  /** Go on with what another page had. */
+  /**
+   * Go on with what another page had.
+   * @param {ReturnType<Outbox["snapshot"]>} saved
+   */
   restore(saved) {
     this.#nextId = saved.nextId;
     this.#acknowledged = saved.acknowledged;
@@ -186,6 +223,7 @@ export class Outbox {
     this.version += 1;
   }
 
+  /** @param {Entry["state"]} state */
   #inState(state) {
     return [...this.#entries.values()].filter((entry) => entry.state === state);
   }

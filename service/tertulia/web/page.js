@@ -10,7 +10,7 @@ import * as memory from "./memory.js";
 import { People } from "./people.js";
 import { Picker } from "./picker.js";
 import { Session } from "./session.js";
-import { Texts, chooseLanguage } from "./texts.js";
+import { chooseLanguage, Texts } from "./texts.js";
 
 /** Of so many times what it takes to show something, one is spent on it; the rest is for the reader. */
 const REST = 5;
@@ -21,7 +21,21 @@ const ROOM_EVERY = 250;
 /** Milliseconds between two times that a hidden page writes down where it stands. */
 const SAVE_EVERY = 1_000;
 
-const part = (id) => document.getElementById(id);
+/**
+ * Return an element of the page that is of a certain kind.
+ * @template {HTMLElement} Kind
+ * @param {string} id
+ * @param {new () => Kind} kind
+ */
+function partAs(id, kind) {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} with the id ${id}`);
+  return found;
+}
+
+/** @param {string} id */
+const part = (id) => partAs(id, HTMLElement);
+const closeDialog = partAs("close-dialog", HTMLDialogElement);
 
 const language = chooseLanguage(navigator.languages);
 const locale = navigator.languages.find((tag) => tag.split("-")[0] === language);
@@ -30,13 +44,14 @@ const session = new Session();
 const { chat } = session;
 
 const connection = new Connection(session, { url: socketUrl(), onChange: changed });
+/** @type {typeof connection.tell} */
 const tell = (step) => connection.tell(step);
 
 const entrance = new Entrance({
   parts: {
     form: part("enter-form"),
-    name: part("name"),
-    password: part("password"),
+    name: partAs("name", HTMLInputElement),
+    password: partAs("password", HTMLInputElement),
     enter: part("enter"),
     cancel: part("cancel"),
     progress: part("enter-progress"),
@@ -67,7 +82,7 @@ const announcer = new Announcer({
 
 const composer = new Composer({
   form: part("composer"),
-  field: part("text"),
+  field: partAs("text", HTMLTextAreaElement),
   hint: part("text-hint"),
   texts,
   onSend: (text) => {
@@ -78,7 +93,7 @@ const composer = new Composer({
 });
 
 const picker = new Picker({
-  input: part("recipient"),
+  input: partAs("recipient", HTMLInputElement),
   list: part("recipients"),
   hint: part("recipient-hint"),
   chat,
@@ -106,20 +121,26 @@ const people = new People({
 let isScheduled = false;
 let shownAt = 0;
 let showingTook = 0;
+/** @type {boolean | null} */
 let isInChat = null;
 let roomShownAt = 0;
-let roomTimer = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let roomTimer;
+/** @type {string | null} */
 let roomShown = null;
-let saveTimer = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let saveTimer;
 let seenMessages = 0;
 
 function changed() {
-  if (document.hidden) saveTimer ??= setTimeout(whileHidden, SAVE_EVERY);
+  if (document.hidden && saveTimer === undefined) {
+    saveTimer = setTimeout(whileHidden, SAVE_EVERY);
+  }
   schedule();
 }
 
 function whileHidden() {
-  saveTimer = null;
+  saveTimer = undefined;
   if (!document.hidden) return;
   save();
   showTitle();
@@ -141,6 +162,7 @@ function showNow() {
   showingTook = performance.now() - shownAt;
 }
 
+/** @param {number} now */
 function show(now) {
   if (isInChat !== session.isMember) turn(session.isMember);
   if (!isInChat) {
@@ -151,12 +173,15 @@ function show(now) {
   if (announcer.render(now)) setTimeout(schedule, 1_000);
   log.render();
   showJump();
-  if (roomTimer === null && roomShown !== roomState()) {
+  if (roomTimer === undefined && roomShown !== roomState()) {
     roomTimer = setTimeout(showRoom, Math.max(0, roomShownAt + ROOM_EVERY - now));
   }
 }
 
-/** Turn from the entrance to the chat, or back. */
+/**
+ * Turn from the entrance to the chat, or back.
+ * @param {boolean} isIn
+ */
 function turn(isIn) {
   isInChat = isIn;
   part("entrance").hidden = isIn;
@@ -167,7 +192,7 @@ function turn(isIn) {
     showRoom();
     composer.focus();
   } else {
-    part("close-dialog").close();
+    closeDialog.close();
     composer.clear();
     entrance.render(session);
     entrance.receive(chat.nickname);
@@ -179,7 +204,7 @@ function showHead() {
   const { state } = session;
   const isConnected = state === "inside" || state === "leaving";
   setText(part("own-name"), chat.nickname);
-  const status = texts.say(`status.${session.status}`);
+  const status = textFor(`status.${session.status}`);
   setText(part("status"), status);
   part("chat").dataset.state = state;
   part("offline").hidden = isConnected;
@@ -189,9 +214,9 @@ function showHead() {
   setText(part("queued"), isQueueing ? texts.say("status.queued", { count }) : "");
   part("hurry").hidden = state !== "waiting";
   part("close").hidden = !chat.isAdministrator;
-  part("close").disabled = state !== "inside";
-  part("leave").disabled = state === "leaving";
-  if (!chat.isAdministrator || state !== "inside") part("close-dialog").close();
+  partAs("close", HTMLButtonElement).disabled = state !== "inside";
+  partAs("leave", HTMLButtonElement).disabled = state === "leaving";
+  if (!chat.isAdministrator || state !== "inside") closeDialog.close();
 }
 
 function roomState() {
@@ -200,7 +225,7 @@ function roomState() {
 
 function showRoom() {
   clearTimeout(roomTimer);
-  roomTimer = null;
+  roomTimer = undefined;
   roomShown = roomState();
   roomShownAt = performance.now();
   const count = chat.roster.size;
@@ -222,6 +247,10 @@ function showTitle() {
   document.title = isInChat && count > 0 ? `(${count}) Tertulia` : "Tertulia";
 }
 
+/**
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
 function setText(element, text) {
   // Setting the same text again would make a screen reader say it again.
   if (element.textContent !== text) element.textContent = text;
@@ -243,11 +272,11 @@ for (const id of ["people-button", "more-people"]) {
 }
 part("close").addEventListener("click", () => {
   part("close-text").textContent = texts.say("close.text", { count: chat.roster.size });
-  part("close-dialog").showModal();
+  closeDialog.showModal();
 });
-part("close-cancel").addEventListener("click", () => part("close-dialog").close());
+part("close-cancel").addEventListener("click", () => closeDialog.close());
 part("close-confirm").addEventListener("click", () => {
-  part("close-dialog").close();
+  closeDialog.close();
   tell((it, now) => it.closeChat(now));
 });
 
@@ -292,16 +321,25 @@ function socketUrl() {
   return url;
 }
 
+/**
+ * Return a text by a key that is not known beforehand.
+ * @param {string | null} key
+ */
+function textFor(key) {
+  if (key === null || !texts.has(key)) throw new Error(`there is no text ${key}`);
+  return texts.say(key);
+}
+
 function translate() {
   document.documentElement.lang = texts.language;
   for (const it of document.querySelectorAll("[data-text]")) {
-    it.textContent = texts.say(it.dataset.text);
+    it.textContent = textFor(it.getAttribute("data-text"));
   }
   for (const it of document.querySelectorAll("[data-label]")) {
-    it.setAttribute("aria-label", texts.say(it.dataset.label));
+    it.setAttribute("aria-label", textFor(it.getAttribute("data-label")));
   }
   for (const it of document.querySelectorAll("[data-title]")) {
-    it.title = texts.say(it.dataset.title);
+    it.setAttribute("title", textFor(it.getAttribute("data-title")));
   }
 }
 

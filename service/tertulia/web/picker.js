@@ -5,8 +5,13 @@
  * one by itself. Any other name can be typed, too; the service knows whether it is somebody's.
  */
 
-import { element, hue } from "./line.js";
 import { fold } from "./frames.js";
+import { element, hue } from "./line.js";
+
+/**
+ * @import { Chat } from "./chat.js"
+ * @import { Key, Texts } from "./texts.js"
+ */
 
 /** The name that stands for everybody. */
 export const EVERYBODY = "G";
@@ -21,14 +26,26 @@ export class Picker {
   #texts;
   #onChange;
   #onDone;
+  /** @type {string | null} */
   #value = null;
   #isOpen = false;
   #isFiltering = false;
   #active = 0;
+  /** @type {(string | null)[]} */
   #options = [];
   #drawn = "";
 
-  /** `onChange` is called when another recipient was chosen, `onDone` when one was settled on. */
+  /**
+   * `onChange` is called when another recipient was chosen, `onDone` when one was settled on.
+   * @param {object} options
+   * @param {HTMLInputElement} options.input
+   * @param {HTMLElement} options.list
+   * @param {HTMLElement} options.hint
+   * @param {Chat} options.chat
+   * @param {Texts} options.texts
+   * @param {() => void} options.onChange
+   * @param {() => void} options.onDone
+   */
   constructor({ input, list, hint, chat, texts, onChange, onDone }) {
     this.#input = input;
     this.#list = list;
@@ -52,7 +69,10 @@ export class Picker {
     return this.#value;
   }
 
-  /** Choose a recipient; null is everybody. */
+  /**
+   * Choose a recipient; null is everybody.
+   * @param {string | null} nickname
+   */
   choose(nickname) {
     this.#value = nickname;
     this.#close();
@@ -76,9 +96,7 @@ export class Picker {
     const isAbsent = this.#value !== null && roster.find(this.#value) === undefined;
     this.#input.classList.toggle("is-private", this.#value !== null);
     this.#input.classList.toggle("is-absent", isAbsent);
-    this.#hint.textContent = isAbsent
-      ? this.#texts.say("write.absent", { name: this.#value })
-      : "";
+    this.#hint.textContent = isAbsent ? this.#texts.say("write.absent", { name: this.#value }) : "";
     if (this.#isOpen) this.#renderList();
   }
 
@@ -106,7 +124,10 @@ export class Picker {
     this.#markActive();
   }
 
-  /** Change the options; who was about to be chosen stays so. */
+  /**
+   * Change the options; who was about to be chosen stays so.
+   * @param {(string | null)[]} options
+   */
   #setOptions(options) {
     const active = this.#options[this.#active];
     this.#options = options;
@@ -117,6 +138,10 @@ export class Picker {
     this.#active = isPerson ? 1 : 0;
   }
 
+  /**
+   * @param {string | null} name
+   * @param {number} index
+   */
   #option(name, index) {
     const { roster, nickname } = this.#chat;
     const isOwn = name !== null && fold(name) === fold(nickname);
@@ -131,10 +156,14 @@ export class Picker {
     made.id = `recipient-${index}`;
     made.setAttribute("role", "option");
     made.setAttribute("aria-selected", String(name === this.#value));
-    made.dataset.index = index;
+    made.dataset.index = String(index);
     return made;
   }
 
+  /**
+   * @param {Key} key
+   * @param {number} count
+   */
   #remark(key, count) {
     const made = element("li", "remark", this.#texts.say(key, { count }));
     made.setAttribute("role", "presentation");
@@ -174,6 +203,7 @@ export class Picker {
     this.render();
   }
 
+  /** @param {KeyboardEvent} event */
   #pressed(event) {
     if (event.isComposing) return;
     switch (event.key) {
@@ -183,12 +213,14 @@ export class Picker {
         if (!this.#isOpen) this.open();
         else this.#move(event.key === "ArrowDown" ? 1 : -1);
         break;
-      case "Enter":
+      case "Enter": {
         event.preventDefault();
-        if (this.#isOpen && this.#active >= 0) this.choose(this.#options[this.#active]);
+        const option = this.#options[this.#active];
+        if (this.#isOpen && option !== undefined) this.choose(option);
         else this.#commitTyped();
         this.#onDone();
         break;
+      }
       case "Escape":
         if (!this.#isOpen) return;
         event.preventDefault();
@@ -199,6 +231,7 @@ export class Picker {
     }
   }
 
+  /** @param {number} step */
   #move(step) {
     const count = this.#options.length;
     if (count === 0) return;
@@ -206,10 +239,12 @@ export class Picker {
     this.#markActive();
   }
 
+  /** @param {MouseEvent} event */
   #clicked(event) {
-    const option = event.target.closest("[role=option]");
-    if (option === null) return;
-    this.choose(this.#options[Number(option.dataset.index)]);
+    if (!(event.target instanceof Element)) return;
+    const option = this.#options[Number(event.target.closest("li")?.dataset.index)];
+    if (option === undefined) return;
+    this.choose(option);
     this.#onDone();
   }
 
@@ -228,6 +263,7 @@ export class Picker {
     this.#input.value = this.#value ?? this.#everybody();
   }
 
+  /** @param {string} typed */
   #isAll(typed) {
     const words = ["", EVERYBODY, this.#texts.say("people.everybody"), this.#everybody()];
     return words.some((word) => fold(word) === fold(typed.trim()));

@@ -10,10 +10,15 @@ export const REMEMBERED = 1_000;
  * again on the next. The same message twice on one connection was sent twice.
  */
 export class Repeats {
+  /** @type {string[]} */
   #heard = [];
+  /** @type {Map<string, number>} */
   #former = new Map();
 
-  /** Take a message, known by its key; return whether it was heard on a former connection. */
+  /**
+   * Take a message, known by its key; return whether it was heard on a former connection.
+   * @param {string} key
+   */
   isRepeat(key) {
     const times = this.#former.get(key) ?? 0;
     if (times > 0) {
@@ -37,13 +42,19 @@ export class Repeats {
     }
   }
 
-  /** Return what another page needs to go on with this. */
+  /**
+   * Return what another page needs to go on with this.
+   * @returns {string[]}
+   */
   snapshot() {
     const former = [...this.#former].flatMap(([key, times]) => Array(times).fill(key));
     return [...former, ...this.#heard].slice(-100);
   }
 
-  /** Go on with what another page had. */
+  /**
+   * Go on with what another page had.
+   * @param {string[]} saved
+   */
   restore(saved) {
     this.#heard = saved;
     this.interrupted();

@@ -6,7 +6,9 @@ import { fold } from "./frames.js";
 export class Roster {
   /** Rises with every change. */
   version = 0;
+  /** @type {Map<string, string>} */
   #members = new Map();
+  /** @type {string[] | null} */
   #sorted = null;
 
   /** Return how many are in the room. */
@@ -20,13 +22,19 @@ export class Roster {
     return "";
   }
 
-  /** Take over a list of members, oldest first. */
+  /**
+   * Take over a list of members, oldest first.
+   * @param {string[]} nicknames
+   */
   reset(nicknames) {
     this.#members = new Map(nicknames.map((nickname) => [fold(nickname), nickname]));
     this.#changed();
   }
 
-  /** Note that somebody came; nothing changes for who is there already. */
+  /**
+   * Note that somebody came; nothing changes for who is there already.
+   * @param {string} nickname
+   */
   add(nickname) {
     const key = fold(nickname);
     if (this.#members.has(key)) return;
@@ -34,12 +42,18 @@ export class Roster {
     this.#changed();
   }
 
-  /** Note that somebody went. */
+  /**
+   * Note that somebody went.
+   * @param {string} nickname
+   */
   remove(nickname) {
     if (this.#members.delete(fold(nickname))) this.#changed();
   }
 
-  /** Return a member's nickname as it is shown, whatever the case it is asked for in; or undefined. */
+  /**
+   * Return a member's nickname as it is shown, whatever the case it is asked for in; or undefined.
+   * @param {string} nickname
+   */
   find(nickname) {
     return this.#members.get(fold(nickname));
   }
@@ -47,7 +61,7 @@ export class Roster {
   /** Return all nicknames by alphabet. The list is shared: it is not to be changed. */
   sorted() {
     // Nicknames are ASCII: comparing the keys does, and is far quicker than a collation.
-    this.#sorted ??= [...this.#members.keys()].sort().map((key) => this.#members.get(key));
+    this.#sorted ??= [...this.#members.keys()].sort().map((key) => this.#members.get(key) ?? key);
     return this.#sorted;
   }
 
@@ -55,6 +69,8 @@ export class Roster {
    * Return the nicknames that contain a text, those that begin with it first; by alphabet.
    *
    * At most `limit` of them; `total` says how many there are.
+   * @param {string} text
+   * @param {number} limit
    */
   matching(text, limit) {
     const wanted = fold(text);

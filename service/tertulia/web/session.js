@@ -13,9 +13,35 @@
 
 import { Backoff } from "./backoff.js";
 import { Chat } from "./chat.js";
-import { MAX_TEXT, cleaned, fold, read, weight } from "./frames.js";
+import { cleaned, fold, MAX_TEXT, read, weight } from "./frames.js";
 
-/** Which state follows a state, by what happened. Nothing else can happen in it. */
+/**
+ * @import { ClientFrame, Frame, Frames } from "./frames.js"
+ * @import { Values } from "./texts.js"
+ */
+
+/**
+ * @typedef {"outside" | "opening" | "asking" | "refused" | "inside" | "waiting" | "leaving"} State
+ * @typedef {"enter" | "goOn" | "opened" | "welcomed" | "refused" | "leave" | "due" | "broke" | "ended"
+ *   | "gaveUp"} Happening
+ * @typedef {{ act: "open" | "drop" } | { act: "send", frame: ClientFrame }} Act
+ * @typedef {"outside" | "empty" | "too_long" | "too_many"} Refusal
+ * @typedef {{ key: `${"refused" | "ended"}.${string}`, values: Values }} Explanation
+ * @typedef {NonNullable<ReturnType<Session["snapshot"]>>} Saved
+ */
+
+/**
+ * How a frame is taken, in which states.
+ * @template {keyof Frames} Type
+ * @typedef {object} Taking
+ * @property {readonly State[]} states
+ * @property {(session: Session, frame: Frame<Type>, now: number) => void} take
+ */
+
+/**
+ * Which state follows a state, by what happened. Nothing else can happen in it.
+ * @type {Readonly<Record<State, { readonly [happening in Happening]?: State }>>}
+ */
 export const NEXT = Object.freeze({
   // No connection: the page shows the entrance.
   outside: { enter: "opening", goOn: "opening" },
@@ -38,7 +64,10 @@ export const NEXT = Object.freeze({
   leaving: { broke: "outside", ended: "outside", gaveUp: "outside" },
 });
 
-/** Milliseconds after which one does not wait any longer, and gives the connection up. */
+/**
+ * Milliseconds after which one does not wait any longer, and gives the connection up.
+ * @type {{ readonly [state in State]?: number }}
+ */
 const PATIENCE = { opening: 10_000, asking: 60_000, leaving: 3_000 };
 /** Milliseconds without any frame after which a connection that owes an answer is taken for dead. */
 const SILENCE = 20_000;
@@ -66,16 +95,25 @@ const EXPLAINED = new Set([
 ]);
 
 export class Session {
-  /** A key of `NEXT`. */
+  /**
+   * A key of `NEXT`.
+   * @type {State}
+   */
   state = "outside";
-  /** Why one is outside, or was refused: `{key, values}` for the page's words; or null. */
+  /**
+   * Why one is outside, or was refused: `{key, values}` for the page's words; or null.
+   * @type {Explanation | null}
+   */
   explanation = null;
   chat = new Chat();
 
   #backoff;
+  /** @type {Act[]} */
   #acts = [];
+  /** @type {{ state: number | null, confirm: number | null, copies: number | null }} */
   #timers = { state: null, confirm: null, copies: null };
   #asked = { nickname: "", password: "" };
+  /** @type {string | null} */
   #token = null;
   /** Whether the service closed the last connection that was one to restart, as it said. */
   #isRestarting = false;
@@ -84,7 +122,10 @@ export class Session {
   #insideSince = 0;
   #heardAt = 0;
 
-  /** `random` gives numbers from 0 up to 1. */
+  /**
+   * `random` gives numbers from 0 up to 1.
+   * @param {() => number} random
+   */
   constructor(random = Math.random) {
     this.#backoff = new Backoff(random);
   }
@@ -114,7 +155,12 @@ export class Session {
 
   // --- What the person does ----------------------------------------------------------------------
 
-  /** Ask for a name; an empty password is none. */
+  /**
+   * Ask for a name; an empty password is none.
+   * @param {string} nickname
+   * @param {string} password
+   * @param {number} now
+   */
   enter(nickname, password, now) {
     if (!this.#can("enter")) return;
     // Who comes in under another name does not read what the one before had in private.
@@ -131,6 +177,10 @@ export class Session {
    * Write to everybody (`to` is null) or to one. What is written without a connection is sent later.
    *
    * Returns null, or why it was not taken: "outside", "empty", "too_long", "too_many".
+   * @param {string | null} to
+   * @param {string} text
+   * @param {number} now
+   * @returns {Refusal | null}
    */
   write(to, text, now) {
     const line = cleaned(text);
@@ -143,25 +193,37 @@ export class Session {
     return null;
   }
 
-  /** Go; or stop trying to come in. */
+  /**
+   * Go; or stop trying to come in.
+   * @param {number} now
+   */
   leave(now) {
     if (this.#can("leave")) this.#go("leave", now);
     else if (this.#can("gaveUp")) this.#go("gaveUp", now, this.isMember ? explained("left") : null);
   }
 
-  /** Close the whole chat. Without a connection nothing happens. */
+  /**
+   * Close the whole chat. Without a connection nothing happens.
+   * @param {number} now
+   */
   closeChat(now) {
     if (this.state !== "inside") return;
     this.#send({ type: "close" });
     this.chat.outbox.sentOther(now);
   }
 
-  /** Connect at once, where a pause is being made. */
+  /**
+   * Connect at once, where a pause is being made.
+   * @param {number} now
+   */
   hurry(now) {
     if (this.state === "waiting") this.#go("due", now);
   }
 
-  /** Learn that the network is another one: what was connected may be dead without a sign. */
+  /**
+   * Learn that the network is another one: what was connected may be dead without a sign.
+   * @param {number} now
+   */
   networkChanged(now) {
     if (this.#can("broke") && this.state !== "refused") this.#break(now);
     this.hurry(now);
@@ -169,21 +231,34 @@ export class Session {
 
   // --- What the socket does ----------------------------------------------------------------------
 
-  /** Learn that the connection is open. */
+  /**
+   * Learn that the connection is open.
+   * @param {number} now
+   */
   opened(now) {
     if (this.#can("opened")) this.#go("opened", now);
   }
 
-  /** Take a message of the service. What is none that this page knows is ignored. */
+  /**
+   * Take a message of the service. What is none that this page knows is ignored.
+   * @param {string} text
+   * @param {number} now
+   */
   received(text, now) {
     const frame = read(text);
     this.#heardAt = now;
     if (frame === null || !Object.hasOwn(FRAMES, frame.type)) return;
-    const { states, take } = FRAMES[frame.type];
+    /** @type {Taking<any>} */
+    const { states, take } = FRAMES[frame.type]; // the table keeps what is of one type together
     if (states.includes(this.state)) take(this, frame, now);
   }
 
-  /** Learn that the connection is closed, with what status code and reason. */
+  /**
+   * Learn that the connection is closed, with what status code and reason.
+   * @param {number} code
+   * @param {string} reason
+   * @param {number} now
+   */
   closed(code, reason, now) {
     const { closer, nickname } = this.chat;
     if (closer !== null) {
@@ -208,7 +283,10 @@ export class Session {
 
   // --- Time --------------------------------------------------------------------------------------
 
-  /** Do what is due. */
+  /**
+   * Do what is due.
+   * @param {number} now
+   */
   due(now) {
     const { state, confirm, copies } = this.#timers;
     if (state !== null && now >= state) {
@@ -229,11 +307,15 @@ export class Session {
 
   /** Return what another page needs to go on as this one; null where there is nothing to go on with. */
   snapshot() {
-    if (!this.isMember || this.state === "leaving") return null;
+    if (this.#token === null || this.state === "leaving") return null;
     return { token: this.#token, chat: this.chat.snapshot() };
   }
 
-  /** Go on as another page did. */
+  /**
+   * Go on as another page did.
+   * @param {Saved} saved
+   * @param {number} now
+   */
   goOn(saved, now) {
     if (!this.#can("goOn")) return;
     this.#token = saved.token;
@@ -244,16 +326,23 @@ export class Session {
 
   // --- From state to state -----------------------------------------------------------------------
 
+  /** @param {Happening} happening */
   #can(happening) {
     return Object.hasOwn(NEXT[this.state], happening);
   }
 
+  /**
+   * @param {Happening} happening
+   * @param {number} now
+   * @param {Explanation | null} explanation
+   */
   #go(happening, now, explanation = null) {
     const before = this.state;
     const after = NEXT[before][happening];
     if (after === undefined) throw new Error(`${happening} can't happen in state ${before}`);
     this.state = after;
-    this.#timers.state = after in PATIENCE ? now + PATIENCE[after] : null;
+    const patience = PATIENCE[after];
+    this.#timers.state = patience === undefined ? null : now + patience;
     if (before === "inside" && after !== "leaving") this.#interrupted(now);
     switch (after) {
       case "opening":
@@ -280,18 +369,23 @@ export class Session {
     }
   }
 
-  /** Give up a connection that may still be open. */
+  /**
+   * Give up a connection that may still be open.
+   * @param {number} now
+   */
   #break(now) {
     this.#acts.push({ act: "drop" });
     this.#go("broke", now);
   }
 
+  /** @param {number} now */
   #interrupted(now) {
     if (now - this.#insideSince >= SETTLED) this.#backoff.reset();
     this.#timers.confirm = null;
     this.chat.interrupted();
   }
 
+  /** @param {number} now */
   #forget(now) {
     this.#token = null;
     this.#asked.password = "";
@@ -306,7 +400,11 @@ export class Session {
 
   // --- Frames ------------------------------------------------------------------------------------
 
-  /** Take a welcome, to the chat or back to it. */
+  /**
+   * Take a welcome, to the chat or back to it.
+   * @param {Frame<"welcome">} frame
+   * @param {number} now
+   */
   welcomed(frame, now) {
     const isBack = this.isMember;
     this.#isRestarting = false;
@@ -320,7 +418,12 @@ export class Session {
     this.#sendWaiting(now);
   }
 
-  /** Learn that the name was not accepted. */
+  /**
+   * Learn that the name was not accepted.
+   * @param {string} reason
+   * @param {Values} values
+   * @param {number} now
+   */
   refused(reason, values, now) {
     const isLost = this.isMember && reason === "nickname_taken";
     if (this.isMember) this.#forget(now);
@@ -332,25 +435,38 @@ export class Session {
     this.#go("refused", now);
   }
 
-  /** Learn why an operator ends this; the close that follows says what it is. */
+  /**
+   * Learn why an operator ends this; the close that follows says what it is.
+   * @param {string} reason
+   */
   dismissed(reason) {
     this.#dismissal = reason;
   }
 
-  /** Take a private message, which is to be confirmed. */
+  /**
+   * Take a private message, which is to be confirmed.
+   * @param {Frame<"whispered">} frame
+   * @param {number} now
+   */
   whispered(frame, now) {
     this.chat.whispered(frame);
     this.#timers.confirm ??= now + CONFIRM;
   }
 
+  /** @returns {ClientFrame} */
   #enterFrame() {
     const { nickname, password } = this.#asked;
-    const frame = { type: "enter", nickname };
-    if (password !== "") frame.password = password;
-    if (this.isMember) frame.resume = { token: this.#token, ...this.chat.position };
-    return frame;
+    const { position } = this.chat;
+    const token = this.#token;
+    return {
+      type: "enter",
+      nickname,
+      ...(password !== "" && { password }),
+      ...(token !== null && position !== null && { resume: { token, ...position } }),
+    };
   }
 
+  /** @param {number} now */
   #sendWaiting(now) {
     for (const { id, to, text } of this.chat.outbox.takeWaiting(now)) {
       this.#send(to === null ? { type: "say", id, text } : { type: "whisper", id, to, text });
@@ -364,21 +480,34 @@ export class Session {
     this.chat.unconfirmed = 0;
   }
 
+  /** @param {ClientFrame} frame */
   #send(frame) {
     this.#acts.push({ act: "send", frame });
   }
 }
 
+/**
+ * @param {string} why
+ * @param {Values} values
+ * @returns {Explanation}
+ */
 function explained(why, values = {}) {
   return { key: `ended.${why}`, values };
 }
 
+/** @type {State[]} */
 const MEMBER = ["inside", "leaving"];
 
-/** The service's frames: in which states they are taken, and by whom. */
+/**
+ * The service's frames: in which states they are taken, and by whom.
+ * @type {{ readonly [Type in keyof Frames]: Taking<Type> }}
+ */
 const FRAMES = Object.freeze({
   welcome: { states: ["asking"], take: (session, frame, now) => session.welcomed(frame, now) },
-  refused: { states: ["asking"], take: (session, frame, now) => session.refused(frame.reason, {}, now) },
+  refused: {
+    states: ["asking"],
+    take: (session, frame, now) => session.refused(frame.reason, {}, now),
+  },
   error: {
     states: ["asking", "inside"],
     take: (session, frame, now) => {
@@ -395,6 +524,6 @@ const FRAMES = Object.freeze({
   failed: { states: MEMBER, take: ({ chat }, frame, now) => chat.failed(frame, now) },
   kicked: { states: MEMBER, take: (session, frame) => session.dismissed(frame.reason) },
   banned: { states: MEMBER, take: (session, frame) => session.dismissed(frame.reason) },
-  slowed: { states: MEMBER, take: ({ chat }, frame, now) => chat.slowed(now) },
-  forbidden: { states: ["inside"], take: ({ chat }, frame, now) => chat.forbidden(now) },
+  slowed: { states: MEMBER, take: ({ chat }, _, now) => chat.slowed(now) },
+  forbidden: { states: ["inside"], take: ({ chat }, _, now) => chat.forbidden(now) },
 });

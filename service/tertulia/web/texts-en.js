@@ -101,6 +101,7 @@ export const EN = {
   "log.and_more": { one: "{count} more", other: "{count} more" },
 
   "failed.unknown_recipient": "Not sent: nobody called “{name}” is here.",
+  "failed.mailbox_full": "Not sent: too much waits for “{name}” already.",
   "failed.unknown_self": "Not sent: you can’t write to yourself here.",
   "failed.ended": "Not sent: the session ended first.",
   "failed.unsure": "It is not known whether this was sent: the service lost its memory meanwhile.",
@@ -122,7 +123,8 @@ export const EN = {
   "close.title": "Close the chat?",
   "close.text": {
     one: "Nobody else is here. You are taken back to the entrance; who comes in next opens the chat anew.",
-    other: "All {count} of you are taken back to the entrance; who comes in next opens the chat anew.",
+    other:
+      "All {count} of you are taken back to the entrance; who comes in next opens the chat anew.",
   },
   "close.confirm": "Close the chat",
   "close.cancel": "Keep talking",

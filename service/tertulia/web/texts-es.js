@@ -1,4 +1,9 @@
-/** The page's words in Spanish. */
+/** @import { Catalogue } from "./texts.js" */
+
+/**
+ * The page's words in Spanish.
+ * @type {Catalogue}
+ */
 export const ES = {
   "entrance.tagline": "Pasa, siéntate y únete a la charla.",
   "entrance.name": "Tu nombre",
@@ -99,10 +104,10 @@ export const ES = {
   "log.and_more": { one: "{count} más", other: "{count} más" },
 
   "failed.unknown_recipient": "No enviado: aquí no hay nadie llamado «{name}».",
+  "failed.mailbox_full": "No enviado: a «{name}» ya le esperan demasiados mensajes.",
   "failed.unknown_self": "No enviado: aquí no puedes escribirte a ti.",
   "failed.ended": "No enviado: la sesión terminó antes.",
-  "failed.unsure":
-    "No se sabe si se envió: mientras tanto el servicio ha perdido la memoria.",
+  "failed.unsure": "No se sabe si se envió: mientras tanto el servicio ha perdido la memoria.",
   "failed.error": "No enviado. El servicio dice: {detail}",
   "failed.other": "No enviado: {reason}",
 

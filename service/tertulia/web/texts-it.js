@@ -1,4 +1,9 @@
-/** The page's words in Italian. */
+/** @import { Catalogue } from "./texts.js" */
+
+/**
+ * The page's words in Italian.
+ * @type {Catalogue}
+ */
 export const IT = {
   "entrance.tagline": "Entra, siediti, fai due chiacchiere.",
   "entrance.name": "Il tuo nome",
@@ -98,6 +103,7 @@ export const IT = {
   "log.and_more": { one: "{count} altro", other: "altri {count}" },
 
   "failed.unknown_recipient": "Non inviato: qui non c’è nessuno di nome «{name}».",
+  "failed.mailbox_full": "Non inviato: per «{name}» sono già in attesa troppi messaggi.",
   "failed.unknown_self": "Non inviato: qui non puoi scrivere a te stesso.",
   "failed.ended": "Non inviato: la sessione è finita prima.",
   "failed.unsure": "Non si sa se sia stato inviato: nel frattempo il servizio ha perso la memoria.",

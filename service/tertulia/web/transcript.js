@@ -1,16 +1,47 @@
+/** What was said and what happened, as it is kept in memory: the latest lines, numbered on and on. */
+
+/** @import { Key, Values } from "./texts.js" */
+
 /**
- * What was said and what happened, as it is kept in memory: the latest lines, numbered on and on.
- *
- * A line is an object with a `kind` and the time `at` (milliseconds since 1970):
- *
- *     said       nickname, text, own
- *     whispered  nickname, to, text, own, state: "sent", "kept", "undelivered" or "unanswered"
- *     failed     to (null: everybody), text, reason, detail     one's own, not sent
- *     traffic    joined, left: {names, count} each, first       who came and went; which was first
- *     notice     key, values, grave                             the page's own words
- *     day                                                       another day begins
- *
- * and, given here, its number `seq`, and `continues`: whether it goes on what the line before began.
+ * A line; `at` is when that was, in milliseconds since 1970. Given here: its number `seq`, and whether it
+ * `continues` what the line before began.
+ * @typedef {Said | Whispered | Failed | Traffic | Notice | Day} Line
+ * @typedef {{ at: number, continues?: boolean }} Common
+ */
+
+/** @typedef {Common & { kind: "said", nickname: string, text: string, own: boolean }} Said */
+
+/**
+ * A private message; `state` is what became of one's own.
+ * @typedef {Common & { kind: "whispered", nickname: string, to: string, text: string, own: boolean, state?: Fate }} Whispered
+ * @typedef {"sent" | "kept" | "undelivered" | "unanswered"} Fate
+ */
+
+/**
+ * A message of one's own that was not sent; `to` is null for everybody.
+ * @typedef {Common & { kind: "failed", nickname: string, to: string | null, text: string, reason: string, detail: string, own: true }} Failed
+ */
+
+/**
+ * Who came and went, and which was first. A few are named, all are counted.
+ * @typedef {Common & { kind: "traffic", first: Way, joined: Passage, left: Passage }} Traffic
+ * @typedef {"joined" | "left"} Way
+ * @typedef {{ names: string[], count: number }} Passage
+ */
+
+/**
+ * The page's own words.
+ * @typedef {Common & { kind: "notice", key: Key, values: Values, grave: boolean }} Notice
+ */
+
+/**
+ * Another day begins.
+ * @typedef {Common & { kind: "day" }} Day
+ */
+
+/**
+ * @template {Line} It
+ * @typedef {It & { seq: number }} Numbered
  */
 
 /** Lines that are kept. */
@@ -37,17 +68,28 @@ export class Transcript {
   messages = 0;
   /** Rises whenever everything before is gone. */
   generation = 0;
+  /** @type {Numbered<Line>[]} */
   #ring = [];
+  /** @type {Set<number>} */
   #touched = new Set();
+  /** @type {Numbered<Traffic> | null} */
   #traffic = null;
+  /** @type {number[]} */
   #passages = [];
 
-  /** Return a line by its number, or undefined if it is not kept. */
+  /**
+   * Return a line by its number, or undefined if it is not kept.
+   * @param {number} seq
+   */
   line(seq) {
     return seq >= this.first && seq < this.end ? this.#ring[seq % KEPT] : undefined;
   }
 
-  /** Add a line at the end and return it. */
+  /**
+   * Add a line at the end and return it.
+   * @template {Line} It
+   * @param {It} line
+   */
   add(line) {
     const last = this.line(this.end - 1);
     if (last !== undefined && !isSameDay(last.at, line.at)) this.#put({ kind: "day", at: line.at });
@@ -56,17 +98,28 @@ export class Transcript {
     return this.#put(line);
   }
 
-  /** Note that somebody came. */
+  /**
+   * Note that somebody came.
+   * @param {string} nickname
+   * @param {number} at
+   */
   came(nickname, at) {
     this.#pass("joined", nickname, at);
   }
 
-  /** Note that somebody went. */
+  /**
+   * Note that somebody went.
+   * @param {string} nickname
+   * @param {number} at
+   */
   went(nickname, at) {
     this.#pass("left", nickname, at);
   }
 
-  /** Note that a line was changed after it was added. */
+  /**
+   * Note that a line was changed after it was added.
+   * @param {Numbered<Line>} line
+   */
   touch(line) {
     this.#touched.add(line.seq);
   }
@@ -78,25 +131,35 @@ export class Transcript {
     return touched;
   }
 
-  /** Return the latest line for which a condition holds, or undefined. */
+  /**
+   * Return the latest line for which a condition holds, or undefined.
+   * @param {(line: Numbered<Line>) => boolean} condition
+   */
   findLast(condition) {
     for (let seq = this.end - 1; seq >= this.first; seq -= 1) {
       const line = this.line(seq);
-      if (condition(line)) return line;
+      if (line !== undefined && condition(line)) return line;
     }
     return undefined;
   }
 
-  /** Return the last so many lines, oldest first. */
+  /**
+   * Return the last so many lines, oldest first.
+   * @param {number} count
+   */
   tail(count) {
     const lines = [];
     for (let seq = Math.max(this.first, this.end - count); seq < this.end; seq += 1) {
-      lines.push(this.line(seq));
+      const line = this.line(seq);
+      if (line !== undefined) lines.push(line);
     }
     return lines;
   }
 
-  /** Put back a line that another page had; what it is followed by goes on from it. */
+  /**
+   * Put back a line that another page had; what it is followed by goes on from it.
+   * @param {Line} line
+   */
   restore(line) {
     this.#put({ ...line });
   }
@@ -110,14 +173,24 @@ export class Transcript {
     this.generation += 1;
   }
 
+  /**
+   * @template {Line} It
+   * @param {It} line
+   * @returns {Numbered<It>}
+   */
   #put(line) {
-    line.seq = this.end;
-    this.#ring[line.seq % KEPT] = line;
+    const numbered = Object.assign(line, { seq: this.end });
+    this.#ring[numbered.seq % KEPT] = numbered;
     this.end += 1;
     this.first = Math.max(this.first, this.end - KEPT);
-    return line;
+    return numbered;
   }
 
+  /**
+   * @param {Way} way
+   * @param {string} nickname
+   * @param {number} at
+   */
   #pass(way, nickname, at) {
     this.#passages.push(at);
     if (this.#passages.length > STORM) this.#passages.shift();
@@ -133,16 +206,23 @@ export class Transcript {
    *
    * The last line takes them for a while. In a storm a recent one takes them even when messages came
    * in between: else every second line would be of this kind.
+   * @param {number} at
    */
   #foldable(at) {
     const line = this.#traffic;
     if (line === null || line.seq < this.first || !isSameDay(line.at, at)) return null;
     const age = at - line.at;
     if (line.seq === this.end - 1) return age < FOLDS_FOR ? line : null;
-    const isStorm = this.#passages.length === STORM && at - this.#passages[0] < STORM_SPAN;
+    const [oldest] = this.#passages;
+    const isStorm =
+      oldest !== undefined && this.#passages.length === STORM && at - oldest < STORM_SPAN;
     return isStorm && age < FOLDS_ACROSS_FOR ? line : null;
   }
 
+  /**
+   * @param {Way} first
+   * @param {number} at
+   */
   #newTraffic(first, at) {
     this.#traffic = this.add({
       kind: "traffic",
@@ -155,21 +235,30 @@ export class Transcript {
   }
 }
 
-/** Say whether a line is something that somebody wrote. */
+/**
+ * Say whether a line is something that somebody wrote.
+ * @param {Line} line
+ * @returns {line is Said | Whispered | Failed}
+ */
 export function isMessage(line) {
   return line.kind === "said" || line.kind === "whispered" || line.kind === "failed";
 }
 
+/**
+ * @param {Line} last
+ * @param {Line} line
+ */
 function isContinued(last, line) {
-  return (
-    (line.kind === "said" || line.kind === "whispered") &&
-    last.kind === line.kind &&
-    last.nickname === line.nickname &&
-    last.to === line.to &&
-    line.at - last.at < CONTINUES_FOR
-  );
+  const isToTheSame =
+    (line.kind === "said" && last.kind === "said") ||
+    (line.kind === "whispered" && last.kind === "whispered" && last.to === line.to);
+  return isToTheSame && last.nickname === line.nickname && line.at - last.at < CONTINUES_FOR;
 }
 
+/**
+ * @param {number} one
+ * @param {number} other
+ */
 function isSameDay(one, other) {
   // The usual case, without making dates of it: most lines are seconds apart.
   if (one === other) return true;

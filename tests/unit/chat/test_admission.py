@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from fakes.clock import HandClock
 from tertulia.chat.admission import MOST, PATIENCE, Admission
-from tertulia.chat.ports import Join
+from tertulia.chat.ports import JoinOp
 
 
-def join(number: int = 0) -> Join:
-    return Join(f"n:{number}", f"guest-{number}", f"guest-{number}", "plain", "192.0.2.1", 1)
+def join(number: int = 0) -> JoinOp:
+    return JoinOp(f"n:{number}", f"guest-{number}", f"guest-{number}", "plain", "192.0.2.1", 1)
 
 
 def test_who_comes_to_a_quiet_room_goes_straight_in() -> None:
@@ -75,7 +75,7 @@ def test_everybody_gets_in_once_in_order_and_in_time(steps: list[tuple[str, floa
     came: dict[str, float] = {}
     admitted: list[str] = []
 
-    def take(group: list[Join], ask_again: float | None) -> None:
+    def take(group: list[JoinOp], ask_again: float | None) -> None:
         admitted.extend(it.session for it in group)
         assert all(clock.time() - came[it.session] <= MOST + 1e-6 for it in group)
         if ask_again is not None:

@@ -14,12 +14,13 @@ from harness.device_client import BINARY, TEXT, Framing
 from harness.waiting import until
 from tertulia.chat import devices
 from tertulia.chat.accounts import Login, Pending
-from tertulia.chat.device_ops import Deliver, DeviceOp, Disengage, Forget, OpenChat
+from tertulia.chat.device_ops import DeviceOp, ForgetOp, RequestOp
 from tertulia.chat.devices import Devices, DeviceSession
 from tertulia.chat.operator_commands import OperatorCommands
 from tertulia.chat.ports import Op, Outcome, Store
 from tertulia.chat.signing_up import AccountRules
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.requests import LeaveChat, Message, OpenChat
 from tertulia.telemetry.metrics import Metrics
 
 ADDRESS = "192.0.2.1"
@@ -45,8 +46,8 @@ class HandStore:
                 op.outcome, op.note = outcome, note
                 op.settled.set_result(None)
 
-    def kinds(self) -> list[type[Op]]:
-        return [type(op) for op in self.ops]
+    def kinds(self) -> list[type]:
+        return [type(op.asked) if isinstance(op, RequestOp) else type(op) for op in self.ops]
 
 
 class SlowAccounts(NoAccounts):
@@ -116,7 +117,7 @@ class Connection:
         await self.go_on()
 
     def forgotten(self) -> list[int]:
-        return [op.number for op in self.store.ops if isinstance(op, Forget)]
+        return [op.number for op in self.store.ops if isinstance(op, ForgetOp)]
 
 
 async def test_what_was_shown_is_forgotten_when_the_device_closes_in_order() -> None:
@@ -176,7 +177,7 @@ async def test_a_device_reads_its_answer_before_it_is_told_that_the_other_came()
     """The other's entering may overtake the news of the own one: without the 1, both would dial."""
     it = Connection()
     await it.send("10", "anna", "bruno")
-    assert [type(op) for op in it.store.ops] == [OpenChat]
+    assert it.store.kinds() == [OpenChat]
     it.devices.summoned(it.session.name, 6002)
     it.store.settle("1")
     await it.go_on()
@@ -189,7 +190,7 @@ async def test_who_goes_while_its_entering_is_under_way_is_offchat_afterwards() 
     await it.close()
     it.store.settle("1")
     await it.go_on()
-    assert [type(op) for op in it.store.ops] == [OpenChat, Disengage]
+    assert it.store.kinds() == [OpenChat, LeaveChat]
 
 
 # Operation 200 comes before the other's port
@@ -228,7 +229,7 @@ async def test_a_device_that_writes_at_once_is_told_the_port_behind_its_message(
     it.store.settle()
     await it.go_on()
     assert it.outbox.take() == BINARY.write(6002)
-    assert it.store.kinds() == [OpenChat, Deliver]
+    assert it.store.kinds() == [OpenChat, Message]
 
 
 async def test_after_a_port_the_device_may_close_and_else_the_service_does(
@@ -261,18 +262,18 @@ async def test_a_device_that_waits_is_offchat_before_it_is_told_the_end_and_hear
     it.devices.drain()
     it.devices.drain()
     await it.go_on()
-    assert it.store.kinds() == [OpenChat, Disengage]
+    assert it.store.kinds() == [OpenChat, LeaveChat]
     assert not it.outbox.parted, "somebody may still come to it"
     it.store.settle()
     await it.go_on()
     assert it.outbox.parted and it.outbox.closed is None
     await it.send("ciao")
-    assert it.store.kinds() == [OpenChat, Disengage, Deliver]
+    assert it.store.kinds() == [OpenChat, LeaveChat, Message]
     it.store.settle()
     await it.go_on()
     await it.close()
     assert it.outbox.closed is Disconnect.GONE
-    assert it.store.kinds() == [OpenChat, Disengage, Deliver]
+    assert it.store.kinds() == [OpenChat, LeaveChat, Message]
 
 
 async def test_a_device_to_which_somebody_came_just_before_is_told_so() -> None:

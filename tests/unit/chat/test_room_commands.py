@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from fakes.encoder import FramedEncoder, PlainEncoder
-from tertulia.chat.ports import Join, Outcome
+from tertulia.chat.ports import JoinOp, Outcome
 from tertulia.chat.room import COMMANDS, Room
 from tertulia.chat.session import State
 from tertulia.domain import commands
@@ -81,7 +81,7 @@ def test_another_nickname_after_one_that_was_resumed_in_vain(
 def test_a_join_that_is_settled_twice_changes_nothing(enter: Enter, room: Room) -> None:
     """A store that lost its data is told it again, and somebody may have taken the nickname by then."""
     andy = enter("andy", PlainEncoder())
-    join = Join(andy.session.name, "andy", "andy", "plain", "192.0.2.1", 1)
+    join = JoinOp(andy.session.name, "andy", "andy", "plain", "192.0.2.1", 1)
     andy.session.submitted(join)
     join.outcome = Outcome.TAKEN
     room.settled([join])

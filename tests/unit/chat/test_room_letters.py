@@ -4,7 +4,7 @@ import pytest
 
 from fakes.encoder import FramedEncoder
 from fakes.house import LIMITS, Client, House
-from tertulia.chat.ports import Delivery, Outcome, Whisper
+from tertulia.chat.ports import Delivery, Outcome, WhisperOp
 from tertulia.chat.room import Room
 from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
@@ -209,7 +209,7 @@ def test_letters_and_answers_of_one_turn_are_one_write(andy: Client, room: Room)
     letters = [Whispered("betty", "n:2", "andy", text) for text in ("one", "two")]
     room.deliveries([Delivery(i, name, letter, 0.0) for i, letter in enumerate(letters, 1)])
     assert andy.outbox.read() == [], "something may be settled that belongs to it"
-    op = Whisper(name, "andy", "andy", "betty", "psst")
+    op = WhisperOp(name, "andy", "andy", "betty", "psst")
     andy.session.submitted(op)
     op.outcome = Outcome.DONE
     room.settled([op])

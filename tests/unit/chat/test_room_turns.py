@@ -4,7 +4,7 @@ import pytest
 
 from fakes.encoder import FramedEncoder, SilentEncoder
 from fakes.house import Client
-from tertulia.chat.ports import Delivery, Entry, Outcome, Say
+from tertulia.chat.ports import Delivery, Entry, Outcome, SayOp
 from tertulia.chat.room import Room
 from tertulia.domain.events import Joined, Left, PublicEvent, Said, Whispered
 from tertulia.domain.position import Position
@@ -65,7 +65,7 @@ def test_who_does_not_echo_reads_the_others(enter: Enter, andy: Client, room: Ro
 
 
 def test_ones_own_copy_comes_before_the_answer(andy: Client, room: Room) -> None:
-    op = Say(andy.session.name, "andy", "andy", "mine")
+    op = SayOp(andy.session.name, "andy", "andy", "mine")
     andy.session.submitted(op)
     bring(room, 10, said("one"))
     bring(room, 11, Said("andy", andy.session.name, "mine"))

@@ -11,7 +11,7 @@ import tertulia
 from fakes.encoder import PlainEncoder
 from fakes.outbox import RecordingOutbox
 from tertulia.chat import session as module
-from tertulia.chat.ports import Say
+from tertulia.chat.ports import SayOp
 from tertulia.chat.session import NEXT, NotInThisState, Session, State
 
 PACKAGE = Path(tertulia.__file__).parent
@@ -37,8 +37,8 @@ WAYS: dict[State, list[str]] = {
 """How a session comes into each state."""
 
 
-def say(text: str) -> Say:
-    return Say("n:1", "andy", "andy", text)
+def say(text: str) -> SayOp:
+    return SayOp("n:1", "andy", "andy", text)
 
 
 @pytest.fixture

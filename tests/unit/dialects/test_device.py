@@ -208,7 +208,7 @@ CONVERSATIONS = (
         *(*chatting(1), Device("ciao"), Asked(ask.Message("anna", "bruno", "ciao"), True)),
         *(Device(""), Asked(ask.Message("anna", "bruno", ""), True)),
         *(Device("\\Q"), Asked(ask.Message("anna", "bruno", "\\Q"), True)),
-        *(Device("\\q"), Asked(ask.Leave("anna", only_here=True), True)),
+        *(Device("\\q"), Asked(ask.LeaveChat("anna", only_here=True), True)),
     ),
     conversation(
         "chat, message refused",
@@ -219,7 +219,7 @@ CONVERSATIONS = (
         "chat, show before the messages",
         *(*chatting(1), *showing("uno\ndue\n", "uno", "due")),
         *(Device("ciao"), Asked(ask.Message("anna", "bruno", "ciao"), True)),
-        *(*showing("null"), Device("\\q"), Asked(ask.Leave("anna", only_here=True), True)),
+        *(*showing("null"), Device("\\q"), Asked(ask.LeaveChat("anna", only_here=True), True)),
         framings=(BINARY,),
     ),
     conversation(
@@ -262,7 +262,7 @@ CONVERSATIONS = (
         *(Device(20), Asked(ask.Online(), []), Service("nessun utente online")),
         *(Device("carla"), Asked(ask.PortOf("carla"), 0), Service(0), Device("anna"), Closes()),
     ),
-    conversation("leave", *coming_in(30), Asked(ask.Leave("anna"), True), Closes()),
+    conversation("leave", *coming_in(30), Asked(ask.LeaveChat("anna"), True), Closes()),
     conversation(
         "hanging",
         *(*coming_in(100), Asked(ask.Hanging("anna"), WAITING)),
@@ -576,7 +576,7 @@ def test_a_line_that_is_no_integer_where_one_is_due_is_hung_up_on(line: bytes) -
 def test_lines_may_end_with_cr_and_lf() -> None:
     told = Told([True])
     told.feed(b"30\r\nanna\r\n")
-    assert told.happened == [b"1\n", ask.Leave("anna"), Hangup()]
+    assert told.happened == [b"1\n", ask.LeaveChat("anna"), Hangup()]
 
 
 @pytest.mark.parametrize("first", [*b"\0\1/:;A\n\r \xff"])
@@ -679,7 +679,7 @@ def test_nothing_is_read_before_a_request_is_answered(framing: Framing) -> None:
     decoder = DeviceDecoder()
     decoder.feed(framing.write(30, "anna", "more"))
     assert decoder.next_command() == Reply(framing.write(1))
-    assert decoder.next_command() == ask.Leave("anna")
+    assert decoder.next_command() == ask.LeaveChat("anna")
     assert decoder.next_command() is None
     decoder.answer(True)
     assert decoder.next_command() == Hangup()

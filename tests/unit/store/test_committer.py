@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from contract.follower import RecordingFollower
 from harness.waiting import elapse, until
-from tertulia.chat.ports import Leave, Op
+from tertulia.chat.ports import LeaveOp, Op
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
 from tertulia.redis.script import Script
@@ -43,8 +43,8 @@ class Answering:
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         await self.goes.wait()
         self.answers += 1
-        self.letters_done.append((cast(int, args[5]), "L" in args))
-        ops = list(args).count("L")
+        self.letters_done.append((cast(int, args[5]), "L" in args[18:]))
+        ops = list(args[18:]).count("L")
         if ops:
             self.batches.append(ops)
         if ops and self.bus is not None:
@@ -109,7 +109,7 @@ async def test_answers_that_come_in_time_are_believed(
     committer: Committer, link: Answering
 ) -> None:
     for _ in range(20):
-        committer.submit(Leave("node:1", "andy", "andy"))
+        committer.submit(LeaveOp("node:1", "andy", "andy"))
         await committer.settle()
     assert link.answers >= 20
     assert link.confirmed < 10  # but for the first one, as long as this machine does not stop
@@ -142,10 +142,10 @@ async def test_what_waits_takes_along_what_is_said_to_the_last_batch(
     link.bus = bring
     await until(lambda: link.answers, WITHIN, "the first heartbeat")
     link.goes.clear()
-    committer.submit(Leave("node:1", "andy", "andy"))
+    committer.submit(LeaveOp("node:1", "andy", "andy"))
     await until(lambda: not committer, WITHIN, "a batch in flight")
-    committer.submit(Leave("node:2", "betty", "betty"))
-    follower.says.append(lambda: committer.submit(Leave("node:3", "carol", "carol")))
+    committer.submit(LeaveOp("node:2", "betty", "betty"))
+    follower.says.append(lambda: committer.submit(LeaveOp("node:3", "carol", "carol")))
     link.goes.set()
     await until(lambda: sum(link.batches) == 3, WITHIN, "three ops")
     assert link.batches == [1, 2]
@@ -157,7 +157,7 @@ async def test_letters_are_confirmed_when_there_is_news_and_with_each_heartbeat(
     await until(lambda: link.answers, WITHIN, "the first heartbeat")
     follower.done_with = 7
     for _ in range(3):
-        committer.submit(Leave("node:1", "andy", "andy"))
+        committer.submit(LeaveOp("node:1", "andy", "andy"))
         await committer.settle()
     with_ops = [number for number, has_ops in link.letters_done if has_ops]
     assert with_ops in ([7, 0, 0], [0, 0, 0])  # a heartbeat may have come first

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tertulia.chat.ports import Close, Join, Leave, Op, Report, Say, Whisper
+from tertulia.chat.ports import CloseOp, JoinOp, LeaveOp, Op, ReportOp, SayOp, WhisperOp
 from tertulia.domain.bans import Ban, Kind
 from tertulia.domain.events import (
     Closed,
@@ -25,9 +25,9 @@ from tertulia.domain.events import (
 from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.operator_commands import encode as encode_order
 from tertulia.domain.position import Position
+from tertulia.store.batch import Batch
 from tertulia.store.keys import Keys
 from tertulia.store.wire import (
-    Batch,
     InboxMessage,
     ProbeMessage,
     RoomMessage,
@@ -208,8 +208,8 @@ def batch(*ops: Op) -> Batch:
     return made
 
 
-def say(nickname: str, text: str = "hello") -> Say:
-    return Say(f"n:{nickname}", nickname.lower(), nickname, text)
+def say(nickname: str, text: str = "hello") -> SayOp:
+    return SayOp(f"n:{nickname}", nickname.lower(), nickname, text)
 
 
 def test_keys_are_named_once_by_their_index() -> None:
@@ -224,10 +224,10 @@ def test_keys_are_named_once_by_their_index() -> None:
 
 def test_events_are_written_whole() -> None:
     made = batch(
-        Join("n:1", "andy", "Andy", "chatte", "192.0.2.1", 5000),
+        JoinOp("n:1", "andy", "Andy", "chatte", "192.0.2.1", 5000),
         say("Andy", "hello"),
-        Leave("n:1", "andy", "Andy"),
-        Close("n:1", "andy", "Andy"),
+        LeaveOp("n:1", "andy", "Andy"),
+        CloseOp("n:1", "andy", "Andy"),
     )
     events = [arg for arg in made.args if isinstance(arg, bytes)]
     assert events == [
@@ -241,14 +241,14 @@ def test_events_are_written_whole() -> None:
 
 
 def test_a_whisper_names_its_recipient_folded_and_says_it_as_written() -> None:
-    made = batch(Whisper("n:1", "andy", "Andy", "BETTY", "psst"))
+    made = batch(WhisperOp("n:1", "andy", "Andy", "BETTY", "psst"))
     assert made.has_letters
     assert made.keys[:2] == [KEYS.nick("andy"), KEYS.nick("betty")]
     assert encode(Whispered("Andy", "n:1", "BETTY", "psst")) in made.args
 
 
 def test_a_report_goes_to_the_sender() -> None:
-    made = batch(Report("n:1", "andy", "betty", "psst", 7))
+    made = batch(ReportOp("n:1", "andy", "betty", "psst", 7))
     assert made.has_letters
     assert made.keys[0] == KEYS.nick("andy")
     assert encode(Undelivered("andy", "n:1", "betty", "psst")) in made.args
@@ -256,16 +256,16 @@ def test_a_report_goes_to_the_sender() -> None:
 
 def test_a_token_is_a_key_where_there_is_one() -> None:
     token = "f" * 32
-    tagged = batch(Say("n:1", "andy", "andy", "hello", 3, token))
+    tagged = batch(SayOp("n:1", "andy", "andy", "hello", 3, token))
     assert (tagged.args[0], tagged.args[-2:]) == ("S", [FIXED + 2, 3])
     assert tagged.keys[1] == KEYS.token(token)
-    whispered = batch(Whisper("n:1", "andy", "andy", "betty", "hello", 4, token))
+    whispered = batch(WhisperOp("n:1", "andy", "andy", "betty", "hello", 4, token))
     assert (whispered.args[0], whispered.args[-2:]) == ("W", [FIXED + 3, 4])
     assert whispered.keys[2] == KEYS.token(token)
 
 
 def test_nothing_is_said_of_a_token_where_there_is_none() -> None:
-    without = batch(say("andy"), Whisper("n:1", "andy", "andy", "betty", "hello"))
+    without = batch(say("andy"), WhisperOp("n:1", "andy", "andy", "betty", "hello"))
     assert len(without.args) == 4 + 5
     assert (without.args[0], without.args[4]) == ("s", "w")
     assert without.args[7] == FIXED + 2

@@ -9,24 +9,16 @@
 --       11 messages and 12 bytes of one sender, 13 bytes in all, that may wait for an account
 --       14 number of the node's last batch that was answered in this epoch, 15 of the last letter it has seen
 --       16 milliseconds for which a device stays logged in after its last operation
---       17 how many nodes whose inboxes are among KEYS, then for each: node, index, channel
---       then the ops, each a letter and its arguments; a token-index of 0 means none:
---         J index key session nickname dialect address port event token-index resumed
---           account-index proven senders-index older-index ended-index
---                                                                    take the nickname
---         L index key session event token-index                      give it back; the token ends
---         C index key session event                                  close the chat
---         S index session event token-index tag                      append the event
---         s index session event                                      without a token
---         W index session recipient-index letter token-index tag     to the recipient's inbox
---         w index session recipient-index letter                     without a token
---         V … as W, and account-index device-index list-index mailbox-index senders-index own-account-index
---           keep nickname key text                                   or, if he is away, keep it for him
---         R index session letter account-index list-index mailbox-index senders-index own-account-index key text
---                                                                    keep it, or to the session's inbox
---         k index session nickname mailbox-index senders-index senders list-indexes
---                                                                    hand over what waits, some of it
---         a c i j l o p x                                            devices.lua
+--       17 the letters of the ops, each once     18 how many nodes whose inboxes are among KEYS,
+--       then for each: node, index, channel
+--       then the ops, each a letter and its fields, as store/ops.py has them in one table:
+--         J join       take the nickname; the event says so     L leave      give it back; the token ends
+--         C close      close the chat                           V R k x      mailboxes.lua
+--         s S say      append the event                         a c i j l o p  devices.lua
+--         w W whisper  to the recipient's inbox
+--
+-- In front stands LENGTH, the arguments that an op takes, by its letter; and ARGV[at + JOIN.proven] is sent to Redis
+-- with the number of that field: both are made from the table.
 --
 -- Returns one of
 --   {'ok', offset, offset of this batch's entry or 0, number of its last letter for the
@@ -40,6 +32,7 @@
 -- Outcomes: d done, t taken, u unknown recipient, g the session does not hold its nickname,
 -- f it is not the administrator, k kept, or of k: more waits, b too much waits already.
 
+local KEYS, ARGV, tonumber = KEYS, ARGV, tonumber
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local order, leases, batches, inboxes = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local nicks, inbox = KEYS[8], KEYS[9]
@@ -80,18 +73,11 @@ if saved then
 end
 
 local bounds = { count = tonumber(ARGV[11]), sender = tonumber(ARGV[12]), bytes = tonumber(ARGV[13]) }
-local at = 18
-local peers = {}
-for _ = 1, tonumber(ARGV[17]) do
-  peers[ARGV[at]] = { inbox = KEYS[tonumber(ARGV[at + 1])], channel = ARGV[at + 2] }
-  at = at + 3
+local peers, first_op = {}, 19 + 3 * tonumber(ARGV[18])
+for index = 19, first_op - 3, 3 do
+  peers[ARGV[index]] = { inbox = KEYS[tonumber(ARGV[index + 1])], channel = ARGV[index + 2] }
 end
-local first_op = at
 
-local LENGTH = {
-  J = 16, L = 6, C = 5, S = 6, s = 4, W = 7, w = 5, V = 17, R = 11, k = 8,
-  a = 10, c = 11, i = 8, j = 7, l = 7, o = 5, p = 12, x = 7,
-}
 -- Who sits where is read once in a batch; what changes it, changes it here too.
 local seats = {}
 local function seat(key)
@@ -111,57 +97,6 @@ local function is_collecting(key)
   end
   return collecting[key]
 end
-local function collects(key)
-  write('HSET', key, 'collects', '1')
-  write('HSET', keys.meta, 'collecting', digits(clock.now + COLLECTING_MS))
-end
-
--- Letters go to inboxes that have to be among KEYS: look for those first, and do nothing without them. And each
--- command that reads is tried here: where it is refused, nothing is done.
-local unknown, strangers = {}, {}
-local function need(there)
-  if there and not peers[there] and not strangers[there] then
-    strangers[there] = true
-    table.insert(unknown, there)
-  end
-end
-while at <= #ARGV do
-  local op = ARGV[at]
-  if op == 'w' or op == 'W' or op == 'V' then
-    local to = KEYS[tonumber(ARGV[at + 3])]
-    local _, there = seat(to)
-    if op ~= 'V' and (not there or may_collect and is_collecting(to)) then return { 'away' } end
-    need(there)
-  elseif op == 'R' then
-    local _, there = seat(KEYS[tonumber(ARGV[at + 1])])
-    need(there)
-  elseif op == 'p' then
-    local _, there = seat(KEYS[tonumber(ARGV[at + 5])])
-    need(there)
-  elseif op == 'c' then
-    need(redis.call('HGET', KEYS[tonumber(ARGV[at + 10])], 'node'))
-  elseif op == 'j' then
-    need(redis.call('HGET', KEYS[tonumber(ARGV[at + 6])], 'node'))
-  elseif op == 'C' then
-    redis.call('ZRANGE', order, 0, 0)
-  elseif op == 'x' or op == 'k' then
-    redis.call('LRANGE', inbox, 0, 0)
-    redis.call('ZRANGE', order, 0, 0)
-  end
-  at = at + LENGTH[op]
-end
-if #unknown > 0 then
-  table.insert(unknown, 1, 'peers')
-  return unknown
-end
-
-local confirmed = tonumber(ARGV[6])
-local head = confirmed > 0 and redis.call('LINDEX', inbox, 0)
-write('ZADD', leases, expiry, node)
-if head then
-  local first = tonumber(string.match(head, '^%d+'))
-  if first <= confirmed then write('LTRIM', inbox, confirmed - first + 1, -1) end
-end
 
 -- What a client has in its hand when it lost its connection: who it was, and what of it was done.
 local TOKEN_MS = 3600000
@@ -169,14 +104,6 @@ local function remember(index, ...)
   if index == '0' then return end
   write('HSET', KEYS[tonumber(index)], ...)
   write('PEXPIRE', KEYS[tonumber(index)], TOKEN_MS)
-end
-
--- What a token proves: to be a guest, or to be the account with the password that it has now. A new password has
--- another hash, also that of an account that was deleted and made again.
-local GUEST = 'guest'
-local function proof_of(account)
-  local hash = redis.call('HGET', account, 'hash')
-  return hash and redis.sha1hex(hash) or GUEST
 end
 
 local events, outcomes = {}, {}
@@ -195,151 +122,204 @@ local function post(there, session, letter)
   box[#box + 1] = box.last .. ' ' .. session .. posted .. letter
 end
 
-at = first_op
--- What comes after a command that was refused would not see what that one was to do.
-while at <= #ARGV and not rest do
-  local op = ARGV[at]
-  if made and (op == 'x' or op == 'k' or op == 'J') then  -- which look at what waits
-    made.save_kept()
-    if rest then break end
+-- Letters go to inboxes that have to be among KEYS: look for those first, and do nothing without them. And each
+-- command that reads is tried here: where it is refused, nothing is done.
+local unknown, strangers = {}, {}
+local function need(there)
+  if there and not peers[there] and not strangers[there] then
+    strangers[there] = true
+    table.insert(unknown, there)
   end
-  local key = KEYS[tonumber(ARGV[at + 1])]
-  local outcome = 'd'
-  if op == 's' or op == 'S' then
-    if seat(key) == ARGV[at + 2] then
-      events[#events + 1] = ARGV[at + 3]
-      if op == 'S' then remember(ARGV[at + 4], 'done', ARGV[at + 5]) end
-    else
-      outcome = 'g'
+end
+
+-- What an op does: its letter → function(where it stands in ARGV), which returns the outcome, and perhaps a note; and
+-- no outcome where what comes before it has to be done first, and could not. LOOKS: what it reads before any is done.
+-- It returns true where the batch is not to be done. Functions take a moment to be made: none is that is not asked for.
+local OPS, LOOKS = {}, {}
+local function key(place) return KEYS[tonumber(ARGV[place])] end
+local letters_there, find = ARGV[17], string.find
+
+if find(letters_there, '[sS]') then
+  OPS['s'] = function(at)
+    if seat(key(at + SAY.nick)) ~= ARGV[at + SAY.session] then return 'g' end
+    events[#events + 1] = ARGV[at + SAY.event]
+    return 'd'
+  end
+
+  OPS['S'] = function(at)
+    local outcome = OPS['s'](at)
+    if outcome == 'd' then remember(ARGV[at + SAY_TAGGED.token], 'done', ARGV[at + SAY_TAGGED.tag]) end
+    return outcome
+  end
+end
+
+if find(letters_there, '[wW]') then
+  LOOKS['w'] = function(at)
+    local to = key(at + WHISPER.recipient)
+    local _, there = seat(to)
+    if not there or may_collect and is_collecting(to) then return true end
+    need(there)
+  end
+  LOOKS['W'] = LOOKS['w']
+
+  OPS['w'] = function(at)
+    if seat(key(at + WHISPER.nick)) ~= ARGV[at + WHISPER.session] then return 'g' end
+    local session, there = seat(key(at + WHISPER.recipient))
+    if not session then return 'u' end
+    post(there, session, ARGV[at + WHISPER.letter])
+    return 'd'
+  end
+
+  OPS['W'] = function(at)
+    local outcome = OPS['w'](at)
+    if outcome ~= 'g' then remember(ARGV[at + WHISPER_TAGGED.token], 'done', ARGV[at + WHISPER_TAGGED.tag]) end
+    return outcome
+  end
+end
+
+-- The ops that are in few batches.
+if find(letters_there, '[^sSwW]') then
+  -- What is kept in this batch is to be written before anybody looks at what waits. Returns whether it is.
+  local function is_kept_written()
+    if made then made.save_kept() end
+    return not rest
+  end
+
+  local function set_collecting(nick, is_it)
+    collecting[nick] = is_it
+    if not is_it then return end
+    write('HSET', nick, 'collects', '1')
+    write('HSET', keys.meta, 'collecting', digits(clock.now + COLLECTING_MS))
+  end
+
+  if find(letters_there, '[JL]') then
+    -- What a token proves: to be a guest, or to be the account with the password that it has now. A new password has
+    -- another hash, also that of an account that was deleted and made again.
+    local GUEST = 'guest'
+    local function proof_of(account)
+      local hash = redis.call('HGET', account, 'hash')
+      return hash and redis.sha1hex(hash) or GUEST
     end
-  elseif op == 'w' or op == 'W' or op == 'V' then
-    if seat(key) == ARGV[at + 2] then
-      local to, behind = KEYS[tonumber(ARGV[at + 3])], 0
-      local session, there = seat(to)
-      if op == 'V' and (not session or is_collecting(to)) then
-        outcome, behind = keep_for_absent(at + 7, session, bounds, clock)
-      elseif not session then
-        outcome = 'u'
+
+    OPS['J'] = function(at)
+      if not is_kept_written() then return nil end
+      local nick, session, token = key(at + JOIN.nick), ARGV[at + JOIN.session], ARGV[at + JOIN.token]
+      local name, account = ARGV[at + JOIN.key], key(at + JOIN.account)
+      local owner, there = seat(nick)
+      local proof = proof_of(account)
+      local is_account = proof ~= GUEST
+      local proven = ARGV[at + JOIN.proven] == '1' and is_account
+      local own = proven
+      local resumed = ARGV[at + JOIN.resumed] == '1'
+      if resumed then
+        local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session', 'as', 'joins')
+        local ended = redis.call('HGET', key(at + JOIN.ended), 'joins')
+        own = own or was[1] == name and (not owner or was[2] == owner) and (was[3] or GUEST) == proof
+          and (not ended or tonumber(was[4] or 0) > tonumber(ended))
       end
-      if session and (op ~= 'V' or outcome == 'b' and behind == 0 or not is_collecting(to)) then
-        post(there, session, ARGV[at + 4])
-        outcome = 'd'
+      local is_own = owner == session
+      -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
+      local is_free = own or owner and not is_own and not is_account and not redis.call('ZSCORE', leases, there)
+      local joins = redis.call('HGET', keys.meta, 'joins') or 0
+      local waits = proven and redis.call('EXISTS', key(at + JOIN.senders), key(at + JOIN.stream)) > 0
+      if owner and is_free and not is_own then
+        -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
+        -- under way comes to nothing from here on.
+        table.insert(events, left_event(redis.call('HGET', nick, 'nickname'), owner))
+        write('DEL', nick)
+        owner = false
       end
-      if op ~= 'w' then remember(ARGV[at + 5], 'done', ARGV[at + 6]) end
-    else
-      outcome = 'g'
-    end
-  elseif op == 'J' then
-    local token = ARGV[at + 9]
-    local owner, there = seat(key)
-    local proof = proof_of(KEYS[tonumber(ARGV[at + 11])])
-    local is_account = proof ~= GUEST
-    local proven = ARGV[at + 12] == '1' and is_account
-    local own = proven
-    local resumed = ARGV[at + 10] == '1'
-    if resumed then
-      local was = redis.call('HMGET', KEYS[tonumber(token)], 'key', 'session', 'as', 'joins')
-      local ended = redis.call('HGET', KEYS[tonumber(ARGV[at + 15])], 'joins')
-      own = own or was[1] == ARGV[at + 2] and (not owner or was[2] == owner) and (was[3] or GUEST) == proof
-        and (not ended or tonumber(was[4] or 0) > tonumber(ended))
-    end
-    local is_own = owner == ARGV[at + 3]
-    -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
-    local is_free = own or owner and not is_own and not is_account and not redis.call('ZSCORE', leases, there)
-    local joins = redis.call('HGET', keys.meta, 'joins') or 0
-    local waits = proven and redis.call('EXISTS', KEYS[tonumber(ARGV[at + 13])], KEYS[tonumber(ARGV[at + 14])]) > 0
-    if owner and is_free and not is_own then
-      -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
-      -- under way comes to nothing from here on.
-      table.insert(events, left_event(redis.call('HGET', key, 'nickname'), owner))
-      write('DEL', key)
-      owner = false
-    end
-    if is_own then
-      -- Written down after Redis lost its data, by others who had heard of it: its own node may not have.
-      local present = string.gsub(ARGV[at + 8], '"joined"', '"present"', 1)
-      table.insert(events, present)
-    elseif owner or (is_account or resumed) and not own then
-      outcome = 't'
-    else
+      if is_own then
+        -- Written down after Redis lost its data, by others who had heard of it: its own node may not have.
+        local present = string.gsub(ARGV[at + JOIN.event], '"joined"', '"present"', 1)
+        table.insert(events, present)
+        return 'd'
+      elseif owner or (is_account or resumed) and not own then
+        return 't'
+      end
       write('HINCRBY', keys.meta, 'joins', 1)
       -- What every message asks for stands first: a short hash is searched from its begin.
-      write('HSET', key, 'session', ARGV[at + 3], 'node', node, 'sitting', generation, 'nickname', ARGV[at + 4],
-        'dialect', ARGV[at + 5], 'address', ARGV[at + 6], 'port', ARGV[at + 7], 'since', clock.ms)
-      write('ZADD', order, joins + 1, ARGV[at + 2])
-      write('SADD', nicks, ARGV[at + 2])
-      seats[key] = { ARGV[at + 3], node }
-      remember(token, 'key', ARGV[at + 2], 'session', ARGV[at + 3], 'as', proof, 'joins', joins + 1)
+      write('HSET', nick, 'session', session, 'node', node, 'sitting', generation, 'nickname', ARGV[at + JOIN.nickname],
+        'dialect', ARGV[at + JOIN.dialect], 'address', ARGV[at + JOIN.address], 'port', ARGV[at + JOIN.port],
+        'since', clock.ms)
+      write('ZADD', order, joins + 1, name)
+      write('SADD', nicks, name)
+      seats[nick] = { session, node }
+      remember(token, 'key', name, 'session', session, 'as', proof, 'joins', joins + 1)
       if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
-      table.insert(events, ARGV[at + 8])
-      if is_account then note_use(KEYS[tonumber(ARGV[at + 11])], clock.now) end
-      if waits then collects(key) end
-      collecting[key] = waits
+      table.insert(events, ARGV[at + JOIN.event])
+      if is_account then note_use(account, clock.now) end
+      set_collecting(nick, waits)
+      return 'd'
     end
-  elseif op == 'L' then
-    local token = KEYS[tonumber(ARGV[at + 5])]
-    if token and redis.call('HGET', token, 'session') == ARGV[at + 3] then write('DEL', token) end
-    if seat(key) == ARGV[at + 3] then
-      write('DEL', key)
-      write('ZREM', order, ARGV[at + 2])
-      write('SREM', nicks, ARGV[at + 2])
-      seats[key] = { false, false }
-      table.insert(events, ARGV[at + 4])
-    else
-      outcome = 'g'
+
+    OPS['L'] = function(at)
+      local nick, session, token = key(at + LEAVE.nick), ARGV[at + LEAVE.session], key(at + LEAVE.token)
+      if token and redis.call('HGET', token, 'session') == session then write('DEL', token) end
+      if seat(nick) ~= session then return 'g' end
+      write('DEL', nick)
+      write('ZREM', order, ARGV[at + LEAVE.key])
+      write('SREM', nicks, ARGV[at + LEAVE.key])
+      seats[nick] = { false, false }
+      table.insert(events, ARGV[at + LEAVE.event])
+      return 'd'
     end
-  elseif op == 'C' then
-    if seat(key) ~= ARGV[at + 3] then
-      outcome = 'g'
-    elseif redis.call('ZRANGE', order, 0, 0)[1] ~= ARGV[at + 2] then
-      outcome = 'f'
-    else
+  end
+
+  if find(letters_there, 'C') then
+    LOOKS['C'] = function()
+      redis.call('ZRANGE', order, 0, 0)
+    end
+
+    OPS['C'] = function(at)
+      if seat(key(at + CLOSE.nick)) ~= ARGV[at + CLOSE.session] then return 'g' end
+      if redis.call('ZRANGE', order, 0, 0)[1] ~= ARGV[at + CLOSE.key] then return 'f' end
       write('UNLINK', order)
       write('HINCRBY', keys.meta, 'sitting', 1)
       generation = string.format('%d', generation + 1)
       seats = {}
-      table.insert(events, ARGV[at + 4])
+      table.insert(events, ARGV[at + CLOSE.event])
+      return 'd'
     end
-  elseif op == 'R' then
-    local session, there = seat(key)
-    local sender, list = ARGV[at + 9], KEYS[tonumber(ARGV[at + 5])]
-    local is_kept = has_account(KEYS[tonumber(ARGV[at + 4])])
-    if is_kept then
-      local box = pending().box_for(KEYS[tonumber(ARGV[at + 6])], KEYS[tonumber(ARGV[at + 7])], sender)
-      local is_account = has_account(KEYS[tonumber(ARGV[at + 8])])
-      -- What waited before it was handed over was acknowledged, and its sender is not told: it has room.
-      local room = ARGV[at + 2] == '' and { count = math.huge, sender = math.huge, bytes = math.huge } or bounds
-      is_kept = pending().keep(box, list, sender, sender, is_account, ARGV[at + 10], room, clock)
-    end
-    if is_kept then
-      outcome = 'k'
-    elseif session == ARGV[at + 2] then
-      post(there, session, ARGV[at + 3])
-    else
-      outcome = 'g'
-    end
-  elseif op == 'k' then
-    if seat(key) == ARGV[at + 2] then
-      local names, lists = {}, {}
-      local index = string.gmatch(ARGV[at + 7], '%d+')
-      for name in string.gmatch(ARGV[at + 6], '%S+') do
-        names[#names + 1], lists[name] = name, KEYS[tonumber(index())]
-      end
-      local box = pending().open_box(KEYS[tonumber(ARGV[at + 4])], KEYS[tonumber(ARGV[at + 5])], unpack(names))
-      local is_more = pending().take_oldest(box, lists, names, function(sender, text)
-        post(node, ARGV[at + 2], whispered_event(sender, '', ARGV[at + 3], text))
-      end)
-      if is_more then collects(key) else write('HDEL', key, 'collects') end
-      outcome, collecting[key] = is_more and 'k' or 'd', is_more
-    else
-      outcome = 'g'
-    end
-  else
-    local note
-    outcome, note = device_op(op, at, clock, generation, bounds, post, is_collecting)
-    if note then table.insert(notes, note .. ',') end
   end
+
+  local shared = find(letters_there, '[^sSwWJLC]') and {
+    bounds = bounds, clock = clock, inbox = inbox, is_collecting = is_collecting, is_kept_written = is_kept_written,
+    key = key, need = need, node = node, order = order, post = post, remember = remember, seat = seat,
+    set_collecting = set_collecting,
+  }
+  if find(letters_there, '[VRkx]') then add_mailbox_ops(OPS, LOOKS, shared) end
+  if find(letters_there, '[acijlop]') then add_device_ops(OPS, LOOKS, shared) end
+end
+
+local at, last = first_op, #ARGV
+while at <= last do
+  local op = ARGV[at]
+  local look = LOOKS[op]
+  if look and look(at) then return { 'away' } end
+  at = at + LENGTH[op]
+end
+if #unknown > 0 then
+  table.insert(unknown, 1, 'peers')
+  return unknown
+end
+
+local confirmed = tonumber(ARGV[6])
+local head = confirmed > 0 and redis.call('LINDEX', inbox, 0)
+write('ZADD', leases, expiry, node)
+if head then
+  local first = tonumber(string.match(head, '^%d+'))
+  if first <= confirmed then write('LTRIM', inbox, confirmed - first + 1, -1) end
+end
+
+at = first_op
+-- What comes after a command that was refused would not see what that one was to do.
+while at <= last and not rest do
+  local op = ARGV[at]
+  local outcome, note = OPS[op](at)
+  if not outcome then break end
   outcomes[#outcomes + 1] = outcome
+  if note then notes[#notes + 1] = note .. ',' end
   at = at + LENGTH[op]
 end
 

@@ -32,8 +32,8 @@ local function unread(seen)
   if offset == seen then return '' end
   if offset < seen or offset - seen > MOST_UNREAD then return nil end
   local all, size = {}, 0
-  for unread = seen + 1, offset do
-    local name = string.format('%d-0', unread)
+  for number = seen + 1, offset do
+    local name = string.format('%d-0', number)
     local entry = redis.call('XRANGE', keys.log, name, name)[1]
     if not entry or size > MOST_BYTES then return nil end
     table.insert(all, entry[2][6] or '')
