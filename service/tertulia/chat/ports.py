@@ -243,24 +243,26 @@ class Follower(Protocol):
         """Take the next entry of the log: each exactly once, in the log's order.
 
         Entries of ops of this node come here before, or at the latest just after, ``settled``. What is
-        said in them is written then, or with ``flush``: what comes together is one write.
+        said in them is kept until something else is written, or ``flush``: what comes together is one write.
         """
         ...
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        """Take private events from this node's inbox: each once, in order."""
-        ...
-
-    def flush(self) -> None:
-        """Write what was given to it: nothing more comes for now.
-
-        It comes after ``entry`` and ``deliveries``, a moment later where others have said something, and
-        what is settled in between is written with them.
-        """
+        """Take private events from this node's inbox: each once, in order. They may be kept likewise."""
         ...
 
     def settled(self, ops: Sequence[Op]) -> None:
-        """Learn the outcomes of a batch, in the order of submission; each op is settled once."""
+        """Learn the outcomes of a batch, in the order of submission; each op is settled once.
+
+        What was delivered is written, and the answers behind it: no answer waits for ``flush``.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Write what was delivered: nothing more comes for now.
+
+        It comes after ``entry`` and ``deliveries``: at once, or a moment later where others only talk.
+        """
         ...
 
     def confirmed(self) -> int:
