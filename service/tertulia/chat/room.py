@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Final, NamedTuple
 
 from msgspec import structs
@@ -339,24 +340,27 @@ class Room:
     def _tell(self, events: Iterable[PublicEvent]) -> None:
         """Take events into the roster, and write them to everybody whom they concern."""
         news = News(self._position)
-        arrived: list[Session] = []
+        said = 0
+        arrived: list[tuple[Session, int]] = []
+        """Who came, and how many of the messages in the news were not for him."""
         gone: list[tuple[Session, Disconnect]] = []
         closed: int | None = None
         for event in events:
             session = self._sessions.by_name.get(event.session)
             if isinstance(event, Said):
+                said += 1
                 if session is not None and not session.encoder.echoes:
                     news.cut(session).skips.add(len(news.events))
-            elif isinstance(event, Joined | Present):
+            elif isinstance(event, (Joined, Present)):
                 holder = self.roster.holder(event.nickname)
                 if holder is not None and holder.session != event.session:
                     # It left, and the store lost that with its data before this node had read it.
                     self._go(Left(holder.nickname, holder.session), news, gone)
-                if not self.roster.add(Member(event.nickname, event.session, event.dialect)):
+                if not self.roster.add(_member(event, session)):
                     continue
                 if session is not None and session.state is JOINING:
                     self._entering.activate(session, news)
-                    arrived.append(session)
+                    arrived.append((session, said if news.cuts[session].start else 0))
             elif isinstance(event, Left):
                 self._go(event, news, gone)
                 continue
@@ -379,10 +383,8 @@ class Room:
         started = self._clock.time()
         self._turn.events(news)
         self._turn.flush()
-        for session in arrived:
-            # What was said before its join counts as written to its group, and it did not read that.
-            unread = news.events[: news.cuts[session].start]
-            session.receipts.skip(sum(isinstance(event, Said) for event in unread))
+        for session, before in arrived:
+            session.receipts.skip(before)
         if arrived:
             self._clock.call_soon(lambda: self._entering.told_everybody(started))
         self._sessions.end_slow_readers(self._limits.outbox_bytes)
@@ -411,6 +413,14 @@ class Room:
         session = administrator and self._sessions.by_name.get(administrator.session)
         if session and session.state is ACTIVE:
             news.cut(session).inserts.append((len(news.events), session.encoder.promoted()))
+
+
+def _member(event: Joined | Present, session: Session | None) -> Member:
+    """Return who is in the room then. What is kept of him anyway stands for what was read."""
+    dialect = intern(event.dialect)
+    if session is not None and session.nickname == event.nickname:
+        return Member(session.nickname, session.name, dialect)
+    return Member(event.nickname, event.session, dialect)
 
 
 class Row(NamedTuple):

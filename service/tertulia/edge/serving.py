@@ -11,6 +11,7 @@ from tertulia.chat.receipts import Receipts
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.idle_readers import Resting
 from tertulia.edge.limits import ConnectionCounts, Seldom
+from tertulia.edge.pace import Rates
 from tertulia.edge.proxy_header import is_header
 from tertulia.settings.model import LimitSettings
 from tertulia.telemetry.metrics import Metrics
@@ -261,6 +262,8 @@ class Listener:
     """That line ending in LF, and in CRLF; empty where there is none."""
     head: bytes = field(init=False)
     """What such a line begins with; empty where there is none."""
+    rates: Rates = field(init=False)
+    """How fast each client may go on sending."""
     _refusals: dict[Disconnect, Seldom] = field(init=False, default_factory=dict)
     _untrusted: Seldom = field(init=False, default_factory=lambda: Seldom(COMPLAINT_SECONDS))
 
@@ -268,6 +271,7 @@ class Listener:
         line = self.acknowledgement
         ends = () if line is None else (line, line[:-1] + b"\r\n")
         self.acknowledgements = tuple(map(Acknowledgement, ends))
+        self.rates = Rates(self.limits)
         self.head = (line or b"")[:HEAD]
 
     def turn_away(self, transport: asyncio.Transport, reason: Disconnect) -> None:
