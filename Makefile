@@ -11,9 +11,14 @@ TESTABLE := $(VENV)/.testable
 # What checks the page's JavaScript, as npm wrote down that it is there.
 PAGE_TOOLS := node_modules/.package-lock.json
 
-# Most tests wait for processes and clocks, so three at a time take a third of the time. The seed makes
-# all of them see the same tests.
-PYTEST := PYTHONHASHSEED=0 $(BIN)/pytest -n 3 --dist loadfile
+# Python keeps what it compiled, whatever the environment says: tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
+
+# The seed makes all that run tests see the same ones. Most tests wait for processes and clocks, so three at a
+# time take a third of the time; those of test-unit keep a processor busy each.
+SEEDED := PYTHONHASHSEED=0 $(BIN)/pytest
+PYTEST := $(SEEDED) -n 3 --dist loadfile
+UNIT := $(SEEDED) -n logical --dist worksteal -m 'not slow and not server' tests/unit tests/contract
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -75,7 +80,7 @@ test: $(TESTABLE)
 	$(PYTEST)
 
 test-unit: $(TESTABLE)
-	$(PYTEST) -m 'not slow and not server' tests/unit tests/contract
+	$(UNIT)
 
 test-engines: $(TESTABLE)
 	cd tests && ../$(BIN)/python -m harness.matrix env $(PYTEST) tests/contract tests/integration tests/deploy
