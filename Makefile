@@ -22,7 +22,7 @@ UNIT := $(SEEDED) -n logical --dist worksteal -m 'not slow and not server' tests
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test test-unit test-engines fuzz bench bench-quick lint lint-python lint-page lint-lua \
+.PHONY: help run cluster test test-unit coverage test-engines fuzz bench bench-quick lint lint-python lint-page lint-lua \
     format format-python format-page lock clean
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo 'make cluster    run Redis, three nodes, HAProxy and Prometheus, in ./var/cluster'
 	@echo 'make test       run all tests'
 	@echo 'make test-unit  run the tests that need no server and take no real time'
+	@echo 'make coverage   run the unit and the contract tests, and print how much of the code they go through'
 	@echo 'make test-engines  run the tests that have to do with Redis on each server of TEST_ENGINES:'
 	@echo '                   embedded, system, or any program of Redis or Valkey'
 	@echo 'make fuzz       give every reader of bytes from outside such as nobody sends, for SECONDS=60'
@@ -81,6 +82,19 @@ test: $(TESTABLE)
 
 test-unit: $(TESTABLE)
 	$(UNIT)
+
+# How much of the code the unit and the contract tests go through, wing by wing and in all. Whether they pass, the
+# other targets say (status 1: some did not): measured, code is too slow for those that have a time to keep.
+coverage: $(TESTABLE)
+	rm -rf build/coverage && mkdir -p build/coverage
+	PYTHONHASHSEED=0 $(BIN)/coverage run -m pytest -n 3 --dist loadfile -m 'not slow' -q --tb=no -rN \
+	    tests/unit tests/contract || [ $$? = 1 ]
+	$(BIN)/coverage combine --quiet
+	@for wing in service/tertulia/*/ load/tertulia_load/; do \
+	    percent=$$($(BIN)/coverage report --include="$$wing*" --format=total 2> /dev/null) && \
+	    printf '%-28s %3s %%\n' $$wing $$percent; \
+	done
+	@printf '%-28s %3s %%\n' 'coverage in all' $$($(BIN)/coverage report --format=total)
 
 test-engines: $(TESTABLE)
 	cd tests && ../$(BIN)/python -m harness.matrix env $(PYTEST) tests/contract tests/integration tests/deploy
