@@ -99,6 +99,6 @@ def test_the_code_that_a_line_names_exists(row: Row) -> None:
             assert f"class {class_name}:" in text, name
             assert f"def {method}(" in text, name
         elif len(name) == 1:
-            assert re.search(rf"op == '{name}'|^  -- {name}$", text, re.M), name
+            assert f"OPS['{name}'] = function(" in text, name
         else:
             assert re.search(rf"\b{name}\b", text), (name, row)
