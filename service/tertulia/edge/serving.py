@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from tertulia.chat.receipts import Receipts
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.idle_readers import Resting
 from tertulia.edge.limits import ConnectionCounts, Seldom
@@ -64,7 +65,10 @@ class Reading(Protocol):
 class Served(Protocol):
     """A session."""
 
-    acknowledged: int
+    @property
+    def receipts(self) -> Receipts:
+        """Where its acknowledgements are counted."""
+        ...
 
     @property
     def decoder(self) -> Reading:

@@ -51,7 +51,7 @@ class Lines:
         if data == self._acknowledgement and pump.is_plain and self._reads_until_rest > 0:
             # The most frequent input there is: nothing else is looked at.
             self._reads_until_rest -= 1
-            session.acknowledged += 1  # type: ignore[union-attr] # whoever is plain has a session
+            session.receipts.acknowledged += 1  # type: ignore[union-attr] # whoever is plain has a session
             return
         if session is None or pump.is_over:
             return
@@ -112,7 +112,7 @@ class Lines:
             self._acknowledgement = each.line
             if 0 < len(data) - end < crlf.length and crlf.line.startswith(data[end:]):
                 pump.part, pump.is_plain, data = data[end:], False, data[:end]
-        session.acknowledged += count
+        session.receipts.acknowledged += count
         self._acknowledgements_free -= count
         if self._acknowledgements_free < 0:
             self._charge_acknowledgements()

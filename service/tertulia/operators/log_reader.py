@@ -42,7 +42,7 @@ class LogReader:
         )
         entries = self._entries(page)
         if entries:
-            self._offset = entries[-1].place.offset
+            self._offset = entries[-1].position.offset
         return entries
 
     def _entries(self, page: Sequence[tuple[str, dict[str, str]]]) -> list[Entry]:

@@ -17,7 +17,7 @@ from tertulia.domain.events import (
     decode_public,
     encode,
 )
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from unit.chat.conftest import Connect, Enter
 
 
@@ -29,7 +29,7 @@ def andy(enter: Enter) -> Client:
 
 
 def bring(room: Room, offset: int, *events: PublicEvent) -> None:
-    room.entry(Entry(Place("e", offset, 0.0), events))
+    room.entry(Entry(Position("e", offset, 0.0), events))
 
 
 def said(text: str) -> Said:

@@ -99,12 +99,12 @@ async def test_the_log_is_read_back_and_on(redis: Client) -> None:
         await append(redis, offset, encode(Said("Andy", "s", f"{offset}")))
     reader = LogReader("main", redis)
     await reader.begin()
-    assert [it.place.offset for it in await reader.back(None)] == [2, 1]
-    assert [it.place.offset for it in await reader.back(2)] == [1]
+    assert [it.position.offset for it in await reader.back(None)] == [2, 1]
+    assert [it.position.offset for it in await reader.back(2)] == [1]
     assert await reader.further() == []
     await append(redis, 3, b'{"t":"of a later version"}', encode(Said("Andy", "s", "3")))
     (entry,) = await reader.further()
-    assert (entry.place.offset, entry.events) == (3, [Said("Andy", "s", "3")])
+    assert (entry.position.offset, entry.events) == (3, [Said("Andy", "s", "3")])
 
 
 async def test_a_log_that_was_lost_is_read_from_where_it_goes_on(redis: Client) -> None:
@@ -115,7 +115,7 @@ async def test_a_log_that_was_lost_is_read_from_where_it_goes_on(redis: Client) 
     await redis.hset(KEYS.meta, mapping={"epoch": "f", "base": "1"})
     await append(redis, 2, encode(Said("Andy", "s", "new")))
     (entry,) = await reader.further()
-    assert (entry.place.epoch, entry.place.offset) == ("f", 2)
+    assert (entry.position.epoch, entry.position.offset) == ("f", 2)
 
 
 async def test_what_is_kept_of_somebody_is_shown_and_taken_away(redis: Client) -> None:

@@ -6,11 +6,12 @@ import pytest
 from hiredis import ProtocolError
 from redis import exceptions as redis_pys
 
+from harness.cases import each
 from tertulia.redis.errors import ErrorReply, StoreAway, plain, translate
 from tertulia.telemetry.metrics import RetryCause
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "cause"),
     [
         (TimeoutError(), RetryCause.TIMEOUT),
@@ -53,7 +54,7 @@ NEW = f" script: {SCRIPT}, on @user_script:35."
 """What Redis from 7.0 on puts behind it; Valkey 9 leaves out which script it was."""
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new", "word", "cause"),
     [
         (
