@@ -40,7 +40,7 @@ from tertulia.domain.events import (
 )
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import Action, OperatorCommand
-from tertulia.domain.position import Place, Position
+from tertulia.domain.position import Position
 
 Soon = Callable[[Callable[[], object]], object]
 
@@ -270,7 +270,7 @@ class MemoryChat:
     def _publish(self, events: list[PublicEvent], orders: Sequence[OperatorCommand] = ()) -> None:
         if not events and not orders:
             return
-        entry = Entry(Place("memory", len(self._log) + 1, self._clock()), events, orders)
+        entry = Entry(Position("memory", len(self._log) + 1, self._clock()), events, orders)
         self._log.append(entry)
         for store in self._stores:
             store.bring(entry)

@@ -266,6 +266,25 @@ async def test_full_batches_are_quick(chat_stores: RedisStores) -> None:
     assert max(taken.values()) < MOST_MILLISECONDS, taken
 
 
+async def test_a_join_takes_few_commands_of_redis(chat_stores: RedisStores) -> None:
+    node, control = await chat_stores.node("one"), chat_stores.server.control
+    guests = [node.guest(f"guest-{i}") for i in range(FULL)]
+    control.config_resetstat()
+    for guest in guests:
+        guest.join()
+    await node.store.settle()
+    stats = cast(dict[str, dict[str, int]], control.info("commandstats"))
+    each = {name.removeprefix("cmdstat_"): it["calls"] // FULL for name, it in stats.items()}
+    assert {name: count for name, count in each.items() if count} == {
+        "hget": 1,  # whether the nickname is an account's
+        "hmget": 1,  # who holds it
+        "hset": 1,
+        "zadd": 1,
+        "sadd": 1,
+    }
+    assert control.hget(chat_stores.keys.meta, "joins") == f"{FULL}"
+
+
 async def test_steps_of_burials_and_of_writing_down_are_quick(chat_stores: RedisStores) -> None:
     control = chat_stores.server.control
     one, two = await chat_stores.node("one"), await chat_stores.node("two")

@@ -33,7 +33,7 @@ async def test_a_replay_of_the_largest_entries_is_no_larger_than_its_bound(
     assert sum(taken.values()) > 10 * MOST_BYTES
     for _ in range(3):
         replay = await node.replay(start, node.follower.entries[-1].position)
-        offsets = [it.place.offset for it in replay.entries]
+        offsets = [it.position.offset for it in replay.entries]
         assert MOST_BYTES / 2 < sum(taken[it] for it in offsets) <= MOST_BYTES
         assert not replay.is_complete
         assert offsets == list(range(offsets[0], offsets[-1] + 1))

@@ -248,7 +248,7 @@ async def test_entries_tell_when_they_were_published(store_factory: StoreFactory
     guest = await node.enter_one("andy")
     guest.say("now")
     await node.store.settle()
-    published = [entry.place.at for entry in node.follower.entries]
+    published = [entry.position.at for entry in node.follower.entries]
     assert published == sorted(published)
     assert before - 1 <= published[0] <= published[-1] <= time.time() + 1
 

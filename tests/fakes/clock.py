@@ -19,7 +19,7 @@ class Timer:
 
 
 class HandClock:
-    """What ``chat.room.Clock`` asks for. Nothing is called back but by ``run`` and ``advance``."""
+    """What ``chat.ports.Clock`` asks for. Nothing is called back but by ``run`` and ``advance``."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self._now = now

@@ -17,7 +17,7 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 
 
 class PlainDecoder:
@@ -99,7 +99,7 @@ class PlainEncoder:
     def promoted(self) -> bytes:
         return _line("promoted")
 
-    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+    def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
         return b"".join(pieces)
 
     def private(self, event: PrivateEvent, at: float) -> bytes:
@@ -110,8 +110,8 @@ class PlainEncoder:
     def slowed(self) -> bytes:
         return _line("slowed")
 
-    def missed(self, place: Place) -> bytes:
-        return _line("missed", str(place.offset))
+    def missed(self, position: Position) -> bytes:
+        return _line("missed", str(position.offset))
 
     def farewell(self, reason: Disconnect, words: str = "") -> bytes:
         if reason in _WORDLESS:
@@ -151,9 +151,9 @@ class FramedEncoder(PlainEncoder):
     resumes: ClassVar[bool] = True
     acknowledges_all: ClassVar[bool] = False
 
-    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+    def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
         inner = b", ".join(piece.strip() for piece in pieces)
-        return b"%d [%s]\n" % (place.offset, inner) if inner else b""
+        return b"%d [%s]\n" % (position.offset, inner) if inner else b""
 
 
 _WORDLESS = (Disconnect.GONE, Disconnect.BROKEN, Disconnect.SLOW_READER)

@@ -11,6 +11,7 @@ from websockets.frames import Frame, Opcode
 from fakes.clock import HandClock
 from fakes.house import House
 from tertulia.chat.door import Door
+from tertulia.chat.receipts import Receipts
 from tertulia.dialects.browser import BrowserEncoder
 from tertulia.dialects.chatte import ChatteEncoder
 from tertulia.dialects.contract import Encoder
@@ -121,7 +122,7 @@ class DeviceSession:
 
     outbox: Connection
     decoder: DeviceDecoder = field(default_factory=DeviceDecoder)
-    acknowledged = 0
+    receipts = Receipts(acknowledges_all=False)
     awaiting = 0
     is_active = False
     is_held = False

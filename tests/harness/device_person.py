@@ -12,8 +12,11 @@ import subprocess
 import sys
 import termios
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pyte
 
 from harness.redis_server import reserved_port
 from harness.waiting import until_sync
@@ -21,6 +24,9 @@ from harness.waiting import until_sync
 WITHIN = 10.0
 """Seconds to wait for something that should come at once."""
 EXIT_SECONDS = 10.0
+_ROWS = 24
+_ROOM = 1000
+"""Columns of the emulated terminal: what a narrower one wraps by itself stays one line to look at."""
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
@@ -42,10 +48,14 @@ class Person:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._raw = ""
-        self._screen = ""
-        self._cursor = 0
+        self._emulated = pyte.HistoryScreen(_ROOM, _ROWS, history=100_000)
+        self._output = pyte.ByteStream(self._emulated)
+        self._scrolled: list[str] = []
+        self._shown: tuple[list[str], str] = ([], "")
+        self._passed = 0
+        """Lines that were expected already, and those before them."""
         self._terminal, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.resizes(columns)
         command = "from tertulia.cli import main; main()"
         self.process = subprocess.Popen(
             [
@@ -70,15 +80,18 @@ class Person:
 
     @property
     def screen(self) -> str:
-        """Everything that was shown, without what moves the cursor."""
-        return self._screen
+        """Everything that was shown, also what is not there any more, without what moves the cursor."""
+        return _ESCAPE.sub("", self._raw)
 
     @property
     def lines(self) -> list[str]:
         """The lines that stay on the screen, as a person sees them, without the one being typed."""
-        rows = self._raw.split("\n")[:-1]
-        # Whatever is written anew begins at the start of its row, and clears what is left of it.
-        return [_ESCAPE.sub("", row.removesuffix("\r").rpartition("\r")[2]) for row in rows]
+        return self._shown[0]
+
+    @property
+    def line(self) -> str:
+        """What stands in front of the cursor: the prompt, and what is typed."""
+        return self._shown[1]
 
     def types(self, line: str) -> None:
         """Type a line and press Enter."""
@@ -95,12 +108,12 @@ class Person:
 
         def look() -> bool:
             nonlocal found
-            found = compiled.search(self._screen, self._cursor)
+            found = compiled.search("".join(f"{it}\n" for it in self.lines[self._passed :]))
             return found is not None
 
-        until_sync(look, within, lambda: f"{pattern!r} on the screen:\n{self._screen}")
+        until_sync(look, within, lambda: f"{pattern!r} on the screen:\n{self._seen()}")
         assert found is not None
-        self._cursor = found.end()
+        self._passed += found.string.count("\n", 0, found.end())
         return found[0].rstrip("\n")
 
     def screen_has(self, line: str, within: float = WITHIN) -> None:
@@ -108,21 +121,21 @@ class Person:
         until_sync(
             lambda: any(it.startswith(line) for it in self.lines),
             within,
-            lambda: f"{line!r} on the screen:\n{self._screen}",
+            lambda: f"{line!r} on the screen:\n{self._seen()}",
         )
 
     def asked(self, prompt: str, within: float = WITHIN) -> None:
         """Wait until the last line on the screen is a prompt, with nothing typed behind it."""
         until_sync(
-            lambda: self._screen.rpartition("\n")[2] == prompt,
+            lambda: self.line == prompt,
             within,
-            lambda: f"the prompt {prompt!r}:\n{self._screen}",
+            lambda: f"the prompt {prompt!r}:\n{self._seen()}",
         )
 
     def ended(self, within: float = EXIT_SECONDS) -> int:
         """Wait until the program has ended and return its status."""
         until_sync(
-            lambda: self.process.poll() is not None, within, lambda: f"its end:\n{self._screen}"
+            lambda: self.process.poll() is not None, within, lambda: f"its end:\n{self._seen()}"
         )
         self._reader.join(5)
         return self.process.returncode
@@ -130,6 +143,14 @@ class Person:
     def modes(self) -> list[Any]:
         """Return how the terminal is set."""
         return termios.tcgetattr(self._terminal)
+
+    def sets_modes(self, modes: list[Any]) -> None:
+        """Set the terminal, as a shell does when the program is stopped."""
+        termios.tcsetattr(self._terminal, termios.TCSANOW, modes)
+
+    def resizes(self, columns: int) -> None:
+        """Make the window as wide as that."""
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, columns, 0, 0))
 
     def hangs_up(self) -> None:
         """Close the terminal, as closing its window does."""
@@ -178,7 +199,23 @@ class Person:
             if not data:
                 return
             self._raw += data.decode(errors="replace")
-            self._screen = _ESCAPE.sub("", self._raw).replace("\r\n", "\n").replace("\r", "\n")
+            self._output.feed(data)
+            self._look()
+
+    def _look(self) -> None:
+        cursor, left = self._emulated.cursor, self._emulated.history.top
+        while left:
+            self._scrolled.append(_text(left.popleft()))
+        rows = [_text(self._emulated.buffer[number]) for number in range(cursor.y + 1)]
+        line = rows.pop().rstrip()
+        self._shown = [*self._scrolled, *rows], line.ljust(cursor.x)
+
+    def _seen(self) -> str:
+        return "\n".join([*self.lines, self.line])
+
+
+def _text(row: Mapping[int, pyte.screens.Char]) -> str:
+    return "".join(row[column].data for column in range(max(row, default=-1) + 1)).rstrip()
 
 
 def _take_terminal() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import psutil
 import pytest
 
 from harness.device_nodes import DeviceNodes
@@ -23,10 +24,13 @@ from harness.node import NodeFactory
 from harness.redis_server import free_port
 from harness.waiting import until_sync
 from tertulia.clients.device import peer
+from tertulia.clients.device.prompt import MAX_TYPED
 from tertulia.clients.device.wire import integer, string
 
 pytestmark = pytest.mark.slow
 
+EXIT_SECONDS = 3.0
+"""Less than the program gives the service to answer when it ends."""
 STARTS = 3
 """How often a service may take longer to start than the program tries, on a busy machine."""
 
@@ -446,16 +450,32 @@ def test_ending_it_leaves_in_order(
     assert "bob" in online(device_service.addresses[0])
 
 
+def test_whoever_can_t_wait_ends_it_with_a_second_ctrl_c(
+    people: People, device_service: DeviceNodes
+) -> None:
+    (anna,) = people.signs_up("anna")
+    device_service.freeze()
+    anna.types("hanging")
+    anna.expects("anna> hanging")
+    anna.presses(b"\x03")
+    anna.asked("")
+    anna.presses(b"\x03")
+    assert anna.ended(within=EXIT_SECONDS) == 1
+
+
 def test_the_terminal_is_left_as_it_was(people: People) -> None:
     anna = people.sits_down("anna")
-    assert not anna.modes()[3] & (termios.ICANON | termios.ECHO)
+    raw, lines = anna.modes(), termios.ICANON | termios.ECHO
+    assert not raw[3] & lines
     anna.process.send_signal(signal.SIGSTOP)
+    anna.sets_modes([*raw[:3], raw[3] | lines, *raw[4:]])  # as a shell does
     anna.process.send_signal(signal.SIGCONT)
+    until_sync(lambda: not anna.modes()[3] & lines, 10, "the program to have its terminal again")
     anna.types("help")
     anna.expects("signup NAME PASSWORD")
     anna.presses(b"\x04")
     assert anna.ended() == 0
-    assert anna.modes()[3] & (termios.ICANON | termios.ECHO) == termios.ICANON | termios.ECHO
+    assert anna.modes()[3] & lines == lines
 
 
 def test_what_is_typed_stays_while_others_talk(people: People) -> None:
@@ -466,8 +486,23 @@ def test_what_is_typed_stays_while_others_talk(people: People) -> None:
     bob.types("ciao")
     anna.expects("   bob: ciao")
     anna.asked("[bob] non ho fin")
+    anna.resizes(40)
+    bob.types("parli?")
+    anna.expects(r"   bob: parli\?")
+    anna.asked("[bob] non ho fin")
     anna.types("ito")
     bob.expects("   anna: non ho finito")
+
+
+def test_what_is_pasted_is_typed_at_once(people: People) -> None:
+    anna, bob = people.signs_up("anna", "bob")
+    are_live(anna, "anna", bob, "bob")
+    process = psutil.Process(anna.process.pid)
+    before = sum(process.cpu_times()[:2])
+    anna.presses(b"\x1b[200~uno\ndue\n" + b"x" * 20_000 + b"\x1b[201~\r")
+    bob.expects("   anna: uno\n   anna: due")
+    anna.expects(f"-- Not sent: {MAX_TYPED} bytes, and 4096 are the most")
+    assert sum(process.cpu_times()[:2]) - before < 5
 
 
 def test_lines_that_are_no_messages(people: People) -> None:

@@ -1,9 +1,11 @@
 """One connection of a device: what it is doing, and what it was told."""
 
 import asyncio
+from dataclasses import InitVar, dataclass, field
 from typing import NamedTuple, Protocol
 
-from tertulia.chat.session import Outbox
+from tertulia.chat.ports import Outbox
+from tertulia.chat.receipts import Receipts
 from tertulia.dialects.device import DeviceDecoder
 from tertulia.dialects.device_framing import MAX_STRING
 from tertulia.domain.disconnects import Disconnect
@@ -36,60 +38,43 @@ class DeviceOutbox(Outbox, Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False)
 class DeviceSession:
     """One connection of a device."""
 
-    __slots__ = (
-        "acknowledged",
-        "address",
-        "asking",
-        "decoder",
-        "is_gone",
-        "is_parted",
-        "is_parting",
-        "name",
-        "outbox",
-        "over",
-        "patience",
-        "room",
-        "showing",
-        "shown",
-        "since",
-        "summons",
-        "tellable_at",
-        "waiting_as",
-    )
+    name: str
+    outbox: DeviceOutbox
+    address: str
+    answer_bytes: InitVar[int]
+    since: float
+    room: int = field(init=False)
+    """The most bytes that an answer of messages may have."""
+    decoder: DeviceDecoder = field(init=False)
+    receipts: Receipts = field(default_factory=lambda: Receipts(acknowledges_all=False))
+    asking: asyncio.Task[None] | None = None
+    summons: int | None = None
+    """A port that the device is to be told when what it asked is answered."""
+    tellable_at: float = field(init=False)
+    """When it has had the time for the operation that it goes on with."""
+    patience: asyncio.TimerHandle | None = None
+    """Ends a connection whose device may close."""
+    showing: Shown | None = None
+    """What goes to ``shown`` with the answer."""
+    shown: list[Shown] = field(default_factory=list)
+    waiting_as: str = ""
+    """The account for which this connection waits, onchat."""
+    is_gone: bool = False
+    """Whether the device has closed, and what it said is not taken yet."""
+    is_parting: bool = False
+    """Whether it waits, and its node drains."""
+    is_parted: bool = False
+    """Whether our half is closed since: what it says is still taken, for a moment."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __init__(
-        self, name: str, outbox: DeviceOutbox, address: str, answer_bytes: int, now: float
-    ) -> None:
-        self.name = name
-        self.outbox = outbox
-        self.address = address
+    def __post_init__(self, answer_bytes: int) -> None:
         self.room = answer_bytes or MAX_STRING
-        """The most bytes that an answer of messages may have."""
         self.decoder = DeviceDecoder(answer_bytes)
-        self.since = now
-        self.acknowledged = 0
-        self.asking: asyncio.Task[None] | None = None
-        self.summons: int | None = None
-        """A port that the device is to be told when what it asked is answered."""
-        self.tellable_at = now
-        """When it has had the time for the operation that it goes on with."""
-        self.patience: asyncio.TimerHandle | None = None
-        """Ends a connection whose device may close."""
-        self.showing: Shown | None = None
-        """What goes to ``shown`` with the answer."""
-        self.shown: list[Shown] = []
-        self.waiting_as = ""
-        """The account for which this connection waits, onchat."""
-        self.is_gone = False
-        """Whether the device has closed, and what it said is not taken yet."""
-        self.is_parting = False
-        """Whether it waits, and its node drains."""
-        self.is_parted = False
-        """Whether our half is closed since: what it says is still taken, for a moment."""
-        self.over = asyncio.Event()
+        self.tellable_at = self.since
 
     @property
     def is_over(self) -> bool:

@@ -2,10 +2,10 @@
 
 from tertulia.chat.device_session import DeviceOutbox, DeviceSession
 from tertulia.chat.devices import Devices
+from tertulia.chat.ports import Outbox
 from tertulia.chat.room import Room
-from tertulia.chat.session import Outbox, Session
+from tertulia.chat.session import Session
 from tertulia.dialects.contract import Encoder
-from tertulia.domain.disconnects import Disconnect
 
 
 class Door:
@@ -14,33 +14,17 @@ class Door:
     def __init__(self, room: Room, encoder: Encoder) -> None:
         self._room = room
         self._encoder = encoder
-        # Asked for each line, so it is the room's own: a call in between is felt.
-        self.command = room.command
-        """Carries out what a client asks for."""
+        # Asked for each line, so they are the room's own: a call in between is felt.
+        self.command, self.lost = room.command, room.lost
+        self.slowed, self.lags, self.caught_up = room.slowed, room.lags, room.caught_up
 
     def connect(self, outbox: Outbox, address: str, port: int) -> Session:
         """Take in a connection; it reads the greeting."""
         return self._room.connect(self._encoder, outbox, address, port)
 
-    def lost(self, session: Session, reason: Disconnect) -> None:
-        """Let a session go."""
-        self._room.lost(session, reason)
-
     def ended(self, session: Session) -> bool:
         """Nothing is left to do."""
         return False
-
-    def slowed(self, session: Session) -> None:
-        """Learn that a client says too much, and is read more slowly from now on."""
-        self._room.slowed(session)
-
-    def lags(self, session: Session) -> None:
-        """Learn that a client has a backlog."""
-        self._room.lags(session)
-
-    def caught_up(self, session: Session) -> None:
-        """Learn that a client has taken its backlog."""
-        self._room.caught_up(session)
 
 
 class DeviceDoor:

@@ -1,27 +1,32 @@
-"""How a session comes to ask the store for its nickname: bans, passwords, tokens, the queue at the door.
+"""How a session comes in: bans, passwords, tokens, the queue at the door, and what it reads first.
 
-enter ──▶ banned? ──▶ proves its password ──▶ what of its token? ──▶ banned? ──▶ queue ──▶ store
+enter ──▶ banned? ──▶ proves its password ──▶ what of its token? ──▶ banned? ──▶ queue ──▶ store ──▶ welcome
              └──no──────────┴──no──────────────────────────────────────┴──▶ refused, tries again
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.admission import Admission
+from tertulia.chat.fanout import News
 from tertulia.chat.hashing import Busy
 from tertulia.chat.operator_commands import OperatorCommands
-from tertulia.chat.ports import JoinOp, Remembered, Store
-from tertulia.chat.resuming import new_token, token_key
-from tertulia.chat.session import Clock, Session, State
+from tertulia.chat.ports import Clock, JoinOp, Remembered, Replay, Store
+from tertulia.chat.roster import Roster
+from tertulia.chat.session import ENDED, PROVING, Session
+from tertulia.chat.sessions import Sessions
 from tertulia.chat.tasks import Tasks
-from tertulia.dialects.contract import Refusal
+from tertulia.chat.tokens import new_token, token_key
+from tertulia.dialects.contract import Refusal, Welcome
 from tertulia.domain import commands, nicknames
-from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.events import Present
+from tertulia.domain.position import Position
 
-_ENDS = {
+_ENDS: Final = {
     Refusal.INVALID_NICKNAME: Disconnect.REFUSED_INVALID,
     Refusal.NICKNAME_TAKEN: Disconnect.REFUSED_TAKEN,
     Refusal.BANNED: Disconnect.BANNED,
@@ -30,58 +35,58 @@ _ENDS = {
 
 
 class Entering:
-    """The way into a room, up to the join that the store decides on."""
+    """The way into a room, with the join in it that the store decides on."""
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
-        sessions: dict[str, Session],
+        sessions: Sessions,
+        roster: Roster,
         passwords: Passwords,
         orders: OperatorCommands,
         tries: int,
-        end: Callable[[Session, Disconnect], None],
     ) -> None:
-        """``sessions`` are the room's, by name; ``end`` ends one that never came in."""
+        """``tries``: how many nicknames a client may ask for in vain."""
         self._store = store
         self._clock = clock
         self._sessions = sessions
+        self._roster = roster
         self._passwords = passwords
         self._orders = orders
         self._tries = tries
-        self._end = end
         self._admission = Admission()
         self._tasks = Tasks()
         self._counter = 0
 
+    # --- Up to the store -------------------------------------------------------------------------
+
     def enter(self, session: Session, command: commands.Enter) -> None:
         """Begin to let a session in under the nickname that it asks for."""
-        session.nickname = command.nickname
-        if not nicknames.is_valid(command.nickname):
+        is_valid = nicknames.is_valid(command.nickname)
+        session.choose(command.nickname, nicknames.fold(command.nickname) if is_valid else "")
+        if not is_valid:
             self.refuse(session, Refusal.INVALID_NICKNAME)
+        elif self._is_turned_away(session):
             return
-        session.key = nicknames.fold(command.nickname)
-        session.is_account = False
-        if self._is_turned_away(session):
-            return
-        if command.password is None:
+        elif command.password is None:
             self._recall(session, command, proven=False)
         else:
-            session.state = State.PROVING
+            session.prove()
             self._tasks.start(self._prove(session, command, command.password))
 
     async def _prove(self, session: Session, command: commands.Enter, password: str) -> None:
-        key = nicknames.fold(command.nickname)
         try:
             proven = await self._passwords.prove(
-                key, password, session.address, lambda: session.state is State.PROVING
+                session.key, password, session.address, lambda: session.state is PROVING
             )
         except Busy:
-            self._end(session, Disconnect.TOO_MANY_LOGINS)
+            self._sessions.end(session, Disconnect.TOO_MANY_LOGINS)
             return
-        if session.state is not State.PROVING:
+        if session.state is not PROVING:
             return  # gone meanwhile
         if proven:
+            session.proved()
             self._recall(session, command, proven=True)
         else:
             self.refuse(session, Refusal.NICKNAME_TAKEN)
@@ -90,56 +95,48 @@ class Entering:
     def _recall(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
         resume = command.resume if session.encoder.resumes else None
         if resume is None:
-            self._ask_in(session, command, proven=proven)
+            self._ask(session, proven=proven)
             return
-        session.state = State.PROVING
+        session.prove()
 
         def recalled(found: Remembered | None) -> None:
-            if session.state is not State.PROVING:
+            if session.state is not PROVING:
                 return  # gone meanwhile
-            if found is not None and found.key == nicknames.fold(command.nickname):
+            if found is None or found.key != session.key:
+                session.recall(None)
+            else:
                 # Nobody reads on from before his own first join.
-                session.resume = msgspec.structs.replace(
-                    resume, offset=max(resume.offset, found.first - 1)
-                )
-                session.is_account = found.is_account
-            session.forgotten = session.resume is None
-            self._ask_in(session, command, proven=proven)
+                offset = max(resume.offset, found.first - 1)
+                session.recall(msgspec.structs.replace(resume, offset=offset))
+                if found.is_account:
+                    session.proved()
+            self._ask(session, proven=proven)
 
         self._store.recall(token_key(resume.token), recalled)
 
-    def _ask_in(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
-        session.is_account = proven or session.is_account
-        has_waited = session.state is State.PROVING
+    def _ask(self, session: Session, *, proven: bool) -> None:
+        has_waited = session.state is PROVING
         if self._is_turned_away(session):
             if has_waited:
                 session.outbox.proceed()
             return
         # From here on a ban that comes by in the log finds it among the sessions.
         self._counter += 1
-        session.state = State.JOINING
-        session.name = f"{self._store.node}:{self._counter}"
-        if session.encoder.resumes:
-            session.token = session.resume.token if session.resume else new_token()
-        self._sessions[session.name] = session
+        resume = session.resume_from
+        token = "" if not session.encoder.resumes else resume.token if resume else new_token()
+        session.ask(f"{self._store.node}:{self._counter}", token)
+        self._sessions.by_name[session.name] = session
         join = JoinOp(
-            session.name,
-            session.key,
-            session.nickname,
-            session.encoder.name,
-            session.address,
-            session.port,
-            token_key(session.token),
-            session.resume is not None,
-            proven,
-        )
+            session.name, session.key, session.nickname, session.encoder.name, session.address,
+            session.port, session.token_key, resume is not None, proven,
+        )  # fmt: skip
         session.submitted(join)
         self._admit(*self._admission.offer(join, self._clock.time()))
 
     def _admit(self, joins: Iterable[JoinOp], ask_again: float | None) -> None:
         for join in joins:
             # Who went while waiting at the door was never in.
-            if join.session in self._sessions:
+            if join.session in self._sessions.by_name:
                 self._store.submit(join)
         if ask_again is not None:
             now = self._clock.time()
@@ -155,24 +152,76 @@ class Entering:
 
     def refuse(self, session: Session, refusal: Refusal, *, for_good: bool = False) -> None:
         """Say no; the session may try again, unless it has tried enough or is not wanted at all."""
-        session.tries += 1
+        session.refuse()
         session.write(session.encoder.refusal(refusal, session.nickname))
-        self._sessions.pop(session.name, None)
+        self._sessions.by_name.pop(session.name, None)
         if for_good or not session.encoder.retries:
-            self._end(session, _ENDS[refusal])
+            self._sessions.end(session, _ENDS[refusal])
         elif session.tries >= self._tries:
-            self._end(session, Disconnect.ENTER_TRIES)
+            self._sessions.end(session, Disconnect.ENTER_TRIES)
         else:
-            session.state = State.CONNECTED
             session.decoder.refused()
 
-    def ban_on(self, session: Session) -> Ban | None:
-        """Return a ban that covers a session; None where none does."""
-        return self._orders.ban_on(session.key, session.address, is_account=session.is_account)
-
     def _is_turned_away(self, session: Session) -> bool:
-        ban = self.ban_on(session)
+        ban = self._orders.ban_on(session.key, session.address, is_account=session.is_account)
         if ban is None:
             return False
         self.refuse(session, Refusal.BANNED, for_good=ban.is_of_addresses)
         return True
+
+    # --- Its own join has come by ----------------------------------------------------------------
+
+    def activate(self, session: Session, news: News) -> None:
+        """Let a session in, at its own join: the next of an entry's events."""
+        session.activate()
+        others, here = self._roster.others(session.name), news.position
+        cut = news.cut(session)
+        if session.resume_from is not None:
+            # It reads the whole entry, for it did not choose where in it its join came to stand.
+            self._resume(session, session.resume_from, here, list(others))
+        else:
+            # What comes after it in its entry is still to be read, so its place is before that entry.
+            before = msgspec.structs.replace(here, offset=here.offset - 1)
+            cut.start = len(news.events) + 1
+            welcome = Welcome(
+                session.nickname, others, before, session.token, missed_some=session.misses_some
+            )
+            cut.prefix = session.encoder.welcome(welcome)
+            if session.encoder.deaf_seconds:
+                session.write(cut.prefix)
+                cut.prefix = b""
+                session.hold()
+                self._clock.call_later(
+                    session.encoder.deaf_seconds, lambda: self._sessions.hears(session)
+                )
+        self._sessions.admit(session)
+
+    def _resume(
+        self, session: Session, after: commands.Resume, here: Position, others: list[str]
+    ) -> None:
+        """Have a session read its welcome, then what it missed, then the present: nothing twice, no hole.
+
+        Until that is read from the log, everything for the client is held. ``here`` is the entry of its
+        join, which it reads as everybody does.
+        """
+        session.resume()
+        encoder, write = session.encoder, session.outbox.write
+
+        def go_on(replay: Replay) -> None:
+            if session.state is ENDED:
+                return
+            welcome = Welcome(
+                session.nickname, others, here, session.token, replay.done,
+                missed_some=not replay.is_complete, resumed=True,
+            )  # fmt: skip
+            write(encoder.welcome(welcome))
+            for entry in replay.entries:
+                # Who is present was in its welcome, and has not come.
+                events = [event for event in entry.events if not isinstance(event, Present)]
+                if events:
+                    write(encoder.batch(list(map(encoder.public, events)), entry.position))
+            self._sessions.release(session)
+            session.outbox.proceed()
+
+        position = Position(after.epoch, after.offset)
+        self._store.replay(position, here, session.token_key, go_on)

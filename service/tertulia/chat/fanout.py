@@ -5,16 +5,18 @@ to all sessions of that encoder at once. The few sessions that read something el
 middle of the entry, a sender whose dialect does not echo, a new administrator) have a ``Cut`` each.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
 
+import msgspec
+
+from tertulia.chat.ports import Outbox
+from tertulia.chat.receipts import Stream
+from tertulia.chat.session import Session
 from tertulia.dialects.contract import Encoder
 from tertulia.domain.events import PublicEvent, Said
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from tertulia.telemetry.metrics import Metrics
-
-if TYPE_CHECKING:
-    from tertulia.chat.session import Outbox, Session
 
 
 class Broadcast(Protocol):
@@ -41,15 +43,15 @@ class OneByOne:
     def __init__(self) -> None:
         self._writes: dict[Outbox, Callable[[bytes], None]] = {}
 
-    def add(self, outbox: "Outbox") -> None:
+    def add(self, outbox: Outbox) -> None:
         """Take one in."""
         self._writes[outbox] = outbox.write
 
-    def discard(self, outbox: "Outbox") -> None:
+    def discard(self, outbox: Outbox) -> None:
         """Let one go, if it is there."""
         self._writes.pop(outbox, None)
 
-    def write(self, data: bytes, but: Collection["Outbox"]) -> None:
+    def write(self, data: bytes, but: Collection[Outbox]) -> None:
         """Write to all, but for some."""
         writes = self._writes
         if not writes:
@@ -61,20 +63,17 @@ class OneByOne:
         writes.update(apart)
 
 
-class Cut:
+class Cut(msgspec.Struct, eq=False):
     """How what one session reads of an entry differs from what everybody reads."""
 
-    __slots__ = ("end", "inserts", "prefix", "skips", "start")
-
-    def __init__(self) -> None:
-        self.prefix = b""
-        self.start = 0
-        """The first event that it reads."""
-        self.end: int | None = None
-        """The first event that it does not read any more."""
-        self.skips: set[int] = set()
-        self.inserts: list[tuple[int, bytes]] = []
-        """What to read right after an event."""
+    prefix: bytes = b""
+    start: int = 0
+    """The first event that it reads."""
+    end: int | None = None
+    """The first event that it does not read any more."""
+    skips: set[int] = set()
+    inserts: list[tuple[int, bytes]] = []
+    """What to read right after an event."""
 
     def apply(self, pieces: Sequence[bytes]) -> Sequence[bytes]:
         """Choose what the session reads, of the rendered events."""
@@ -90,82 +89,78 @@ class Cut:
         return own
 
 
+class News(msgspec.Struct, eq=False):
+    """What there is to read of an entry: its events, and a cut for each session that reads them otherwise."""
+
+    position: Position
+    events: list[PublicEvent] = []
+    cuts: dict[Session, Cut] = {}
+
+    def cut(self, session: Session) -> Cut:
+        """Return a session's cut."""
+        return self.cuts.setdefault(session, Cut())
+
+
 class Group:
     """The sessions that listen to one encoder."""
 
-    __slots__ = ("_broadcast", "_kept", "encoder", "held", "lagging", "said", "sessions")
+    __slots__ = ("_broadcast", "encoder", "held", "sessions", "stream")
 
-    def __init__(self, encoder: Encoder, broadcast: Broadcast, lagging: "set[Session]") -> None:
-        """``lagging``: those of all groups."""
+    def __init__(self, encoder: Encoder, broadcast: Broadcast) -> None:
         self.encoder = encoder
         self.sessions: set[Session] = set()
-        self.lagging = lagging
-        self.said = 0
-        """How many public messages were written to this group in all."""
+        self.stream = Stream()
         self._broadcast = broadcast
         self.held: set[Session] = set()
         """Those to whom nothing is written for now."""
-        self._kept: list[bytes] = []
 
-    def add(self, session: "Session") -> None:
+    def add(self, session: Session) -> None:
         """Take in a session; one that is held keeps for itself what is written to it."""
         self.sessions.add(session)
+        session.receipts.join(self.stream)
         if session.is_held:
             self.held.add(session)
         else:
             self._broadcast.add(session.outbox)
 
-    def release(self, session: "Session") -> None:
+    def release(self, session: Session) -> None:
         """Write to a session as to the others: it is not held any more."""
         if session in self.held:
             self.held.remove(session)
             self._broadcast.add(session.outbox)
 
-    def remove(self, session: "Session") -> None:
+    def remove(self, session: Session) -> None:
         """Let go of a session, if it is there."""
         if session in self.sessions:
             self.sessions.remove(session)
             self.held.discard(session)
-            self.lagging.discard(session)
             self._broadcast.discard(session.outbox)
 
-    def write(
-        self,
-        events: Sequence[PublicEvent],
-        cuts: Mapping["Session", Cut],
-        place: Place,
-        *,
-        more: bool,
-    ) -> None:
-        """Write an entry's events to every session; where ``more`` come at once, perhaps with those."""
+    def tell(self, entries: Sequence[News]) -> None:
+        """Write some entries to every session: in one write to all for whom nothing is cut."""
         encoder = self.encoder
-        pieces = list(map(encoder.public, events))
-        blob = encoder.batch(pieces, place)
-        apart = [session for session in cuts if session in self.sessions] if cuts else ()
-        if not apart:
-            self._kept.append(blob)
-            if not more:
-                self._write_kept()
-            return
-        self._write_kept()
-        self._write(blob, apart)
-        for session in apart:
-            cut = cuts[session]
-            own = cut.prefix + encoder.batch(cut.apply(pieces), place)
-            if own:
-                session.write(own)
+        whole: list[bytes] = []
+        for news in entries:
+            events, position, cuts = news.events, news.position, news.cuts
+            pieces = list(map(encoder.public, events))
+            apart = [session for session in cuts if session in self.sessions] if cuts else ()
+            if not apart:
+                whole.append(encoder.batch(pieces, position))
+                continue
+            if whole:
+                self.write(b"".join(whole))
+                whole.clear()
+            self.write(encoder.batch(pieces, position), apart)
+            for session in apart:
+                cut = cuts[session]
+                own = cut.prefix + encoder.batch(cut.apply(pieces), position)
+                if own:
+                    session.write(own)
+        if whole:
+            self.write(b"".join(whole))
 
-    def announce(self, text: bytes) -> None:
-        """Write a text to every session."""
-        self._write_kept()
-        self._write(text, ())
-
-    def _write_kept(self) -> None:
-        if self._kept:
-            kept, self._kept = self._kept, []
-            self._write(b"".join(kept), ())
-
-    def _write(self, data: bytes, but: "Sequence[Session]") -> None:
+    def write(self, data: bytes, but: Sequence[Session] = ()) -> None:
+        """Write to every session, but for some."""
         if not data:
             return
         self._broadcast.write(data, [session.outbox for session in but] if but else ())
@@ -185,23 +180,25 @@ class Audience:
         self.lagging: set[Session] = set()
         """Sessions of which the kernel has not taken everything."""
 
-    def add(self, session: "Session") -> None:
+    def add(self, session: Session) -> None:
         """Take in a session, which reads what is told from now on."""
         group = self._groups.get(session.encoder)
         if group is None:
-            group = self._groups[session.encoder] = Group(
-                session.encoder, self._broadcast(), self.lagging
-            )
-        session.group = group
-        session.said_before = group.said
+            group = self._groups[session.encoder] = Group(session.encoder, self._broadcast())
         group.add(session)
 
-    def remove(self, session: "Session") -> None:
-        """Let go of a session, if it is there."""
-        if session.group is not None:
-            session.group.remove(session)
+    def release(self, session: Session) -> None:
+        """Write to a session as to the others, if it is there: it is not held any more."""
+        if session.encoder in self._groups:
+            self._groups[session.encoder].release(session)
 
-    def with_backlog(self) -> "list[Session]":
+    def remove(self, session: Session) -> None:
+        """Let go of a session, if it is there."""
+        self.lagging.discard(session)
+        if session.encoder in self._groups:
+            self._groups[session.encoder].remove(session)
+
+    def with_backlog(self) -> list[Session]:
         """Return for whom something may wait: the only ones looked at one by one."""
         found = list(self.lagging)
         for group in self._groups.values():
@@ -212,24 +209,16 @@ class Audience:
     def announce(self, render: Callable[[Encoder], bytes]) -> None:
         """Write to everybody what is no event, as it reads in each encoder."""
         for group in self._groups.values():
-            group.announce(render(group.encoder))
+            group.write(render(group.encoder))
 
-    def tell(
-        self,
-        events: Sequence[PublicEvent],
-        cuts: Mapping["Session", Cut],
-        place: Place,
-        *,
-        more: bool = False,
-    ) -> None:
-        """Write events to everybody, or what is cut for them.
-
-        Where ``more`` are told at once, and nothing else is written before, they may be written with those.
-        """
-        messages = list(map(type, events)).count(Said)
+    def tell(self, entries: Sequence[News]) -> None:
+        """Write some entries to everybody, in order: what is cut for them, or all of it."""
+        events = messages = 0
+        for news in entries:
+            events += len(news.events)
+            messages += list(map(type, news.events)).count(Said)
         for group in self._groups.values():
             if group.sessions:
-                group.write(events, cuts, place, more=more)
-                group.said += messages
-                tally = self._metrics.deliveries(group.encoder.name)
-                tally.count += len(events) * len(group.sessions)
+                group.tell(entries)
+                group.stream.messages += messages
+                self._metrics.deliveries(group.encoder.name).count += events * len(group.sessions)

@@ -1,14 +1,11 @@
 """Private messages handed to this node, until they are done with: written, or acknowledged, or returned."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from tertulia.chat.ports import Delivery
+from tertulia.chat.session import Session
 from tertulia.domain.events import Whispered
-
-if TYPE_CHECKING:
-    from tertulia.chat.session import Session
 
 
 class InFlight:
@@ -16,11 +13,11 @@ class InFlight:
 
     __slots__ = ("_written", "awaited", "delivery", "given", "session")
 
-    def __init__(self, delivery: Delivery, session: "Session", given: float) -> None:
+    def __init__(self, delivery: Delivery, session: Session, given: float) -> None:
         self.delivery = delivery
         self.session = session
         self.given = given
-        self.awaited = session.received()
+        self.awaited = session.receipts.give()
         """How many acknowledgements the session has sent when it has acknowledged this one."""
         self._written = False
 
@@ -36,30 +33,29 @@ class InFlight:
         """Say whether it may be forgotten; a client that acknowledges has ``patience`` seconds to."""
         if not (self._written or self.is_written()):
             return False
-        session = self.session
+        receipts = self.session.receipts
         return (
-            session.acknowledged >= self.awaited
-            or not session.is_acknowledging
+            receipts.acknowledged >= self.awaited
+            or not receipts.is_acknowledging
             or now - self.given >= patience
         )
 
 
 class Letters:
-    """The letters of a node, by their numbers in its inbox."""
+    """The letters of a node, by their numbers in its inbox and by their sessions."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._open: OrderedDict[int, InFlight | None] = OrderedDict()  # None: on its way back
+        self._given: dict[Session, list[InFlight]] = {}
         self._last = 0
 
-    def give(self, delivery: Delivery, session: "Session", now: float) -> InFlight:
+    def give(self, delivery: Delivery, session: Session, now: float) -> InFlight:
         """Note a letter that is being written to a session."""
         self._last = delivery.number
         letter = InFlight(delivery, session, now)
         self._open[delivery.number] = letter
-        if session.letters is None:
-            session.letters = []
-        session.letters.append(letter)
+        self._given.setdefault(session, []).append(letter)
         return letter
 
     def hold(self, number: int) -> None:
@@ -82,14 +78,19 @@ class Letters:
             if letter is None or not letter.is_done(now, self._patience):
                 return number - 1
             del self._open[number]
-            if letter.session.letters is not None:
-                letter.session.letters.remove(letter)
+            given = self._given[letter.session]
+            given.remove(letter)
+            if not given:
+                del self._given[letter.session]
         return self._last
 
-    def unread(self, session: "Session", now: float) -> Iterator[tuple[int, Whispered]]:
+    def of(self, session: Session) -> list[InFlight]:
+        """Return what a session was given and is not done with, as far as is known."""
+        return self._given.get(session, [])
+
+    def unread(self, session: Session, now: float) -> Iterator[tuple[int, Whispered]]:
         """Give what a session that has gone did not get, and hold it; the rest of its is done with."""
-        letters, session.letters = session.letters or (), None
-        for letter in letters:
+        for letter in self._given.pop(session, ()):
             number, event = letter.delivery.number, letter.delivery.event
             if letter.is_done(now, self._patience) or not isinstance(event, Whispered):
                 self._open.pop(number, None)
@@ -100,10 +101,5 @@ class Letters:
     def clear(self) -> None:
         """Forget everything: whoever buried this node took the inbox."""
         self._open.clear()
+        self._given.clear()
         self._last = 0
-
-
-def check_written(letters: Sequence[InFlight]) -> None:
-    """Look whether letters were written, at a moment when the kernel may have taken them."""
-    for letter in letters:
-        letter.is_written()

@@ -1,12 +1,12 @@
 """Private messages handed to this node: written to their sessions, confirmed, or returned to senders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tertulia.chat.devices import Devices
-from tertulia.chat.letters import InFlight, Letters, check_written
-from tertulia.chat.outgoing import Outgoing
-from tertulia.chat.ports import Delivery, ReportOp, Store
-from tertulia.chat.session import ACTIVE, LEAVING, Clock, Session
+from tertulia.chat.letters import InFlight, Letters
+from tertulia.chat.ports import Clock, Delivery, ReportOp, Store
+from tertulia.chat.session import IN_THE_ROOM, Session
+from tertulia.chat.turn import Turn
 from tertulia.domain.events import Summoned, Whispered
 from tertulia.domain.nicknames import fold
 from tertulia.telemetry.metrics import Metrics
@@ -25,10 +25,7 @@ class Mailbox:
         self._letters = Letters(patience)
 
     def deliver(
-        self,
-        deliveries: Sequence[Delivery],
-        sessions: Mapping[str, Session],
-        outgoing: Outgoing,
+        self, deliveries: Sequence[Delivery], sessions: Mapping[str, Session], turn: Turn
     ) -> None:
         """Give private events to their sessions; what nobody is there for goes back."""
         now = self._clock.time()
@@ -42,9 +39,8 @@ class Mailbox:
             elif isinstance(event, Summoned):
                 self._devices.summoned(delivery.session, event.port)
                 self._letters.skip(delivery.number)
-            elif session is not None and session.state in (ACTIVE, LEAVING):
-                session.whispers += 1
-                outgoing.add(session, session.encoder.private(event, delivery.at))
+            elif session is not None and session.state in IN_THE_ROOM:
+                turn.letter(session, session.encoder.private(event, delivery.at))
                 dialect = session.encoder.name
                 counts[dialect] = counts.get(dialect, 0) + 1
                 given.append(self._letters.give(delivery, session, now))
@@ -56,7 +52,11 @@ class Mailbox:
         for dialect, count in counts.items():
             self._metrics.deliveries(dialect).count += count
         if given:
-            self._clock.call_soon(lambda: check_written(given))
+            self._clock.call_soon(lambda: _look_at(given))
+
+    def released(self, session: Session) -> None:
+        """Learn that what was held for a session is written: the kernel may have taken it just now."""
+        _look_at(self._letters.of(session))
 
     def return_unread(self, session: Session) -> None:
         """Return what a session that has gone did not get."""
@@ -81,3 +81,9 @@ class Mailbox:
         self._store.submit(
             ReportOp(whisper.sender_session, sender, whisper.recipient, whisper.text, number)
         )
+
+
+def _look_at(letters: Iterable[InFlight]) -> None:
+    """Look whether letters were written, at a moment when the kernel may have taken them."""
+    for letter in letters:
+        letter.is_written()

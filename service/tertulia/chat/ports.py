@@ -1,6 +1,6 @@
-"""What the chat expects of a store, and what it promises in return.
+"""What the chat expects of a store, a connection and a clock, and what it promises the store in return.
 
-Every implementation is held to these docstrings by ``tests/contract``.
+Every store is held to these docstrings by ``tests/contract``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,10 +11,59 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from tertulia.domain.bans import Ban
+from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import PrivateEvent, PublicEvent, Said, Summoned
 from tertulia.domain.operator_commands import OperatorCommand
-from tertulia.domain.position import Place, Position
+from tertulia.domain.position import Position
 from tertulia.telemetry.metrics import Kind
+
+
+class Clock(Protocol):
+    """What the chat needs of an event loop."""
+
+    def time(self) -> float:
+        """Return monotonic seconds."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> object:
+        """Call back after so many seconds."""
+        ...
+
+    def call_soon(self, callback: Callable[[], object]) -> object:
+        """Call back when what was written in this turn has gone to the kernel."""
+        ...
+
+
+class Outbox(Protocol):
+    """The way back to the client. Nothing here blocks, and nothing raises when the client is gone."""
+
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Take bytes to send; called for every recipient, so it must be the transport's own."""
+        ...
+
+    def is_flushed(self) -> bool:
+        """Say whether the kernel has taken everything that was written."""
+        ...
+
+    def backlog(self) -> int:
+        """Return how many written bytes the kernel has not taken."""
+        ...
+
+    async def is_delivered(self) -> bool:
+        """Wait until the client's system has everything that was written; False where it never will."""
+        ...
+
+    def close(self, reason: Disconnect) -> None:
+        """Send what was written, then close. ``Room.lost`` is not called for it again.
+
+        The service closes its half. Once the client has closed the other, a second call ends it.
+        """
+        ...
+
+    def proceed(self) -> None:
+        """Ask for further commands: the session can take them again."""
+        ...
 
 
 class Outcome(Enum):
@@ -131,15 +180,11 @@ class CloseOp(Op, eq=False):
 class Entry(msgspec.Struct, frozen=True):
     """The events of one batch, at their place in the room's log."""
 
-    place: Place
+    position: Position
+    """With the time when it was committed."""
     events: Sequence[PublicEvent]
     orders: Sequence[OperatorCommand] = ()
     """What operators ordered in it, which came before its events."""
-
-    @property
-    def position(self) -> Position:
-        """Its place without the time."""
-        return Position(self.place.epoch, self.place.offset)
 
     @property
     def is_talk(self) -> bool:
@@ -198,24 +243,26 @@ class Follower(Protocol):
         """Take the next entry of the log: each exactly once, in the log's order.
 
         Entries of ops of this node come here before, or at the latest just after, ``settled``. What is
-        said in them is written then, or with ``flush``: what comes together is one write.
+        said in them is kept until something else is written, or ``flush``: what comes together is one write.
         """
         ...
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        """Take private events from this node's inbox: each once, in order."""
-        ...
-
-    def flush(self) -> None:
-        """Write what was given to it: nothing more comes for now.
-
-        It comes after ``entry`` and ``deliveries``, a moment later where others have said something, and
-        what is settled in between is written with them.
-        """
+        """Take private events from this node's inbox: each once, in order. They may be kept likewise."""
         ...
 
     def settled(self, ops: Sequence[Op]) -> None:
-        """Learn the outcomes of a batch, in the order of submission; each op is settled once."""
+        """Learn the outcomes of a batch, in the order of submission; each op is settled once.
+
+        What was delivered is written, and the answers behind it: no answer waits for ``flush``.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Write what was delivered: nothing more comes for now.
+
+        It comes after ``entry`` and ``deliveries``: at once, or a moment later where others only talk.
+        """
         ...
 
     def confirmed(self) -> int:

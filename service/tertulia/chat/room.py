@@ -2,23 +2,24 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
+from typing import Any, Final, NamedTuple
 
 from msgspec import structs
 
 from tertulia.chat.accounts import Passwords
-from tertulia.chat.answers import answer_to
 from tertulia.chat.device_ops import DeviceOp
 from tertulia.chat.devices import Devices
-from tertulia.chat.dismissing import Dismissals
 from tertulia.chat.entering import Entering
-from tertulia.chat.fanout import Audience, Broadcast, Cut, OneByOne
+from tertulia.chat.evictions import Evictions
+from tertulia.chat.fanout import Audience, Broadcast, News, OneByOne
 from tertulia.chat.mailbox import Mailbox
 from tertulia.chat.operator_commands import OperatorCommands
-from tertulia.chat.outgoing import Outgoing
 from tertulia.chat.ports import (
     DONE,
     GONE,
     KEPT,
+    Clock,
     CloseOp,
     Delivery,
     Entry,
@@ -26,33 +27,35 @@ from tertulia.chat.ports import (
     LeaveOp,
     Member,
     Op,
+    Outbox,
     Outcome,
     ReportOp,
     SayOp,
     Store,
     WhisperOp,
 )
-from tertulia.chat.resuming import Resumption, token_key
 from tertulia.chat.roster import Roster
-from tertulia.chat.session import ACTIVE, CONNECTED, LEAVING, Clock, Outbox, Session, State
-from tertulia.chat.telling import Telling
-from tertulia.dialects.contract import Encoder, Refusal, Welcome
+from tertulia.chat.session import (
+    ACTIVE,
+    CONNECTED,
+    ENDED,
+    IN_THE_ROOM,
+    JOINING,
+    LEAVING,
+    Session,
+    State,
+)
+from tertulia.chat.sessions import Sessions, leave_of
+from tertulia.chat.turn import Turn
+from tertulia.dialects.contract import Encoder, Refusal
 from tertulia.domain import commands, nicknames
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import Left, Present, PublicEvent
+from tertulia.domain.events import Closed, Joined, Left, Present, PublicEvent, Said
 from tertulia.domain.position import Position
 from tertulia.telemetry.metrics import Kind, Metrics
 
-_FOR_GOOD = (Disconnect.KICKED, Disconnect.BANNED)
-"""Whose token ends with the session, as that of who leaves in order."""
-_REACHED = (DONE, KEPT)
-_SAID = (Disconnect.LEFT, Disconnect.CHAT_CLOSED)
-"""What a session has read of by an answer, or an event."""
-_OUT_OF_REACH = (
-    Disconnect.GONE, Disconnect.BROKEN, Disconnect.SILENT, Disconnect.SLOW_READER,
-)  # fmt: skip
-"""Who goes for one of these reads nothing more."""
+_REACHED: Final = (DONE, KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +87,30 @@ class Room:
         metrics: Metrics,
         broadcast: Callable[[], Broadcast] = OneByOne,
     ) -> None:
-        self.chat = chat
         self.roster = Roster()
+        self.devices = devices
         self._store = store
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
         self._audience = Audience(metrics, broadcast)
+        self._turn = Turn(self._audience)
         self._mailbox = Mailbox(store, clock, limits.confirm_seconds, devices, metrics)
-        self.devices = devices
-        self._outgoing = Outgoing()
-        self._sessions: dict[str, Session] = {}
+        self._sessions = Sessions(
+            chat, store, clock, self._audience, self._turn, self._mailbox, metrics
+        )
         self._entering = Entering(
-            store, clock, self._sessions, passwords, orders, limits.enter_tries, self._end
+            store, clock, self._sessions, self.roster, passwords, orders, limits.enter_tries
         )
-        self._dismissals = Dismissals(
-            orders, self._sessions, self.roster, devices, self._entering.ban_on, self.lost
-        )
-        self._telling = Telling(
-            self._sessions, self.roster, self._audience, clock, limits.outbox_bytes,
-            self._activate, self._entering.told_everybody, self.lost, self._end,
-        )  # fmt: skip
+        self._evictions = Evictions(orders, self._sessions, self.roster, devices)
+        self._position = Position("", 0)
+        """Of the entry that came last."""
 
     def __len__(self) -> int:
         """Return how many sessions have asked for a nickname and are not gone."""
-        return len(self._sessions)
+        return len(self._sessions.by_name)
 
-    # --- What clients do -------------------------------------------------------------------------
+    # --- What connections tell -------------------------------------------------------------------
 
     def connect(self, encoder: Encoder, outbox: Outbox, address: str, port: int) -> Session:
         """Take in a new connection; it reads the greeting."""
@@ -121,73 +121,32 @@ class Room:
         return session
 
     def command(self, session: Session, command: commands.Command) -> None:
-        """Carry out what a client asks for. The session has to be one that takes commands."""
-        if isinstance(command, commands.Acknowledge):
-            session.acknowledged += command.count
-        elif isinstance(command, commands.Faulty):
-            self._metrics.faults(command.fault).inc()
-            session.answer(session.encoder.fault(command))
-        elif session.state is not ACTIVE:
-            self._outside(session, command)
-        elif isinstance(command, commands.Say):
-            self._say(session, command)
-        elif isinstance(command, commands.Whisper):
-            self._whisper(session, command)
-        elif isinstance(command, commands.Ready):
-            self._hears(session)
-        elif isinstance(command, commands.Leave):
-            session.state = State.LEAVING
-            self._submit(session, self._leave(session, for_good=True))
-        elif self._limits.may_be_closed:
-            self._submit(session, CloseOp(session.name, session.key, session.nickname))
-        else:
-            session.answer(session.encoder.refusal(Refusal.FORBIDDEN))
+        """Carry out what a client asks for, as ``COMMANDS`` says; the session has to take commands.
 
-    def _outside(self, session: Session, command: commands.Command) -> None:
-        """Carry out what a client asks for that is not in the room: it comes, or has just ended."""
-        if session.state is not CONNECTED:
-            if isinstance(command, commands.Ready):
-                self._hears(session)
-        elif isinstance(command, commands.Enter):
-            self._entering.enter(session, command)
-        else:
-            self._end(session, Disconnect.LEFT)
-
-    def lost(self, session: Session, reason: Disconnect, words: str = "") -> None:
-        """Learn that a connection is gone, or has to go; its leave is announced.
-
-        ``words``: those of an operator who wants it.
+        What is not legal in its state is not heard.
         """
-        if session.state is State.ENDED:
-            if session.ending is not None and reason in _OUT_OF_REACH:
-                session.ending = None
-                self._close(session, reason)
-            return
-        if session.group is not None:
-            self._telling.tell_held()  # what it was there for, it reads where it still can
-        if session.state in (State.JOINING, State.ACTIVE):
-            self._store.submit(self._leave(session, for_good=reason in _FOR_GOOD))
-        self._end(session, reason, words)
+        row = COMMANDS[type(command)]
+        if session.state in row.states:
+            row.carry_out(self, session, command)
 
-    def _leave(self, session: Session, *, for_good: bool) -> LeaveOp:
-        token = token_key(session.token) if for_good else ""
-        return LeaveOp(session.name, session.key, session.nickname, token)
+    def lost(self, session: Session, reason: Disconnect) -> None:
+        """Learn that a connection is gone, or has to go; its leave is announced."""
+        self._sessions.lost(session, reason)
 
     def slowed(self, session: Session) -> None:
         """Tell a client that it says too much, and is read more slowly from now on."""
         if session.encoder.acknowledges_all:
-            session.whispers += 1  # it reads as a private message, and is acknowledged as one
+            session.receipts.give()  # it reads as a private message, and is acknowledged as one
         session.answer(session.encoder.slowed())
 
     def lags(self, session: Session) -> None:
         """Learn that a client has a backlog: it is watched from now on."""
-        if session.group is not None:
-            session.group.lagging.add(session)
+        if session.state in IN_THE_ROOM:
+            self._audience.lagging.add(session)
 
     def caught_up(self, session: Session) -> None:
         """Learn that a client that lagged has taken its backlog."""
-        if session.group is not None:
-            session.group.lagging.discard(session)
+        self._audience.lagging.discard(session)
 
     @property
     def lagging(self) -> int:
@@ -197,28 +156,74 @@ class Room:
     def drain(self) -> None:
         """Let everybody leave. What they had sent and was read is committed first."""
         self.devices.drain()
-        for session in list(self._sessions.values()):
-            self.lost(session, Disconnect.DRAINED)
+        for session in list(self._sessions.by_name.values()):
+            self._sessions.lost(session, Disconnect.DRAINED)
+
+    # --- What clients ask for --------------------------------------------------------------------
+
+    def _acknowledge(self, session: Session, command: commands.Acknowledge) -> None:
+        session.receipts.acknowledged += command.count
+
+    def _fault(self, session: Session, command: commands.Faulty) -> None:
+        self._metrics.faults(command.fault).inc()
+        session.answer(session.encoder.fault(command))
+
+    def _enter(self, session: Session, command: commands.Enter) -> None:
+        self._entering.enter(session, command)
+
+    def _say(self, session: Session, command: commands.Say) -> None:
+        token = session.token_key if command.tag else ""
+        op = SayOp(session.name, session.key, session.nickname, command.text, command.tag, token)
+        self._submit(session, op)
+
+    def _whisper(self, session: Session, command: commands.Whisper) -> None:
+        recipient, tag = command.recipient, command.tag
+        away = self.roster.holder(recipient) is None
+        if away and not nicknames.is_valid(recipient):
+            session.answer(session.encoder.refusal(Refusal.UNKNOWN_RECIPIENT, recipient, tag))
+            return
+        op = WhisperOp(
+            session.name, session.key, session.nickname, recipient, command.text, tag,
+            session.token_key if tag else "", keep=session.encoder.keeps, away=away,
+        )  # fmt: skip
+        self._submit(session, op)
+
+    def _ready(self, session: Session, command: commands.Ready) -> None:
+        self._sessions.hears(session)
+
+    def _leave(self, session: Session, command: commands.Leave) -> None:
+        if session.state is CONNECTED:
+            self._sessions.end(session, Disconnect.LEFT)
+        else:
+            session.leave()
+            self._submit(session, leave_of(session, for_good=True))
+
+    def _close_chat(self, session: Session, command: commands.CloseChat) -> None:
+        if self._limits.may_be_closed:
+            self._submit(session, CloseOp(session.name, session.key, session.nickname))
+        else:
+            session.answer(session.encoder.refusal(Refusal.FORBIDDEN))
+
+    def _submit(self, session: Session, op: Op) -> None:
+        session.submitted(op)
+        self._store.submit(op)
 
     # --- What the store tells --------------------------------------------------------------------
 
     def entry(self, entry: Entry) -> None:
-        self._outgoing.flush()  # a letter that came before is read before
+        self._position = entry.position
         if entry.is_talk:
-            self._telling.hold(entry)
+            self._turn.events(self._talk(entry))
             return
-        self._telling.tell_held()
-        self._telling.place = entry.place
+        self._turn.flush()
         for order in entry.orders:
-            self._dismissals.obey(order)
-        self._telling.tell(entry.events)
+            self._evictions.obey(order)
+        self._tell(entry.events)
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        self._telling.tell_held()
-        self._mailbox.deliver(deliveries, self._sessions, self._outgoing)
+        self._mailbox.deliver(deliveries, self._sessions.by_name, self._turn)
 
     def settled(self, ops: Sequence[Op]) -> None:
-        self._telling.tell_held()
         answered: dict[Session, None] = {}
         messages: dict[tuple[Kind, str], int] = {}
         for op in ops:
@@ -229,29 +234,30 @@ class Room:
                 if not op.settled.done():
                     op.settled.set_result(None)
                 continue
-            session = self._sessions.get(op.session)
+            session = self._sessions.by_name.get(op.session)
             if session is not None:
                 answered[session] = None
-                self._outgoing.add(session, self._settle(session, op))
+                self._turn.answer(session, self._settle(session, op))
                 if op.kind is not None and op.outcome in _REACHED:
                     counted = op.kind, session.encoder.name
                     messages[counted] = messages.get(counted, 0) + 1
-        self._outgoing.flush()
+        self._turn.flush()
         for session in answered:
             if session.state is LEAVING and not session.awaiting:
-                self._end(session, Disconnect.LEFT)
+                self._sessions.end(session, Disconnect.LEFT)
             else:
                 session.outbox.proceed()
         for (kind, dialect), count in messages.items():
             self._metrics.messages(kind, dialect).count += count
 
     def flush(self) -> None:
-        self._telling.tell_held()
-        self._outgoing.flush()
-        self._telling.end_slow_readers()  # also where only letters came
+        self._turn.flush()
+        self._sessions.end_slow_readers(self._limits.outbox_bytes)
 
     def missed(self, position: Position) -> None:
-        self._telling.missed(position)
+        self._turn.flush()
+        here = self._position = structs.replace(position, at=self._position.at)
+        self._audience.announce(lambda encoder: encoder.missed(here))
 
     def confirmed(self) -> int:
         return self._mailbox.confirmed()
@@ -267,144 +273,174 @@ class Room:
         changes += [
             Present(m.nickname, m.session, m.dialect) for m in after if m.session not in before
         ]
-        self._telling.tell(changes)
+        self._tell(changes)
         self.roster.replace(after)
 
     def reordered(self, members: Iterable[Member]) -> None:
         self.roster.reorder(members)
 
     def sessions(self) -> Mapping[str, str]:
-        return {name: session.key for name, session in self._sessions.items()}
+        return {name: session.key for name, session in self._sessions.by_name.items()}
 
     def banned(self, bans: Iterable[Ban]) -> None:
-        self._dismissals.replace_bans(bans)
+        self._evictions.replace_bans(bans)
 
     def present(self) -> Iterable[Member]:
         return list(self.roster)
 
     def renumbered(self) -> None:
         self._mailbox.clear()
-        for session in self._sessions.values():
-            session.letters = None
 
     def fenced(self) -> None:
         self.devices.fenced()
-        self.renumbered()  # whoever buried this node took its inbox
-        for session in list(self._sessions.values()):
-            self._end(session, Disconnect.FENCED)
-
-    # --- Coming in -------------------------------------------------------------------------------
-
-    def _activate(self, session: Session, news: Sequence[PublicEvent]) -> Cut:
-        """Let a session in, at its own join; ``news`` came before it in the same entry."""
-        session.state = State.ACTIVE
-        session.decoder.entered()
-        self._metrics.joins(session.encoder.name).inc()
-        self._metrics.sessions(self.chat, session.encoder.name).inc()
-        others, here = self.roster.others(session.name), self._telling.place
-        cut = Cut()
-        if session.resume is None:
-            # What comes after it in its entry is still to be read, so its place is before that entry.
-            place = structs.replace(here, offset=here.offset - 1)
-            cut.start = len(news) + 1
-            welcome = Welcome(
-                session.nickname, others, place, session.token, missed_some=session.forgotten
-            )
-            cut.prefix = session.encoder.welcome(welcome)
-            if session.encoder.deaf_seconds:
-                session.write(cut.prefix)
-                cut.prefix = b""
-                session.hold()
-                self._clock.call_later(session.encoder.deaf_seconds, lambda: self._hears(session))
-        else:
-            # It reads the whole entry, for it did not choose where in it its join came to stand.
-            Resumption(session, self._store, here, list(others)).begin()
-        self._audience.add(session)
-        return cut
-
-    def _hears(self, session: Session) -> None:
-        """Let a client that was deaf for a moment read what was held for it."""
-        if not session.is_held or session.resuming:
-            return
-        reason, session.ending = session.ending, None
-        if session.state is not State.ENDED:
-            session.release()
-        elif reason is not None:
-            session.release()
-            self._close(session, reason)
-
-    # --- Sending ---------------------------------------------------------------------------------
-
-    def _submit(self, session: Session, op: Op) -> None:
-        session.submitted(op)
-        self._store.submit(op)
-
-    def _say(self, session: Session, command: commands.Say) -> None:
-        token = token_key(session.token) if command.tag else ""
-        self._submit(
-            session,
-            SayOp(session.name, session.key, session.nickname, command.text, command.tag, token),
-        )
-
-    def _whisper(self, session: Session, command: commands.Whisper) -> None:
-        recipient, tag = command.recipient, command.tag
-        away = self.roster.holder(recipient) is None
-        if away and not nicknames.is_valid(recipient):
-            refusal = session.encoder.refusal(Refusal.UNKNOWN_RECIPIENT, recipient, tag)
-            session.answer(refusal)
-            return
-        self._submit(
-            session,
-            WhisperOp(
-                session.name,
-                session.key,
-                session.nickname,
-                recipient,
-                command.text,
-                tag,
-                token_key(session.token) if tag else "",
-                keep=session.encoder.keeps,
-                away=away,
-            ),
-        )
+        self._mailbox.clear()  # whoever buried this node took its inbox
+        for session in list(self._sessions.by_name.values()):
+            self._sessions.end(session, Disconnect.FENCED)
 
     def _settle(self, session: Session, op: Op) -> bytes:
         """Take an op as done, and return what its session reads of that."""
         encoder, trailer = session.encoder, session.settled(op)
         if isinstance(op, JoinOp):
             # The welcome was written when the join came by in the log.
-            if op.outcome is Outcome.TAKEN:
+            if op.outcome is not Outcome.TAKEN:
+                if op.proven:
+                    self.devices.collect(session.name, session.key, session.nickname)
+            elif session.state is JOINING:
                 self._entering.refuse(session, Refusal.NICKNAME_TAKEN)
-            elif op.proven:
-                self.devices.collect(session.name, session.key, session.nickname)
+            # Else it was committed a second time, to a store that lost the first: the log says who goes.
             return trailer
         if isinstance(op, LeaveOp):
             return encoder.farewell(Disconnect.LEFT)
         if op.outcome is GONE:
             return b""  # the log says how it went: it left, or the chat was closed
-        return answer_to(op, encoder) + trailer
+        if isinstance(op, SayOp):
+            return encoder.sent(op.tag) + trailer
+        if not isinstance(op, WhisperOp):
+            forbidden = op.outcome is Outcome.FORBIDDEN
+            return encoder.refusal(Refusal.FORBIDDEN) + trailer if forbidden else trailer
+        if op.outcome is DONE:
+            return encoder.sent(op.tag) + trailer
+        if op.outcome is KEPT:
+            return encoder.kept(op.recipient, op.tag) + trailer
+        full = op.outcome is Outcome.FULL
+        refusal = Refusal.MAILBOX_FULL if full else Refusal.UNKNOWN_RECIPIENT
+        return encoder.refusal(refusal, op.recipient, op.tag) + trailer
 
-    # --- Going -----------------------------------------------------------------------------------
+    # --- What everybody is told ------------------------------------------------------------------
 
-    def _end(self, session: Session, reason: Disconnect, words: str = "") -> None:
-        if session.state is State.ENDED:
+    def _talk(self, entry: Entry) -> News:
+        """Return what there is to read of an entry in which nobody comes or goes."""
+        news = News(entry.position, list(entry.events))
+        for index, event in enumerate(entry.events):
+            session = self._sessions.by_name.get(event.session)
+            if session is not None and not session.encoder.echoes:
+                news.cut(session).skips.add(index)
+        return news
+
+    def _tell(self, events: Iterable[PublicEvent]) -> None:
+        """Take events into the roster, and write them to everybody whom they concern."""
+        news = News(self._position)
+        said = 0
+        arrived: list[tuple[Session, int]] = []
+        """Who came, and how many of the messages in the news were not for him."""
+        gone: list[tuple[Session, Disconnect]] = []
+        closed: int | None = None
+        for event in events:
+            session = self._sessions.by_name.get(event.session)
+            if isinstance(event, Said):
+                said += 1
+                if session is not None and not session.encoder.echoes:
+                    news.cut(session).skips.add(len(news.events))
+            elif isinstance(event, (Joined, Present)):
+                holder = self.roster.holder(event.nickname)
+                if holder is not None and holder.session != event.session:
+                    # It left, and the store lost that with its data before this node had read it.
+                    self._go(Left(holder.nickname, holder.session), news, gone)
+                if not self.roster.add(_member(event, session)):
+                    continue
+                if session is not None and session.state is JOINING:
+                    self._entering.activate(session, news)
+                    arrived.append((session, said if news.cuts[session].start else 0))
+            elif isinstance(event, Left):
+                self._go(event, news, gone)
+                continue
+            else:
+                assert isinstance(event, Closed)
+                self.roster.clear()
+                closed = len(news.events)
+                # Who is still at the door comes after the closing: into the chat that begins then.
+                gone += [
+                    (each, Disconnect.CHAT_CLOSED)
+                    for each in self._sessions.by_name.values()
+                    if each.state is not JOINING
+                ]
+            news.events.append(event)
+        if not news.events:
             return
-        session.state = State.ENDED
-        self._sessions.pop(session.name, None)
-        if session.group is not None:
-            self._audience.remove(session)
-            self._metrics.leaves(reason).inc()
-            self._metrics.sessions(self.chat, session.encoder.name).dec()
-            if reason not in _SAID and (farewell := session.encoder.farewell(reason, words)):
-                session.write(farewell)
-        self._metrics.disconnects(reason).inc()
-        if session.is_held and not session.resuming and reason not in _OUT_OF_REACH:
-            # It reads what is held first; it may say that it can, and that may have come already.
-            session.end_later(reason)
-            self._clock.call_soon(session.outbox.proceed)
-        else:
-            self._close(session, reason)
+        if closed is not None and closed + 1 < len(news.events):
+            for session, _ in gone:  # what comes after the closing is another generation's
+                news.cut(session).end = closed + 1
+        started = self._clock.time()
+        self._turn.events(news)
+        self._turn.flush()
+        for session, before in arrived:
+            session.receipts.skip(before)
+        if arrived:
+            self._clock.call_soon(lambda: self._entering.told_everybody(started))
+        self._sessions.end_slow_readers(self._limits.outbox_bytes)
+        for session, reason in gone:
+            if session.state is LEAVING:
+                self._audience.remove(session)  # its farewell comes with the answer
+            else:
+                self._sessions.end(session, reason)
 
-    def _close(self, session: Session, reason: Disconnect) -> None:
-        self._mailbox.return_unread(session)
-        session.outbox.close(reason)
+    def _go(self, event: Left, news: News, gone: list[tuple[Session, Disconnect]]) -> None:
+        """Take somebody out of the roster, if he is in it, and have that told."""
+        administrator = self.roster.administrator
+        if not self.roster.remove(event.nickname, event.session):
+            return
+        session = self._sessions.by_name.get(event.session)
+        if session is not None:
+            news.cut(session).end = len(news.events)
+            gone.append((session, Disconnect.DISPLACED))
+        if administrator is not None and administrator.session == event.session:
+            self._promote(news)
+        news.events.append(event)
+
+    def _promote(self, news: News) -> None:
+        """Tell the session that is administrator now, right after the event that made it so."""
+        administrator = self.roster.administrator
+        session = administrator and self._sessions.by_name.get(administrator.session)
+        if session and session.state is ACTIVE:
+            news.cut(session).inserts.append((len(news.events), session.encoder.promoted()))
+
+
+def _member(event: Joined | Present, session: Session | None) -> Member:
+    """Return who is in the room then. What is kept of him anyway stands for what was read."""
+    dialect = intern(event.dialect)
+    if session is not None and session.nickname == event.nickname:
+        return Member(session.nickname, session.name, dialect)
+    return Member(event.nickname, event.session, dialect)
+
+
+class Row(NamedTuple):
+    """What a command does, and where."""
+
+    carry_out: Callable[[Room, Session, Any], None]
+    states: Sequence[State]
+    """Those in which it is legal; in another one it is not heard."""
+
+
+_ANYWHERE: Final = (ACTIVE, *(state for state in State if state is not ACTIVE))
+
+COMMANDS: Final[Mapping[type, Row]] = {
+    commands.Say: Row(Room._say, (ACTIVE,)),
+    commands.Whisper: Row(Room._whisper, (ACTIVE,)),
+    commands.Acknowledge: Row(Room._acknowledge, _ANYWHERE),
+    commands.Faulty: Row(Room._fault, _ANYWHERE),
+    commands.Enter: Row(Room._enter, (CONNECTED,)),
+    commands.Ready: Row(Room._ready, (ACTIVE, ENDED)),
+    commands.Leave: Row(Room._leave, (CONNECTED, ACTIVE)),
+    commands.CloseChat: Row(Room._close_chat, (ACTIVE,)),
+}
+"""Every command's row. A session that has ended takes commands only while it is to read what is held."""

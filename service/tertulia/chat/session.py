@@ -1,188 +1,128 @@
 """One client in a chat, from its first command to its end.
 
-States and what leads from one to the other:
+Its states, and what leads from one to the other: the verbs of ``Session``, as they stand in ``NEXT``.
 
-    CONNECTED ──Enter──▶ JOINING ──own Joined──▶ ACTIVE ──Leave──▶ LEAVING ──▶ ENDED
-        ▲  └─password─▶ PROVING ─┘│                 │                            ▲
-        └──────taken, may retry───┘                 └── connection gone, closed ─┘
+    CONNECTED ─ prove ▶ PROVING, ask ▶ JOINING, refuse ▶ CONNECTED, end ▶ ENDED
+    PROVING ─── prove ▶ PROVING, ask ▶ JOINING, refuse ▶ CONNECTED, end ▶ ENDED
+    JOINING ─── activate ▶ ACTIVE, refuse ▶ CONNECTED, end ▶ ENDED
+    ACTIVE ──── leave ▶ LEAVING, end ▶ ENDED
+    LEAVING ─── end ▶ ENDED
+    ENDED ───── nothing
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import Final
 
-from tertulia.chat.ports import Op
+from tertulia.chat.ports import Op, Outbox
+from tertulia.chat.receipts import Receipts
+from tertulia.chat.tokens import token_key
 from tertulia.dialects.contract import Decoder, Encoder
 from tertulia.domain.commands import Resume
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import PublicEvent, Said
-
-if TYPE_CHECKING:
-    from tertulia.chat.fanout import Group
-    from tertulia.chat.letters import InFlight
-
-
-class Clock(Protocol):
-    """What the chat needs of an event loop."""
-
-    def time(self) -> float:
-        """Return monotonic seconds."""
-        ...
-
-    def call_later(self, delay: float, callback: Callable[[], object]) -> object:
-        """Call back after so many seconds."""
-        ...
-
-    def call_soon(self, callback: Callable[[], object]) -> object:
-        """Call back when what was written in this turn has gone to the kernel."""
-        ...
-
-
-class Outbox(Protocol):
-    """The way back to the client. Nothing here blocks, and nothing raises when the client is gone."""
-
-    @property
-    def write(self) -> Callable[[bytes], None]:
-        """Take bytes to send; called for every recipient, so it must be the transport's own."""
-        ...
-
-    def is_flushed(self) -> bool:
-        """Say whether the kernel has taken everything that was written."""
-        ...
-
-    def backlog(self) -> int:
-        """Return how many written bytes the kernel has not taken."""
-        ...
-
-    async def is_delivered(self) -> bool:
-        """Wait until the client's system has everything that was written; False where it never will."""
-        ...
-
-    def close(self, reason: Disconnect) -> None:
-        """Send what was written, then close. ``Room.lost`` is not called for it again.
-
-        The service closes its half. Once the client has closed the other, a second call ends it.
-        """
-        ...
-
-    def proceed(self) -> None:
-        """Ask for further commands: the session can take them again."""
-        ...
 
 
 class State(Enum):
     """Where a session is in its life."""
 
     CONNECTED = auto()
+    """It has no nickname yet, or not any more: its last one was refused."""
     PROVING = auto()
+    """It waits to be known as who it says it is: by a password, or by a token."""
     JOINING = auto()
+    """Its join was asked for."""
     ACTIVE = auto()
+    """Its own join has come by in the log: it is in the room."""
     LEAVING = auto()
+    """Its leave was asked for, by itself."""
     ENDED = auto()
+    """It is over; its connection may still be to read what is held."""
 
 
 # What every message asks for: Python 3.11 takes twenty times as long to look into an enum.
-CONNECTED, ACTIVE, LEAVING = State.CONNECTED, State.ACTIVE, State.LEAVING
+CONNECTED, PROVING, JOINING = State.CONNECTED, State.PROVING, State.JOINING
+ACTIVE, LEAVING, ENDED = State.ACTIVE, State.LEAVING, State.ENDED
+IN_THE_ROOM: Final = (ACTIVE, LEAVING)
+"""Where a session is written what is said, and private messages."""
+
+NEXT: Final[Mapping[State, Mapping[str, State]]] = {
+    CONNECTED: {"prove": PROVING, "ask": JOINING, "refuse": CONNECTED, "end": ENDED},
+    PROVING: {"prove": PROVING, "ask": JOINING, "refuse": CONNECTED, "end": ENDED},
+    JOINING: {"activate": ACTIVE, "refuse": CONNECTED, "end": ENDED},
+    ACTIVE: {"leave": LEAVING, "end": ENDED},
+    LEAVING: {"end": ENDED},
+    ENDED: {},
+}
+"""Which state follows a state, by what happened. Nothing else can happen in it."""
+
+
+class NotInThisState(Exception):
+    """A defect of ours: something happened to a session that its state does not allow."""
+
+    def __init__(self, session: "Session", verb: str) -> None:
+        super().__init__(
+            f"session {session.name or 'without a name'}: {verb} in {session.state.name}"
+        )
 
 
 def _nowhere(text: bytes) -> None:
     """Write to who is not to read it."""
 
 
-class Held:
-    """What a client is to read later, in order."""
-
-    __slots__ = ("_texts", "size")
-
-    def __init__(self) -> None:
-        self._texts: list[bytes] = []
-        self.size = 0
-        """Bytes."""
-
-    def add(self, text: bytes) -> None:
-        """Hold a text."""
-        self._texts.append(text)
-        self.size += len(text)
-
-    def taken(self) -> bytes:
-        """Return all of it."""
-        return b"".join(self._texts)
-
-
+@dataclass(slots=True, eq=False)
 class Session:
-    """A client's state in the chat. Only the room changes it."""
+    """A client's state in the chat. Everybody may read it, and nothing but its own verbs writes it."""
 
-    __slots__ = (
-        "acknowledged",
-        "address",
-        "awaiting",
-        "decoder",
-        "encoder",
-        "ending",
-        "forgotten",
-        "group",
-        "held",
-        "is_account",
-        "key",
-        "last_op",
-        "letters",
-        "name",
-        "nickname",
-        "outbox",
-        "port",
-        "resume",
-        "resuming",
-        "said_before",
-        "state",
-        "token",
-        "trailers",
-        "tries",
-        "whispers",
-        "write",
-    )
+    encoder: Encoder
+    outbox: Outbox
+    address: str
+    port: int
+    state: State = CONNECTED
+    name: str = ""
+    """Its name in the log, given with each nickname that it asks the store for."""
+    nickname: str = ""
+    key: str = ""
+    """The nickname, folded."""
+    tries: int = 0
+    """How many nicknames were refused."""
+    is_account: bool = False
+    """Whether it proved to be its nickname's account, now or when it was issued its token."""
+    token: str = ""
+    token_key: str = ""
+    """The name under which the store knows the token."""
+    resume_from: Resume | None = None
+    """Where it goes on, if it was recalled."""
+    misses_some: bool = False
+    """Whether it wanted to resume what nobody remembers."""
+    is_resuming: bool = False
+    """Whether what it missed is being read, and everything for it is held."""
+    held: bytearray | None = None
+    """What it is to read later; None where it reads everything at once."""
+    ending: Disconnect | None = None
+    """Why it ended while something was held that it is to read first."""
+    awaiting: int = 0
+    """How many of its ops are not settled."""
+    last_op: Op | None = None
+    trailers: dict[Op, bytes] | None = None
+    """Answers that need no store, each to be written after an op's: answers keep the commands' order."""
+    decoder: Decoder = field(init=False)
+    receipts: Receipts = field(init=False)
+    write: Callable[[bytes], None] = field(init=False)
+    """Where everything for the client goes: its socket, or, while it is held, what is held."""
 
-    def __init__(self, encoder: Encoder, outbox: Outbox, address: str, port: int) -> None:
-        self.encoder = encoder
-        self.outbox = outbox
-        self.write: Callable[[bytes], None] = outbox.write
-        """Where everything for the client goes: its socket, or, while it is held, what is held."""
-        self.held: Held | None = None
-        """What it is to read later; None where it reads everything at once."""
-        self.decoder: Decoder = encoder.decoder()
-        self.address = address
-        self.port = port
-        self.state = State.CONNECTED
-        self.name = ""
-        """Its name in the log, given with the first nickname that it asks for."""
-        self.nickname = ""
-        self.key = ""
-        self.tries = 0
-        self.is_account = False
-        """Whether it proved to be its nickname's account, now or when it was issued its token."""
-        self.token = ""
-        self.resume: Resume | None = None
-        self.forgotten = False
-        """Whether it wanted to resume what nobody remembers."""
-        self.resuming = False
-        """Whether what it missed is being read, and everything for it is held."""
-        self.ending: Disconnect | None = None
-        """Why it ended while something was held that it is to read first."""
-        self.group: Group | None = None
-        self.awaiting = 0
-        """How many of its ops are not settled."""
-        self.last_op: Op | None = None
-        self.trailers: dict[Op, bytes] | None = None
-        """Answers that need no store, each to be written after an op's: answers keep the commands' order."""
-        self.acknowledged = 0
-        self.said_before = 0
-        self.whispers = 0
-        self.letters: list[InFlight] | None = None
+    def __post_init__(self) -> None:
+        self.decoder = self.encoder.decoder()
+        self.receipts = Receipts(acknowledges_all=self.encoder.acknowledges_all)
+        self.write = self.outbox.write
+
+    # --- What can be asked of it -----------------------------------------------------------------
 
     @property
     def takes_commands(self) -> bool:
         """Whether a further command makes sense: not while it is on its way in."""
         if self.state is ACTIVE:
-            return not self.resuming
+            return not self.is_resuming
         return self.state is CONNECTED or self.ending is not None
 
     @property
@@ -205,52 +145,88 @@ class Session:
         """Whether what it is to read is held."""
         return self.held is not None
 
-    def is_flushed(self) -> bool:
-        """Say whether the kernel has taken everything for the client: what is held is not even written."""
-        return self.held is None and self.outbox.is_flushed()
-
     def backlog(self) -> int:
         """Return how many bytes wait for the client."""
-        return self.outbox.backlog() + (self.held.size if self.held is not None else 0)
+        return self.outbox.backlog() + len(self.held or b"")
+
+    # --- What moves it ---------------------------------------------------------------------------
+
+    def _move(self, verb: str) -> None:
+        following = NEXT[self.state].get(verb)
+        if following is None:
+            raise NotInThisState(self, verb)
+        self.state = following
+
+    def choose(self, nickname: str, key: str) -> None:
+        """Note the nickname that it asks for, of which nothing is proved yet."""
+        self.nickname, self.key, self.is_account = nickname, key, False
+        self.resume_from, self.misses_some = None, False
+
+    def prove(self) -> None:
+        """Wait until it is known who it is."""
+        self._move("prove")
+
+    def proved(self) -> None:
+        """Be its nickname's account."""
+        self.is_account = True
+
+    def recall(self, resume: Resume | None) -> None:
+        """Go on from there, which its token proves it may; None: nobody remembers."""
+        self.resume_from, self.misses_some = resume, resume is None
+
+    def ask(self, name: str, token: str) -> None:
+        """Ask for its nickname; it has this name in the log from then on."""
+        self._move("ask")
+        self.name, self.token, self.token_key = name, token, token_key(token)
+
+    def refuse(self) -> None:
+        """Be without a nickname again."""
+        self._move("refuse")
+        self.tries += 1
+
+    def activate(self) -> None:
+        """Be in the room."""
+        self._move("activate")
+        self.decoder.entered()
+
+    def leave(self) -> None:
+        """Go, by its own wish."""
+        self._move("leave")
+
+    def end(self) -> None:
+        """Be over."""
+        self._move("end")
+
+    # --- What it reads ---------------------------------------------------------------------------
 
     def hold(self) -> None:
         """Hold what it is to read from now on."""
-        self.held = Held()
-        self.write = self.held.add
+        self.held = bytearray()
+        self.write = self.held.extend
+
+    def resume(self) -> None:
+        """Hold everything until what it missed is read."""
+        self.is_resuming = True
+        self.hold()
 
     def release(self) -> None:
         """Write what was held, and from now on everything at once."""
         assert self.held is not None
         held, self.held = self.held, None
+        self.is_resuming = False
         self.write = self.outbox.write
-        if held.size:
-            self.write(held.taken())
-        if self.group is not None:
-            self.group.release(self)
-        for letter in self.letters or ():
-            letter.is_written()  # the kernel may have taken it just now
+        if held:
+            self.write(bytes(held))
 
     def end_later(self, reason: Disconnect) -> None:
         """Note why it ended while something was held: it reads nothing that comes after that."""
         self.ending = reason
         self.write = _nowhere
 
-    def received(self) -> int:
-        """Return how many messages were written to it: what a client acknowledges."""
-        if self.group is None or not self.encoder.acknowledges_all:
-            return self.whispers
-        return self.group.said - self.said_before + self.whispers
-
-    @property
-    def is_acknowledging(self) -> bool:
-        """Whether this client acknowledges: most never do, and some only now and then."""
-        return self.acknowledged * 2 >= self.received()
-
-    def begins_after(self, events: Sequence[PublicEvent]) -> None:
-        """Note that it did not read these, the last that were counted as written to its group."""
-        assert self.group is not None
-        written = sum(isinstance(event, Said) for event in events)
-        self.said_before += written
+    def end_now(self) -> Disconnect | None:
+        """Return, and forget, why it ended while something was held; None where that is not so."""
+        reason, self.ending = self.ending, None
+        return reason
 
     def answer(self, text: bytes) -> None:
         """Answer a command that needs no store, in its place among the others."""

@@ -29,7 +29,7 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from tertulia.domain.text import clean
 
 MAX_FRAME = 16_384
@@ -181,8 +181,8 @@ class BrowserEncoder:
             resumed=welcome.resumed,
             done=welcome.done,
             members=[*welcome.others, welcome.nickname],
-            epoch=welcome.place.epoch,
-            offset=welcome.place.offset,
+            epoch=welcome.position.epoch,
+            offset=welcome.position.offset,
             missed="some" if welcome.missed_some else "nothing",
         )
 
@@ -218,12 +218,12 @@ class BrowserEncoder:
     def promoted(self) -> bytes:
         return b'{"type":"administrator"}'
 
-    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+    def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
         if not pieces:
             return b""
         # The events are JSON already: they are put in place, not encoded again for each entry.
         head = b'{"type":"events","epoch":%s,"offset":%d,"at":%d,"events":['
-        head %= (_encode(place.epoch), place.offset, round(place.at * 1000))
+        head %= (_encode(position.epoch), position.offset, round(position.at * 1000))
         return _text(b"%s%s]}" % (head, b",".join(pieces)))
 
     def private(self, event: PrivateEvent, at: float) -> bytes:
@@ -236,8 +236,8 @@ class BrowserEncoder:
     def slowed(self) -> bytes:
         return _frame(type="slowed")
 
-    def missed(self, place: Place) -> bytes:
-        return _frame(type="missed", epoch=place.epoch, offset=place.offset)
+    def missed(self, position: Position) -> bytes:
+        return _frame(type="missed", epoch=position.epoch, offset=position.offset)
 
     def farewell(self, reason: Disconnect, words: str = "") -> bytes:
         # The close that follows says the reason; only an operator's words have to go before it.

@@ -23,7 +23,7 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from tertulia.domain.text import TRANSLITERATED, decode, encode
 
 _SENT = b"101 Message sent.\n"
@@ -148,7 +148,7 @@ class ChatteEncoder:
     def promoted(self) -> bytes:
         return b""
 
-    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+    def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
         return b"".join(pieces)
 
     def slowed(self) -> bytes:
@@ -156,7 +156,7 @@ class ChatteEncoder:
             "You write too fast: what you write is passed on more slowly, all of it."
         )
 
-    def missed(self, place: Place) -> bytes:
+    def missed(self, position: Position) -> bytes:
         return self._notice("Some of what was said is missing here.")
 
     def farewell(self, reason: Disconnect, words: str = "") -> bytes:

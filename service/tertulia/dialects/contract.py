@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Protocol
 from tertulia.domain.commands import Command, Faulty
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import PrivateEvent, PublicEvent
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 
 Wording = Literal["page", "classic"]
 """What a listener writes: the words of its dialect's page, or what the author's old client wants."""
@@ -35,7 +35,7 @@ class Welcome:
     nickname: str
     others: Iterable[str]
     """Who else is in the room, oldest first. Can be read once, and only now."""
-    place: Place
+    position: Position
     token: str
     """Proves to any node who this session is; empty where the dialect resumes nothing."""
     done: int = 0
@@ -142,7 +142,7 @@ class Encoder(Protocol):
         """What a session reads, among the events, when it becomes the chat's administrator."""
         ...
 
-    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+    def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
         """Put together what ``public`` and ``promoted`` gave for an entry; empty if all of it is."""
         ...
 
@@ -157,7 +157,7 @@ class Encoder(Protocol):
         """What a session reads, once, when it says more than it may and is read more slowly."""
         ...
 
-    def missed(self, place: Place) -> bytes:
+    def missed(self, position: Position) -> bytes:
         """What sessions read where a part of the log was lost before their node had it, up to a place."""
         ...
 

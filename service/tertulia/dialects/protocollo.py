@@ -35,7 +35,7 @@ from tertulia.domain.events import (
     Said,
     Whispered,
 )
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from tertulia.domain.text import decode, encode
 
 _DEAF_SECONDS: Final = 2.0
@@ -202,7 +202,7 @@ class ProtocolloEncoder:
     def promoted(self) -> bytes:
         return self._notice("Ora sei amministratore")
 
-    def batch(self, pieces: Sequence[bytes], place: Place) -> bytes:
+    def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
         return b"".join(pieces)
 
     def slowed(self) -> bytes:
@@ -210,7 +210,7 @@ class ProtocolloEncoder:
             "scrivi troppo in fretta: quello che scrivi passa più lentamente, ma tutto"
         )
 
-    def missed(self, place: Place) -> bytes:
+    def missed(self, position: Position) -> bytes:
         return self._notice("qui mancano dei messaggi")
 
     def farewell(self, reason: Disconnect, words: str = "") -> bytes:

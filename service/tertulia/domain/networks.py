@@ -25,9 +25,12 @@ def parsed(address: str) -> Address | None:
 
 def network_of(address: str) -> str:
     """Return the network of a client: its IPv4 address, or the first 64 bits of its IPv6 address."""
+    if ":" not in address:
+        return address  # IPv4, of which there is but one spelling, or a Unix socket's: nothing to look for
     found = parsed(address)
     if found is None:
         return address
     if isinstance(found, ipaddress.IPv4Address):
         return str(found)
-    return str(ipaddress.IPv6Network((int(found), _IPV6_NETWORK), strict=False))
+    rest = 128 - _IPV6_NETWORK
+    return f"{ipaddress.IPv6Address(int(found) >> rest << rest)}/{_IPV6_NETWORK}"

@@ -16,7 +16,8 @@ _RESERVED = frozenset({"g", "fine", "stop", "close", "null"})
 def fold(nickname: str) -> str:
     """Return the form under which a nickname is compared and stored (without case)."""
     # Beyond ASCII no nickname is valid, and some letters there (the Kelvin sign) fold into it.
-    return nickname.lower() if nickname.isascii() else nickname
+    folded = nickname.lower() if nickname.isascii() else nickname
+    return nickname if folded == nickname else folded  # most are, and are kept under both
 
 
 def is_well_formed(nickname: str) -> bool:

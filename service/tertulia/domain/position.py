@@ -6,19 +6,16 @@ import msgspec
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in the log. Offsets count up by one an entry; an epoch ends when the store loses data."""
+    """A place in the log. Offsets count up by one an entry; an epoch ends when the store loses data.
+
+    Of an entry it says when that was committed, too: the same place has two positions, one with and one
+    without that time, and whether one is the other is asked of epoch and offset.
+    """
 
     epoch: str
     offset: int
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where an entry stands in the chat's log, and when it was committed."""
-
-    epoch: str
-    offset: int
-    at: float
-    """Seconds since the Unix epoch, by the store's clock."""
+    at: float = 0.0
+    """Seconds since the Unix epoch, by the store's clock; 0 where a place is meant and no entry."""
 
 
 class Verdict(Enum):
@@ -34,7 +31,7 @@ class Verdict(Enum):
     """It is of another epoch: the store lost data, and what is known has to be written down again."""
 
 
-def judge(have: Position, arrived: Position | Place) -> Verdict:
+def judge(have: Position, arrived: Position) -> Verdict:
     """Decide about an entry that arrived, given the last one that was delivered."""
     if arrived.epoch != have.epoch:
         return Verdict.RESEAT

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from tertulia.chat.fanout import OneByOne
-from tertulia.chat.session import Outbox
+from tertulia.chat.ports import Outbox
 from tertulia.edge.io_uring import IoUring, Requests
 
 

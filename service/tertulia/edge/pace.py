@@ -2,62 +2,88 @@
 
 from typing import Final
 
-from tertulia.edge.limits import ROUNDING, TokenBucket
+from tertulia.edge.limits import ROUNDING
 from tertulia.settings.model import LimitSettings
 from tertulia.telemetry.metrics import Limit
 
 _NEVER: Final = float("-inf")
 
 
-class Pace:
-    """What a client has sent, against what it may: bytes, commands, and of these what it says to others."""
+class Rates:
+    """What each client of a listener may send: how long one of a kind takes, and a burst of them."""
 
-    # Commands and messages are counted here as ``TokenBucket.charge`` does: its calls were felt.
     __slots__ = (
-        "_command_burst",
-        "_command_seconds",
-        "_commands_full_at",
-        "_is_told",
-        "_message_burst",
-        "_message_seconds",
-        "_messages_full_at",
-        "_owed",
-        "bytes",
-        "limit",
+        "byte_burst",
+        "byte_seconds",
+        "command_burst",
+        "command_seconds",
+        "message_burst",
+        "message_seconds",
     )
 
     def __init__(self, limits: LimitSettings) -> None:
+        """Take them from the settings."""
+        self.byte_seconds = 1 / limits.bytes_per_second
+        self.byte_burst = limits.bytes_burst / limits.bytes_per_second
+        self.command_seconds = 1 / limits.commands_per_second
+        self.command_burst = limits.commands_burst / limits.commands_per_second
+        self.message_seconds = 1 / limits.messages_per_second
+        self.message_burst = limits.messages_burst / limits.messages_per_second
+
+
+class Pace:
+    """What a client has sent, against what it may: bytes, commands, and of these what it says to others."""
+
+    # All is counted here as ``TokenBucket.charge`` does: its calls were felt. And every client has one of
+    # these for good: what does not differ between them is held once.
+    __slots__ = (
+        "_bytes_full_at",
+        "_commands_full_at",
+        "_is_told",
+        "_messages_full_at",
+        "_owed",
+        "_rates",
+        "limit",
+    )
+
+    def __init__(self, rates: Rates) -> None:
         """Begin with all bursts unused."""
-        self.bytes = TokenBucket(limits.bytes_per_second, limits.bytes_burst)
-        self._command_seconds = 1 / limits.commands_per_second
-        self._command_burst = limits.commands_burst / limits.commands_per_second
+        self._rates = rates
+        self._bytes_full_at = _NEVER
         self._commands_full_at = _NEVER
-        self._message_seconds = 1 / limits.messages_per_second
-        self._message_burst = limits.messages_burst / limits.messages_per_second
         self._messages_full_at = _NEVER
         self._owed = 0.0
         self._is_told = False
         self.limit = Limit.COMMANDS
         """What the last debt was for."""
 
+    def read(self, count: int, now: float) -> float:
+        """Take so many bytes; return the seconds for which nothing more is to be read."""
+        rates, full_at = self._rates, self._bytes_full_at
+        if full_at < now:
+            full_at = now
+        self._bytes_full_at = full_at = full_at + count * rates.byte_seconds
+        debt = full_at - now - rates.byte_burst
+        return debt if debt > ROUNDING else 0.0
+
     def command(self, now: float, *, is_said: bool) -> float:
         """Take a command; return the seconds for which nothing more is to be read.
 
         ``is_said``: whether it puts text before somebody else.
         """
-        full_at = self._commands_full_at
+        rates, full_at = self._rates, self._commands_full_at
         if full_at < now:
             full_at = now
-        self._commands_full_at = full_at = full_at + self._command_seconds
-        debt = full_at - now - self._command_burst
+        self._commands_full_at = full_at = full_at + rates.command_seconds
+        debt = full_at - now - rates.command_burst
         owed = 0.0
         if is_said:
             full_at = self._messages_full_at
             if full_at <= now:
                 full_at = now
                 self._is_told = False
-            self._messages_full_at = full_at = full_at + self._message_seconds
-            owed = full_at - now - self._message_burst
+            self._messages_full_at = full_at = full_at + rates.message_seconds
+            owed = full_at - now - rates.message_burst
         if debt <= ROUNDING and owed <= ROUNDING:
             return 0.0
         self._owed = owed

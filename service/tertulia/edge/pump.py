@@ -216,7 +216,7 @@ class Pump:
     def charge_bytes(self, count: int) -> None:
         """Take into account what came; where it is too much, nothing is carried out for a while."""
         pace = self.pace or self._paced()
-        if debt := pace.bytes.charge(count, self._listener.loop.time()):
+        if debt := pace.read(count, self._listener.loop.time()):
             self._wait(debt, Limit.BYTES)
 
     def _charge_command(self, session: Served, command: object) -> None:
@@ -228,7 +228,7 @@ class Pump:
             self._wait(debt, pace.limit)
 
     def _paced(self) -> Pace:
-        self.pace = Pace(self._listener.limits)
+        self.pace = Pace(self._listener.rates)
         return self.pace
 
     def _wait(self, seconds: float, limit: Limit) -> None:

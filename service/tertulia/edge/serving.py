@@ -7,9 +7,11 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from tertulia.chat.receipts import Receipts
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.idle_readers import Resting
 from tertulia.edge.limits import ConnectionCounts, Seldom
+from tertulia.edge.pace import Rates
 from tertulia.edge.proxy_header import is_header
 from tertulia.settings.model import LimitSettings
 from tertulia.telemetry.metrics import Metrics
@@ -63,7 +65,10 @@ class Reading(Protocol):
 class Served(Protocol):
     """A session."""
 
-    acknowledged: int
+    @property
+    def receipts(self) -> Receipts:
+        """Where its acknowledgements are counted."""
+        ...
 
     @property
     def decoder(self) -> Reading:
@@ -257,6 +262,8 @@ class Listener:
     """That line ending in LF, and in CRLF; empty where there is none."""
     head: bytes = field(init=False)
     """What such a line begins with; empty where there is none."""
+    rates: Rates = field(init=False)
+    """How fast each client may go on sending."""
     _refusals: dict[Disconnect, Seldom] = field(init=False, default_factory=dict)
     _untrusted: Seldom = field(init=False, default_factory=lambda: Seldom(COMPLAINT_SECONDS))
 
@@ -264,6 +271,7 @@ class Listener:
         line = self.acknowledgement
         ends = () if line is None else (line, line[:-1] + b"\r\n")
         self.acknowledgements = tuple(map(Acknowledgement, ends))
+        self.rates = Rates(self.limits)
         self.head = (line or b"")[:HEAD]
 
     def turn_away(self, transport: asyncio.Transport, reason: Disconnect) -> None:

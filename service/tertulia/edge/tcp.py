@@ -25,7 +25,6 @@ class Lines:
     __slots__ = (
         "_acknowledgement",
         "_acknowledgements_free",
-        "_acknowledges",
         "_connection",
         "_listener",
         "_pump",
@@ -38,7 +37,6 @@ class Lines:
         self._pump = connection.pump
         self._listener = listener = connection.listener
         # A client ends its lines in one way, mostly: what it did last is compared with first.
-        self._acknowledges = listener.acknowledgements[0] if listener.acknowledgements else None
         self._acknowledgement = listener.acknowledgement
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
         self._reads_until_rest = _READS_UNTIL_REST
@@ -53,7 +51,7 @@ class Lines:
         if data == self._acknowledgement and pump.is_plain and self._reads_until_rest > 0:
             # The most frequent input there is: nothing else is looked at.
             self._reads_until_rest -= 1
-            session.acknowledged += 1  # type: ignore[union-attr] # whoever is plain has a session
+            session.receipts.acknowledged += 1  # type: ignore[union-attr] # whoever is plain has a session
             return
         if session is None or pump.is_over:
             return
@@ -97,14 +95,12 @@ class Lines:
         if pump.part:
             data, pump.part = pump.part + data, b""
             pump.is_plain = True  # as it was before that
-        each = self._acknowledges
-        assert each is not None
+        lf, crlf = self._listener.acknowledgements
+        each, other = (lf, crlf) if self._acknowledgement is lf.line else (crlf, lf)
         count = end = 0
         if len(data) % each.length == 0 and each.many.startswith(data):
             count, end = len(data) // each.length, len(data)  # nothing else, however many
         else:
-            lf, crlf = self._listener.acknowledgements
-            other = crlf if each is lf else lf
             while True:
                 begin, line, length = end, each.line, each.length
                 while data.startswith(line, end):
@@ -113,10 +109,10 @@ class Lines:
                 if not data.startswith(other.line, end):
                     break
                 each, other = other, each
-            self._acknowledges, self._acknowledgement = each, each.line
+            self._acknowledgement = each.line
             if 0 < len(data) - end < crlf.length and crlf.line.startswith(data[end:]):
                 pump.part, pump.is_plain, data = data[end:], False, data[:end]
-        session.acknowledged += count
+        session.receipts.acknowledged += count
         self._acknowledgements_free -= count
         if self._acknowledgements_free < 0:
             self._charge_acknowledgements()
@@ -125,8 +121,8 @@ class Lines:
     def _charge_acknowledgements(self) -> None:
         count = _ACKNOWLEDGEMENTS_CHARGED - self._acknowledgements_free
         self._acknowledgements_free = _ACKNOWLEDGEMENTS_CHARGED
-        assert self._acknowledges is not None
-        self._pump.charge_bytes(count * self._acknowledges.length)
+        assert self._acknowledgement is not None
+        self._pump.charge_bytes(count * len(self._acknowledgement))
         self._pump.set_reading()
 
     # --- At rest ---------------------------------------------------------------------------------
@@ -139,8 +135,8 @@ class Lines:
             return
         self._resting_fd = transport.get_extra_info("socket").fileno()
         transport.pause_reading()
-        assert self._acknowledges is not None, "it has acknowledged"
-        resting.add(self._resting_fd, self._heard_at_rest, self._acknowledges.length)
+        assert self._acknowledgement is not None, "it has acknowledged"
+        resting.add(self._resting_fd, self._heard_at_rest, len(self._acknowledgement))
 
     def _heard_at_rest(self, data: bytes) -> None:
         """Take what came to a client at rest."""

@@ -47,7 +47,7 @@ class LogReader:
         )
         entries = self._entries(page)
         if entries:
-            self._offset = entries[-1].place.offset
+            self._offset = entries[-1].position.offset
         return entries
 
     def _entries(self, page: Sequence[Any]) -> list[Entry]:

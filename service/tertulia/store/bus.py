@@ -175,22 +175,22 @@ class Bus:
             await self.catch_up()
 
     async def _take_entry(self, message: RoomMessage) -> None:
-        place = message.entry.place
-        verdict = judge(self._member.position, place)
+        position = message.entry.position
+        verdict = judge(self._member.position, position)
         if verdict is Verdict.RECOVER:
             self._metrics.bus_gaps.inc()
             await self.catch_up()
-            verdict = judge(self._member.position, place)
+            verdict = judge(self._member.position, position)
         if verdict is Verdict.DELIVER:
             self._deliver(message)
-            self._committed_at.append(place.at)
+            self._committed_at.append(position.at)
         elif verdict is Verdict.RESEAT:
             raise NewEpoch
 
     def _deliver(self, message: RoomMessage) -> None:
         self._is_told = False
-        member, place = self._member, message.entry.place
-        was_heard = member.delivered(place, message.node, message.batch)
+        member, position = self._member, message.entry.position
+        was_heard = member.delivered(position, message.node, message.batch)
         if message.batch and message.node == member.node:
             self._is_urgent = True
         if message.unknown:
@@ -255,7 +255,7 @@ class Bus:
         if self._tracer is not None:
             for it in self._traced:
                 self._tracer.delivered(
-                    self._keys.chat, it.node, it.batch, it.entry.place, len(it.entry.events)
+                    self._keys.chat, it.node, it.batch, it.entry.position, len(it.entry.events)
                 )
             self._traced.clear()
 
@@ -308,7 +308,9 @@ class Bus:
     async def _fork(self) -> int:
         """Return the last place where the log has what this node heard."""
         position, heard = self._member.position, self._member.heard
-        known = {it.place.offset: it.stamp for it in heard if it.place.epoch == position.epoch}
+        known = {
+            it.position.offset: it.stamp for it in heard if it.position.epoch == position.epoch
+        }
         if not known:
             return position.offset
         first, at = min(known), max(known)

@@ -5,7 +5,7 @@ from collections import deque
 
 import msgspec
 
-from tertulia.domain.position import Place, Position
+from tertulia.domain.position import Position
 
 NOWHERE = Position("", 0)
 _REMEMBERED = 4096
@@ -15,14 +15,14 @@ _REMEMBERED = 4096
 class Heard(msgspec.Struct, frozen=True):
     """An entry that was delivered: enough to know it again."""
 
-    place: Place
+    position: Position
     batch: tuple[str, int]
     """The node that committed it, and its number there; 0 where it was no batch."""
 
     @property
     def stamp(self) -> str:
         """When it was committed, in microseconds, as the log has it."""
-        return str(round(self.place.at * 1e6))
+        return str(round(self.position.at * 1e6))
 
 
 def new_epoch_name() -> str:
@@ -78,12 +78,12 @@ class Membership:
         """Note that a batch with ops was answered."""
         self.answered_batch = batch
 
-    def delivered(self, place: Place, node: str, batch: int) -> bool:
+    def delivered(self, position: Position, node: str, batch: int) -> bool:
         """Note an entry, by whose batch it is; return whether it was delivered before Redis lost it."""
-        self.position = Position(place.epoch, place.offset)
+        self.position = position
         if batch and node == self.node:  # a burial is no batch
             self.delivered_batch = batch
-        self.heard.append(Heard(place, (node, batch)))
+        self.heard.append(Heard(position, (node, batch)))
         return (node, batch) in self.undone
 
     def took(self, letter: int) -> None:
@@ -100,7 +100,9 @@ class Membership:
 
     def part(self, offset: int) -> None:
         """Go back to where the log and what this node heard part: what it heard past that is undone."""
-        self.undone |= {it.batch for it in self.heard if it.place.offset > offset and it.batch[1]}
+        self.undone |= {
+            it.batch for it in self.heard if it.position.offset > offset and it.batch[1]
+        }
         self.position = Position(self.position.epoch, offset)
 
     def reseat(self, base: Position, *, is_read: bool) -> None:
@@ -119,7 +121,7 @@ class Membership:
     def last_stamp(self) -> str:
         """The stamp of the entry at ``position``, empty where this node has not heard it."""
         last = self.heard[-1] if self.heard else None
-        if last is None or (last.place.epoch, last.place.offset) != (
+        if last is None or (last.position.epoch, last.position.offset) != (
             self.position.epoch,
             self.position.offset,
         ):

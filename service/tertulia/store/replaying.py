@@ -106,7 +106,7 @@ class Replayer:
                 if size > MOST_BYTES:
                     break
                 entry = parse_logged(before.epoch, name, fields).entry
-                last = entry.place.offset - 1
+                last = entry.position.offset - 1
                 if entry.events:  # else all of it is of a later version
                     entries.append(entry)
         entries.reverse()

@@ -15,7 +15,7 @@ from tertulia.domain.events import (
 )
 from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.operator_commands import decode as decode_order
-from tertulia.domain.position import Place, Position
+from tertulia.domain.position import Position
 
 VERSION = b"1"
 
@@ -81,7 +81,7 @@ def parse_entry(
     node, _, number = batch.partition(b" ")
     events, orders, unknown = _parse_events(body)
     return RoomMessage(
-        Entry(Place(epoch, offset, int(published) / 1e6), events, orders),
+        Entry(Position(epoch, offset, int(published) / 1e6), events, orders),
         node.decode(),
         int(number),
         unknown,
@@ -97,7 +97,7 @@ def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessag
             raise Unknown
         return parse_entry(epoch, offset, named[b"p"], named[b"b"], named[b"e"])
     except (Unknown, KeyError, *_STRANGE):
-        return RoomMessage(Entry(Place(epoch, offset, 0.0), ()), "", 0, 1)
+        return RoomMessage(Entry(Position(epoch, offset), ()), "", 0, 1)
 
 
 def _parse_events(body: bytes) -> tuple[list[PublicEvent], Sequence[OperatorCommand], int]:

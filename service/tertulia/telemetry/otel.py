@@ -32,7 +32,7 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from tertulia.telemetry.tracer import TracingError
 
 _STOP_SECONDS: Final = 3.0
@@ -115,9 +115,9 @@ class OtelTracer:
         span.end(end)
 
     @_harmless
-    def delivered(self, chat: str, node: str, batch: int, place: Place, events: int) -> None:
+    def delivered(self, chat: str, node: str, batch: int, position: Position, events: int) -> None:
         end = time.time_ns()
-        begin = int(place.at * _NS)
+        begin = int(position.at * _NS)
         span = self._tracer.start_span(
             "delivery",
             context=self._commit(chat, node, batch),
@@ -126,8 +126,8 @@ class OtelTracer:
             start_time=min(begin, end) if begin else end,
             attributes={
                 "tertulia.chat": chat,
-                "tertulia.epoch": place.epoch,
-                "tertulia.offset": place.offset,
+                "tertulia.epoch": position.epoch,
+                "tertulia.offset": position.offset,
                 "tertulia.events": events,
             },
         )

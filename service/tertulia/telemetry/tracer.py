@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 
 
 class Tracer(Protocol):
@@ -18,7 +18,7 @@ class Tracer(Protocol):
         """
         ...
 
-    def delivered(self, chat: str, node: str, batch: int, place: Place, events: int) -> None:
+    def delivered(self, chat: str, node: str, batch: int, position: Position, events: int) -> None:
         """Learn that an entry, which that node committed, was just written to the clients of this one."""
         ...
 

@@ -221,7 +221,8 @@ class _Edge:
             # What was not carried out by then is not carried out any more, however much that is.
             return ["failed"]
         status = _STATUS.match(b"".join(transport.written))
-        acknowledged = recorder.session.acknowledged if recorder.session is not None else None
+        session = recorder.session
+        acknowledged = session.receipts.acknowledged if session is not None else None
         return [*recorder.told, acknowledged, int(status[1]) if status else None]
 
     def _renew(self) -> None:

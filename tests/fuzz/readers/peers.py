@@ -1,4 +1,4 @@
-"""What the device program reads: the service, other devices, the keyboard, its own files."""
+"""What the device program reads: the service, other devices, its own files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,6 @@ from tertulia.clients.device import operations, peer
 from tertulia.clients.device.effects import Place
 from tertulia.clients.device.exchange import Run, Steps
 from tertulia.clients.device.history import History
-from tertulia.clients.device.line_editor import MAX_TYPED, LineEditor
 from tertulia.clients.device.live_chat import LiveChat
 from tertulia.clients.device.peer import Member
 from tertulia.clients.device.wire import MAX_STRING, Frames, Garbage, integer, string
@@ -67,16 +66,6 @@ def _live_chat(pieces: Pieces) -> object:
         told += chat.received(number, piece, 1.0)
     told += chat.closed(number, 2.0)
     return told
-
-
-def _keys(pieces: Pieces) -> object:
-    editor = LineEditor()
-    typed = []
-    for piece in pieces:
-        typed += editor.feed(piece)
-        check(len(editor.text) <= MAX_TYPED, "a line is too long")
-        editor.draw("> ", 40)
-    return [typed, editor.text]
 
 
 class _Histories:
@@ -143,17 +132,6 @@ TARGETS = (
             integer(1),
             b"\xff\xff\0\0",
         ),
-    ),
-    Target(
-        "keyboard",
-        _keys,
-        (
-            b"hola\r",
-            b"abc\x1b[D\x1b[3~\x01\x17\x0bx\n",
-            "così è\x7f\x08\x1b[A\x1b[B\n".encode(),
-            b"\x04\x0c\x1bOH\x1bx",
-        ),
-        (b"\x1b[", b"\x1b[A", b"\x1bO", b"\x1b[1;5D", b"\x7f", b"\x17"),
     ),
     Target(
         "histories",

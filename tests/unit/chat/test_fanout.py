@@ -10,14 +10,14 @@ from prometheus_client import CollectorRegistry
 
 from fakes.encoder import FramedEncoder, PlainEncoder, SilentEncoder
 from fakes.outbox import RecordingOutbox
-from tertulia.chat.fanout import Audience, Cut
+from tertulia.chat.fanout import Audience, Cut, News
 from tertulia.chat.session import Session
 from tertulia.dialects.contract import Encoder
 from tertulia.domain.events import PublicEvent, Said
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from tertulia.telemetry.metrics import Metrics
 
-PLACE = Place("e", 7, 0.0)
+PLACE = Position("e", 7, 0.0)
 EVENTS: list[PublicEvent] = [Said("andy", "n:1", text) for text in "abcd"]
 ALL = ["said andy a", "said andy b", "said andy c", "said andy d"]
 
@@ -32,9 +32,9 @@ class CountingEncoder(PlainEncoder):
         CountingEncoder.rendered += 1
         return super().public(event)
 
-    def batch(self, pieces: object, place: Place) -> bytes:
+    def batch(self, pieces: object, position: Position) -> bytes:
         CountingEncoder.batched += 1
-        return super().batch(pieces, place)  # type: ignore[arg-type]
+        return super().batch(pieces, position)  # type: ignore[arg-type]
 
 
 class MuteEncoder(PlainEncoder):
@@ -62,9 +62,13 @@ def listener(audience: Audience, encoder: Encoder) -> tuple[Session, RecordingOu
     return session, outbox
 
 
+def tell(audience: Audience, cuts: dict[Session, Cut] | None = None) -> None:
+    audience.tell([News(PLACE, EVENTS, cuts or {})])
+
+
 def test_everybody_reads_everything_in_one_write(audience: Audience) -> None:
     outboxes = [listener(audience, PlainEncoder())[1] for _ in range(3)]
-    audience.tell(EVENTS, {}, PLACE)
+    tell(audience)
     assert [outbox.read() for outbox in outboxes] == [ALL] * 3
     assert [outbox.writes for outbox in outboxes] == [1] * 3
 
@@ -73,7 +77,7 @@ def test_an_event_is_rendered_once_for_all_who_listen_to_equal_encoders(audience
     for _ in range(100):
         listener(audience, CountingEncoder())
     CountingEncoder.rendered = CountingEncoder.batched = 0
-    audience.tell(EVENTS, {}, PLACE)
+    tell(audience)
     assert (CountingEncoder.rendered, CountingEncoder.batched) == (4, 1)
 
 
@@ -83,7 +87,7 @@ def test_all_get_the_very_same_bytes(audience: Audience) -> None:
         outbox = RecordingOutbox()
         outbox._write = written.append  # type: ignore[method-assign,assignment] # it keeps no identities
         audience.add(Session(PlainEncoder(), outbox, "", 0))
-    audience.tell(EVENTS, {}, PLACE)
+    tell(audience)
     assert len({id(each) for each in written}) == 1
 
 
@@ -91,7 +95,7 @@ def test_each_voice_has_its_own_words(audience: Audience) -> None:
     plain, framed = (
         listener(audience, encoder)[1] for encoder in (PlainEncoder(), FramedEncoder())
     )
-    audience.tell(EVENTS, {}, PLACE)
+    tell(audience)
     assert plain.read() == ALL
     assert framed.read() == [f"7 [{', '.join(ALL)}]"]
 
@@ -100,15 +104,15 @@ def test_who_is_let_go_reads_nothing_more(audience: Audience) -> None:
     (session, gone), (_, stays) = (listener(audience, PlainEncoder()) for _ in range(2))
     audience.remove(session)
     audience.remove(session)
-    audience.tell(EVENTS, {}, PLACE)
+    tell(audience)
     assert gone.read() == []
     assert stays.read() == ALL
 
 
 def test_nothing_is_written_where_a_voice_has_no_word(audience: Audience) -> None:
     (session, mute), (_, other) = (listener(audience, MuteEncoder()) for _ in range(2))
-    audience.tell(EVENTS, {}, PLACE)
-    audience.tell(EVENTS, {session: Cut()}, PLACE)
+    tell(audience)
+    tell(audience, {session: Cut()})
     assert (mute.writes, other.writes) == (0, 0)
 
 
@@ -146,7 +150,7 @@ def cut(
 )
 def test_a_cut_is_read_by_its_session_alone(audience: Audience, own: Cut, read: list[str]) -> None:
     (session, outbox), (_, other) = (listener(audience, PlainEncoder()) for _ in range(2))
-    audience.tell(EVENTS, {session: own}, PLACE)
+    tell(audience, {session: own})
     assert outbox.read() == read
     assert other.read() == ALL
     assert outbox.writes == (1 if read else 0)
@@ -154,7 +158,7 @@ def test_a_cut_is_read_by_its_session_alone(audience: Audience, own: Cut, read: 
 
 def test_a_cut_is_framed_like_the_whole(audience: Audience) -> None:
     session, outbox = listener(audience, FramedEncoder())
-    audience.tell(EVENTS, {session: cut(prefix=b"welcome\n", start=3)}, PLACE)
+    tell(audience, {session: cut(prefix=b"welcome\n", start=3)})
     assert outbox.read() == ["welcome", f"7 [{ALL[3]}]"]
 
 
@@ -181,10 +185,9 @@ def test_messages_are_counted_for_who_acknowledges_them(
     audience: Audience, registry: CollectorRegistry
 ) -> None:
     (session, _), _ = listener(audience, PlainEncoder()), listener(audience, SilentEncoder())
-    audience.tell(EVENTS, {}, PLACE)
-    audience.tell(EVENTS, {}, PLACE)
-    assert session.group is not None
-    assert session.group.said == 8
+    tell(audience)
+    tell(audience)
+    assert session.receipts.received() == 8
     for dialect, count in (("plain", 8), ("silent", 8), ("framed", 0)):
         found = registry.get_sample_value("tertulia_deliveries_total", {"dialect": dialect})
         assert found == count
@@ -193,8 +196,7 @@ def test_messages_are_counted_for_who_acknowledges_them(
 def test_only_who_lags_is_looked_at(audience: Audience) -> None:
     (slow, _), _ = (listener(audience, PlainEncoder()) for _ in range(2))
     assert audience.lagging == set()
-    assert slow.group is not None
-    slow.group.lagging.add(slow)
-    assert audience.lagging == {slow}
+    audience.lagging.add(slow)
+    assert audience.with_backlog() == [slow]
     audience.remove(slow)
     assert audience.lagging == set()

@@ -4,7 +4,7 @@ import pytest
 
 from fakes.encoder import PlainEncoder
 from fakes.outbox import RecordingOutbox
-from tertulia.chat.letters import Letters, check_written
+from tertulia.chat.letters import Letters
 from tertulia.chat.ports import Delivery
 from tertulia.chat.session import Session
 from tertulia.domain.events import Undelivered, Whispered
@@ -19,15 +19,20 @@ def delivery(number: int) -> Delivery:
 class Reader(Session):
     """A session whose outbox is at hand."""
 
+    __slots__ = ("box",)
+
     def __init__(self) -> None:
         self.box = RecordingOutbox()
         super().__init__(PlainEncoder(), self.box, "192.0.2.1", 1)
 
-    def read_one(self) -> None:
-        """Note that one more message was written to it."""
-        self.whispers += 1
+    def acknowledge(self, count: int) -> None:
+        """Acknowledge so many messages."""
+        self.receipts.acknowledged += count
 
-    __slots__ = ("box",)
+    def read(self, count: int) -> None:
+        """Read so many private messages that are done with."""
+        for _ in range(count):
+            self.receipts.give()
 
 
 @pytest.fixture
@@ -42,7 +47,6 @@ def reader() -> Reader:
 
 def give(letters: Letters, reader: Reader, *numbers: int, now: float = 0.0) -> None:
     for number in numbers:
-        reader.read_one()
         letters.give(delivery(number), reader, now)
 
 
@@ -63,8 +67,8 @@ def test_a_client_that_never_acknowledges_is_done_with_what_was_written(
 def test_once_written_is_written(letters: Letters, reader: Reader) -> None:
     """More is written meanwhile, and the kernel has not taken that."""
     give(letters, reader, 1)
-    letter = (reader.letters or [])[0]
-    check_written([letter])
+    (letter,) = letters.of(reader)
+    assert letter.is_written()
     reader.box.taken = False
     assert letter.is_written()
     assert letters.confirmed(0.0) == 1
@@ -72,15 +76,16 @@ def test_once_written_is_written(letters: Letters, reader: Reader) -> None:
 
 def test_a_client_that_acknowledges_has_to(letters: Letters, reader: Reader) -> None:
     give(letters, reader, 1)
-    reader.acknowledged = 1
+    reader.acknowledge(1)
     give(letters, reader, 2)
     assert letters.confirmed(0.0) == 1
-    reader.acknowledged = 2
+    reader.acknowledge(1)
     assert letters.confirmed(0.0) == 2
 
 
 def test_its_acknowledgement_is_not_waited_for_in_vain(letters: Letters, reader: Reader) -> None:
-    reader.whispers = reader.acknowledged = 10
+    reader.read(10)
+    reader.acknowledge(10)
     give(letters, reader, 1, now=100.0)
     assert letters.confirmed(100.0 + PATIENCE - 0.1) == 0
     assert letters.confirmed(100.0 + PATIENCE) == 1
@@ -97,7 +102,8 @@ def test_patience_is_for_acknowledgements_not_for_the_kernel(
 def test_who_acknowledges_only_now_and_then_is_not_waited_for(
     letters: Letters, reader: Reader
 ) -> None:
-    reader.whispers, reader.acknowledged = 100, 10
+    reader.read(100)
+    reader.acknowledge(10)
     give(letters, reader, 1)
     assert letters.confirmed(0.0) == 1
 
@@ -136,7 +142,7 @@ def test_what_a_session_did_not_get_is_given_back_and_held(
     letters: Letters, reader: Reader
 ) -> None:
     give(letters, reader, 1)
-    check_written(reader.letters or [])
+    assert all(letter.is_written() for letter in letters.of(reader))
     reader.box.taken = False
     give(letters, reader, 2, 3)
     back = list(letters.unread(reader, 0.0))
@@ -153,7 +159,8 @@ def test_what_was_written_and_not_acknowledged_is_given_back(
     letters: Letters, reader: Reader
 ) -> None:
     """By a client that acknowledges: it may have died with its buffers full."""
-    reader.whispers = reader.acknowledged = 5
+    reader.read(5)
+    reader.acknowledge(5)
     give(letters, reader, 1)
     assert [number for number, _ in letters.unread(reader, 1.0)] == [1]
     assert letters.confirmed(2 * PATIENCE) == 0
@@ -162,7 +169,8 @@ def test_what_was_written_and_not_acknowledged_is_given_back(
 
 
 def test_what_waited_long_enough_is_not_given_back(letters: Letters, reader: Reader) -> None:
-    reader.whispers = reader.acknowledged = 5
+    reader.read(5)
+    reader.acknowledge(5)
     give(letters, reader, 1)
     assert list(letters.unread(reader, PATIENCE)) == []
     assert letters.confirmed(PATIENCE) == 1
@@ -186,7 +194,6 @@ def test_everything_is_forgotten_when_the_inbox_is_numbered_anew(
     give(letters, reader, 7, 8)
     letters.hold(9)
     letters.clear()
-    reader.letters = None
     assert letters.confirmed(0.0) == 0
     reader.box.taken = True
     give(letters, reader, 1)
@@ -196,4 +203,4 @@ def test_everything_is_forgotten_when_the_inbox_is_numbered_anew(
 def test_a_reader_keeps_nothing_of_what_is_done_with(letters: Letters, reader: Reader) -> None:
     give(letters, reader, 1, 2, 3)
     letters.confirmed(0.0)
-    assert reader.letters == []
+    assert letters.of(reader) == []

@@ -7,12 +7,12 @@ import pytest
 from fakes.encoder import FramedEncoder, PlainEncoder
 from fakes.house import Client, House
 from tertulia.chat.ports import Entry, Replay
-from tertulia.chat.resuming import new_token, token_key
+from tertulia.chat.tokens import new_token, token_key
 from tertulia.domain import commands
 from tertulia.domain.commands import Resume
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Left, Present
-from tertulia.domain.position import Place, Position
+from tertulia.domain.position import Position
 from unit.chat.conftest import Connect, Enter
 
 
@@ -161,14 +161,14 @@ def test_a_resume_is_nothing_to_a_dialect_that_has_none(enter: Enter, connect: C
 
 
 def test_places_are_those_of_the_log(enter: Enter) -> None:
-    places: list[Place] = []
+    places: list[Position] = []
 
     class Placed(FramedEncoder):
         """Notes the places that it is given."""
 
-        def batch(self, pieces: object, place: Place) -> bytes:
-            places.append(place)
-            return super().batch(pieces, place)  # type: ignore[arg-type]
+        def batch(self, pieces: object, position: Position) -> bytes:
+            places.append(position)
+            return super().batch(pieces, position)  # type: ignore[arg-type]
 
     andy = enter("andy", Placed())
     andy.say("x")
@@ -190,7 +190,7 @@ def test_who_was_present_when_redis_lost_data_is_not_told_as_come(
         after: Position, before: Position, token: str, done: Callable[[Replay], None]
     ) -> None:
         def add(found: Replay) -> None:
-            place = found.entries[-1].place
+            place = found.entries[-1].position
             andy_again = Present("andy", andy.session.name, "plain")
             entries = [Entry(place, [andy_again]), Entry(place, [andy_again, Left("x", "n:9")])]
             done(Replay([*found.entries, *entries], found.is_complete, found.done))

@@ -87,8 +87,8 @@ def test_what_was_said_before_is_not_to_be_acknowledged(enter: Enter, connect: C
     betty.enter("betty")
     andy.say("after")
     betty.read()
-    assert betty.session.received() == 1
-    assert andy.session.received() == 3
+    assert betty.session.receipts.received() == 1
+    assert andy.session.receipts.received() == 3
 
 
 @pytest.mark.parametrize("nickname", ["", "two words", "a:b", "x" * 33, "G", "g", "fine", "Ñandú"])
@@ -278,7 +278,7 @@ def test_acknowledgements_are_counted_and_not_answered(enter: Enter) -> None:
     andy.do(commands.Acknowledge(3))
     andy.do(commands.Acknowledge(2))
     assert andy.read() == []
-    assert andy.session.acknowledged == 5
+    assert andy.session.receipts.acknowledged == 5
 
 
 # Leaving

@@ -3,12 +3,12 @@
 Source: the protocol page protocollo, "Wordings": until it said so, or 2 s have passed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from fakes.encoder import DeafEncoder, FramedEncoder, PlainEncoder
-from fakes.house import Client, House
+from fakes.house import LIMITS, Client, House
 from tertulia.chat.ports import Replay
 from tertulia.chat.room import Room
 from tertulia.domain import commands
@@ -244,6 +244,17 @@ def test_it_counts_as_one_who_is_still_to_read(enter: Enter) -> None:
     assert not betty.session.is_held
 
 
+def test_who_can_read_again_is_written_to_as_the_others(enter: Enter) -> None:
+    """And not looked at one by one, as those are for whom something may wait."""
+    andy, betty = enter("andy"), enter("betty", DeafEncoder())
+    hears(betty)
+    betty.outbox.unsent = LIMITS.outbox_bytes + 1
+    andy.say("one")
+    andy.read()
+    assert betty.read() == ["said andy one"]
+    assert betty.closed is None
+
+
 # Its bound
 
 
@@ -340,6 +351,25 @@ def test_everybody_reads_where_a_part_of_the_log_was_lost(enter: Enter, room: Ro
     assert carl.read() == []
     hears(carl)
     assert carl.read() == ["said andy before", "missed 40"]
+
+
+def test_what_is_told_then_has_the_time_of_what_came_last(enter: Enter, room: Room) -> None:
+    positions: list[Position] = []
+
+    class Dated(FramedEncoder):
+        """Notes the positions that it is given."""
+
+        def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
+            positions.append(position)
+            return super().batch(pieces, position)
+
+    enter("betty", Dated())
+    andy = enter("andy")
+    room.missed(Position("memory", 40))
+    room.seated([member for member in room.roster if member.nickname != "andy"])
+    assert andy.closed is Disconnect.DISPLACED
+    assert positions[-1].offset == 40
+    assert positions[-1].at == positions[0].at > 0
 
 
 def test_who_goes_on_from_there_is_not_told_of_it_again(enter: Enter, room: Room) -> None:

@@ -10,7 +10,7 @@ from tertulia.domain import commands
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Joined, Left, Present
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from unit.chat.conftest import Connect, Enter
 
 # Joins by groups
@@ -96,7 +96,7 @@ def test_of_an_order_nobody_hears(enter: Enter) -> None:
     room.reordered([*stale, of["carl"], of["andy"]])
     assert [m.session for m in room.roster] == [c.session.name for c in (betty, carl, andy)]
     assert andy.read() == []
-    room.entry(Entry(Place("memory", 99, 0.0), [Left("ghost", "x:1"), Left("andy", "x:2")]))
+    room.entry(Entry(Position("memory", 99, 0.0), [Left("ghost", "x:1"), Left("andy", "x:2")]))
     assert andy.read() == []
     betty.lose()
     assert carl.read() == ["left betty", "promoted"]
@@ -109,7 +109,7 @@ def test_who_comes_under_a_nickname_was_preceded_by_the_leaving_of_who_had_it(
     """Redis lost it with its data before this node had read it."""
     andy, betty = enter("andy"), enter("betty")
     betty.read()
-    betty.room.entry(Entry(Place("memory", 99, 0.0), [came("Andy", "x:1", "plain")]))
+    betty.room.entry(Entry(Position("memory", 99, 0.0), [came("Andy", "x:1", "plain")]))
     assert andy.closed is Disconnect.DISPLACED
     word = "joined" if came is Joined else "present"
     assert betty.read() == ["left andy", "promoted", f"{word} Andy"]

@@ -4,11 +4,21 @@ import pytest
 
 from fakes.encoder import FramedEncoder, SilentEncoder
 from fakes.house import Client
+from harness.calls import calls_of
 from tertulia.chat.ports import Delivery, Entry, Outcome, SayOp
 from tertulia.chat.room import Room
-from tertulia.domain.events import Joined, Left, PublicEvent, Said, Whispered
-from tertulia.domain.position import Place
-from unit.chat.conftest import Enter
+from tertulia.dialects.chatte import ChatteEncoder
+from tertulia.domain.events import (
+    Joined,
+    Left,
+    PublicEvent,
+    Said,
+    Whispered,
+    decode_public,
+    encode,
+)
+from tertulia.domain.position import Position
+from unit.chat.conftest import Connect, Enter
 
 
 @pytest.fixture
@@ -19,7 +29,7 @@ def andy(enter: Enter) -> Client:
 
 
 def bring(room: Room, offset: int, *events: PublicEvent) -> None:
-    room.entry(Entry(Place("e", offset, 0.0), events))
+    room.entry(Entry(Position("e", offset, 0.0), events))
 
 
 def said(text: str) -> Said:
@@ -100,3 +110,30 @@ def test_a_letter_is_read_where_it_came(andy: Client, room: Room) -> None:
     bring(room, 11, said("two"))
     room.flush()
     assert andy.outbox.read() == ["said betty one", "whispered betty psst", "said betty two"]
+
+
+def test_each_of_many_who_come_in_together_costs_the_same(connect: Connect, room: Room) -> None:
+    def cost_of_each(count: int, offset: int) -> float:
+        clients = [connect(ChatteEncoder()) for _ in range(count)]  # its welcome names nobody
+        for number, client in enumerate(clients):
+            client.enter(f"guest{offset}-{number}")
+        joins = [Joined(it.session.nickname, it.session.name) for it in clients]
+        calls = calls_of(lambda: bring(room, offset, *joins))
+        assert all(client.session.is_active for client in clients)
+        return calls / count
+
+    few = cost_of_each(20, 10)
+    assert cost_of_each(400, 11) < few * 1.5
+
+
+def test_what_is_kept_of_members_is_kept_once(connect: Connect, room: Room) -> None:
+    """As it is read from the log, each event has texts of its own, which thousands of members would keep."""
+    client = connect()
+    client.enter("Andy")
+    session = client.session
+    for event in (Joined("Andy", session.name, "plain"), Joined("betty", "other:1", "plain")):
+        bring(room, 10, decode_public(encode(event)))
+    andy, betty = room.roster
+    assert andy.nickname is session.nickname
+    assert andy.session is session.name
+    assert andy.dialect is betty.dialect

@@ -1,14 +1,40 @@
-"""A session's own bookkeeping: its answers' order, and what it has read and acknowledged."""
+"""A session's states, who moves it, and its answers' order."""
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from fakes.encoder import FramedEncoder, PlainEncoder
+import tertulia
+from fakes.encoder import PlainEncoder
 from fakes.outbox import RecordingOutbox
-from tertulia.chat.fanout import Group, OneByOne
+from tertulia.chat import session as module
 from tertulia.chat.ports import SayOp
-from tertulia.chat.session import Session, State
-from tertulia.dialects.contract import Encoder
-from tertulia.domain.events import Joined, PublicEvent, Said
+from tertulia.chat.session import NEXT, NotInThisState, Session, State
+
+PACKAGE = Path(tertulia.__file__).parent
+ARCHITECTURE = PACKAGE.parents[1] / "docs" / "architecture.md"
+
+VERBS: dict[str, Callable[[Session], None]] = {
+    "prove": Session.prove,
+    "ask": lambda session: session.ask("n:1", ""),
+    "activate": Session.activate,
+    "refuse": Session.refuse,
+    "leave": Session.leave,
+    "end": Session.end,
+}
+"""Every verb that moves a session, as somebody says it."""
+WAYS: dict[State, list[str]] = {
+    State.CONNECTED: [],
+    State.PROVING: ["prove"],
+    State.JOINING: ["ask"],
+    State.ACTIVE: ["ask", "activate"],
+    State.LEAVING: ["ask", "activate", "leave"],
+    State.ENDED: ["end"],
+}
+"""How a session comes into each state."""
 
 
 def say(text: str) -> SayOp:
@@ -25,21 +51,90 @@ def session(outbox: RecordingOutbox) -> Session:
     return Session(PlainEncoder(), outbox, "192.0.2.1", 4000)
 
 
-@pytest.mark.parametrize(
-    ("state", "takes"),
-    [
-        (State.CONNECTED, True),
-        (State.JOINING, False),
-        (State.ACTIVE, True),
-        (State.LEAVING, False),
-        (State.ENDED, False),
-    ],
-)
-def test_commands_are_taken_where_they_make_sense(
-    session: Session, state: State, takes: bool
-) -> None:
-    session.state = state
-    assert session.takes_commands is takes
+def bring(session: Session, state: State) -> None:
+    for verb in WAYS[state]:
+        VERBS[verb](session)
+    assert session.state is state
+
+
+# Its states
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_does_what_the_table_says(session: Session, state: State, verb: str) -> None:
+    bring(session, state)
+    if verb in NEXT[state]:
+        VERBS[verb](session)
+        assert session.state is NEXT[state][verb]
+    else:
+        with pytest.raises(NotInThisState, match=f"{verb} in {state.name}"):
+            VERBS[verb](session)
+        assert session.state is state
+
+
+def test_every_verb_of_the_table_is_one() -> None:
+    assert {verb for row in NEXT.values() for verb in row} == VERBS.keys()
+    assert NEXT.keys() == set(State)
+
+
+def drawing() -> str:
+    """Draw ``NEXT``."""
+    width = max(len(state.name) for state in State)
+    lines = []
+    for state in State:
+        steps = ", ".join(f"{verb} ▶ {following.name}" for verb, following in NEXT[state].items())
+        lines.append(f"    {state.name} {'─' * (width - len(state.name) + 1)} {steps or 'nothing'}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("text", [module.__doc__ or "", ARCHITECTURE.read_text()])
+def test_what_is_drawn_is_the_table(text: str) -> None:
+    assert drawing() in text, f"draw this:\n{drawing()}"
+
+
+def writes(tree: ast.AST) -> Iterator[ast.Attribute]:
+    """Give the attributes of anything but ``self`` that a module writes, or deletes."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self")) | ast.Attribute(ctx=ast.Load()):
+                continue
+            case ast.Attribute():
+                yield node
+
+
+def test_nobody_else_writes_a_sessions_fields() -> None:
+    """Told by their names, so in this package nothing else that is written may be called as one of them."""
+    own, fields = Path(inspect.getfile(module)), set(Session.__slots__)
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}: {ast.unparse(node)}"
+        for wing in ("chat", "edge", "node")
+        for path in (PACKAGE / wing).rglob("*.py")
+        if path != own
+        for node in writes(ast.parse(path.read_text()))
+        if node.attr in fields and (wing == "chat" or "session" in ast.unparse(node.value))
+    ]
+    assert not found, "say it by one of Session's verbs"
+
+
+@pytest.mark.parametrize("state", State)
+def test_commands_are_taken_where_they_make_sense(session: Session, state: State) -> None:
+    bring(session, state)
+    assert session.takes_commands is (state in (State.CONNECTED, State.ACTIVE))
+
+
+def test_another_nickname_is_asked_for_with_nothing_proved(session: Session) -> None:
+    session.choose("andy", "andy")
+    session.prove()
+    session.proved()
+    session.recall(None)
+    assert (session.is_account, session.misses_some) == (True, True)
+    session.refuse()
+    session.choose("betty", "betty")
+    assert (session.is_account, session.misses_some) == (False, False)
+
+
+# Its answers
 
 
 def test_an_answer_comes_at_once_where_nothing_is_waited_for(
@@ -73,53 +168,3 @@ def test_an_op_without_answers_behind_it_has_none(session: Session) -> None:
     session.answer(b"after the second\n")
     assert session.settled(first) == b""
     assert session.settled(second) == b"after the second\n"
-
-
-def in_group(encoder: Encoder, said: int) -> Session:
-    session = Session(encoder, RecordingOutbox(), "192.0.2.1", 4000)
-    session.group = Group(encoder, OneByOne(), set())
-    session.group.said = said
-    session.said_before = said
-    return session
-
-
-def test_received_are_public_messages_since_the_join_and_private_ones() -> None:
-    session = in_group(PlainEncoder(), said=100)
-    assert session.received() == 0
-    assert session.group is not None
-    session.group.said += 3
-    session.whispers += 2
-    assert session.received() == 5
-
-
-def test_messages_of_the_joins_own_entry_that_came_before_it_are_not_received() -> None:
-    session = in_group(PlainEncoder(), said=0)
-    assert session.group is not None
-    events: list[PublicEvent] = [Said("a", "n:2", "x"), Joined("b", "n:1"), Said("a", "n:2", "y")]
-    session.group.said = 2
-    session.begins_after(events[:2])
-    assert session.received() == 1
-
-
-def test_where_only_private_messages_are_acknowledged_only_those_count() -> None:
-    session = in_group(FramedEncoder(), said=0)
-    assert session.group is not None
-    session.group.said += 100
-    session.whispers = 3
-    assert session.received() == 3
-
-
-def test_before_the_join_only_private_messages_count(session: Session) -> None:
-    session.whispers = 1
-    assert session.received() == 1
-
-
-@pytest.mark.parametrize(
-    ("received", "acknowledged", "is_acknowledging"),
-    [(0, 0, True), (1, 0, False), (1, 1, True), (10, 4, False), (10, 5, True), (10, 11, True)],
-)
-def test_a_client_acknowledges_if_it_does_so_for_half(
-    session: Session, received: int, acknowledged: int, is_acknowledging: bool
-) -> None:
-    session.whispers, session.acknowledged = received, acknowledged
-    assert session.is_acknowledging is is_acknowledging

@@ -40,11 +40,11 @@ from tertulia.domain.events import (
     Undelivered,
     Whispered,
 )
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 
 BOUND = 4096
 MOST = 16_384
-PLACE = Place("5f0a", 18, 1795221185.0)
+PLACE = Position("5f0a", 18, 1795221185.0)
 
 
 def read(decoder: Decoder, messages: Iterable[bytes]) -> list[Command]:
@@ -521,7 +521,7 @@ TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
 @settings(deadline=None)
 def test_whatever_is_said_comes_whole(texts: list[str], offset: int, at: float) -> None:
     pieces = [VOICE.public(Said("anna", "n1:7", text)) for text in texts]
-    (frame,) = received(VOICE.batch(pieces, Place("5f", offset, at)))
+    (frame,) = received(VOICE.batch(pieces, Position("5f", offset, at)))
     assert isinstance(frame, frames.EventsFrame)
     assert frame.events == tuple(frames.SaidEvent("anna", text) for text in texts)
     assert frame.offset == offset

@@ -13,7 +13,7 @@ from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty,
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 
 BOUND = 4096
 MALFORMED = Faulty(Fault.MALFORMED)
@@ -374,7 +374,7 @@ def test_a_listener_can_be_set_to_write_latin_1() -> None:
     assert LATIN.public(Said("Andy", "n1:7", "“¿ya?” … –")) == b'100 Andy "\xbfya?" ... -\n'
 
 
-PLACE = Place("e", 7, 0.0)
+PLACE = Position("e", 7, 0.0)
 CLASSIC = ChatteEncoder(wording="classic")
 
 

@@ -23,11 +23,11 @@ from tertulia.domain.commands import (
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 
 BOUND = 4096
 TOO_LONG = Faulty(Fault.TOO_LONG)
-PLACE = Place("e", 1, 0.0)
+PLACE = Position("e", 1, 0.0)
 
 
 def read(decoder: Decoder, chunks: Iterable[bytes]) -> list[Command]:

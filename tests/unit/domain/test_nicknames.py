@@ -83,7 +83,7 @@ def test_punctuation_tells_nicknames_apart() -> None:
 def test_folding_keeps_a_nickname_well_formed_and_folds_once(nickname: str) -> None:
     folded = fold(nickname)
     assert WELL_FORMED.fullmatch(folded)
-    assert fold(folded) == folded
+    assert fold(folded) is folded
     assert is_valid(folded) == is_valid(nickname)
 
 

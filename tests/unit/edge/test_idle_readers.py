@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from harness.waiting import until
+from tertulia.chat.receipts import Receipts
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp
 from tertulia.edge.binding import bind
@@ -62,7 +63,11 @@ class Session:
     def __init__(self, outbox: Connection) -> None:
         self.outbox = outbox
         self.decoder = Lines()
-        self.acknowledged = 0
+        self.receipts = Receipts(acknowledges_all=True)
+
+    @property
+    def acknowledged(self) -> int:
+        return self.receipts.acknowledged
 
 
 class Chat:

@@ -1,11 +1,13 @@
 """Who says more than it may is told once, in its dialect's own way, and read more slowly."""
 
+import sys
+
 import pytest
 from websockets.frames import Opcode
 
 from fakes.wire import ENTER, WiredClient, masked
 from tertulia.domain import commands, requests
-from tertulia.edge.pace import Pace
+from tertulia.edge.pace import Pace, Rates
 from tertulia.settings.model import LimitSettings, ListenerSettings
 
 LIMITS = LimitSettings(messages_per_second=10, messages_burst=20)
@@ -164,7 +166,7 @@ def test_a_command_that_is_owed_for_twice_waits_for_the_longer() -> None:
 
 
 def test_an_episode_ends_when_the_whole_burst_is_there_again() -> None:
-    pace = Pace(LIMITS)
+    pace = Pace(Rates(LIMITS))
     for _ in range(21):
         owed = pace.command(100.0, is_said=True)
     assert owed == pytest.approx(0.1)
@@ -174,6 +176,22 @@ def test_an_episode_ends_when_the_whole_burst_is_there_again() -> None:
     for _ in range(21):
         pace.command(104.3, is_said=True)
     assert pace.is_to_be_told()
+
+
+def test_what_is_counted_of_each_client_takes_little_room() -> None:
+    """Idle clients have it as well, thousands of them."""
+    rates = Rates(LIMITS)
+    paces = [Pace(rates) for _ in range(2)]
+    for pace in paces:
+        pace.read(100, 100.0)
+        pace.command(100.0, is_said=True)
+    own = [
+        {id(value): value for name in Pace.__slots__ if (value := getattr(pace, name)) is not None}
+        for pace in paces
+    ]
+    apart = [value for key, value in own[0].items() if key not in own[1]]
+    assert not hasattr(paces[0], "__dict__")
+    assert sys.getsizeof(paces[0]) + sum(map(sys.getsizeof, apart)) <= 168
 
 
 def test_a_listener_may_differ() -> None:

@@ -24,7 +24,7 @@ from tertulia.domain.events import (
 )
 from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.operator_commands import encode as encode_order
-from tertulia.domain.position import Place, Position
+from tertulia.domain.position import Position
 from tertulia.store.batch import Batch
 from tertulia.store.keys import Keys
 from tertulia.store.wire import (
@@ -70,8 +70,7 @@ def test_an_entry_reads_back(events: list[PublicEvent]) -> None:
     body = b"\n".join(map(encode, events))
     message = parse_message(b"1 r epoch 12 1700000000123456 node~1 7\n" + body)
     assert isinstance(message, RoomMessage)
-    assert message.entry.place == Place("epoch", 12, 1700000000.123456)
-    assert message.entry.position == Position("epoch", 12)
+    assert message.entry.position == Position("epoch", 12, 1700000000.123456)
     assert list(message.entry.events) == events
     assert (message.node, message.batch, message.unknown) == ("node~1", 7, 0)
 
@@ -170,7 +169,7 @@ def test_a_letter_of_a_later_version_takes_its_number() -> None:
 def test_the_head_of_an_entry_may_say_more_than_is_known() -> None:
     message = parse_message(b'1 r e 1 2 n 3 and more\n{"t":"left","n":"a","s":"n:1"}')
     assert isinstance(message, RoomMessage)
-    assert (message.entry.place.offset, message.batch, message.unknown) == (1, 3, 0)
+    assert (message.entry.position.offset, message.batch, message.unknown) == (1, 3, 0)
 
 
 @pytest.mark.parametrize(

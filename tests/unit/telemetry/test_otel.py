@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from structlog.testing import capture_logs
 
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 from tertulia.telemetry import tracing
 from tertulia.telemetry.otel import OtelTracer, resource
 from tertulia.telemetry.tracer import TracingError
@@ -42,7 +42,7 @@ class Node:
         )
 
     def deliver(self, batch: int, at: float) -> None:
-        self.tracer.delivered("main", "eu-1~a", batch, Place("e", 7, at), 2)
+        self.tracer.delivered("main", "eu-1~a", batch, Position("e", 7, at), 2)
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
@@ -212,5 +212,5 @@ async def test_a_defect_of_it_is_told_once_and_ends_nothing() -> None:
             tracer.committed(
                 "main", "x", batch, ops=1, size=1, tries=1, seconds=0.1, outcome="committed"
             )
-            tracer.delivered("main", "x", batch, Place("e", 1, 1.0), 1)
+            tracer.delivered("main", "x", batch, Position("e", 1, 1.0), 1)
     assert [line["event"] for line in lines] == ["a span could not be made"]

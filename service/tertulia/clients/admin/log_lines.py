@@ -52,7 +52,7 @@ class LogLine:
 def log_lines(entries: Iterable[Entry]) -> Iterator[LogLine]:
     """Give what happened in these entries, in order."""
     for entry in entries:
-        at, offset = round(entry.place.at * 1000), entry.place.offset
+        at, offset = round(entry.position.at * 1000), entry.position.offset
         for order in entry.orders:
             yield LogLine(
                 at, offset, order.action.value, order.subject, None, None, order.text, order.by

@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +70,20 @@ def run(options: Options) -> None:
 
 
 async def _run(options: Options) -> None:
-    with contextlib.ExitStack() as terminal_modes:
-        terminal = Terminal()
-        device = Device(options, terminal)
-        await device.listen()
-        terminal_modes.enter_context(terminal)
+    terminal = _terminal()
+    device = Device(options, terminal)
+    await device.listen()
+    async with terminal:
         await device.run()
+
+
+def _terminal() -> Terminal:
+    """Return what suits the standard streams; scripts do not wait for what people need."""
+    if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from tertulia.clients.device.prompt import Prompt
+
+        return Prompt()
+    return Terminal()
 
 
 class Device:

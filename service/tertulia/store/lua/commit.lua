@@ -107,6 +107,7 @@ local function remember(index, ...)
 end
 
 local events, outcomes = {}, {}
+local joins, joined = nil, 0  -- in all; and by this batch, which are counted at its end
 local letters, touched, own_letter = {}, {}, 0
 local posted = ' ' .. clock.ms .. ' '
 local notes = {}
@@ -220,7 +221,7 @@ if find(letters_there, '[^sSwW]') then
       local is_own = owner == session
       -- Nobody is left to bury a node that is forgotten, and nobody knew that it held this nickname.
       local is_free = own or owner and not is_own and not is_account and not redis.call('ZSCORE', leases, there)
-      local joins = redis.call('HGET', keys.meta, 'joins') or 0
+      joins = joins or tonumber(redis.call('HGET', keys.meta, 'joins') or 0)
       local waits = proven and redis.call('EXISTS', key(at + JOIN.senders), key(at + JOIN.stream)) > 0
       if owner and is_free and not is_own then
         -- Its own earlier session, which nobody has yet noticed to be gone. What that one still has
@@ -237,15 +238,15 @@ if find(letters_there, '[^sSwW]') then
       elseif owner or (is_account or resumed) and not own then
         return 't'
       end
-      write('HINCRBY', keys.meta, 'joins', 1)
+      joins, joined = joins + 1, joined + 1
       -- What every message asks for stands first: a short hash is searched from its begin.
       write('HSET', nick, 'session', session, 'node', node, 'sitting', generation, 'nickname', ARGV[at + JOIN.nickname],
         'dialect', ARGV[at + JOIN.dialect], 'address', ARGV[at + JOIN.address], 'port', ARGV[at + JOIN.port],
         'since', clock.ms)
-      write('ZADD', order, joins + 1, name)
+      write('ZADD', order, joins, name)
       write('SADD', nicks, name)
       seats[nick] = { session, node }
-      remember(token, 'key', name, 'session', session, 'as', proof, 'joins', joins + 1)
+      remember(token, 'key', name, 'session', session, 'as', proof, 'joins', joins)
       if token ~= '0' then write('HSETNX', KEYS[tonumber(token)], 'first', offset + 1) end
       table.insert(events, ARGV[at + JOIN.event])
       if is_account then note_use(account, clock.now) end
@@ -324,6 +325,7 @@ while at <= last and not rest do
 end
 
 if made then made.save_kept() end
+if joined > 0 then write('HINCRBY', keys.meta, 'joins', joined) end
 local entry = 0
 if #events > 0 then
   entry = append(keys, meta, node, batch, clock, events, ARGV[9], tonumber(ARGV[7]), tonumber(ARGV[8]))

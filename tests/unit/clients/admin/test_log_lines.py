@@ -4,11 +4,11 @@ from tertulia.chat.ports import Entry
 from tertulia.clients.admin.log_lines import log_lines
 from tertulia.domain.events import Closed, Joined, Left, Present, Said
 from tertulia.domain.operator_commands import Action, OperatorCommand
-from tertulia.domain.position import Place
+from tertulia.domain.position import Position
 
 KICK = OperatorCommand("7f", "carla", Action.KICK, "andy", "too\x1b loud")
 ENTRY = Entry(
-    Place("e", 7, 1_795_222_515.007),
+    Position("e", 7, 1_795_222_515.007),
     [
         Joined("andy", "one~ab:1", "chatte"),
         Present("betty", "two~cd:1", "browser"),

@@ -73,12 +73,12 @@ async def _back(reader: LogReader, since: datetime | None, most: int | None) -> 
     entries, count, before = [], 0, None
     while most is None or count < most:
         page = await reader.back(before)
-        young = [entry for entry in page if round(entry.place.at * 1000) >= begin]
+        young = [entry for entry in page if round(entry.position.at * 1000) >= begin]
         entries += young
         count += sum(len(entry.events) + len(entry.orders) for entry in young)
         if not page or len(young) < len(page):
             break
-        before = page[-1].place.offset
+        before = page[-1].position.offset
     found = list(log_lines(reversed(entries)))
     return found if most is None else found[len(found) - min(most, len(found)) :]
 

@@ -1,0 +1,50 @@
+"""What one client was given that it may acknowledge, and how much of it it has acknowledged."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Stream:
+    """What all clients of one encoder read."""
+
+    messages: int = 0
+    """How many public messages were written to it in all."""
+
+
+class Receipts:
+    """One client's count of messages: an acknowledgement says one more, and never which one."""
+
+    __slots__ = ("_acknowledges_all", "_before", "_private", "_stream", "acknowledged")
+
+    def __init__(self, *, acknowledges_all: bool) -> None:
+        """``acknowledges_all``: whether public messages are acknowledged as well."""
+        self._acknowledges_all = acknowledges_all
+        self._stream: Stream | None = None
+        self._before = 0
+        self._private = 0
+        self.acknowledged = 0
+        """How many it has acknowledged. Whoever reads from its socket counts: a call for each is felt."""
+
+    def join(self, stream: Stream) -> None:
+        """Note that it reads a stream from now on."""
+        self._stream, self._before = stream, stream.messages
+
+    def skip(self, messages: int) -> None:
+        """Note that it did not read so many that are counted as written to its stream."""
+        self._before += messages
+
+    def give(self) -> int:
+        """Note that it is given a private message; return what it has acknowledged when it has read it."""
+        self._private += 1
+        return self.received()
+
+    def received(self) -> int:
+        """Return how many messages were written to it: what a client acknowledges."""
+        if self._stream is None or not self._acknowledges_all:
+            return self._private
+        return self._stream.messages - self._before + self._private
+
+    @property
+    def is_acknowledging(self) -> bool:
+        """Whether this client acknowledges: most never do, and some only now and then."""
+        return self.acknowledged * 2 >= self.received()
