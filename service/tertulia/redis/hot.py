@@ -173,7 +173,8 @@ class Connection(asyncio.Protocol):
             if question.comes is inbox:
                 question.comes = None
         if not self.is_over:
-            plain, by_shard = ("UNSUBSCRIBE", *inbox.channels), ("SUNSUBSCRIBE", *inbox.channels)
+            plain: Sequence[Argument] = ("UNSUBSCRIBE", *inbox.channels)
+            by_shard: Sequence[Argument] = ("SUNSUBSCRIBE", *inbox.channels)
             until = self._loop.time() + seconds
             question = _Question(None, len(inbox.channels), until, goes=inbox)
             self._send(question, by_shard if sharded else plain)
