@@ -11,13 +11,18 @@ TESTABLE := $(VENV)/.testable
 # What checks the page's JavaScript, as npm wrote down that it is there.
 PAGE_TOOLS := node_modules/.package-lock.json
 
-# Most tests wait for processes and clocks, so three at a time take a third of the time. The seed makes
-# all of them see the same tests.
-PYTEST := PYTHONHASHSEED=0 $(BIN)/pytest -n 3 --dist loadfile
+# Python keeps what it compiled, whatever the environment says: tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
+
+# The seed makes all that run tests see the same ones. Most tests wait for processes and clocks, so three at a
+# time take a third of the time; those of test-unit keep a processor busy each.
+SEEDED := PYTHONHASHSEED=0 $(BIN)/pytest
+PYTEST := $(SEEDED) -n 3 --dist loadfile
+UNIT := $(SEEDED) -n logical --dist worksteal -m 'not slow and not server' tests/unit tests/contract
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test test-unit test-engines fuzz bench bench-quick lint lint-python lint-page lint-lua \
+.PHONY: help run cluster test test-unit coverage test-engines fuzz bench bench-quick lint lint-python lint-page lint-lua \
     format format-python format-page lock clean
 
 help:
@@ -25,6 +30,7 @@ help:
 	@echo 'make cluster    run Redis, three nodes, HAProxy and Prometheus, in ./var/cluster'
 	@echo 'make test       run all tests'
 	@echo 'make test-unit  run the tests that need no server and take no real time'
+	@echo 'make coverage   run the unit and the contract tests, and print how much of the code they go through'
 	@echo 'make test-engines  run the tests that have to do with Redis on each server of TEST_ENGINES:'
 	@echo '                   embedded, system, or any program of Redis or Valkey'
 	@echo 'make fuzz       give every reader of bytes from outside such as nobody sends, for SECONDS=60'
@@ -75,7 +81,20 @@ test: $(TESTABLE)
 	$(PYTEST)
 
 test-unit: $(TESTABLE)
-	$(PYTEST) -m 'not slow and not server' tests/unit tests/contract
+	$(UNIT)
+
+# How much of the code the unit and the contract tests go through, wing by wing and in all. Whether they pass, the
+# other targets say (status 1: some did not): measured, code is too slow for those that have a time to keep.
+coverage: $(TESTABLE)
+	rm -rf build/coverage && mkdir -p build/coverage
+	PYTHONHASHSEED=0 $(BIN)/coverage run -m pytest -n 3 --dist loadfile -m 'not slow' -q --tb=no -rN \
+	    tests/unit tests/contract || [ $$? = 1 ]
+	$(BIN)/coverage combine --quiet
+	@for wing in service/tertulia/*/ load/tertulia_load/; do \
+	    percent=$$($(BIN)/coverage report --include="$$wing*" --format=total 2> /dev/null) && \
+	    printf '%-28s %3s %%\n' $$wing $$percent; \
+	done
+	@printf '%-28s %3s %%\n' 'coverage in all' $$($(BIN)/coverage report --format=total)
 
 test-engines: $(TESTABLE)
 	cd tests && ../$(BIN)/python -m harness.matrix env $(PYTEST) tests/contract tests/integration tests/deploy

@@ -5,10 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.node import NodeFactory
 from harness.redis_server import RedisServer, running_redis
 from harness.requirements import to_run_the_rest
+
+# How long an example takes is the machine's business: others may be busy on it.
+settings.register_profile(
+    "ours", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ours")
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A whole chat without I/O: rooms on nodes that share it in memory, and clients of theirs."""
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry
 
 from contract.memory_store import MemoryChat, MemoryStore, Soon
@@ -17,6 +19,10 @@ from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
 from tertulia.telemetry.metrics import Metrics
 
+DIALECTS = (
+    *("plain", "silent", "patient", "framed", "deaf"),
+    *("chatte", "protocollo", "browser", "device"),
+)
 LIMITS = RoomLimits(enter_tries=3, outbox_bytes=1000, may_be_closed=True, confirm_seconds=30.0)
 
 
@@ -72,7 +78,12 @@ class Client:
 class House:
     """Nodes of one chat, in memory. ``soon`` may shuffle what the stores do."""
 
-    def __init__(self, limits: RoomLimits = LIMITS, soon: Soon | None = None) -> None:
+    def __init__(
+        self,
+        limits: RoomLimits = LIMITS,
+        soon: Soon | None = None,
+        dialects: Sequence[str] = DIALECTS,
+    ) -> None:
         self.clock = HandClock()
         self.chat = MemoryChat(soon or self.clock.call_soon, self.clock.time)
         self.registry = CollectorRegistry()
@@ -84,10 +95,7 @@ class House:
         """Nodes that were told to drain."""
         self.metrics = Metrics(
             self.registry,
-            dialects=[
-                *("plain", "silent", "patient", "framed", "deaf"),
-                *("chatte", "protocollo", "browser", "device"),
-            ],
+            dialects=dialects,
             chats=["main"],
             version="test",
         )

@@ -1,5 +1,6 @@
 """The log as its document describes it."""
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ class Event:
     fields: frozenset[str]
 
 
+@functools.cache
 def events() -> dict[str, Event]:
     """Return all documented events by name."""
     found = {}
@@ -34,6 +36,7 @@ def events() -> dict[str, Event]:
     return found
 
 
+@functools.cache
 def fields() -> dict[str, type]:
     """Return the type of each documented field."""
     found = {}

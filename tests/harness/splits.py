@@ -1,12 +1,10 @@
 """How bytes come in pieces, and tests that go through all the ways."""
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator
-from functools import wraps
-from typing import Any
+
+from harness.cases import each
 
 Split = Callable[[bytes], Iterable[bytes]]
-Test = Callable[..., None]
 
 
 def split_whole(data: bytes) -> Iterator[bytes]:
@@ -31,28 +29,7 @@ def split_before_each_line_end(data: bytes) -> Iterator[bytes]:
     yield from filter(None, [first, *(b"\n" + it for it in rest)])
 
 
-def each(name: str, *values: Any) -> Callable[[Test], Test]:
-    """Call a test with each of the values, as one test.
-
-    As tests of their own, which pytest could make of them, they are thousands, and take longer to be set up
-    than to run.
-    """
-
-    def decorate(test: Test) -> Test:
-        @wraps(test)
-        def with_each(**given: Any) -> None:
-            for value in values:
-                test(**given, **{name: value})
-
-        signature = inspect.signature(test)
-        rest = [it for it in signature.parameters.values() if it.name != name]
-        with_each.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]  # pytest asks
-        return with_each
-
-    return decorate
-
-
 every_split = each(
-    "split", split_whole, split_by_byte, split_after_each_line, split_before_each_line_end
+    "split", [split_whole, split_by_byte, split_after_each_line, split_before_each_line_end]
 )
-every_end = each("end", b"\n", b"\r\n")
+every_end = each("end", [b"\n", b"\r\n"])

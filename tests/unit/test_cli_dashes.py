@@ -6,6 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from harness.cases import each
 from tertulia import cli
 
 NAMES = ("-h", "-x", "--help", "--json", "--")
@@ -39,8 +40,8 @@ def test_the_commands_with_arguments_are_found() -> None:
     assert {("admin", "kick"), ("admin", "say"), ("account", "delete"), ("load",)} <= set(PATHS)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+@each("name", NAMES)
+@each("path", PATHS)
 def test_what_stands_behind_two_dashes_is_an_argument(
     path: tuple[str, ...], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,11 +1,12 @@
 """The table in docs/protocols/device.md, which leads from each line of the page to code and tests."""
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from harness.cases import each
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "service" / "tertulia"
@@ -32,9 +33,22 @@ ROWS = [
     Row(int(first), int(last or first), code, tests)
     for first, last, _, code, tests in ROW.findall(TABLE)
 ]
-each_row = pytest.mark.parametrize("row", ROWS, ids=[str(row.first) for row in ROWS])
+each_row = each("row", ROWS)
 
 
+@functools.cache
+def text_of(path: Path) -> str:
+    """Return what is in a file, read once for all rows."""
+    return path.read_text()
+
+
+@functools.cache
+def code() -> str:
+    """Return the code of the whole package."""
+    return "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+
+
+@functools.cache
 def suites() -> dict[str, Path]:
     """Return the short names of test files."""
     introduction = TABLE.partition("| # |")[0]
@@ -68,14 +82,14 @@ def test_the_tests_that_a_line_names_exist(row: Row) -> None:
     assert named or "survives, all" in row.tests
     for suite, name in named:
         pattern = re.escape(name).replace("…", r"\w+")
-        assert re.search(rf"^(?:async )?def {pattern}\(", suites()[suite].read_text(), re.M), name
+        assert re.search(rf"^(?:async )?def {pattern}\(", text_of(suites()[suite]), re.M), name
 
 
 @each_row
 def test_the_code_that_a_line_names_exists(row: Row) -> None:
     names = re.findall(r"`([^`]+)`", row.code)
     assert names
-    text = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+    text = code()
     for name in names:
         if name.endswith((".py", ".lua")):
             (path,) = [it for it in PACKAGE.rglob(Path(name).name) if str(it).endswith(name)]
@@ -85,6 +99,6 @@ def test_the_code_that_a_line_names_exists(row: Row) -> None:
             assert f"class {class_name}:" in text, name
             assert f"def {method}(" in text, name
         elif len(name) == 1:
-            assert re.search(rf"op == '{name}'|^  -- {name}$", text, re.M), name
+            assert f"OPS['{name}'] = function(" in text, name
         else:
             assert re.search(rf"\b{name}\b", text), (name, row)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.frames import Frame as WebSocketFrame
@@ -15,6 +15,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from harness import browser_frames as frames
+from harness.cases import each
 from tertulia.dialects.browser import BrowserDecoder, BrowserEncoder
 from tertulia.dialects.contract import Decoder, Encoder, Refusal, Welcome
 from tertulia.domain.commands import (
@@ -68,7 +69,7 @@ def member() -> BrowserDecoder:
 # Entering
 
 
-@pytest.mark.parametrize(
+@each(
     ("frame", "command"),
     [
         ({"nickname": "anna"}, Enter("anna")),
@@ -132,7 +133,7 @@ MEMBERS_FRAMES: list[tuple[dict[str, Any], Command]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("frame", "command"), MEMBERS_FRAMES)
+@each(("frame", "command"), MEMBERS_FRAMES)
 def test_a_members_frames(frame: dict[str, Any], command: Command) -> None:
     for message in (
         json.dumps(frame).encode(),
@@ -158,8 +159,8 @@ def test_messages_wait_until_they_are_asked_for() -> None:
     assert decoder.next_command() == CloseChat()
 
 
-@pytest.mark.parametrize("escaped", [True, False])
-@pytest.mark.parametrize("letter", ["x", "é", "€", "🎉"])
+@each("escaped", [True, False])
+@each("letter", ["x", "é", "€", "🎉"])
 def test_a_text_of_4096_bytes_is_a_text_and_a_longer_one_is_none(
     letter: str, escaped: bool
 ) -> None:
@@ -260,17 +261,16 @@ def assert_refused_with_a_reason(decoder: BrowserDecoder, message: bytes) -> Non
     assert isinstance(frame, frames.ErrorFrame)
 
 
-@pytest.mark.parametrize("message", WRONG, ids=lambda raw: raw[:60].decode("latin-1"))
+@each("message", WRONG)
 def test_a_wrong_frame_is_answered_and_the_session_goes_on(message: bytes) -> None:
     decoder = member()
     assert_refused_with_a_reason(decoder, message)
     assert read(decoder, [b'{"type":"leave"}']) == [Leave()]
 
 
-@pytest.mark.parametrize(
+@each(
     "message",
     [*WRONG_ENTERING, *(it for it in WRONG if b'"enter"' not in it)],
-    ids=lambda raw: raw[:80].decode("latin-1"),
 )
 def test_a_wrong_frame_instead_of_enter_is_answered_and_enter_may_follow(message: bytes) -> None:
     decoder = BrowserDecoder()
@@ -331,7 +331,6 @@ FRAMES = st.fixed_dictionaries(
 
 
 @given(st.lists(FRAMES.map(json.dumps) | JSON.map(json.dumps), max_size=8), st.booleans())
-@settings(deadline=None)
 def test_any_json_gives_one_command_a_frame(messages: list[str], entered: bool) -> None:
     decoder = member() if entered else BrowserDecoder()
     for message in messages:
@@ -345,14 +344,12 @@ def test_any_json_gives_one_command_a_frame(messages: list[str], entered: bool) 
 
 
 @given(st.lists(st.binary(max_size=60), max_size=8), st.booleans())
-@settings(deadline=None)
 def test_any_bytes_give_one_command_a_frame(messages: list[bytes], entered: bool) -> None:
     commands = read(member() if entered else BrowserDecoder(), messages)
     assert len(commands) == len(messages)
 
 
 @given(st.text(alphabet=st.characters(codec=None, categories=None), max_size=60))
-@settings(deadline=None)
 def test_any_text_can_be_said_or_is_refused_and_what_is_said_can_be_read(text: str) -> None:
     message = json.dumps({"type": "say", "id": 1, "text": text}).encode()
     (command,) = read(member(), [message])
@@ -404,7 +401,7 @@ def test_it_is_a_encoder() -> None:
     assert encoder.deaf_seconds == 0.0
 
 
-@pytest.mark.parametrize("reason", Disconnect)
+@each("reason", Disconnect)
 def test_only_an_operator_s_words_go_before_the_close(reason: Disconnect) -> None:
     """ "answered by the close of the connection": with the reason's name."""
     said = VOICE.farewell(reason, "enough")
@@ -494,7 +491,7 @@ def test_nothing_is_no_frame() -> None:
     assert VOICE.batch([], PLACE) == b""
 
 
-@pytest.mark.parametrize("length", [0, 1, 60, 125, 126, 4096, 65_535, 65_536, 300_000])
+@each("length", [0, 1, 60, 125, 126, 4096, 65_535, 65_536, 300_000])
 def test_frames_of_any_length_are_whole(length: int) -> None:
     text = "x" * length
     data = VOICE.batch([VOICE.public(Said("anna", "n1:7", text))], PLACE)
@@ -518,7 +515,6 @@ TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=5), st.integers(1, 2**53 - 1), st.floats(1.6e9, 4e9))
-@settings(deadline=None)
 def test_whatever_is_said_comes_whole(texts: list[str], offset: int, at: float) -> None:
     pieces = [VOICE.public(Said("anna", "n1:7", text)) for text in texts]
     (frame,) = received(VOICE.batch(pieces, Position("5f", offset, at)))

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from harness.splits import Split, every_end, every_split, split_by_byte
 from tertulia.dialects.chatte import ChatteDecoder, ChatteEncoder
 from tertulia.dialects.contract import Decoder, Encoder, Refusal, Welcome
@@ -43,8 +44,8 @@ def active() -> ChatteDecoder:
 
 @every_split
 @every_end
-@pytest.mark.parametrize("more", [b"", b"100 x\n", b"10"])
-@pytest.mark.parametrize(
+@each("more", [b"", b"100 x\n", b"10"])
+@each(
     ("line", "nickname", "password"),
     [
         (b"Achury", "Achury", None),
@@ -68,8 +69,8 @@ def test_the_first_line_is_the_nickname(
 
 @every_split
 @every_end
-@pytest.mark.parametrize("more", [b"", b"100"])
-@pytest.mark.parametrize(
+@each("more", [b"", b"100"])
+@each(
     "line",
     [
         b"",
@@ -193,7 +194,7 @@ SENTENCES: list[tuple[bytes, Command]] = [
 
 @every_split
 @every_end
-@pytest.mark.parametrize(
+@each(
     ("more", "after"),
     [
         (b"", []),
@@ -202,7 +203,7 @@ SENTENCES: list[tuple[bytes, Command]] = [
         (b"\n100 x\r\n", [MALFORMED, Say("x")]),
     ],
 )
-@pytest.mark.parametrize(("line", "command"), SENTENCES)
+@each(("line", "command"), SENTENCES)
 def test_a_members_words(
     line: bytes, command: Command, more: bytes, after: list[Command], end: bytes, split: Split
 ) -> None:
@@ -225,8 +226,8 @@ def test_a_whisper_of_nothing_but_controls_is_without_text() -> None:
 
 @every_split
 @every_end
-@pytest.mark.parametrize("more", [b"", b"100 x\n"])
-@pytest.mark.parametrize(
+@each("more", [b"", b"100 x\n"])
+@each(
     ("length", "kept"), [(BOUND - 1, True), (BOUND, True), (BOUND + 1, False), (2 * BOUND, False)]
 )
 def test_a_long_line_exactly(
@@ -270,7 +271,6 @@ PIECES = st.one_of(
 
 
 @given(st.lists(PIECES, max_size=12), st.data(), st.booleans())
-@settings(deadline=None)
 def test_any_bytes_in_any_split_give_the_same_commands(
     pieces: list[bytes], data: st.DataObject, entered: bool
 ) -> None:
@@ -285,7 +285,6 @@ def test_any_bytes_in_any_split_give_the_same_commands(
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None)
 def test_a_member_never_enters_again(sent: bytes) -> None:
     for command in read(active(), [sent, b"\n"]):
         assert isinstance(command, Say | Whisper | Acknowledge | Faulty)
@@ -434,7 +433,6 @@ def test_what_was_lost_is_told_by_the_server() -> None:
 
 
 @given(st.binary(max_size=100))
-@settings(deadline=None)
 def test_whatever_one_says_the_other_reads_one_line(sent: bytes) -> None:
     for command in read(active(), [b"100 " + sent.replace(b"\n", b"") + b"\n"]):
         assert isinstance(command, Say)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from harness.device_client import BINARY, BOTH, TEXT, Framing
-from harness.splits import Split, each, every_split, split_by_byte
+from harness.splits import Split, every_split, split_by_byte
 from tertulia.dialects.device import MAX_MESSAGE, OPERATIONS, DeviceDecoder, Hangup, Reply
 from tertulia.dialects.device_framing import MAX_STRING
 from tertulia.domain import requests as ask
@@ -282,13 +283,9 @@ CONVERSATIONS = (
     ),
     conversation("an unknown code", Device(4), Closes()),
 )
-EACH = [
-    pytest.param(it, framing, id=f"{it.name}-{framing.name}")
-    for it in CONVERSATIONS
-    for framing in it.framings
-]
-each_conversation = pytest.mark.parametrize(("it", "framing"), EACH)
-both_framings = pytest.mark.parametrize("framing", BOTH, ids=[it.name for it in BOTH])
+EACH = [(it, framing) for it in CONVERSATIONS for framing in it.framings]
+each_conversation = each(("it", "framing"), EACH)
+both_framings = each("framing", BOTH)
 
 
 @dataclass
@@ -349,7 +346,7 @@ def test_each_frame_is_answered_when_it_is_whole_and_not_before(
 
 
 @each_conversation
-@each("garbage", b"\0", b"\xff" * 9, b"\n\n", b"200\n", b"\0\0\0\xc8", b"x" * 5000)
+@each("garbage", [b"\0", b"\xff" * 9, b"\n\n", b"200\n", b"\0\0\0\xc8", b"x" * 5000])
 def test_what_follows_an_operation_changes_nothing_of_it(
     it: Conversation, framing: Framing, garbage: bytes
 ) -> None:
@@ -479,8 +476,8 @@ def test_a_device_may_listen_on_1024_to_65535(framing: Framing, port: int) -> No
 
 
 @both_framings
-@pytest.mark.parametrize("port", [0, 1, 80, 1023, 65_536, 2**31, 2**32 - 1])
-@pytest.mark.parametrize("code", [1, 2])
+@each("port", [0, 1, 80, 1023, 65_536, 2**31, 2**32 - 1])
+@each("code", [1, 2])
 def test_any_other_port_is_answered_1_and_nothing_is_asked(
     framing: Framing, port: int, code: int
 ) -> None:
@@ -491,7 +488,7 @@ def test_any_other_port_is_answered_1_and_nothing_is_asked(
 
 
 @both_framings
-@pytest.mark.parametrize(
+@each(
     ("password", "good"),
     [
         ("", False),
@@ -512,7 +509,7 @@ def test_a_password_has_3_to_72_characters(framing: Framing, password: str, good
 
 
 @every_split
-@pytest.mark.parametrize("length", [0, 1, 199, 200, 201, 255, 256, 4096, 4097, MAX_MESSAGE])
+@each("length", [0, 1, 199, 200, 201, 255, 256, 4096, 4097, MAX_MESSAGE])
 def test_a_message_may_have_any_length_that_can_be_shown(length: int, split: Split) -> None:
     told = Told([True, 1, True])
     told.feed(BINARY.write(10, "anna", "bruno"))
@@ -529,11 +526,11 @@ def test_a_line_may_have_4096_bytes(length: int, good: bool) -> None:
     assert told.feed(TEXT.write(text))[-1] == expected
 
 
-@pytest.mark.parametrize(
+@each(
     "head",
     [b"\0\4\0\1", b"\0\4\1\0", b"\0\4\xff\xff", b"\0\0\0\xc9", b"\0\0\1\0", b"\xff\xff\xff\xff"],
 )
-@pytest.mark.parametrize("before", [(30,), (10, "anna", "bruno")])
+@each("before", [(30,), (10, "anna", "bruno")])
 def test_a_string_whose_third_or_fourth_byte_is_not_zero_ends_the_exchange(
     head: bytes, before: tuple[int | str, ...]
 ) -> None:
@@ -552,14 +549,12 @@ def test_where_a_name_is_due_the_integer_200_is_none(head: bytes) -> None:
     assert told.feed(BINARY.write(30), head)[-1] == Hangup()
 
 
-@pytest.mark.parametrize("code", [0, 4, 11, 21, 99, 199, 201, 2**16, 2**32 - 1])
+@each("code", [0, 4, 11, 21, 99, 199, 201, 2**16, 2**32 - 1])
 def test_an_unknown_code_is_hung_up_on(code: int) -> None:
     assert Told().feed(code.to_bytes(4, "big")) == [Hangup()]
 
 
-@pytest.mark.parametrize(
-    "line", [b"4", b"1x", b"1 ", b"10 anna", b"9" * 10, b"1" * 11, b"1.0", b"1-"]
-)
+@each("line", [b"4", b"1x", b"1 ", b"10 anna", b"9" * 10, b"1" * 11, b"1.0", b"1-"])
 def test_a_line_that_is_no_known_code_is_hung_up_on(line: bytes) -> None:
     assert Told().feed(line + b"\n") == [Hangup()]
 
@@ -579,7 +574,7 @@ def test_lines_may_end_with_cr_and_lf() -> None:
     assert told.happened == [b"1\n", ask.LeaveChat("anna"), Hangup()]
 
 
-@pytest.mark.parametrize("first", [*b"\0\1/:;A\n\r \xff"])
+@each("first", [*b"\0\1/:;A\n\r \xff"])
 def test_a_first_byte_that_is_no_digit_means_binary(first: int) -> None:
     told = Told()
     assert told.feed(bytes([first]), b"\n\n") == []
@@ -729,7 +724,6 @@ def all_that_happens(chunks: Iterable[bytes]) -> list[Happening]:
     return happened
 
 
-@settings(deadline=None)
 @given(data=STREAMS, cuts=st.lists(st.integers(0, 200), max_size=6))
 def test_any_bytes_in_any_split_give_the_same(data: bytes, cuts: list[int]) -> None:
     bounds = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
@@ -741,7 +735,6 @@ def test_any_bytes_in_any_split_give_the_same(data: bytes, cuts: list[int]) -> N
     assert Hangup() not in expected[:-1]
 
 
-@settings(deadline=None)
 @given(data=STREAMS)
 def test_a_truncated_exchange_is_the_beginning_of_the_whole_one(data: bytes) -> None:
     expected = all_that_happens([data])

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from harness.splits import Split, every_split
 from tertulia.dialects.lines import MAX_LINE, Lines, TooLong
 
@@ -53,8 +53,8 @@ def test_the_bound_is_the_protocols() -> None:
 
 
 @every_split
-@pytest.mark.parametrize("more", [b"", b"more", b"more\n", b"\n", b"\r\n"])
-@pytest.mark.parametrize(
+@each("more", [b"", b"more", b"more\n", b"\n", b"\r\n"])
+@each(
     ("data", "expected"),
     [
         (b"hola\n", [b"hola"]),
@@ -74,9 +74,9 @@ def test_lines_end_with_lf_or_crlf(
 
 
 @every_split
-@pytest.mark.parametrize("more", [b"", b"next\n", b"\n"])
-@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-@pytest.mark.parametrize(
+@each("more", [b"", b"next\n", b"\n"])
+@each("end", [b"\n", b"\r\n"])
+@each(
     ("length", "kept"),
     [(BOUND - 1, True), (BOUND, True), (BOUND + 1, False), (BOUND + 2, False), (3 * BOUND, False)],
 )
@@ -164,7 +164,6 @@ def chunked(draw: st.DrawFn) -> list[bytes]:
 
 
 @given(chunked())
-@settings(deadline=None)
 def test_any_split_gives_the_lines_of_the_book(chunks: list[bytes]) -> None:
     had, most = read([*chunks, b"\n"])
     assert had == by_the_book(b"".join(chunks) + b"\n")
@@ -172,7 +171,6 @@ def test_any_split_gives_the_lines_of_the_book(chunks: list[bytes]) -> None:
 
 
 @given(chunked())
-@settings(deadline=None)
 def test_it_makes_no_difference_when_lines_are_pulled(chunks: list[bytes]) -> None:
     late = Lines()
     for chunk in chunks:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from harness.splits import Split, every_end, every_split, split_by_byte, split_whole
 from tertulia.dialects.contract import Decoder, Encoder, Refusal, Welcome
 from tertulia.dialects.protocollo import ProtocolloDecoder, ProtocolloEncoder
@@ -56,7 +57,7 @@ def member() -> ProtocolloDecoder:
 
 @every_split
 @every_end
-@pytest.mark.parametrize(
+@each(
     ("more", "after"),
     [
         (b"", []),
@@ -67,7 +68,7 @@ def member() -> ProtocolloDecoder:
         (b"fine\n", [Leave()]),
     ],
 )
-@pytest.mark.parametrize(
+@each(
     ("line", "nickname", "password"),
     [
         (b"anna", "anna", None),
@@ -109,7 +110,7 @@ INVALID_NAMES = [
 
 @every_split
 @every_end
-@pytest.mark.parametrize("line", INVALID_NAMES)
+@each("line", INVALID_NAMES)
 def test_after_an_invalid_name_another_one_is_awaited(
     line: bytes, end: bytes, split: Split
 ) -> None:
@@ -209,7 +210,7 @@ MESSAGES: list[tuple[bytes, bytes, list[Command]]] = [
 
 @every_split
 @every_end
-@pytest.mark.parametrize(
+@each(
     ("more", "after"),
     [
         (b"", []),
@@ -217,7 +218,7 @@ MESSAGES: list[tuple[bytes, bytes, list[Command]]] = [
         (b"G\r\nancora\r\n", [Say("ancora")]),
     ],
 )
-@pytest.mark.parametrize(("recipient", "text", "commands"), MESSAGES)
+@each(("recipient", "text", "commands"), MESSAGES)
 def test_a_message_is_two_lines(
     recipient: bytes,
     text: bytes,
@@ -312,7 +313,6 @@ PIECES = st.one_of(
 
 
 @given(st.lists(PIECES, max_size=12), st.data(), st.booleans())
-@settings(deadline=None)
 def test_any_bytes_in_any_split_give_the_same_commands(
     pieces: list[bytes], data: st.DataObject, entered: bool
 ) -> None:
@@ -327,14 +327,12 @@ def test_any_bytes_in_any_split_give_the_same_commands(
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None)
 def test_a_member_never_enters_again(sent: bytes) -> None:
     for command in read(member(), [sent, b"\n"]):
         assert isinstance(command, Say | Whisper | Ready | Leave | CloseChat | Faulty)
 
 
 @given(st.binary(max_size=40).filter(lambda raw: b"\n" not in raw), st.binary(max_size=40))
-@settings(deadline=None)
 def test_two_lines_are_at_most_one_message_to_who_the_first_one_names(
     recipient: bytes, text: bytes
 ) -> None:
@@ -566,7 +564,6 @@ def test_an_entry_is_its_events_one_after_the_other(encoder: ProtocolloEncoder) 
 
 
 @given(st.binary(max_size=100), st.sampled_from(ENCODERS))
-@settings(deadline=None)
 def test_whatever_one_says_the_other_reads_one_line(
     sent: bytes, encoder: ProtocolloEncoder
 ) -> None:
@@ -580,7 +577,6 @@ def test_whatever_one_says_the_other_reads_one_line(
 
 
 @given(st.binary(min_size=1, max_size=60), st.sampled_from(ENCODERS))
-@settings(deadline=None)
 def test_whoever_is_written_to_in_vain_the_answer_is_one_line(
     recipient: bytes, encoder: ProtocolloEncoder
 ) -> None:

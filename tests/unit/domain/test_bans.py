@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from tertulia.domain.bans import Ban, Bans, Kind, subject_of
 
 NOW = 1_000.0
@@ -18,7 +19,7 @@ def made(text: str, kind: Kind | None = None, until: int = 0) -> Ban:
     return Ban(*subject_of(text, kind), until)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "kind", "subject"),
     [
         ("Andy", Kind.NICKNAME, "andy"),
@@ -42,7 +43,7 @@ def test_what_is_said_to_be_meant() -> None:
     assert subject_of("Ada", Kind.ACCOUNT) == (Kind.ACCOUNT, "ada")
 
 
-@pytest.mark.parametrize(
+@each(
     "text", ["", "two words", "x" * 33, "300.1.1.1/8", "1.2.3.4/33", "fe80::zz", "\x1b[1m", "ñandú"]
 )
 def test_what_is_nothing(text: str) -> None:
@@ -70,7 +71,7 @@ def test_an_account_is_who_proves_it() -> None:
     assert covers(bans, "bob", account=True) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("ban", "address", "is_covered"),
     [
         ("192.0.2.7", "192.0.2.7", True),

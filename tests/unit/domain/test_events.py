@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tertulia.domain import events
@@ -38,7 +38,6 @@ PRIVATE: st.SearchStrategy[PrivateEvent] = st.one_of(
 
 
 @given(PUBLIC)
-@settings(deadline=None)
 def test_a_public_event_comes_back_as_it_was(event: PublicEvent) -> None:
     back = events.decode_public(events.encode(event))
     assert back == event
@@ -46,7 +45,6 @@ def test_a_public_event_comes_back_as_it_was(event: PublicEvent) -> None:
 
 
 @given(PRIVATE)
-@settings(deadline=None)
 def test_a_private_event_comes_back_as_it_was(event: PrivateEvent) -> None:
     back = events.decode_private(events.encode(event))
     assert back == event
@@ -54,7 +52,6 @@ def test_a_private_event_comes_back_as_it_was(event: PrivateEvent) -> None:
 
 
 @given(PUBLIC | PRIVATE)
-@settings(deadline=None)
 def test_one_json_object_without_a_raw_line_end(event: PublicEvent | PrivateEvent) -> None:
     encoded = events.encode(event)
     assert b"\n" not in encoded
@@ -63,7 +60,6 @@ def test_one_json_object_without_a_raw_line_end(event: PublicEvent | PrivateEven
 
 
 @given(st.lists(PUBLIC))
-@settings(deadline=None)
 def test_an_entry_is_its_events_one_a_line(batch: list[PublicEvent]) -> None:
     # The commit script joins them without looking inside.
     for entry in (

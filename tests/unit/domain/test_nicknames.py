@@ -3,15 +3,16 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from tertulia.domain.nicknames import SERVER, fold, is_valid
 
 WELL_FORMED = re.compile(r"[A-Za-z0-9._+-]{1,32}", re.ASCII)
 
 
-@pytest.mark.parametrize(
+@each(
     "nickname",
     [
         "a",
@@ -33,7 +34,7 @@ def test_valid(nickname: str) -> None:
     assert is_valid(nickname)
 
 
-@pytest.mark.parametrize(
+@each(
     "nickname",
     [
         "",
@@ -79,7 +80,6 @@ def test_punctuation_tells_nicknames_apart() -> None:
 
 
 @given(st.from_regex(WELL_FORMED, fullmatch=True))
-@settings(deadline=None)
 def test_folding_keeps_a_nickname_well_formed_and_folds_once(nickname: str) -> None:
     folded = fold(nickname)
     assert WELL_FORMED.fullmatch(folded)
@@ -88,7 +88,6 @@ def test_folding_keeps_a_nickname_well_formed_and_folds_once(nickname: str) -> N
 
 
 @given(st.text(min_size=1).filter(lambda text: not WELL_FORMED.fullmatch(text)))
-@settings(deadline=None)
 def test_what_is_no_nickname_folds_to_nobodys(text: str) -> None:
     assert not WELL_FORMED.fullmatch(fold(text))
 

@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from tertulia.domain.position import Position, Verdict, is_behind, judge, missing
 
 HAVE = Position("e", 10)
 
 
-@pytest.mark.parametrize(
+@each(
     ("arrived", "verdict"),
     [
         (Position("e", 11), Verdict.DELIVER),
@@ -40,7 +41,7 @@ def test_being_behind_is_told_by_the_log(told: Position, behind: bool) -> None:
     assert is_behind(HAVE, told) is behind
 
 
-@pytest.mark.parametrize(
+@each(
     ("have", "first", "end", "lost"),
     [
         (10, 11, 15, 0),

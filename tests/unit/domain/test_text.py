@@ -3,13 +3,14 @@
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from tertulia.domain.text import clean, decode, encode
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     ["", "hola", "¿Hay alguien aquí?", "più", "日本語", "🎉", "a\tb", "zero\u200dwidth", "\ufeff"],
 )
@@ -49,7 +50,7 @@ def test_bytes_that_windows_1252_leaves_undefined_are_controls(undefined: int) -
     assert decode(b"a" + bytes([undefined]) * 2 + b"b\xe9") == "abé"
 
 
-@pytest.mark.parametrize("control", [*range(0x09), *range(0x0A, 0x20), *range(0x7F, 0xA0)])
+@each("control", [*range(0x09), *range(0x0A, 0x20), *range(0x7F, 0xA0)])
 def test_controls_are_removed(control: int) -> None:
     assert decode(f"a{chr(control)}b".encode()) == "ab"
 
@@ -58,7 +59,7 @@ LINE_ENDS = [0x2028, 0x2029]
 BIDI = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 
 
-@pytest.mark.parametrize("control", [*LINE_ENDS, *BIDI])
+@each("control", [*LINE_ENDS, *BIDI])
 def test_line_ends_beyond_ascii_and_bidi_controls_are_removed(control: int) -> None:
     """What would end a line, or turn around what is written beside it."""
     assert decode(f"a{chr(control)}b".encode()) == "ab"
@@ -113,7 +114,6 @@ def test_controls_are_removed_from_windows_1252_too() -> None:
 
 
 @given(st.binary())
-@settings(deadline=None)
 def test_any_bytes_become_harmless_text(raw: bytes) -> None:
     text = decode(raw)
     assert all(character == "\t" or unicodedata.category(character) != "Cc" for character in text)
@@ -124,7 +124,7 @@ def test_any_bytes_become_harmless_text(raw: bytes) -> None:
 # Latin-1
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "written"),
     [
         ("città, ¿sí?", "città, ¿sí?"),

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client import CollectorRegistry
 
+from harness.cases import each
 from harness.waiting import until
 from tertulia.chat.receipts import Receipts
 from tertulia.domain.disconnects import Disconnect
@@ -234,22 +235,23 @@ async def test_who_says_something_is_heard_whole_and_in_order(service: Service) 
     assert len(service.resting) == 1
 
 
-@each_end
-@pytest.mark.parametrize("split", range(1, 2 * len(ENDING_IN_CRLF) + 6))
-async def test_acknowledgements_before_other_words_are_counted(
-    service: Service, split: int, line: bytes
-) -> None:
+@each("line", [ACKNOWLEDGEMENT, ENDING_IN_CRLF])
+@each("split", range(1, 2 * len(ENDING_IN_CRLF) + 6))
+async def test_acknowledgements_before_other_words_are_counted(line: bytes, split: int) -> None:
     """Wherever a read ends, none of them is a command."""
+    service = Service(LimitSettings())
+    await service.start()
     await service.send(b"first\n")
-    await until(lambda: service.chat.said == [b"first"], WITHIN, "the first words")
+    await until(lambda: service.chat.said == [b"first"], WITHIN, "the first words", every=0)
     data = line * 2 + b"then\n"
     await service.send(data[:split])
     # Which is one read, so that the rest is another: nothing tells when half a line was read.
-    await until(service.has_read, WITHIN, "the first part")
+    await until(service.has_read, WITHIN, "the first part", every=0)
     await service.send(data[split:])
-    await until(lambda: service.chat.said[-1] == b"then", WITHIN, "the last words")
+    await until(lambda: service.chat.said[-1] == b"then", WITHIN, "the last words", every=0)
     assert service.chat.session.acknowledged == 2
     assert service.chat.said == [b"first", b"then"]
+    await service.stop()
 
 
 @each_end

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tertulia.domain.disconnects import Disconnect
@@ -90,7 +90,6 @@ def test_a_bucket_that_never_lets_anything_through_is_refused(rate: float, burst
     burst=st.floats(1, 1e4),
     steps=st.lists(st.tuples(st.floats(0, 5), st.floats(0, 100)), max_size=50),
 )
-@settings(deadline=None)
 def test_never_more_than_the_burst_and_the_rate(
     rate: float, burst: float, steps: list[tuple[float, float]]
 ) -> None:
@@ -230,7 +229,6 @@ def test_addresses_that_count_apart(one: str, other: str) -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(["10.0.0.1", "10.0.0.2", "2001:db8::1"]))))
-@settings(deadline=None)
 def test_the_counts_are_those_of_the_open_connections(steps: list[tuple[bool, str]]) -> None:
     counts = ConnectionCounts(total=4, per_address=2)
     connections: list[str] = []

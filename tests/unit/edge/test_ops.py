@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import structlog
 import uvloop
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -635,7 +635,6 @@ def _late(collector: Collector) -> Collector:
     ),
     st.sampled_from(["eof", "lost", "silence"]),
 )
-@settings(deadline=None)
 def test_whatever_comes_nothing_is_raised_and_everything_ends(
     chunks: list[bytes], ending: str
 ) -> None:

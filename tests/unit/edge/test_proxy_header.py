@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from harness.proxy_headers import LOCAL, SIGNATURE, raw_v2, tlv, v1, v2
 from tertulia.edge.proxy_header import V1_MOST, V2_MOST, BadHeader, Header, HeaderReader
 
@@ -69,14 +70,14 @@ BAD: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", GOOD)
-@pytest.mark.parametrize("rest", [b"", b"andy\n", SIGNATURE, b"PROXY UNKNOWN\r\n"])
+@each("name", GOOD)
+@each("rest", [b"", b"andy\n", SIGNATURE, b"PROXY UNKNOWN\r\n"])
 def test_a_header_tells_the_client_and_leaves_the_rest(name: str, rest: bytes) -> None:
     header, client = GOOD[name]
     assert HeaderReader().feed(header + rest) == Header(client, rest)
 
 
-@pytest.mark.parametrize("name", GOOD)
+@each("name", GOOD)
 def test_a_header_may_come_byte_by_byte(name: str) -> None:
     header, client = GOOD[name]
     reader = HeaderReader()
@@ -87,7 +88,7 @@ def test_a_header_may_come_byte_by_byte(name: str) -> None:
     assert reader.feed(header[-1:]) == Header(client, b"")
 
 
-@pytest.mark.parametrize("name", BAD)
+@each("name", BAD)
 def test_what_is_no_header_is_refused_and_not_repeated(name: str) -> None:
     with pytest.raises(BadHeader) as caught:
         HeaderReader().feed(BAD[name])
@@ -97,7 +98,7 @@ def test_what_is_no_header_is_refused_and_not_repeated(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", BAD)
+@each("name", BAD)
 def test_it_is_refused_byte_by_byte_too_and_nothing_is_taken_in_without_end(name: str) -> None:
     reader = HeaderReader()
     taken = 0

@@ -19,6 +19,7 @@ from websockets.uri import parse_uri
 
 from contract.memory_store import MemoryChat
 from fakes.accounts import KnownPasswords, NoAccounts
+from harness.cases import each
 from harness.waiting import until
 from tertulia.chat.devices import Devices
 from tertulia.chat.door import Door
@@ -349,7 +350,7 @@ async def test_frames_may_come_with_the_handshake(service: Service) -> None:
         assert said == ["ciao", "ciao"]
 
 
-@pytest.mark.parametrize("missing", [name for name, _ in UPGRADE])
+@each("missing", [name for name, _ in UPGRADE])
 async def test_no_handshake_without_all_that_it_takes(service: Service, missing: str) -> None:
     async with connected(service) as client:
         client.send(request("GET", "/ws", *(it for it in UPGRADE if it[0] != missing)))
@@ -369,7 +370,7 @@ async def test_no_handshake_with_wrong_values(service: Service, name: str, value
         assert await client.is_closed()
 
 
-@pytest.mark.parametrize(
+@each(
     "garbage",
     [
         b"\r\n",
@@ -385,7 +386,6 @@ async def test_no_handshake_with_wrong_values(service: Service, name: str, value
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nciao",
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
-    ids=lambda raw: raw[:24].decode("latin-1"),
 )
 async def test_what_is_no_request_is_refused_and_closed_at_once(
     service: Service, garbage: bytes
@@ -408,8 +408,8 @@ async def test_who_never_asks_is_closed_in_time(service: Service) -> None:
 # The name by which it is called
 
 
-@pytest.mark.parametrize("path", ["/", "/ws"])
-@pytest.mark.parametrize(
+@each("path", ["/", "/ws"])
+@each(
     ("host", "status"),
     [
         ("chat.example", None),
@@ -479,10 +479,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("origins", "status"),
     [*((it, 101) for it in ALLOWED), *((it, 403) for it in REFUSED)],
-    ids=lambda it: " ".join(it) or "none" if isinstance(it, tuple) else str(it),
 )
 async def test_a_page_of_another_site_may_not_connect(
     origins: tuple[str, ...], status: int
@@ -495,8 +494,8 @@ async def test_a_page_of_another_site_may_not_connect(
             assert len(service.room) == 0
 
 
-@pytest.mark.parametrize("hosts", [(), ("",), (HOST, HOST), (HOST, "evil.example")])
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://"])
+@each("hosts", [(), ("",), (HOST, HOST), (HOST, "evil.example")])
+@each("origin", ["http://evil.example", "null", "http://"])
 async def test_an_origin_is_not_the_host_where_the_host_is_not_clear(
     service: Service, hosts: tuple[str, ...], origin: str
 ) -> None:
@@ -550,7 +549,7 @@ async def test_every_answer_has_the_headers_that_keep_a_page_to_itself(
     assert headers["connection"].lower() == "close"
 
 
-@pytest.mark.parametrize(
+@each(
     "path",
     ["/nowhere", "/../settings.py", "/%2e%2e/settings.py", "//", "/page.js/", "/page", "/index.html",
      "/ws/", "/WS", "*", "http://chat.example/", "/page.js%00"],
@@ -575,7 +574,7 @@ async def test_head_is_get_without_the_body(service: Service) -> None:
         assert await client.is_closed()
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get"])
+@each("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get"])
 async def test_files_can_only_be_got(service: Service, method: str) -> None:
     async with connected(service) as client:
         client.send(request(method, "/"))

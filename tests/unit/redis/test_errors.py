@@ -5,11 +5,12 @@ from ssl import SSLError
 import pytest
 from hiredis import ProtocolError
 
+from harness.cases import each
 from tertulia.redis.errors import ErrorReply, StoreAway, translate
 from tertulia.telemetry.metrics import RetryCause
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "cause"),
     [
         (TimeoutError(), RetryCause.TIMEOUT),
@@ -52,7 +53,7 @@ NEW = f" script: {SCRIPT}, on @user_script:35."
 """What Redis from 7.0 on puts behind it; Valkey 9 leaves out which script it was."""
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new", "word", "cause"),
     [
         (

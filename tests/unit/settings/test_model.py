@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from harness.cases import each
 from tertulia.settings import redis_url
 from tertulia.settings.model import (
     DEFAULT_PORTS,
@@ -378,7 +379,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(
     assert "471123" not in "".join(problems(toml("redis_url = 471123")))
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "shown"),
     [
         ("redis://host:6379/0", "redis://host:6379/0"),

@@ -4,8 +4,7 @@ import re
 from hashlib import sha1
 from importlib.resources import files
 
-import pytest
-
+from harness.cases import each
 from tertulia.redis.script import Script
 from tertulia.store import scripts
 from tertulia.store.ops import in_numbers
@@ -37,17 +36,17 @@ def test_every_script_has_a_name_of_its_own_in_redis() -> None:
     assert len({script.plain.sha for script in SCRIPTS.values()}) == len(SCRIPTS)
 
 
-@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+@each("script", SCRIPTS.values())
 def test_redis_knows_a_script_by_its_text(script: Script) -> None:
     assert script.plain.sha == sha1(script.plain.text.encode(), usedforsecurity=False).hexdigest()
 
 
-@pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
+@each("name", sorted(name.lower() for name in SCRIPTS))
 def test_a_script_is_at_the_end_of_its_text(name: str) -> None:
     assert SCRIPTS[name.upper()].plain.text.endswith(in_numbers(own_text(name)))
 
 
-@pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
+@each("name", sorted(name.lower() for name in SCRIPTS))
 def test_a_script_says_on_top_what_it_is_given(name: str) -> None:
     head = re.match(r"(--.*\n)+", own_text(name))
     assert head is not None
@@ -55,7 +54,7 @@ def test_a_script_says_on_top_what_it_is_given(name: str) -> None:
         assert re.search(rf"^-- {word}", head[0], re.MULTILINE), word
 
 
-@pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
+@each("name", sorted(name.lower() for name in SCRIPTS))
 def test_a_script_uses_no_key_or_argument_by_a_number_that_it_does_not_explain(name: str) -> None:
     text = own_text(name)
     head = re.match(r"(--.*\n)+", text)
@@ -67,7 +66,7 @@ def test_a_script_uses_no_key_or_argument_by_a_number_that_it_does_not_explain(n
         assert used <= named, array
 
 
-@pytest.mark.parametrize("name", sorted(name.lower() for name in SCRIPTS))
+@each("name", sorted(name.lower() for name in SCRIPTS))
 def test_a_script_that_writes_ends_as_a_whole(name: str) -> None:
     """By done(), which keeps what Redis refused half-way, or by what calls it."""
     text = own_text(name)
@@ -76,7 +75,7 @@ def test_a_script_that_writes_ends_as_a_whole(name: str) -> None:
     assert not re.search(r"redis\.call\('(?:[HLSXZ]?(?:SET|ADD|DEL|REM|PUSH|TRIM)|PUBLISH)", text)
 
 
-@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+@each("script", SCRIPTS.values())
 def test_a_script_makes_no_name_of_a_key_by_itself(script: Script) -> None:
     """Redis Cluster has to be told every key beforehand; names are made in one place, and not here."""
     calls = re.findall(r"(?:redis\.p?call|write)\('(\w+)',\s*([^,)]+)", script.plain.text)

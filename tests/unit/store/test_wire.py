@@ -2,12 +2,14 @@
 
 import contextlib
 import re
+import string
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from tertulia.chat.ports import CloseOp, JoinOp, LeaveOp, Op, ReportOp, SayOp, WhisperOp
 from tertulia.domain.bans import Ban, Kind
 from tertulia.domain.events import (
@@ -46,8 +48,14 @@ DEEP = b'{"t":"said","n":"a","s":"n:1","z":' + b"[" * 5_000 + b"]" * 5_000 + b"}
 """Nested further than anything is read."""
 LETTER = Whispered("ada", "n:1", "bob", "hi")
 
-NICKNAMES = st.from_regex(r"[A-Za-z0-9._+-]{1,32}", fullmatch=True)
-SESSIONS = st.from_regex(r"[a-z0-9~-]{1,20}:[0-9]{1,6}", fullmatch=True)
+LOWER, DIGITS = string.ascii_lowercase, string.digits
+# Made of their alphabets: of a regular expression it takes four times as long.
+NICKNAMES = st.text(string.ascii_letters + DIGITS + "._+-", min_size=1, max_size=32)
+SESSIONS = st.builds(
+    "{}:{}".format,
+    st.text(LOWER + DIGITS + "~-", min_size=1, max_size=20),
+    st.text(DIGITS, min_size=1, max_size=6),
+)
 TEXTS = st.text(st.characters(codec="utf-8"))
 PUBLIC: st.SearchStrategy[PublicEvent] = st.one_of(
     st.builds(Joined, NICKNAMES, SESSIONS, st.sampled_from(["chatte", "browser"])),
@@ -101,7 +109,7 @@ def test_a_probe_reads_back() -> None:
     assert parse_message(probe(position).encode()) == ProbeMessage(position)
 
 
-@pytest.mark.parametrize(
+@each(
     "message",
     [
         b"",

@@ -1,6 +1,7 @@
 """The log's document: every event of the code is in it as it is, and nothing that is not in the code."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,28 +35,40 @@ class Call:
     fields: frozenset[str]
 
 
-def calls() -> Iterator[Call]:
-    """Find every call of a logger; raises AssertionError for one that hides what it logs."""
+def code_with(words: str) -> Iterator[tuple[Path, ast.AST]]:
+    """Go through the code of all files that have these words somewhere: reading code takes time."""
     for file in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                continue
-            whom = node.func.value
-            name = getattr(whom, "id", getattr(whom, "attr", ""))
-            if name not in ("log", "_log") or node.func.attr not in LEVELS:
-                continue
-            place = f"{file.relative_to(SOURCE)}:{node.lineno}"
-            assert len(node.args) == 1, f"{place}: one event, everything else by name"
-            event = node.args[0]
-            assert isinstance(event, ast.Constant), f"{place}: an event is a constant"
-            named = [it.arg for it in node.keywords]
-            assert None not in named, f"{place}: name the fields one by one"
-            yield Call(
-                place,
-                str(event.value),
-                LEVELS[node.func.attr],
-                frozenset(it for it in named if it) - HIDDEN,
-            )
+        if words in (text := file.read_text()):
+            for node in ast.walk(ast.parse(text)):
+                yield file, node
+
+
+@functools.cache
+def calls() -> list[Call]:
+    """Find every call of a logger; raises AssertionError for one that hides what it logs."""
+    return list(_calls())
+
+
+def _calls() -> Iterator[Call]:
+    for file, node in code_with("log."):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        whom = node.func.value
+        name = getattr(whom, "id", getattr(whom, "attr", ""))
+        if name not in ("log", "_log") or node.func.attr not in LEVELS:
+            continue
+        place = f"{file.relative_to(SOURCE)}:{node.lineno}"
+        assert len(node.args) == 1, f"{place}: one event, everything else by name"
+        event = node.args[0]
+        assert isinstance(event, ast.Constant), f"{place}: an event is a constant"
+        named = [it.arg for it in node.keywords]
+        assert None not in named, f"{place}: name the fields one by one"
+        yield Call(
+            place,
+            str(event.value),
+            LEVELS[node.func.attr],
+            frozenset(it for it in named if it) - HIDDEN,
+        )
 
 
 def test_every_event_of_the_code_is_documented_with_its_level_and_fields() -> None:
@@ -94,9 +107,8 @@ def test_every_field_is_explained_and_used() -> None:
 
 
 def test_loggers_are_called_log_so_that_they_are_found_here() -> None:
-    for file in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
-                continue
-            if ast.unparse(node.value.func) == "structlog.get_logger":
-                assert {ast.unparse(it) for it in node.targets} <= {"log", "_log"}, file
+    for file, node in code_with("get_logger"):
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+            continue
+        if ast.unparse(node.value.func) == "structlog.get_logger":
+            assert {ast.unparse(it) for it in node.targets} <= {"log", "_log"}, file

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from harness.cases import each
 from tertulia.clients.admin.durations import ago, iso, local, moment, span
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -17,9 +18,7 @@ def test_spans(text: str, seconds: int) -> None:
     assert span(text) == seconds
 
 
-@pytest.mark.parametrize(
-    "text", ["", "2", "h", "2 h", "-2h", "1.5h", "2H", "0s", "200w0", "9999w", "2h\n", "²h"]
-)
+@each("text", ["", "2", "h", "2 h", "-2h", "1.5h", "2H", "0s", "200w0", "9999w", "2h\n", "²h"])
 def test_what_is_no_span(text: str) -> None:
     with pytest.raises(ValueError, match="like 90s"):
         span(text)

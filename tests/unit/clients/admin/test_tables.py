@@ -1,9 +1,9 @@
 """Tables: in columns, and harmless whatever is in them."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from tertulia.clients.admin.tables import printable, table
 
 
@@ -22,7 +22,7 @@ def test_wide_characters_take_two_columns() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "shown"),
     [
         ("città 日本 €", "città 日本 €"),

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
+from tertulia.clients.device import downloads
 from tertulia.clients.device.downloads import (
     MAX_FILE,
     MAX_KEPT,
@@ -20,7 +22,7 @@ from tertulia.clients.device.downloads import (
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("said", "kept"),
     [
         ("foto.jpg", "foto.jpg"),
@@ -144,10 +146,14 @@ def test_a_file_that_can_t_be_shared(tmp_path: Path) -> None:
             read_to_share(path)
 
 
-def test_a_folder_holds_so_many_and_no_more(tmp_path: Path) -> None:
-    for number in range(MAX_KEPT):
+def test_a_folder_holds_so_many_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MAX_KEPT == 2000
+    monkeypatch.setattr(downloads, "MAX_KEPT", 20)
+    for number in range(20):
         (tmp_path / str(number)).touch()
-    with pytest.raises(CannotKeep, match="has 2000 files, the most; move them away"):
+    with pytest.raises(CannotKeep, match="has 20 files, the most; move them away"):
         keep(tmp_path, "one more", b"x")
     (tmp_path / "0").unlink()
     assert keep(tmp_path, "one more", b"x").read_bytes() == b"x"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.cases import each
 from tertulia.clients.device.hosts import (
     is_loopback,
     is_same_host,
@@ -11,7 +12,7 @@ from tertulia.clients.device.hosts import (
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("told", "service", "host"),
     [
         ("10.0.0.7", "10.0.0.1", "10.0.0.7"),
@@ -28,7 +29,7 @@ def test_one_host_is_told(told: str, service: str, host: str) -> None:
     assert told_host(told, service) == host
 
 
-@pytest.mark.parametrize(
+@each(
     "told",
     [
         "",
@@ -89,7 +90,7 @@ def test_not_this_machine(host: str) -> None:
     assert not is_loopback(host)
 
 
-@pytest.mark.parametrize(
+@each(
     ("host", "service", "source"),
     [
         *((None, "127.0.0.1", None), ("0.0.0.0", "10.0.0.1", None), ("::", "::1", None)),

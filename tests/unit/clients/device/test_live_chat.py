@@ -83,7 +83,6 @@ def names(devices: list[Device], but: Device) -> list[str]:
 
 
 @given(SEEDS)
-@settings(deadline=None)
 def test_two_talk(seed: int) -> None:
     network = Network(seed)
     anna, bob = two(network)
@@ -190,7 +189,6 @@ def test_who_was_told_to_listen_dials_where_nobody_comes(names_: tuple[str, str]
 
 
 @given(SEEDS)
-@settings(deadline=None)
 def test_two_who_were_both_told_to_dial_agree(seed: int) -> None:
     network = Network(seed)
     anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
@@ -205,7 +203,6 @@ def test_two_who_were_both_told_to_dial_agree(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(deadline=None)
 def test_two_who_were_both_told_to_listen_agree(seed: int) -> None:
     network = Network(seed)
     anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
@@ -243,7 +240,6 @@ def test_a_garbling_peer_is_dropped() -> None:
 
 
 @given(SEEDS)
-@settings(deadline=None)
 def test_strangers_who_came_first_are_not_taken_for_the_partner(seed: int) -> None:
     """Not before the service has said where he is, nor after, and he is not held up."""
     network = Network(seed)
@@ -433,7 +429,6 @@ def test_nobody_comes_in_under_such_a_name(name: str) -> None:
 
 
 @given(SEEDS)
-@settings(deadline=None)
 def test_nobody_comes_into_a_group_under_another_s_name(seed: int) -> None:
     """Nor is what he says at once shown as that one's, nor a member's connection taken."""
     network = Network(seed)
@@ -880,7 +875,6 @@ def test_a_file_reaches_all() -> None:
 
 
 @given(st.binary(max_size=60), SEEDS)
-@settings(deadline=None)
 def test_garbage_hurts_only_who_sends_it(garbage: bytes, seed: int) -> None:
     network = Network(seed)
     anna, bob, carol = group(network, 3)

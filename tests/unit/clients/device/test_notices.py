@@ -1,13 +1,12 @@
 """What a person reads about a chat."""
 
-import pytest
-
+from harness.cases import each
 from tertulia.clients.device import notices
 from tertulia.clients.device.effects import Came, Parting, SharesAddress, Slowed, TurnedAway, Went
 from tertulia.clients.device.notices import SHOWN_ONLINE
 
 
-@pytest.mark.parametrize(
+@each(
     ("effect", "read"),
     [
         (Came("bob", group=True), "bob is in the chat."),

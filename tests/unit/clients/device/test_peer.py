@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from tertulia.clients.device import peer
 from tertulia.clients.device.exchange import Event, Run, Steps
 from tertulia.clients.device.peer import (
@@ -210,7 +211,7 @@ def test_a_member_is_compared_without_case() -> None:
     met(name="BOB")
 
 
-@pytest.mark.parametrize(
+@each(
     ("steps", "data"),
     [
         (lambda: peer.dial_partner(ANNA), integer(2)),
@@ -285,7 +286,7 @@ def test_a_talk_cut_after_any_byte_tells_what_was_whole() -> None:
         assert len(told) < len(TOLD)
 
 
-@pytest.mark.parametrize(
+@each(
     ("said", "event"),
     [
         (r"\u", AddsSomebody()),
@@ -315,7 +316,7 @@ def spoken(data: bytes) -> list[str]:
     return said
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "pieces"),
     [
         ("ciao", ["ciao"]),

@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from speed.bench import page, plots
+from speed.bench import page
 from speed.bench.cases import everything
 from speed.bench.results import CaseResult, Results, SideResult
-from unit.speed.test_bench_arithmetic import NOTHING
+from unit.speed.bench.test_results import NOTHING
 
 
 @pytest.fixture
@@ -49,6 +49,8 @@ def results() -> Results:
 
 @pytest.mark.slow
 def test_the_page_has_every_case_and_every_picture(results: Results, tmp_path: Path) -> None:
+    from speed.bench import plots  # here, as matplotlib takes a second to import
+
     pictures = plots.draw(results, tmp_path)
     page.write(results, pictures, 1000, tmp_path)
     written = (tmp_path / "README.md").read_text()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from harness.splits import Split, every_split, split_whole
 from tertulia.clients.device.wire import (
     MAX_STRING,
@@ -47,8 +48,8 @@ def test_a_string_holds_what_its_length_can_say() -> None:
 
 
 @every_split
-@pytest.mark.parametrize("more", [b"", b"\0", string("more"), b"GET / HTTP/1.1"])
-@pytest.mark.parametrize("content", [b"", b"hola", b"\0\0", b"x" * MAX_STRING])
+@each("more", [b"", b"\0", string("more"), b"GET / HTTP/1.1"])
+@each("content", [b"", b"hola", b"\0\0", b"x" * MAX_STRING])
 def test_a_string_is_read_and_what_follows_stays(content: bytes, more: bytes, split: Split) -> None:
     frames = fed(string(content) + more, split)
     assert frames.string() == content
@@ -56,8 +57,8 @@ def test_a_string_is_read_and_what_follows_stays(content: bytes, more: bytes, sp
 
 
 @every_split
-@pytest.mark.parametrize("more", [b"", b"\0", string("more")])
-@pytest.mark.parametrize("value", [0, 1, 10, 200, 1024, 65_535, 2**32 - 1])
+@each("more", [b"", b"\0", string("more")])
+@each("value", [0, 1, 10, 200, 1024, 65_535, 2**32 - 1])
 def test_an_integer_is_read_and_what_follows_stays(value: int, more: bytes, split: Split) -> None:
     frames = fed(integer(value) + more, split)
     assert frames.integer() == value

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from history.checker import Rule, Violation, check, explain
@@ -558,13 +558,11 @@ def chats(draw: st.DrawFn) -> Chat:
 
 
 @given(chats())
-@settings(deadline=None)
 def test_whatever_happens_in_a_chat_that_works_is_silent(chat: Chat) -> None:
     assert check(chat.histories) == []
 
 
 @given(chats(), st.data())
-@settings(deadline=None)
 def test_no_mutation_of_what_somebody_saw_goes_unnoticed(chat: Chat, data: st.DataObject) -> None:
     staying = [history for history in chat.here.values() if len(history.records) > 5]
     history = data.draw(st.sampled_from(staying))

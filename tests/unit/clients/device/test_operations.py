@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cases import each
 from tertulia.clients.device.exchange import Run, Steps
 from tertulia.clients.device.operations import (
     Entry,
@@ -228,7 +229,7 @@ EXCHANGES = [
     ),
     Exchange("10, the peer comes", wait_for_peer, (b"", integer(6000)), PeerCame(6000)),
 ]
-every_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+every_exchange = each("exchange", EXCHANGES)
 
 
 def sent(run: Run[Any]) -> bytes:
@@ -236,7 +237,7 @@ def sent(run: Run[Any]) -> bytes:
 
 
 @every_exchange
-@pytest.mark.parametrize("more", [b"", b"\0", integer(6000), b"GET / HTTP/1.1"])
+@each("more", [b"", b"\0", integer(6000), b"GET / HTTP/1.1"])
 def test_the_exchange_in_its_order(exchange: Exchange, more: bytes) -> None:
     frames = Frames()
     run = Run(frames, exchange.steps())
@@ -277,7 +278,7 @@ def test_an_answer_cut_after_any_byte_is_none(exchange: Exchange) -> None:
         assert not run.done
 
 
-@every_exchange
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 @given(garbage=st.binary(max_size=80))
 def test_garbage_is_refused_or_waited_on_and_breaks_nothing(
     exchange: Exchange, garbage: bytes
@@ -292,7 +293,7 @@ def test_garbage_is_refused_or_waited_on_and_breaks_nothing(
     assert run.done or len(frames) <= len(garbage)
 
 
-@pytest.mark.parametrize(
+@each(
     ("steps", "answers"),
     [
         (lambda: log_out("anna"), integer(0)),  # not the acknowledgement

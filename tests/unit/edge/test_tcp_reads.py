@@ -2,10 +2,10 @@
 
 import time
 
-import pytest
 from websockets.frames import Frame, Opcode
 
 from fakes.wire import ENTER, HANDSHAKE, ONE_READ, WiredClient, masked
+from harness.cases import each
 from tertulia.edge.proxy_header import HeaderReader
 from tertulia.edge.pump import COMMANDS_AT_ONCE
 from tertulia.settings.model import LimitSettings
@@ -49,7 +49,7 @@ FLOODS: dict[str, tuple[str, bytes, bytes]] = {
     ),
     "browser: pings before entering": ("browser", HANDSHAKE, masked(Opcode.PING)),
 }  # fmt: skip
-floods = pytest.mark.parametrize("flood", list(FLOODS))
+floods = each("flood", list(FLOODS))
 
 
 def flooded(flood: str, limits: LimitSettings) -> WiredClient:
@@ -102,8 +102,8 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("frame", list(FRAMES))
-@pytest.mark.parametrize("size", ["in one read", "each in a read of its own"])
+@each("frame", list(FRAMES))
+@each("size", ["in one read", "each in a read of its own"])
 def test_every_frame_is_a_command(frame: str, size: str) -> None:
     client = WiredClient("browser", SLOW)
     client.enter(ENTER["browser"])

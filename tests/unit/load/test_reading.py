@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tertulia_load import dialects, texts
@@ -166,7 +166,6 @@ spoken = st.lists(st.integers(0, SENDERS - 1), min_size=1, max_size=30).map(numb
 seeds = st.integers(0, 2**32)
 
 
-@settings(deadline=None)
 @given(spoken, seeds)
 def test_what_all_read_is_fine_however_it_comes(messages: list[Message], seed: int) -> None:
     room = Room(names())
@@ -181,7 +180,6 @@ def test_what_all_read_is_fine_however_it_comes(messages: list[Message], seed: i
     assert room.landed == Counter(s for s, _ in messages)
 
 
-@settings(deadline=None)
 @given(spoken, seeds, st.data())
 def test_what_one_reader_misses_or_gets_twice_is_counted(
     messages: list[Message], seed: int, data: st.DataObject
@@ -203,7 +201,6 @@ def test_what_one_reader_misses_or_gets_twice_is_counted(
     assert faults(room.account(messages)) == {k: v for k, v in expected.items() if v}
 
 
-@settings(deadline=None)
 @given(spoken, seeds, st.data())
 def test_a_swap_at_one_reader_is_out_of_order(
     messages: list[Message], seed: int, data: st.DataObject
@@ -420,7 +417,6 @@ def test_what_a_witness_misses_is_no_longer_under_way() -> None:
     assert room.landed == {0: 4 + 4}
 
 
-@settings(deadline=None)
 @given(spoken, seeds, st.data())
 def test_faults_at_several_readers_are_told_apart(
     messages: list[Message], seed: int, data: st.DataObject

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest import mock
 
 import pytest
 from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry
 
 from fakes.accounts import NoAccounts
+from tertulia.chat import accounts
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.guessing import (
     FIRST_DELAY,
@@ -23,6 +25,14 @@ from tertulia.telemetry.metrics import Metrics
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 HERE = "192.0.2.1"
+_NOBODY = accounts._NOBODY
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash at no cost to speak of: here it is seen who has the turn, not how long it takes."""
+    monkeypatch.setattr(accounts, "PasswordHasher", lambda: CHEAP)
+    monkeypatch.setattr(accounts, "_NOBODY", CHEAP.hash("of nobody"))
 
 
 class Accounts(NoAccounts):
@@ -133,6 +143,16 @@ async def test_what_is_hashed_is_proven() -> None:
     it.accounts.stored = await it.passwords.hash("another", HERE)
     assert it.accounts.stored.startswith("$argon2id$")
     assert await it.passwords.prove("anna", "another", HERE)
+
+
+def test_a_password_costs_what_the_library_says_and_nobodys_as_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    with mock.patch.object(accounts, "PasswordHasher") as made:
+        Place()
+    made.assert_called_once_with()
+    assert not PasswordHasher().check_needs_rehash(_NOBODY)
 
 
 async def test_of_one_network_whoever_waits_longest_comes_first_and_too_many_are_refused() -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.cases import each
 from tertulia import cli
 from tertulia.settings.model import Settings
 from tertulia.settings.sources import leaves, variable
@@ -144,7 +145,7 @@ ODD = "\udcff"
 """What no UTF-8 is, as arguments have it."""
 
 
-@pytest.mark.parametrize(
+@each(
     ("words", "status", "expected"),
     [
         (("check", "--ops", f"127.0.0.1:{LONG}"), 2, "it should be a number of a few digits"),
@@ -180,9 +181,6 @@ ODD = "\udcff"
         (("account", "list", "--chat", ODD), 2, "is no chat: it should be 1 to 32 of a-z 0-9 -"),
         (("account", "add", "andy"), 1, "the password is no text in UTF-8"),
     ],
-    ids=lambda it: (
-        " ".join(it)[:40].encode("ascii", "replace").decode() if isinstance(it, tuple) else ""
-    ),
 )
 def test_what_is_wrong_with_a_command_is_said(
     words: tuple[str, ...], status: int, expected: str

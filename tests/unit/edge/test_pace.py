@@ -6,6 +6,7 @@ import pytest
 from websockets.frames import Opcode
 
 from fakes.wire import ENTER, WiredClient, masked
+from harness.cases import each
 from tertulia.domain import commands, requests
 from tertulia.edge.pace import Pace, Rates
 from tertulia.settings.model import LimitSettings, ListenerSettings
@@ -58,8 +59,8 @@ def times_told(client: WiredClient, kind: str) -> int:
     return b"".join(client.wire.written).count(TOLD[kind])
 
 
-@pytest.mark.parametrize("kind", list(WAYS))
-@pytest.mark.parametrize("is_public", [True, False], ids=["public", "private"])
+@each("kind", list(WAYS))
+@each("is_public", [True, False])
 def test_who_says_too_much_is_told_once_and_slowed(kind: str, is_public: bool) -> None:
     client = entered(kind)
     each = (WAYS if is_public else PRIVATE)[kind]

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tertulia_load.pacing import Pace, Shares
@@ -42,7 +42,6 @@ def test_processes_take_turns() -> None:
     assert times == list(range(0, SECOND, 50_000))
 
 
-@settings(deadline=None)
 @given(st.floats(0.1, 2_000), st.integers(1, 5))
 def test_there_are_as_many_as_the_rate_says(rate: float, seconds: int) -> None:
     pace = Pace(rate, 0, seconds * SECOND)

@@ -1,6 +1,6 @@
 """What one reader has had of each sender."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tertulia_load.sequences import MOST_MISSING, Sequences, Verdict
@@ -49,7 +49,6 @@ def test_an_absurd_number_is_a_stray_and_costs_no_memory() -> None:
     assert account.lost({1: 0}) == 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 12), max_size=40))
 def test_it_agrees_with_plain_counting(numbers: list[int]) -> None:
     account = Sequences()
