@@ -20,7 +20,7 @@ from tertulia.redis.access import Access
 from tertulia.redis.client import Client
 from tertulia.redis.multiplexer import Multiplexer
 from tertulia.redis.topology import servers_of
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.keys import Keys
 from tertulia.telemetry.metrics import Metrics

@@ -19,7 +19,7 @@ from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
 from tertulia.redis.multiplexer import Multiplexer
 from tertulia.redis.script import Script
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.failure_detector import Lease
 from tertulia.telemetry.metrics import Metrics

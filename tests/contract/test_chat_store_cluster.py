@@ -13,7 +13,7 @@ from harness.redis_groups import ClusterRedis
 from tertulia.redis import masters
 from tertulia.redis.access import Access
 from tertulia.redis.multiplexer import Multiplexer
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.chat_store import ChatStore
 from tertulia.telemetry.metrics import Metrics
 

@@ -24,7 +24,7 @@ from tertulia.edge.http import Pages
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.edge.websocket import Site
-from tertulia.settings.model import LimitSettings
+from tertulia.settings.sections import LimitSettings
 
 ONE_READ: Final = 256_000
 """Bytes that uvloop has room for in one read."""

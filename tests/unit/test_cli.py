@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tertulia import cli
-from tertulia.settings.model import ListenerSettings, LogSettings, Settings
+from tertulia.settings.listener import ListenerSettings
+from tertulia.settings.model import Settings
+from tertulia.settings.sections import LogSettings
 from tertulia.settings.text import table
 
 Run = Callable[..., Result]

@@ -9,8 +9,9 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from tertulia.settings import redis_url
-from tertulia.settings.model import CHAT, OPTIONS, Settings, SettingsError, load
+from tertulia.settings.model import OPTIONS, Settings, SettingsError, load
 from tertulia.settings.sources import shown
+from tertulia.settings.values import CHAT
 from tertulia.telemetry import journal
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

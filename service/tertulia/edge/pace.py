@@ -3,7 +3,7 @@
 from typing import Final
 
 from tertulia.edge.limits import ROUNDING
-from tertulia.settings.model import LimitSettings
+from tertulia.settings.sections import LimitSettings
 from tertulia.telemetry.metrics import Limit
 
 _NEVER: Final = float("-inf")

@@ -13,7 +13,7 @@ from tertulia.edge.idle_readers import Resting
 from tertulia.edge.limits import ConnectionCounts, Seldom
 from tertulia.edge.pace import Rates
 from tertulia.edge.proxy_header import is_header
-from tertulia.settings.model import LimitSettings
+from tertulia.settings.sections import LimitSettings
 from tertulia.telemetry.metrics import Metrics
 
 CLOSING_SECONDS: Final = 5.0

@@ -27,7 +27,8 @@ from tertulia.edge.preamble import PRIVATE_READ_BYTES, PreambleRules
 from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.node import open_files
 from tertulia.node.errors import Misconfigured
-from tertulia.settings.model import ListenerSettings, Settings
+from tertulia.settings.listener import ListenerSettings
+from tertulia.settings.model import Settings
 from tertulia.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:

@@ -45,7 +45,8 @@ from tertulia.redis.access import Access
 from tertulia.redis.embedded import EmbeddedRedis
 from tertulia.redis.multiplexer import Multiplexer
 from tertulia.redis.server_program import DataDirUnusable, EmbeddedError, NoServer
-from tertulia.settings.model import ListenerSettings, Settings, default_node_id
+from tertulia.settings.listener import ListenerSettings
+from tertulia.settings.model import Settings, default_node_id
 from tertulia.store.chat_store import USES, ChatStore, StoreFailed
 from tertulia.telemetry import logs, tracing
 from tertulia.telemetry.counters import Counter

@@ -13,7 +13,7 @@ from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.operator_commands import decode as decode_order
 from tertulia.redis.client import Client, flat
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.keys import Keys
 from tertulia.store.pending import Mailboxes, Sender
 from tertulia.store.wire import parse_bans

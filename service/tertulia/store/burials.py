@@ -14,7 +14,7 @@ from tertulia.domain.events import Whispered
 from tertulia.domain.nicknames import fold
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.committer import Committer
 from tertulia.store.failure_detector import FailureDetector, Lease
 from tertulia.store.keys import Keys

@@ -13,7 +13,7 @@ from tertulia.domain.position import Position, Verdict, is_behind, judge, missin
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import NewEpoch, StoreAway
 from tertulia.redis.link import Link, Subscription
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.coalescing import Coalescing
 from tertulia.store.committer import LATE_HEARTBEATS, Committer

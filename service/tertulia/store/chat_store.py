@@ -21,7 +21,7 @@ from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link, Subscription
 from tertulia.redis.multiplexer import Multiplexer
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store import permissions
 from tertulia.store.accounts import StoredAccounts
 from tertulia.store.burials import Burials, forget_keys

@@ -21,7 +21,7 @@ from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.batch import Batch
 from tertulia.store.keys import Keys
 from tertulia.store.membership import Membership, new_epoch_name

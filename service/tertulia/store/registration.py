@@ -10,7 +10,7 @@ from tertulia.domain.position import Position
 from tertulia.redis.errors import Fenced, NewEpoch
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.keys import Keys
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import REGISTER, SEAT, SHOW

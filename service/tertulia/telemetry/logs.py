@@ -18,7 +18,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-from tertulia.settings.model import LogSettings
+from tertulia.settings.sections import LogSettings
 from tertulia.telemetry import journal
 from tertulia.telemetry.log_codes import CODES, OTHER
 from tertulia.telemetry.log_writer import LogWriter

@@ -36,7 +36,7 @@ from tertulia.edge.preamble import Preamble, PreambleRules
 from tertulia.edge.proxy_header import V2_MOST, BadHeader, HeaderReader
 from tertulia.edge.serving import Client, Connections, Listener, Patience
 from tertulia.edge.websocket import Site, WebSocket
-from tertulia.settings.model import LimitSettings
+from tertulia.settings.sections import LimitSettings
 
 _LIMITS = LimitSettings(
     bytes_per_second=1 << 30,

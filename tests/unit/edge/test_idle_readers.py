@@ -20,7 +20,7 @@ from tertulia.edge.connection import Connection
 from tertulia.edge.idle_readers import Resting
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Listener, Patience
-from tertulia.settings.model import LimitSettings
+from tertulia.settings.sections import LimitSettings
 from tertulia.telemetry.metrics import Limit, Metrics
 
 WITHIN = 5.0

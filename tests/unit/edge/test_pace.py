@@ -9,7 +9,8 @@ from fakes.wire import ENTER, WiredClient, masked
 from harness.cases import each
 from tertulia.domain import commands, requests
 from tertulia.edge.pace import Pace, Rates
-from tertulia.settings.model import LimitSettings, ListenerSettings
+from tertulia.settings.listener import ListenerSettings
+from tertulia.settings.sections import LimitSettings
 
 LIMITS = LimitSettings(messages_per_second=10, messages_burst=20)
 

@@ -16,7 +16,7 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.preamble import Preamble, PreambleRules
 from tertulia.edge.serving import Client, Connections, Host, Listener, Patience
-from tertulia.settings.model import LimitSettings
+from tertulia.settings.sections import LimitSettings
 from tertulia.telemetry.metrics import Metrics
 
 

@@ -8,7 +8,7 @@ from fakes.wire import ENTER, HANDSHAKE, ONE_READ, WiredClient, masked
 from harness.cases import each
 from tertulia.edge.proxy_header import HeaderReader
 from tertulia.edge.pump import COMMANDS_AT_ONCE
-from tertulia.settings.model import LimitSettings
+from tertulia.settings.sections import LimitSettings
 
 MOST_SECONDS = 0.01
 UNBOUND = LimitSettings(

@@ -35,7 +35,7 @@ from tertulia.edge.http import fixed
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Listener, Patience
 from tertulia.edge.websocket import Site
-from tertulia.settings.model import LimitSettings
+from tertulia.settings.sections import LimitSettings
 from tertulia.telemetry.metrics import Metrics
 
 WITHIN = 2.0

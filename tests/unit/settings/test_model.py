@@ -15,19 +15,16 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from harness.cases import each
 from tertulia.settings import redis_url
+from tertulia.settings.listener import DEFAULT_PORTS, ListenerSettings
 from tertulia.settings.model import (
-    DEFAULT_PORTS,
     OPTIONS,
-    ClusterSettings,
-    LimitSettings,
-    ListenerSettings,
-    OpsSettings,
     Settings,
     SettingsError,
     default_data_dir,
     default_node_id,
     load,
 )
+from tertulia.settings.sections import ClusterSettings, LimitSettings, OpsSettings
 from tertulia.settings.sources import element, leaves
 from tertulia.settings.text import describe, table
 

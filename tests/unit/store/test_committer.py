@@ -13,7 +13,7 @@ from tertulia.chat.ports import LeaveOp, Op
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
 from tertulia.redis.script import Script
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.committer import Committer
 from tertulia.store.keys import Keys
 from tertulia.store.membership import Membership

@@ -169,7 +169,7 @@ def test_what_python_would_say_itself_is_in_the_log() -> None:
     code = """
 import threading
 from tertulia.telemetry import logs
-from tertulia.settings.model import LogSettings
+from tertulia.settings.sections import LogSettings
 class Bad:
     def __del__(self): raise ValueError("in a finalizer")
 log = logs.begin(LogSettings(format="json"), node="n")

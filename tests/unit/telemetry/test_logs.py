@@ -14,7 +14,7 @@ from typing import Any, Literal, TextIO
 import pytest
 import structlog
 
-from tertulia.settings.model import LogSettings
+from tertulia.settings.sections import LogSettings
 from tertulia.telemetry import logs
 
 Level = Literal["debug", "info", "warning", "error"]

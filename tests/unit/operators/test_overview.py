@@ -11,7 +11,7 @@ from tertulia.operators.erasing import Traces
 from tertulia.operators.log_reader import LogReader
 from tertulia.operators.overview import Overview, Person, Waiting
 from tertulia.redis.client import Client
-from tertulia.settings.model import ClusterSettings
+from tertulia.settings.sections import ClusterSettings
 from tertulia.store.keys import Keys
 
 KEYS = Keys("main")
