@@ -8,7 +8,7 @@ import socket
 from enum import Enum, auto
 from typing import Final
 
-from tertulia.clients.dialects.contract import Dialect, Entering
+from tertulia.clients.dialects.contract import Dialect, Handshake
 from tertulia_load.sequences import Sequences
 from tertulia_load.targets import Target
 
@@ -121,7 +121,7 @@ class Client:
 
     def connect(self) -> None:
         """Begin to connect. Raises OSError where that fails at once."""
-        self.entering: Entering = self.dialect.entering(self.nickname)
+        self.entering: Handshake = self.dialect.entering(self.nickname)
         sock = socket.socket(self.target.family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)

@@ -183,7 +183,7 @@ def device(
     Type help for what you can type.
     """
     # Only here: no other command needs it.
-    from tertulia.clients.device.program import Options, StartError, default_folder, run
+    from tertulia.clients.device.program import CannotStart, Options, default_folder, run
 
     server_port = addresses.port(server["port"])
     if server_port is None:
@@ -196,6 +196,6 @@ def device(
     try:
         folder = folder or default_folder()
         run(Options(port, server["host"], server_port, host, folder, classic))
-    except StartError as error:
+    except CannotStart as error:
         click.echo(f"tertulia: {error}", err=True)
         sys.exit(options.FAILED)

@@ -13,7 +13,7 @@ from contract.follower import RecordingFollower
 from contract.lossy_proxy import LossyProxy
 from contract.node import DIALECT, WITHIN, Node, stop
 from harness.redis_server import RedisServer
-from tertulia.domain.bans import Kind
+from tertulia.domain.bans import BanKind
 from tertulia.domain.operator_commands import Action
 from tertulia.operators.commands import Operator
 from tertulia.redis.access import Access
@@ -136,7 +136,7 @@ class RedisStores:
         if action is Action.KICK:
             await orders.kick(nickname, "")
         else:
-            await orders.ban(Kind.NICKNAME, nickname, None, "")
+            await orders.ban(BanKind.NICKNAME, nickname, None, "")
         client.disconnect()
 
     def registered(self) -> set[str]:

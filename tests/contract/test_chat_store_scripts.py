@@ -14,7 +14,7 @@ from contract.node import WITHIN, Guest
 from harness.redis_server import RedisServer
 from harness.stopwatch import MOST_MILLISECONDS, Stopwatch, quickest
 from harness.waiting import until
-from tertulia.domain.bans import Kind
+from tertulia.domain.bans import BanKind
 from tertulia.operators.accounts import AccountBook
 from tertulia.operators.commands import Operator
 from tertulia.operators.erasing import Traces
@@ -171,8 +171,8 @@ async def give_orders(stores: RedisStores) -> None:
     orders = Operator(stores.chat, client, "carla", WITHIN)
     await orders.say("hello")
     await orders.kick("kicked", "")
-    await orders.ban(Kind.ACCOUNT, "ann", 1000, "")
-    await orders.unban(Kind.ACCOUNT, "ann")
+    await orders.ban(BanKind.ACCOUNT, "ann", 1000, "")
+    await orders.unban(BanKind.ACCOUNT, "ann")
     control, keys = stores.server.control, stores.keys
     control.xadd(keys.stream("ann"), {"f": "kicked", "x": "hello"})
     control.hset(keys.counts("ann"), mapping={"kicked": 1, "": 11})

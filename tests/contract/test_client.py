@@ -13,13 +13,13 @@ from tertulia.redis.access import Access, Server
 from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.link import Link
-from tertulia.redis.masters import OneServer, Servers
+from tertulia.redis.masters import Masters, OneServer
 from tertulia.telemetry.metrics import RetryCause
 
 TIMEOUT = 0.5
 
 
-class Elsewhere(Servers):
+class Elsewhere(Masters):
     """The master is where the test says."""
 
     def __init__(self, server: RedisServer) -> None:

@@ -14,7 +14,7 @@ from harness.redis_server import RedisServer, running_redis
 from harness.waiting import until
 from tertulia.redis.access import Access, Server
 from tertulia.redis.errors import ErrorReply, translate
-from tertulia.redis.hot import Connection
+from tertulia.redis.hot import HotConnection
 from tertulia.telemetry.metrics import RetryCause
 
 SECONDS = 5.0
@@ -30,19 +30,19 @@ def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
         yield it
 
 
-async def connected(server: RedisServer, user: str = "") -> Connection:
+async def connected(server: RedisServer, user: str = "") -> HotConnection:
     url = server.url.replace("//", f"//{user}@")
     return await Access.to(url).connect(Server("127.0.0.1", server.port), "test", SECONDS)
 
 
 @pytest.fixture
-async def connection(server: RedisServer) -> AsyncIterator[Connection]:
+async def connection(server: RedisServer) -> AsyncIterator[HotConnection]:
     connection = await connected(server)
     yield connection
     connection.end()
 
 
-async def refused(connection: Connection, *command: str | int) -> ErrorReply:
+async def refused(connection: HotConnection, *command: str | int) -> ErrorReply:
     with pytest.raises(ErrorReply) as caught:
         await connection.ask(SECONDS, command)
     return caught.value
@@ -60,7 +60,7 @@ async def refused(connection: Connection, *command: str | int) -> ErrorReply:
     ],
 )
 async def test_a_refusal_for_a_while_is_known_within_a_script(
-    server: RedisServer, connection: Connection, way: str, word: str, cause: RetryCause
+    server: RedisServer, connection: HotConnection, way: str, word: str, cause: RetryCause
 ) -> None:
     ways = Refusals(server)
     began = getattr(ways, way)()
@@ -101,7 +101,7 @@ async def test_a_permission_that_is_missing_is_known_within_a_script(
 
 
 async def test_a_script_that_an_operator_ends_may_be_sent_again(
-    server: RedisServer, connection: Connection
+    server: RedisServer, connection: HotConnection
 ) -> None:
     server.control.config_set("lua-time-limit", 20)
     running = asyncio.create_task(refused(connection, *ENDLESS))
@@ -125,7 +125,7 @@ async def test_a_cluster_that_is_down_may_be_asked_again() -> None:
 
 
 async def test_a_script_that_went_wrong_is_told_alike(
-    server: RedisServer, connection: Connection
+    server: RedisServer, connection: HotConnection
 ) -> None:
     await connection.ask(SECONDS, ("SET", "{k}:a", "a string"))
     wrong = await refused(connection, "EVAL", "\nreturn redis.call('LLEN', KEYS[1])", 1, "{k}:a")

@@ -10,7 +10,7 @@ from contract.chat_stores import RedisStores
 from contract.lossy_proxy import LossyProxy
 from contract.node import WITHIN
 from harness.waiting import until
-from tertulia.domain.bans import Kind
+from tertulia.domain.bans import BanKind
 from tertulia.domain.events import Closed, Left, Said
 from tertulia.domain.operator_commands import Action
 from tertulia.operators.chats import chats
@@ -115,7 +115,7 @@ async def test_nobody_to_hear_it(chat_stores: RedisStores, carla: Carla) -> None
     chat_stores.leave_to_end(one)
     with pytest.raises(OrderRefused, match="no node serves the chat"):
         await carla.orders.say("hello")
-    await carla.orders.ban(Kind.NICKNAME, "troll", None, "")  # which the next one reads
+    await carla.orders.ban(BanKind.NICKNAME, "troll", None, "")  # which the next one reads
     two = await chat_stores.node("two")
     assert [ban.name for ban in two.follower.bans] == ["nickname:troll"]
     await one.wire.close()
@@ -137,8 +137,8 @@ async def test_bans_are_in_the_log_and_read_at_the_start(
 ) -> None:
     one = await chat_stores.node("one")
     assert one.follower.bans == []
-    made = await carla.orders.ban(Kind.NETWORK, "192.0.2.0/24", None, "spam")
-    short = await carla.orders.ban(Kind.NICKNAME, "troll", 150, "")
+    made = await carla.orders.ban(BanKind.NETWORK, "192.0.2.0/24", None, "spam")
+    short = await carla.orders.ban(BanKind.NICKNAME, "troll", 150, "")
     await one.sees(lambda it: len(it.orders) == 2, "both")
     assert [order.ban for order in one.follower.orders] == [made, short]
     assert made.by == "carla"
@@ -147,10 +147,10 @@ async def test_bans_are_in_the_log_and_read_at_the_start(
     await until(lambda: over(carla), WITHIN, "the short one to end")
     assert await carla.overview.bans() == [made]
     with pytest.raises(OrderRefused, match="no ban on the nickname troll"):
-        await carla.orders.unban(Kind.NICKNAME, "troll")
-    await carla.orders.unban(Kind.NETWORK, "192.0.2.0/24")
+        await carla.orders.unban(BanKind.NICKNAME, "troll")
+    await carla.orders.unban(BanKind.NETWORK, "192.0.2.0/24")
     with pytest.raises(OrderRefused, match="no ban on the network"):
-        await carla.orders.unban(Kind.NETWORK, "192.0.2.0/24")
+        await carla.orders.unban(BanKind.NETWORK, "192.0.2.0/24")
     assert await carla.overview.bans() == []
 
 
@@ -161,10 +161,10 @@ async def over(carla: Carla) -> bool:
 async def test_what_is_over_is_swept(chat_stores: RedisStores, carla: Carla) -> None:
     await chat_stores.node("one")
     for name in ("a", "b", "c"):
-        await carla.orders.ban(Kind.NICKNAME, name, 1, "")
-    await carla.orders.ban(Kind.NICKNAME, "a", None, "")  # in place of the earlier one
+        await carla.orders.ban(BanKind.NICKNAME, name, 1, "")
+    await carla.orders.ban(BanKind.NICKNAME, "a", None, "")  # in place of the earlier one
     await until(lambda: nobody_else(carla), WITHIN, "the others to end")
-    await carla.orders.ban(Kind.NICKNAME, "d", 60_000, "")
+    await carla.orders.ban(BanKind.NICKNAME, "d", 60_000, "")
     control, keys = chat_stores.server.control, chat_stores.keys
     assert set(cast(dict[str, str], control.hgetall(keys.bans))) == {"nickname:a", "nickname:d"}
     assert cast(list[str], control.zrange(keys.ban_ends, 0, -1)) == ["nickname:d"]
@@ -179,7 +179,7 @@ async def test_an_account_that_is_not_there_is_not_banned(
 ) -> None:
     await chat_stores.node("one")
     with pytest.raises(OrderRefused, match="no account ada"):
-        await carla.orders.ban(Kind.ACCOUNT, "ada", None, "")
+        await carla.orders.ban(BanKind.ACCOUNT, "ada", None, "")
     assert await carla.overview.bans() == []
 
 
@@ -187,7 +187,7 @@ async def test_orders_are_read_up_after_a_lost_bus(chat_stores: RedisStores, car
     one = await chat_stores.node("one")
     await one.enter("andy")
     one.wire.stall("bus")
-    await carla.orders.ban(Kind.NICKNAME, "troll", None, "")
+    await carla.orders.ban(BanKind.NICKNAME, "troll", None, "")
     await carla.orders.kick("andy", "")
     one.wire.cut("bus")
     one.wire.flow()

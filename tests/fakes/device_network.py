@@ -15,7 +15,7 @@ from tertulia.clients.device.effects import (
     NoPlace,
     Over,
     Pause,
-    Place,
+    PeerPlace,
     Resume,
     Said,
     Send,
@@ -23,7 +23,7 @@ from tertulia.clients.device.effects import (
     Went,
 )
 from tertulia.clients.device.live_chat import LiveChat
-from tertulia.clients.device.peer import Member, Spoken
+from tertulia.clients.device.peer import Partner, Spoken
 
 STRANGER = "192.0.2.66"
 """Where those come from whom the service does not know."""
@@ -51,8 +51,8 @@ class Device:
 
     def __init__(self, network: "Network", name: str, partner: str) -> None:
         self.network = network
-        self.member = Member(name, 5000 + len(network.devices))
-        self.place = Place(f"10.0.0.{1 + len(network.devices)}", self.member.port)
+        self.member = Partner(name, 5000 + len(network.devices))
+        self.place = PeerPlace(f"10.0.0.{1 + len(network.devices)}", self.member.port)
         network.places[name] = self.place
         self.chat = LiveChat(self.member, partner)
         self.told: list[Effect] = []
@@ -138,11 +138,11 @@ class Network:
     def __init__(self, seed: int = 0) -> None:
         self.now = 1000.0
         self.devices: dict[int, Device] = {}
-        self.places: dict[str, Place | NoPlace] = {}
+        self.places: dict[str, PeerPlace | NoPlace] = {}
         """Where the service says that each is."""
         self.asked: deque[tuple[Device, Locate]] = deque()
         self.answered = 0
-        self.dialled: deque[tuple[Device, int, Place]] = deque()
+        self.dialled: deque[tuple[Device, int, PeerPlace]] = deque()
         self._ends: list[End] = []
         self._random = random.Random(seed)
 
@@ -201,7 +201,7 @@ class Network:
         place = self.places.get(asked.name.lower(), NoPlace("the service does not say"))
         device.do(device.chat.located(asked.name, place, self.now))
 
-    def _connect(self, device: Device, link: int, place: Place) -> None:
+    def _connect(self, device: Device, link: int, place: PeerPlace) -> None:
         there = self.devices.get(place.port)
         if there is None or not there.reachable or there.place.host != place.host:
             device.do(device.chat.closed(link, self.now))

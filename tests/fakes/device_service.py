@@ -5,16 +5,16 @@ import struct
 from collections.abc import Awaitable, Callable
 
 from harness.redis_server import free_port
-from tertulia.clients.device.service_calls import Patience, Service
+from tertulia.clients.device.service_calls import Retrying, Service
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-QUICK = Patience(connect=5, answer=0.2, close=0.2, pauses=(0.05, 0.05, 0.05))
+QUICK = Retrying(connect=5, answer=0.2, close=0.2, pauses=(0.05, 0.05, 0.05))
 
 
 class Listening:
     """A service that answers each connection by a script, and keeps how it ended."""
 
-    def __init__(self, patience: Patience = QUICK) -> None:
+    def __init__(self, patience: Retrying = QUICK) -> None:
         self.port = free_port()
         self.scripts: list[Script] = []
         self.endings: list[str] = []

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from tertulia.clients.device.exchange import Run, Steps
-from tertulia.clients.device.operations import Login, enter_chat, online_users, sign_up
-from tertulia.clients.device.wire import Frames
+from tertulia.clients.device.operations import LoginAnswer, enter_chat, online_users, sign_up
+from tertulia.clients.device.wire import FrameDecoder
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class DeviceSocket:
         self._listening = socket.create_server((host, 0))
         self._listening.settimeout(WITHIN)
         self.port: int = self._listening.getsockname()[1]
-        assert self.asks(sign_up(name, "s3cret", self.port)) is Login.DONE
+        assert self.asks(sign_up(name, "s3cret", self.port)) is LoginAnswer.DONE
 
     def asks(self, steps: Steps[T]) -> T:
         """Run an operation on a connection of its own."""
@@ -56,7 +56,7 @@ def connection(address: str, source: str | None = None) -> socket.socket:
 
 def run(sock: socket.socket, steps: Steps[T]) -> T:
     """Run an exchange to its end."""
-    frames = Frames()
+    frames = FrameDecoder()
     exchange = Run(frames, steps)
     while True:
         for step in exchange.advance():

@@ -246,7 +246,7 @@ def test_a_peer_can_t_have_others_dialled(people: People, device_service: Device
     attacked = [socket.create_server(("0.0.0.0", 0)) for _ in range(PORTS)]
     ports = [it.getsockname()[1] for it in attacked]
     names = [f"user{number}" for number in range(PORTS - 1)]
-    listed = [peer.Member(name, port) for name, port in zip([*names, "dora"], ports, strict=True)]
+    listed = [peer.Partner(name, port) for name, port in zip([*names, "dora"], ports, strict=True)]
     with mallory.waiting_for("anna"):
         anna.types("chat mallory")
         with mallory.accept() as lies:
@@ -255,7 +255,7 @@ def test_a_peer_can_t_have_others_dialled(people: People, device_service: Device
             lies.sendall(integer(1) + peer.invitation(listed))
             anna.expects("-- mallory is here, in a group")
             with dora.accept() as honest:  # where the service says that she listens
-                honest.sendall(integer(1) + peer.introduction(peer.Member("dora", dora.port)))
+                honest.sendall(integer(1) + peer.introduction(peer.Partner("dora", dora.port)))
                 anna.screen_has("-- dora is in the chat")
                 for name in names:
                     anna.screen_has(

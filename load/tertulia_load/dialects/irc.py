@@ -5,7 +5,7 @@ Their limits on flooding have to be off, or they are what is measured.
 
 from typing import ClassVar, Final
 
-from tertulia.clients.dialects.contract import LineEntering, Whole, whole_lines
+from tertulia.clients.dialects.contract import LineHandshake, Whole, whole_lines
 
 _ROOM: Final = b"#load"
 _NO_MOTD: Final = b"422"
@@ -13,7 +13,7 @@ _NOT_ALLOWED: Final = bytes.maketrans(b".+", b"__")
 """What a nickname of the load tool has that one of IRC can't have (RFC 2812, 2.3.1)."""
 
 
-class _Entering(LineEntering):
+class _Entering(LineHandshake):
     """Register, and then join the channel. The end of the list of who is there is the welcome."""
 
     def __init__(self, nickname: str) -> None:

@@ -7,7 +7,7 @@ stores every message and then acknowledges it. That needs a stream, which docs/l
 import json
 from typing import ClassVar, Final
 
-from tertulia.clients.dialects.contract import LineEntering, Whole, whole_lines
+from tertulia.clients.dialects.contract import LineHandshake, Whole, whole_lines
 from tertulia_load import texts
 
 _ROOM: Final = b"load.room"
@@ -18,7 +18,7 @@ _ACKNOWLEDGED: Final = b"acknowledged."
 """What the subject on which one client reads acknowledgements begins with; its number follows."""
 
 
-class _Entering(LineEntering):
+class _Entering(LineHandshake):
     """Say who one is and what one wants to read. The answer to a ping comes when that is done."""
 
     def __init__(self, subjects: tuple[bytes, ...]) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from tertulia.clients import options
 from tertulia.clients.admin.durations import span
-from tertulia.operators.accounts import Account, AccountBook, AccountProblem, Copied
+from tertulia.operators.accounts import AccountBook, AccountProblem, AccountSeen, Copied
 from tertulia.redis.access import Access
 from tertulia.redis.embedded import DataDirUnusable, running_url
 from tertulia.redis.errors import StoreAway
@@ -93,7 +93,7 @@ def list_accounts(unused_for: int | None, chat: str, **given: Any) -> None:
     USED is the day on which somebody last entered or logged in as it, or the one before.
     """
 
-    async def found(book: AccountBook) -> list[Account]:
+    async def found(book: AccountBook) -> list[AccountSeen]:
         return await (book.all() if unused_for is None else book.unused(unused_for))
 
     _show(_with_accounts(given, chat, found))
@@ -136,7 +136,7 @@ def prune_accounts(unused_for: int, yes: bool, chat: str, **given: Any) -> None:
     click.echo(f"deleted {_with_accounts(given, chat, prune)} of {len(found)} accounts")
 
 
-def _show(accounts: Sequence[Account]) -> None:
+def _show(accounts: Sequence[AccountSeen]) -> None:
     click.echo(f"{'NICKNAME':32}  {'SINCE':16}  {'USED':10}  {'DEVICE':6}  PENDING")
     for it in accounts:
         here = "in" if it.is_logged_in else "-"

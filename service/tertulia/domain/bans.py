@@ -15,7 +15,7 @@ _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 """IPv4 addresses as a socket for both kinds shows them."""
 
 
-class Kind(StrEnum):
+class BanKind(StrEnum):
     """What a ban is about."""
 
     NICKNAME = "nickname"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
     """A ban, as it stands in the store and in the room's log."""
 
-    kind: Kind
+    kind: BanKind
     subject: str
     """A nickname, folded; an address or a network in its usual spelling."""
     until: int = 0
@@ -47,19 +47,19 @@ class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def is_of_addresses(self) -> bool:
         """Whether it covers whoever comes from somewhere, under any nickname."""
-        return self.kind in (Kind.ADDRESS, Kind.NETWORK)
+        return self.kind in (BanKind.ADDRESS, BanKind.NETWORK)
 
     def is_over(self, now: float) -> bool:
         """Say whether it has ended; ``now`` is in seconds since 1970."""
         return 0 < self.until <= now * 1000
 
 
-def subject_of(text: str, kind: Kind | None = None) -> tuple[Kind, str]:
+def subject_of(text: str, kind: BanKind | None = None) -> tuple[BanKind, str]:
     """Understand what somebody wants to ban: an address, a network with its ``/``, else a nickname.
 
     ``kind``: what it has to be. Raises ValueError with what would be right.
     """
-    if kind in (Kind.NICKNAME, Kind.ACCOUNT):
+    if kind in (BanKind.NICKNAME, BanKind.ACCOUNT):
         return kind, _nickname(text)
     try:
         network = _plain(ipaddress.ip_network(text, strict=False))
@@ -68,10 +68,10 @@ def subject_of(text: str, kind: Kind | None = None) -> tuple[Kind, str]:
             raise ValueError(
                 f"{text!a} is no address or network, like 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
             ) from None
-        return Kind.NICKNAME, _nickname(text)
+        return BanKind.NICKNAME, _nickname(text)
     if network.prefixlen == network.max_prefixlen:
-        return Kind.ADDRESS, str(network.network_address)
-    return Kind.NETWORK, str(network)
+        return BanKind.ADDRESS, str(network.network_address)
+    return BanKind.NETWORK, str(network)
 
 
 def _nickname(text: str) -> str:
@@ -136,9 +136,9 @@ class Bans:
             return None
         found = self._of_address(address, now)
         if found is None and key:
-            found = self._current(f"{Kind.NICKNAME.value}:{key}", now)
+            found = self._current(f"{BanKind.NICKNAME.value}:{key}", now)
             if found is None and is_account:
-                found = self._current(f"{Kind.ACCOUNT.value}:{key}", now)
+                found = self._current(f"{BanKind.ACCOUNT.value}:{key}", now)
         return found
 
     def _current(self, name: str, now: float) -> Ban | None:

@@ -8,7 +8,7 @@ from tertulia.chat.ports import Outbox
 from tertulia.edge.io_uring import IoUring, Requests
 
 
-class Member(Outbox, Protocol):
+class Receiver(Outbox, Protocol):
     """An outbox as a broadcast on a ring needs it.
 
     It tells its broadcast at once when the kernel has not taken everything that was written to it: what comes
@@ -28,34 +28,34 @@ class UringBroadcast:
     def __init__(self, ring: IoUring) -> None:
         self._ring = ring
         self._requests = Requests()
-        self._members: list[Member] = []  # in the order of the requests
+        self._members: list[Receiver] = []  # in the order of the requests
         self._numbers: list[int] = []  # in the ring, in the same order
-        self._places: dict[Member, int] = {}
+        self._places: dict[Receiver, int] = {}
         self._apart = OneByOne()
 
-    def add(self, member: Member) -> None:
+    def add(self, member: Receiver) -> None:
         """Take one in."""
         member.broadcast = self
         if member.backlog() or not self._enter(member):
             self._apart.add(member)
 
-    def discard(self, member: Member) -> None:
+    def discard(self, member: Receiver) -> None:
         """Let one go, if it is there."""
         member.broadcast = None
         self._leave(member)
         self._apart.discard(member)
 
-    def set_aside(self, member: Member) -> None:
+    def set_aside(self, member: Receiver) -> None:
         """Write to one behind what waits for it."""
         self._leave(member)
         self._apart.add(member)
 
-    def take_back(self, member: Member) -> None:
+    def take_back(self, member: Receiver) -> None:
         """Send to one with the others: nothing waits for it any more."""
         if self._enter(member):
             self._apart.discard(member)
 
-    def write(self, data: bytes, but: Collection[Member]) -> None:
+    def write(self, data: bytes, but: Collection[Receiver]) -> None:
         """Write to all, but for some."""
         places = [self._places[it] for it in but if it in self._places] if but else ()
         short = self._ring.send(self._requests, data, places)
@@ -65,7 +65,7 @@ class UringBroadcast:
         for member, rest in left:
             member.write(rest)
 
-    def _enter(self, member: Member) -> bool:
+    def _enter(self, member: Receiver) -> bool:
         if member in self._places:
             return True
         fd = member.plain_socket()
@@ -78,7 +78,7 @@ class UringBroadcast:
         self._requests.append(number)
         return True
 
-    def _leave(self, member: Member) -> None:
+    def _leave(self, member: Receiver) -> None:
         place = self._places.pop(member, None)
         if place is None:
             return

@@ -13,7 +13,7 @@ from websockets.server import ServerProtocol
 
 from tertulia.dialects.browser import MAX_FRAME
 from tertulia.domain.commands import Acknowledge
-from tertulia.edge.serving import Reading
+from tertulia.edge.serving import CommandSource
 
 _SLICE: Final = 384
 """Bytes that are parsed at once: at most 64 frames, as a client's has six bytes at least."""
@@ -29,7 +29,7 @@ class Frames:
 
     __slots__ = ("_decoder", "_fragments", "_frames", "_protocol", "_start", "_unread")
 
-    def __init__(self, protocol: ServerProtocol, decoder: Reading) -> None:
+    def __init__(self, protocol: ServerProtocol, decoder: CommandSource) -> None:
         """Take over a connection after its handshake."""
         self._protocol = protocol
         self._decoder = decoder

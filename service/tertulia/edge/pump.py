@@ -14,7 +14,7 @@ from tertulia.domain.commands import Fault, Faulty, Say, Whisper
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.requests import Message
 from tertulia.edge.pace import Pace
-from tertulia.edge.serving import Listener, Reading, Served, Socket
+from tertulia.edge.serving import CommandSource, Listener, Served, Socket
 from tertulia.telemetry.metrics import Limit
 
 COMMANDS_AT_ONCE: Final = 64
@@ -57,7 +57,7 @@ class Pump:
         self._listener = listener
         self._socket = socket
         self.session: Served | None = None
-        self.decoder: Reading
+        self.decoder: CommandSource
         """What commands are taken from, as soon as there is a session."""
         self.carried_out: Callable[[Served], None] | None = None
         """What is to be done each time, after that."""

@@ -45,7 +45,7 @@ def peer_of(transport: asyncio.BaseTransport) -> Client:
     return address, int(peer[1])
 
 
-class Reading(Protocol):
+class CommandSource(Protocol):
     """A session's decoder."""
 
     @property
@@ -71,7 +71,7 @@ class Served(Protocol):
         ...
 
     @property
-    def decoder(self) -> Reading:
+    def decoder(self) -> CommandSource:
         """Turns bytes into commands."""
         ...
 

@@ -19,7 +19,7 @@ SILENT_SECONDS: Final = 1.0
 """For so long it must have said nothing, too: whoever talks is read at once."""
 
 
-class Lines:
+class LineInbound:
     """Reads one client's lines."""
 
     __slots__ = (
@@ -163,7 +163,7 @@ class Lines:
 
 def connect(listener: Listener, client: Client | None = None) -> Connection:
     """Return what a client's socket is given to."""
-    return Connection(listener, Lines, client)
+    return Connection(listener, LineInbound, client)
 
 
 async def serve(

@@ -88,7 +88,7 @@ class Site:
     is_tls: bool = False
 
 
-class WebSocket:
+class WebSocketInbound:
     """Reads what one browser asks for, and then its frames."""
 
     __slots__ = (
@@ -286,7 +286,7 @@ class WebSocket:
 
 def connect(site: Site, client: Client | None = None) -> Connection:
     """Return what a browser's socket is given to."""
-    return Connection(site.listener, partial(WebSocket, site), client)
+    return Connection(site.listener, partial(WebSocketInbound, site), client)
 
 
 async def serve(

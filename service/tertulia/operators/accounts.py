@@ -30,7 +30,7 @@ class AccountProblem(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountSeen:
     """One line of the list."""
 
     nickname: str
@@ -116,11 +116,11 @@ class AccountBook:
         """Delete an account as ``delete`` does; False where it is in use, or was within so many seconds."""
         return await self._mailboxes.delete_account(fold(nickname), _milliseconds(unused_for))
 
-    async def all(self) -> list[Account]:
+    async def all(self) -> list[AccountSeen]:
         """Return all accounts, by name."""
         return [await self._account(key) for key in await self._names()]
 
-    async def unused(self, seconds: int) -> list[Account]:
+    async def unused(self, seconds: int) -> list[AccountSeen]:
         """Return the accounts that were not used for so long, and that nobody is logged in to, by name."""
         now, _ = await self._redis.time()
         until = datetime.fromtimestamp(now - _milliseconds(seconds) / 1000, UTC)
@@ -143,7 +143,7 @@ class AccountBook:
         found = {it.removeprefix(prefix) async for it in self._redis.scan_iter(f"{prefix}*", 500)}
         return sorted(found)
 
-    async def _account(self, key: str) -> Account:
+    async def _account(self, key: str) -> AccountSeen:
         (nickname, since, used), login = await self._redis.together(
             lambda it: (
                 it.hmget(self._keys.account(key), ["nickname", "since", "used"]),
@@ -152,7 +152,7 @@ class AccountBook:
         )
         pending = await self._mailboxes.count(key)
         made, last = (datetime.fromtimestamp(int(it or 0) / 1000, UTC) for it in (since, used))
-        return Account(nickname or key, made, max(made, last), bool(login), pending)
+        return AccountSeen(nickname or key, made, max(made, last), bool(login), pending)
 
     async def _require(self, nickname: str) -> None:
         if not is_well_formed(nickname) or not await self._redis.exists(

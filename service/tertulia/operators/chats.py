@@ -3,7 +3,7 @@
 from tertulia.redis.access import Access, Server
 from tertulia.redis.client import Client
 from tertulia.redis.cluster import masters
-from tertulia.redis.masters import Servers
+from tertulia.redis.masters import Masters
 from tertulia.redis.topology import servers_of
 from tertulia.store.keys import Keys
 
@@ -11,7 +11,7 @@ _ANY_CHAT = Keys("main")
 _STEP = 500
 
 
-class _Shard(Servers):
+class _Shard(Masters):
     """One master of a cluster."""
 
     is_cluster = True

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from tertulia.domain.bans import Ban, Kind
+from tertulia.domain.bans import Ban, BanKind
 from tertulia.domain.events import Closed, Said, encode
 from tertulia.domain.nicknames import SERVER, fold
 from tertulia.domain.operator_commands import Action, OperatorCommand
@@ -71,13 +71,13 @@ class Operator:
         _, was_in_room, was_logged_in = answer.split()
         return was_in_room == "1", was_logged_in == "1"
 
-    async def ban(self, kind: Kind, subject: str, milliseconds: int | None, reason: str) -> Ban:
+    async def ban(self, kind: BanKind, subject: str, milliseconds: int | None, reason: str) -> Ban:
         """Ban somebody for so long, or for good; return the ban."""
         keys = self._keys
         now = await self._patiently(self._overview.now)
         until = 0 if milliseconds is None else now + milliseconds
         ban = Ban(kind, subject, until, reason, self._by, now)
-        if kind is Kind.ACCOUNT and not await self._patiently(
+        if kind is BanKind.ACCOUNT and not await self._patiently(
             lambda: self._overview.is_account(subject)
         ):
             raise OrderRefused(f"there is no account {subject} in the chat {self._chat}")
@@ -94,7 +94,7 @@ class Operator:
             await self._patiently(partial(self._redis.run, LOG_OUT, names, given))
         return ban
 
-    async def unban(self, kind: Kind, subject: str) -> None:
+    async def unban(self, kind: BanKind, subject: str) -> None:
         """End a ban."""
         keys, name = self._keys, f"{kind.value}:{subject}"
         order = self._order(Action.UNBAN, name)

@@ -28,7 +28,7 @@ Fields = dict[str, str]
 """Of an entry."""
 
 
-class Busy(Exception):
+class LogBusy(Exception):
     """The log grows quicker than it can be rewritten, or somebody else is rewriting it."""
 
 
@@ -113,7 +113,7 @@ class Traces:
     async def redact(self) -> int:
         """Take his name and what he said out of the room's log and the audit log; return how often.
 
-        Raises Busy.
+        Raises LogBusy.
         """
         return await self._rewrite(self._keys.log) + await self._rewrite(self._keys.audit)
 
@@ -132,14 +132,14 @@ class Traces:
                     lambda it, adds=adds: [it.xadd(keys.rewritten, *add) for add in adds]
                 )
                 if None in names:
-                    raise Busy
+                    raise LogBusy
             if not last:
                 return 0
             where = [stream, keys.rewritten, keys.replaced]
             if await redis.run(SWAP, where, [last, _SINCE]) == "done":
                 await redis.unlink(keys.replaced)
                 return count
-        raise Busy
+        raise LogBusy
 
     def _redacted(self, fields: Fields) -> tuple[Fields, int]:
         """Return an entry's fields without him, and in how many lines he was."""

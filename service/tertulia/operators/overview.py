@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tertulia.domain.bans import Ban, Bans, Kind
+from tertulia.domain.bans import Ban, BanKind, Bans
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.operator_commands import decode as decode_order
@@ -154,7 +154,7 @@ class Overview:
 
         Each with the address that matters, or empty where none does.
         """
-        if ban.kind in (Kind.NICKNAME, Kind.ACCOUNT):
+        if ban.kind in (BanKind.NICKNAME, BanKind.ACCOUNT):
             return [(ban.subject, "")]
         bans = Bans([ban])
         return [

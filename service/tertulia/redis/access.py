@@ -22,7 +22,7 @@ from redis.credentials import CredentialProvider
 
 from tertulia.domain.addresses import host_port
 from tertulia.redis.errors import StoreAway, plain, strange
-from tertulia.redis.hot import Connection
+from tertulia.redis.hot import HotConnection
 from tertulia.settings.model import Settings
 from tertulia.settings.redis_url import RedisUrl, masked, parse
 from tertulia.telemetry.metrics import RetryCause
@@ -63,7 +63,7 @@ class PasswordFile(CredentialProvider):
         return self.get_credentials()
 
 
-class _TakenOver(Connection):
+class _TakenOver(HotConnection):
     """A connection that redis-py made.
 
     Its writer is kept: one that nobody has any more closes what it wrote to.
@@ -114,7 +114,7 @@ class Access:
             settings.redis_verify,
         )
 
-    async def connect(self, server: Server, name: str, seconds: float) -> Connection:
+    async def connect(self, server: Server, name: str, seconds: float) -> HotConnection:
         """Connect to a Redis and log in.
 
         Raises StoreAway: a file can't be read, what answers is no Redis; ErrorReply, HiredisError, OSError,
@@ -216,7 +216,7 @@ class Access:
         )
 
 
-def hand_over(made: AbstractConnection) -> Connection:
+def hand_over(made: AbstractConnection) -> HotConnection:
     """Go on over a hot connection where redis-py has connected."""
     return _TakenOver(taken(made))
 

@@ -17,7 +17,7 @@ from redis.exceptions import NoScriptError, RedisError
 from tertulia.redis.access import taken
 from tertulia.redis.errors import FAILURES, StoreAway, plain, translate
 from tertulia.redis.hot import Argument
-from tertulia.redis.masters import Connected, Servers, moved_to
+from tertulia.redis.masters import Connected, Masters, moved_to
 from tertulia.redis.script import Script
 from tertulia.telemetry.metrics import RetryCause
 
@@ -33,7 +33,7 @@ OPTIONS: dict[str, Any] = {
 class _ToMaster(ConnectionPool):
     """One connection, made anew to whoever is the master then."""
 
-    def __init__(self, servers: Servers, name: str, seconds: float, link: Connected) -> None:
+    def __init__(self, servers: Masters, name: str, seconds: float, link: Connected) -> None:
         super().__init__(**OPTIONS)
         self._servers = servers
         self._name = name
@@ -68,7 +68,7 @@ class Client(Redis):
     """Asks the master. Every failure is a StoreAway, and leaves the client disconnected."""
 
     def __init__(
-        self, servers: Servers, name: str, seconds: float, pool: ConnectionPool | None = None
+        self, servers: Masters, name: str, seconds: float, pool: ConnectionPool | None = None
     ) -> None:
         """``name``: the connection's, at Redis; ``pool`` makes other connections than to the master."""
         self._servers = servers

@@ -12,11 +12,11 @@ from redis.crc import key_slot
 from tertulia.redis.access import Access, Server
 from tertulia.redis.client import Client
 from tertulia.redis.errors import FAILURES, MISFORMED, StoreAway, strange, translate
-from tertulia.redis.masters import Servers, ask_all, gravest
+from tertulia.redis.masters import Masters, ask_all, gravest
 from tertulia.telemetry.metrics import RetryCause
 
 
-class Cluster(Servers):
+class Cluster(Masters):
     """The shards of a Redis Cluster, as one chat needs them."""
 
     is_cluster = True

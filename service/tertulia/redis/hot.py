@@ -97,7 +97,7 @@ class Inbox:
             self.waiter.set_exception(TimeoutError("nothing came"))
 
 
-class Connection(asyncio.Protocol):
+class HotConnection(asyncio.Protocol):
     """Many ask on it, and each gets the replies to what it asked; or many listen, to channels of their own.
 
     Replies come in the order of the questions, so whatever goes wrong ends it for good and for all: nothing

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from hiredis import HiredisError
 
 from tertulia.redis.errors import ErrorReply, StoreAway, translate
-from tertulia.redis.hot import Argument, Connection, Inbox
-from tertulia.redis.masters import Servers, moved_to
+from tertulia.redis.hot import Argument, HotConnection, Inbox
+from tertulia.redis.masters import Masters, moved_to
 from tertulia.redis.multiplexer import Multiplexer, Shared
 from tertulia.redis.script import Script
 from tertulia.telemetry.metrics import RetryCause
@@ -33,7 +33,7 @@ class Link:
     """
 
     def __init__(
-        self, servers: Servers, name: str, timeout: float, multiplexer: Multiplexer | None = None
+        self, servers: Masters, name: str, timeout: float, multiplexer: Multiplexer | None = None
     ) -> None:
         """``name`` is the connection's; without a multiplexer it is this link's alone."""
         self._servers = servers
@@ -41,7 +41,7 @@ class Link:
         self._timeout = timeout
         self._multiplexer = multiplexer or Multiplexer(servers.access, timeout)
         self._shared: Shared | None = None
-        self._connection: Connection | None = None
+        self._connection: HotConnection | None = None
         self.refusal = ""
         """What Redis said last to be not permitted, since this was emptied."""
         self.is_sharded = False
@@ -111,7 +111,7 @@ class Link:
                 return reply, replicas
         raise AssertionError("EVAL needs no script to be there")
 
-    async def _wait(self, connection: Connection) -> int:
+    async def _wait(self, connection: HotConnection) -> int:
         """Wait until a replica has what was written on a connection; return how many have."""
         wait = ("WAIT", 1, round(self._timeout * _WAITED * 1000))
         try:
@@ -161,7 +161,7 @@ class Link:
             raise self._failure(ConnectionError("the connection was given up"))
         return replies
 
-    async def _connected(self) -> Connection:
+    async def _connected(self) -> HotConnection:
         if self._connection is not None and not self._connection.is_over:
             return self._connection
         self.disconnect()
@@ -221,7 +221,7 @@ class Subscription(Link):
         super().disconnect()
         self._leave(connection)
 
-    def _leave(self, connection: Connection | None = None) -> None:
+    def _leave(self, connection: HotConnection | None = None) -> None:
         inbox, self._inbox = self._inbox, None
         connection = connection or self._connection
         if inbox is not None and connection is not None:

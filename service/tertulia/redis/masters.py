@@ -86,7 +86,7 @@ def gravest(refusals: Sequence[StoreAway]) -> StoreAway:
     return next((it for it in refusals if it.is_final), refusals[0])
 
 
-class Servers(ABC):
+class Masters(ABC):
     """Finds the server to connect to, each time anew."""
 
     is_cluster = False
@@ -177,7 +177,7 @@ class Servers(ABC):
             link.disconnect()
 
 
-class OneServer(Servers):
+class OneServer(Masters):
     """It is where the URL says."""
 
     async def find(self, seconds: float) -> Server:

@@ -8,8 +8,8 @@ from functools import partial
 from tertulia.redis.access import Access, Server, hand_over
 from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
-from tertulia.redis.hot import Connection
-from tertulia.redis.masters import Servers
+from tertulia.redis.hot import HotConnection
+from tertulia.redis.masters import Masters
 from tertulia.redis.rounds import Rounds
 from tertulia.redis.topology import servers_of
 
@@ -21,7 +21,7 @@ _FINDERS = 4
 class Shared:
     """One connection, and those who hold it."""
 
-    connection: Connection
+    connection: HotConnection
     server: Server
     run_id: bytes
     is_sharded: bool
@@ -44,21 +44,21 @@ class Multiplexer:
         """``seconds``: how long Redis may take to answer."""
         self.access = access
         self.seconds = seconds
-        self._servers: Servers | None = None
-        self._clients: dict[Servers, Client] = {}
+        self._servers: Masters | None = None
+        self._clients: dict[Masters, Client] = {}
         # By their use and, in a cluster, their server: elsewhere there is one master, wherever it is.
         self._open: dict[tuple[str, Server | None], Shared] = {}
         self._making: dict[tuple[str, Server | None], Rounds[Shared]] = {}
         self._finding = asyncio.Semaphore(_FINDERS)
         self._confirming: Rounds[None] = Rounds()
 
-    def servers(self, key: str) -> Servers:
+    def servers(self, key: str) -> Masters:
         """Return what finds the master that has a key: in a cluster one for each chat, else one for all."""
         if self._servers is None or self._servers.is_cluster:
             self._servers = servers_of(self.access, key)
         return self._servers
 
-    def client(self, servers: Servers, name: str) -> Client:
+    def client(self, servers: Masters, name: str) -> Client:
         """Return redis-py's client for all that those servers have, by its connection's name."""
         return self._clients.setdefault(servers, Client(servers, name, self.seconds))
 
@@ -70,7 +70,7 @@ class Multiplexer:
             return uses * len(masters) + _FINDERS * asked
         return uses * (1 + asked) + asked
 
-    async def connected(self, servers: Servers, use: str) -> Shared:
+    async def connected(self, servers: Masters, use: str) -> Shared:
         """Return a connection to the master, as it is by now. Raises StoreAway."""
         where = None
         if servers.is_cluster:
@@ -79,7 +79,7 @@ class Multiplexer:
         rounds = self._making.setdefault((use, where), Rounds())
         return await rounds.join(partial(self._usable, servers, use, where))
 
-    async def confirm(self, servers: Servers) -> None:
+    async def confirm(self, servers: Masters) -> None:
         """Make sure that what is connected is still the master; else all links are dropped.
 
         Raises StoreAway then.
@@ -95,7 +95,7 @@ class Multiplexer:
                 with contextlib.suppress(StoreAway):  # the links' own users see to it
                     await self.confirm(self._servers)
 
-    async def _usable(self, servers: Servers, use: str, where: Server | None) -> Shared:
+    async def _usable(self, servers: Masters, use: str, where: Server | None) -> Shared:
         shared = self._open.get((use, where))
         if shared is not None and not shared.connection.is_over:
             # Something was amiss, or nobody would ask; Redis may have answered all the same.
@@ -111,7 +111,7 @@ class Multiplexer:
                 del self._open[key]
         return shared
 
-    async def _make(self, servers: Servers, use: str, server: Server) -> Shared:
+    async def _make(self, servers: Masters, use: str, server: Server) -> Shared:
         """Connect, and make sure that a master answers: a replica would take a PUBLISH."""
         master = await servers.master_at(server, use, self.seconds)
         return Shared(hand_over(master.made), server, master.run_id, master.is_sharded)

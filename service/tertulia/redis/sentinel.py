@@ -10,7 +10,7 @@ from typing import Any
 
 from tertulia.redis.access import Access, Server
 from tertulia.redis.errors import FAILURES, MISFORMED, StoreAway, strange, translate
-from tertulia.redis.masters import Servers, ask_all, gravest
+from tertulia.redis.masters import Masters, ask_all, gravest
 from tertulia.telemetry.metrics import RetryCause
 
 _MOMENT = 0.05
@@ -30,7 +30,7 @@ def believed(claims: list[Claim]) -> Server:
     return max(claims, key=lambda claim: claim.epoch).master
 
 
-class Sentinels(Servers):
+class Sentinels(Masters):
     """The Sentinels of a URL."""
 
     def __init__(self, access: Access) -> None:

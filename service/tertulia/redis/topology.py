@@ -2,17 +2,17 @@
 
 from tertulia.redis.access import Access
 from tertulia.redis.cluster import Cluster
-from tertulia.redis.masters import OneServer, Servers
+from tertulia.redis.masters import Masters, OneServer
 from tertulia.redis.sentinel import Sentinels
-from tertulia.settings.redis_url import Kind
+from tertulia.settings.redis_url import RedisKind
 
 
-def servers_of(access: Access, key: str) -> Servers:
+def servers_of(access: Access, key: str) -> Masters:
     """Return what finds the master that has a key, and with it all of its chat's."""
     match access.url.kind:
-        case Kind.SENTINEL:
+        case RedisKind.SENTINEL:
             return Sentinels(access)
-        case Kind.CLUSTER:
+        case RedisKind.CLUSTER:
             return Cluster(access, key)
-        case Kind.SINGLE:
+        case RedisKind.SINGLE:
             return OneServer(access)

@@ -16,7 +16,7 @@ _SENTINEL_PORT = 26379
 _PARAMETERS = {"db", "username", "password"}
 
 
-class Kind(Enum):
+class RedisKind(Enum):
     """How the master of a chat is found."""
 
     SINGLE = auto()
@@ -28,13 +28,13 @@ class Kind(Enum):
 
 
 _KINDS = {
-    "redis": (Kind.SINGLE, False),
-    "rediss": (Kind.SINGLE, True),
-    "unix": (Kind.SINGLE, False),
-    "redis+sentinel": (Kind.SENTINEL, False),
-    "rediss+sentinel": (Kind.SENTINEL, True),
-    "redis+cluster": (Kind.CLUSTER, False),
-    "rediss+cluster": (Kind.CLUSTER, True),
+    "redis": (RedisKind.SINGLE, False),
+    "rediss": (RedisKind.SINGLE, True),
+    "unix": (RedisKind.SINGLE, False),
+    "redis+sentinel": (RedisKind.SENTINEL, False),
+    "rediss+sentinel": (RedisKind.SENTINEL, True),
+    "redis+cluster": (RedisKind.CLUSTER, False),
+    "rediss+cluster": (RedisKind.CLUSTER, True),
 }
 
 
@@ -49,7 +49,7 @@ class WrongUrl(Exception):
 class RedisUrl:
     """What a URL says."""
 
-    kind: Kind
+    kind: RedisKind
     tls: bool
     hosts: tuple[tuple[str, int], ...]
     """Redis itself, or whom to ask for it; none for a Unix socket."""
@@ -70,7 +70,7 @@ def parse(url: str) -> RedisUrl:
     authority, path, query, fragment = _split(url)
     userinfo, _, netloc = authority.rpartition("@")
     try:
-        port = _SENTINEL_PORT if kind is Kind.SENTINEL else _REDIS_PORT
+        port = _SENTINEL_PORT if kind is RedisKind.SENTINEL else _REDIS_PORT
         hosts = tuple(_host(it, port) for it in netloc.split(",")) if netloc else ()
     except ValueError:
         raise WrongUrl(
@@ -96,16 +96,16 @@ def parse(url: str) -> RedisUrl:
         if not hosts:
             raise WrongUrl("the host is missing")
         words = path.strip("/").split("/")
-        if kind is Kind.SENTINEL:
+        if kind is RedisKind.SENTINEL:
             master, words = unquote(words[0]), words[1:] or [""]
             if not master:
                 raise WrongUrl("the name that the Sentinels know the master by is missing")
-        elif kind is Kind.SINGLE and len(hosts) > 1:
+        elif kind is RedisKind.SINGLE and len(hosts) > 1:
             raise WrongUrl("several hosts need redis+sentinel:// or redis+cluster://")
         database = "/".join(words) or database
     if not re.fullmatch(r"[0-9]{0,5}", database):
         raise WrongUrl("what follows the port is not the number of a database")
-    if kind is Kind.CLUSTER and int(database or 0):
+    if kind is RedisKind.CLUSTER and int(database or 0):
         raise WrongUrl("a Redis Cluster has no database but 0")
     user, _, password = userinfo.partition(":")
     return RedisUrl(

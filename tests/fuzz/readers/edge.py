@@ -35,7 +35,7 @@ from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.preamble import Preamble, PreambleRules
 from tertulia.edge.proxy_header import V2_MOST, BadHeader, HeaderReader
 from tertulia.edge.serving import Client, Connections, Listener, Patience
-from tertulia.edge.websocket import Site, WebSocket
+from tertulia.edge.websocket import Site, WebSocketInbound
 from tertulia.settings.sections import LimitSettings
 
 _LIMITS = LimitSettings(
@@ -184,7 +184,7 @@ class _Frames(Frames):
 cast(Any, websocket).Frames = _Frames
 
 
-def _has_failed(inbound: WebSocket) -> bool:
+def _has_failed(inbound: WebSocketInbound) -> bool:
     protocol = inbound._protocol
     is_cut = protocol.close_sent is not None and protocol.close_rcvd is None
     return is_cut or hasattr(protocol, "has_refused")
@@ -217,7 +217,7 @@ class _Edge:
         check(not self._house.nicknames(), "somebody is still in the room")
         check(self._listener.counts.open == 0, "a connection is still counted")
         inbound = protocol._inbound if isinstance(protocol, Connection) else None
-        if isinstance(inbound, WebSocket) and _has_failed(inbound):
+        if isinstance(inbound, WebSocketInbound) and _has_failed(inbound):
             # What was not carried out by then is not carried out any more, however much that is.
             return ["failed"]
         status = _STATUS.match(b"".join(transport.written))

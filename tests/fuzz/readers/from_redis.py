@@ -13,7 +13,7 @@ from tertulia.redis import masters
 from tertulia.redis.access import Access, Server
 from tertulia.redis.cluster import Cluster
 from tertulia.redis.errors import ErrorReply, StoreAway, translate
-from tertulia.redis.hot import Connection
+from tertulia.redis.hot import HotConnection
 from tertulia.redis.sentinel import Sentinels
 from tertulia.store import wire
 
@@ -25,8 +25,8 @@ class _Transport(asyncio.Transport):
         """There is nothing to give up."""
 
 
-def _replied(pieces: Pieces) -> tuple[list[Any], Connection]:
-    connection = Connection()
+def _replied(pieces: Pieces) -> tuple[list[Any], HotConnection]:
+    connection = HotConnection()
     connection.connection_made(_Transport())
     for piece in pieces:
         connection.data_received(piece)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from fuzz.target import Pieces, Target, check, folder
 from tertulia.clients.device import operations, peer
-from tertulia.clients.device.effects import Place
+from tertulia.clients.device.effects import PeerPlace
 from tertulia.clients.device.exchange import Run, Steps
 from tertulia.clients.device.history import History
 from tertulia.clients.device.live_chat import LiveChat
-from tertulia.clients.device.peer import Member
-from tertulia.clients.device.wire import MAX_STRING, Frames, Garbage, integer, string
+from tertulia.clients.device.peer import Partner
+from tertulia.clients.device.wire import MAX_STRING, FrameDecoder, Garbage, integer, string
 
-_ME, _BOB = Member("andy", 5001), Member("bob", 5002)
+_ME, _BOB = Partner("andy", 5001), Partner("bob", 5002)
 _FRAME = MAX_STRING + 4
 _EXCHANGES: tuple[Callable[[], Steps[object]], ...] = (
     lambda: operations.sign_up("andy", "secret", 5001),
@@ -38,7 +38,7 @@ def _exchange(pieces: Pieces) -> object:
     whole = b"".join(pieces)
     if not whole:
         return None
-    frames = Frames()
+    frames = FrameDecoder()
     run = Run(frames, _EXCHANGES[whole[0] % len(_EXCHANGES)]())
     told: list[object] = list(run.advance())
     skip = 1
@@ -59,7 +59,7 @@ def _live_chat(pieces: Pieces) -> object:
     """Have the one who is waited for dial, and say that."""
     chat = LiveChat(_ME, "bob")
     told: list[object] = [chat.expect(5002, 0.0)]
-    told += chat.located("bob", Place("192.0.2.1", 5002), 0.0)
+    told += chat.located("bob", PeerPlace("192.0.2.1", 5002), 0.0)
     number, effects = chat.accepted("192.0.2.1", 0.0)
     told += effects
     for piece in pieces:

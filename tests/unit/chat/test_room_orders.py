@@ -9,7 +9,7 @@ from fakes.house import House
 from tertulia.chat.room import Room
 from tertulia.chat.session import State
 from tertulia.domain import commands
-from tertulia.domain.bans import Ban, Kind, subject_of
+from tertulia.domain.bans import Ban, BanKind, subject_of
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.operator_commands import Action, OperatorCommand
 from unit.chat.conftest import Connect, Enter
@@ -23,7 +23,7 @@ def kick(nickname: str, reason: str = "") -> OperatorCommand:
 
 
 def ban(
-    whom: str, reason: str = "", *, kind: Kind | None = None, until: int = 0
+    whom: str, reason: str = "", *, kind: BanKind | None = None, until: int = 0
 ) -> OperatorCommand:
     made = Ban(*subject_of(whom, kind), until, reason)
     return OperatorCommand("2", "carla", Action.BAN, made.name, reason, made)
@@ -148,14 +148,14 @@ def test_a_ban_that_was_ended_or_is_over(connect: Connect, enter: Enter, house: 
 
 def test_who_resumes_an_accounts_session_is_that_account(enter: Enter, house: House) -> None:
     guest = enter("andy", FramedEncoder())
-    house.chat.order(ban("andy", kind=Kind.ACCOUNT))
+    house.chat.order(ban("andy", kind=BanKind.ACCOUNT))
     assert guest.read() == []  # a guest who did not resume is none
     assert guest.closed is None
 
 
 def test_bans_that_the_store_tells_anew(enter: Enter, house: House, room: Room) -> None:
     andy = enter("andy")
-    room.banned([Ban(Kind.NICKNAME, "andy", reason="spam")])
+    room.banned([Ban(BanKind.NICKNAME, "andy", reason="spam")])
     assert andy.read() == ["banned spam"]
 
 
@@ -184,7 +184,7 @@ async def test_a_ban_that_comes_while_a_password_is_looked_at(
     andy = connect(PatientEncoder())
     andy.do(commands.Enter("andy", "any password"))
     assert andy.session.state is State.PROVING
-    house.chat.order(ban("andy", kind=Kind.ACCOUNT))
+    house.chat.order(ban("andy", kind=BanKind.ACCOUNT))
     house.clock.run()
     for _ in range(5):
         await asyncio.sleep(0)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cases import each
-from tertulia.domain.bans import Ban, Bans, Kind, subject_of
+from tertulia.domain.bans import Ban, BanKind, Bans, subject_of
 
 NOW = 1_000.0
 
@@ -15,32 +15,32 @@ def covers(bans: Bans, key: str = "", address: str = "", *, account: bool = Fals
     return None if ban is None else ban.name
 
 
-def made(text: str, kind: Kind | None = None, until: int = 0) -> Ban:
+def made(text: str, kind: BanKind | None = None, until: int = 0) -> Ban:
     return Ban(*subject_of(text, kind), until)
 
 
 @each(
     ("text", "kind", "subject"),
     [
-        ("Andy", Kind.NICKNAME, "andy"),
-        ("a.b-c+d_e", Kind.NICKNAME, "a.b-c+d_e"),
-        ("192.0.2.7", Kind.ADDRESS, "192.0.2.7"),
-        ("192.0.2.7/32", Kind.ADDRESS, "192.0.2.7"),
-        ("192.0.2.7/24", Kind.NETWORK, "192.0.2.0/24"),
-        ("0.0.0.0/0", Kind.NETWORK, "0.0.0.0/0"),
-        ("2001:DB8:0::1", Kind.ADDRESS, "2001:db8::1"),
-        ("2001:db8::/32", Kind.NETWORK, "2001:db8::/32"),
-        ("::ffff:192.0.2.7", Kind.ADDRESS, "192.0.2.7"),
-        ("::ffff:192.0.2.0/120", Kind.NETWORK, "192.0.2.0/24"),
+        ("Andy", BanKind.NICKNAME, "andy"),
+        ("a.b-c+d_e", BanKind.NICKNAME, "a.b-c+d_e"),
+        ("192.0.2.7", BanKind.ADDRESS, "192.0.2.7"),
+        ("192.0.2.7/32", BanKind.ADDRESS, "192.0.2.7"),
+        ("192.0.2.7/24", BanKind.NETWORK, "192.0.2.0/24"),
+        ("0.0.0.0/0", BanKind.NETWORK, "0.0.0.0/0"),
+        ("2001:DB8:0::1", BanKind.ADDRESS, "2001:db8::1"),
+        ("2001:db8::/32", BanKind.NETWORK, "2001:db8::/32"),
+        ("::ffff:192.0.2.7", BanKind.ADDRESS, "192.0.2.7"),
+        ("::ffff:192.0.2.0/120", BanKind.NETWORK, "192.0.2.0/24"),
     ],
 )
-def test_what_is_meant(text: str, kind: Kind, subject: str) -> None:
+def test_what_is_meant(text: str, kind: BanKind, subject: str) -> None:
     assert subject_of(text) == (kind, subject)
 
 
 def test_what_is_said_to_be_meant() -> None:
-    assert subject_of("1.2.3.4", Kind.NICKNAME) == (Kind.NICKNAME, "1.2.3.4")
-    assert subject_of("Ada", Kind.ACCOUNT) == (Kind.ACCOUNT, "ada")
+    assert subject_of("1.2.3.4", BanKind.NICKNAME) == (BanKind.NICKNAME, "1.2.3.4")
+    assert subject_of("Ada", BanKind.ACCOUNT) == (BanKind.ACCOUNT, "ada")
 
 
 @each(
@@ -65,7 +65,7 @@ def test_a_nickname_in_any_dialect_and_for_anybody() -> None:
 
 
 def test_an_account_is_who_proves_it() -> None:
-    bans = Bans([made("ada", Kind.ACCOUNT)])
+    bans = Bans([made("ada", BanKind.ACCOUNT)])
     assert covers(bans, "ada", account=True) == "account:ada"
     assert covers(bans, "ada") is None
     assert covers(bans, "bob", account=True) is None

@@ -8,7 +8,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from tertulia.clients.dialects.contract import Entering, Whole
+from tertulia.clients.dialects.contract import Handshake, Whole
 from tertulia.dialects.browser import BrowserDecoder
 from tertulia.dialects.chatte import ChatteDecoder
 from tertulia.dialects.contract import Decoder
@@ -25,11 +25,11 @@ def frame(payload: bytes, operation: Opcode = Opcode.TEXT) -> bytes:
     return Frame(operation, payload).serialize(mask=False)
 
 
-def in_one(entering: Entering, data: bytes) -> bytes:
+def in_one(entering: Handshake, data: bytes) -> bytes:
     return entering.feed(b"") + entering.feed(data)
 
 
-def byte_by_byte(entering: Entering, data: bytes) -> bytes:
+def byte_by_byte(entering: Handshake, data: bytes) -> bytes:
     written = entering.feed(b"")
     for index in range(len(data)):
         assert not (entering.refused and index < len(data) - 20)
@@ -65,7 +65,7 @@ GREETINGS = {
 @pytest.mark.parametrize("feed", [in_one, byte_by_byte])
 @pytest.mark.parametrize("name", dialects.NAMES)
 def test_it_enters_and_keeps_what_comes_behind(
-    name: str, feed: Callable[[Entering, bytes], bytes]
+    name: str, feed: Callable[[Handshake, bytes], bytes]
 ) -> None:
     greeting, written = GREETINGS[name]
     entering = dialects.by_name(name, "host").entering("ana")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fakes.redis import fake_client
-from tertulia.domain.bans import Kind
+from tertulia.domain.bans import BanKind
 from tertulia.domain.events import Closed, Left, Said
 from tertulia.domain.operator_commands import Action
 from tertulia.operators.commands import Operator, OrderRefused
@@ -48,16 +48,16 @@ async def test_a_ban_logs_out_whom_it_covers(redis: Client, operator: Operator) 
     await redis.hset(KEYS.account("dan"), "hash", "h")
     await redis.hset(KEYS.device("dan"), mapping={"nickname": "Dan", "address": "192.0.2.7"})
     await redis.zadd(KEYS.devices, {"dan": 1e15})
-    ban = await operator.ban(Kind.ACCOUNT, "dan", 60_000, "spam")
+    ban = await operator.ban(BanKind.ACCOUNT, "dan", 60_000, "spam")
     assert ban.until == ban.since + 60_000
     assert await Overview("main", redis).bans() == [ban]
     assert not await redis.exists(KEYS.device("dan"))
-    await operator.unban(Kind.ACCOUNT, "dan")
+    await operator.unban(BanKind.ACCOUNT, "dan")
     assert await Overview("main", redis).bans() == []
     with pytest.raises(OrderRefused, match="there is no ban on the account dan"):
-        await operator.unban(Kind.ACCOUNT, "dan")
+        await operator.unban(BanKind.ACCOUNT, "dan")
     with pytest.raises(OrderRefused, match="there is no account eve"):
-        await operator.ban(Kind.ACCOUNT, "eve", None, "")
+        await operator.ban(BanKind.ACCOUNT, "eve", None, "")
 
 
 async def test_a_closing_counts_who_was_there(redis: Client, operator: Operator) -> None:

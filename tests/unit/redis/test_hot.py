@@ -9,7 +9,7 @@ from hiredis import HiredisError
 
 from harness.waiting import until
 from tertulia.redis.errors import ErrorReply
-from tertulia.redis.hot import Connection, Inbox
+from tertulia.redis.hot import HotConnection, Inbox
 
 WITHIN = 5.0
 SHORT = 0.05
@@ -35,8 +35,8 @@ def transport() -> Transport:
 
 
 @pytest.fixture
-async def connection(transport: Transport) -> AsyncIterator[Connection]:
-    connection = Connection()
+async def connection(transport: Transport) -> AsyncIterator[HotConnection]:
+    connection = HotConnection()
     connection.connection_made(transport)
     yield connection
     connection.end()
@@ -47,7 +47,7 @@ async def begun(task: "asyncio.Task[list[Any]]", transport: Transport, times: in
     await until(lambda: transport.written.count(b"PING") == times or task.done(), WITHIN, "asking")
 
 
-async def test_replies_come_in_any_split(connection: Connection, transport: Transport) -> None:
+async def test_replies_come_in_any_split(connection: HotConnection, transport: Transport) -> None:
     asking = asyncio.create_task(connection.ask(WITHIN, ("PING", 1), ("PING", b"two")))
     await begun(asking, transport, 2)
     assert transport.written == (
@@ -61,7 +61,7 @@ async def test_replies_come_in_any_split(connection: Connection, transport: Tran
 
 
 async def test_after_a_refusal_it_goes_on_with_the_next_question(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     asking = asyncio.create_task(connection.ask(WITHIN, ("PING",), ("PING",)))
     await begun(asking, transport, 2)
@@ -78,7 +78,7 @@ async def test_after_a_refusal_it_goes_on_with_the_next_question(
     assert await asking == [2]
 
 
-async def listening(connection: Connection, transport: Transport, *channels: str) -> Inbox:
+async def listening(connection: HotConnection, transport: Transport, *channels: str) -> Inbox:
     """Subscribe to channels, and have that confirmed."""
     subscribing = asyncio.create_task(connection.subscribe(WITHIN, channels))
     sent = transport.written.count(b"$9\r\nSUBSCRIBE")
@@ -107,7 +107,7 @@ def array(*items: str) -> bytes:
 
 
 async def test_who_receives_goes_on_with_nothing_when_interrupted(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     inbox = await listening(connection, transport, "a")
     receiving = asyncio.create_task(inbox.receive(WITHIN))
@@ -120,7 +120,7 @@ async def test_who_receives_goes_on_with_nothing_when_interrupted(
 
 
 async def test_who_receives_gets_all_that_has_come(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     inbox = await listening(connection, transport, "a")
     receiving = asyncio.create_task(inbox.receive(WITHIN))
@@ -136,7 +136,7 @@ async def test_who_receives_gets_all_that_has_come(
 
 
 async def test_who_listens_hears_his_own_channels_only(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     one = await listening(connection, transport, "a", "b")
     two = await listening(connection, transport, "c")
@@ -153,7 +153,7 @@ async def test_who_listens_hears_his_own_channels_only(
 
 
 async def test_what_comes_before_a_subscription_is_confirmed_is_left_out(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     """Also where the channel was subscribed to before: that was another subscription."""
     old = await listening(connection, transport, "a", "b")
@@ -170,7 +170,7 @@ async def test_what_comes_before_a_subscription_is_confirmed_is_left_out(
 
 
 async def test_a_subscription_that_is_refused_is_nobody_elses_matter(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     inbox = await listening(connection, transport, "a")
     subscribing = asyncio.create_task(connection.subscribe(WITHIN, ["b", "c"]))
@@ -183,7 +183,7 @@ async def test_a_subscription_that_is_refused_is_nobody_elses_matter(
 
 
 async def test_who_subscribes_and_is_cancelled_hears_nothing(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     subscribing = asyncio.create_task(connection.subscribe(WITHIN, ["a"]))
     await until(lambda: b"SUBSCRIBE" in transport.written, WITHIN, "it to be sent")
@@ -200,7 +200,7 @@ async def test_who_subscribes_and_is_cancelled_hears_nothing(
 
 
 async def test_a_channel_that_redis_gives_up_is_told_to_who_listens(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     """As where its slot was moved to another shard."""
     one = await listening(connection, transport, "a")
@@ -212,7 +212,7 @@ async def test_a_channel_that_redis_gives_up_is_told_to_who_listens(
 
 
 async def test_silence_ends_the_wait_of_one_and_not_the_connection(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     inbox = await listening(connection, transport, "a")
     with pytest.raises(TimeoutError, match="nothing came"):
@@ -224,7 +224,7 @@ async def test_silence_ends_the_wait_of_one_and_not_the_connection(
 
 @pytest.mark.parametrize("said", [b":1\r\n", b"*0\r\n", b"$-1\r\n", b"*1\r\n*0\r\n", b"-ERR x\r\n"])
 async def test_what_no_server_says_to_those_who_listen_is_the_end(
-    connection: Connection, transport: Transport, said: bytes
+    connection: HotConnection, transport: Transport, said: bytes
 ) -> None:
     inbox = await listening(connection, transport, "a")
     connection.data_received(said)
@@ -234,7 +234,7 @@ async def test_what_no_server_says_to_those_who_listen_is_the_end(
 
 
 async def test_each_gets_the_replies_to_what_he_asked(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     asking = [
         asyncio.create_task(connection.ask(WITHIN, *[("PING",)] * count)) for count in (1, 3, 2)
@@ -246,7 +246,9 @@ async def test_each_gets_the_replies_to_what_he_asked(
     assert await asyncio.gather(*asking) == [[0], [1, 2, 3], [4, 5]]
 
 
-async def test_a_refusal_is_told_to_who_asked(connection: Connection, transport: Transport) -> None:
+async def test_a_refusal_is_told_to_who_asked(
+    connection: HotConnection, transport: Transport
+) -> None:
     asking = [asyncio.create_task(connection.ask(WITHIN, ("PING",))) for _ in range(3)]
     await begun(asking[-1], transport, 3)
     connection.data_received(b":1\r\n-WRONGTYPE no\r\n:3\r\n")
@@ -258,7 +260,7 @@ async def test_a_refusal_is_told_to_who_asked(connection: Connection, transport:
 
 
 async def test_all_learn_of_one_who_waits_too_long(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     patient = asyncio.create_task(connection.ask(60, ("PING",)))
     await begun(patient, transport)
@@ -269,7 +271,9 @@ async def test_all_learn_of_one_who_waits_too_long(
     assert transport.is_aborted
 
 
-async def test_what_takes_too_long_is_the_end(connection: Connection, transport: Transport) -> None:
+async def test_what_takes_too_long_is_the_end(
+    connection: HotConnection, transport: Transport
+) -> None:
     with pytest.raises(TimeoutError):
         await connection.ask(SHORT, ("PING",))
     assert transport.is_aborted
@@ -279,7 +283,7 @@ async def test_what_takes_too_long_is_the_end(connection: Connection, transport:
 
 
 async def test_each_question_has_a_time_of_its_own(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     """One timer goes on over all of them: it ends none early, and none late."""
     loop = asyncio.get_running_loop()
@@ -297,7 +301,7 @@ async def test_each_question_has_a_time_of_its_own(
 
 
 async def test_a_shorter_time_ends_before_a_longer_one_that_was_given_before(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     first = asyncio.create_task(connection.ask(60, ("PING",)))
     await begun(first, transport)
@@ -309,7 +313,7 @@ async def test_a_shorter_time_ends_before_a_longer_one_that_was_given_before(
 
 
 async def test_the_reply_to_who_was_cancelled_is_dropped(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     """No reply is taken for another one's, and who waits behind loses nothing."""
     cancelled = asyncio.create_task(connection.ask(WITHIN, ("PING",), ("PING",)))
@@ -325,7 +329,7 @@ async def test_the_reply_to_who_was_cancelled_is_dropped(
 
 
 async def test_a_reply_that_nobody_waits_for_has_to_come_in_time_all_the_same(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     cancelled = asyncio.create_task(connection.ask(SHORT, ("PING",)))
     await begun(cancelled, transport)
@@ -333,7 +337,9 @@ async def test_a_reply_that_nobody_waits_for_has_to_come_in_time_all_the_same(
     await until(lambda: transport.is_aborted, WITHIN, "the end")
 
 
-async def test_a_reply_that_is_false_is_one(connection: Connection, transport: Transport) -> None:
+async def test_a_reply_that_is_false_is_one(
+    connection: HotConnection, transport: Transport
+) -> None:
     asking = asyncio.create_task(connection.ask(WITHIN, ("PING",), ("PING",)))
     await begun(asking, transport, 2)
     connection.data_received(b"#f\r\n:1\r\n")  # no server says so to us: it is of RESP3
@@ -341,7 +347,7 @@ async def test_a_reply_that_is_false_is_one(connection: Connection, transport: T
 
 
 async def test_what_no_server_says_to_us_is_the_end(
-    connection: Connection, transport: Transport
+    connection: HotConnection, transport: Transport
 ) -> None:
     asking = asyncio.create_task(connection.ask(60, ("PING",)))
     await begun(asking, transport)
@@ -356,7 +362,7 @@ async def test_what_no_server_says_to_us_is_the_end(
     [("lost", ConnectionResetError), ("ended", ConnectionError), ("broken", HiredisError)],
 )
 async def test_who_waits_learns_of_the_end(
-    connection: Connection, transport: Transport, what: str, learns: type[Exception]
+    connection: HotConnection, transport: Transport, what: str, learns: type[Exception]
 ) -> None:
     asking = asyncio.create_task(connection.ask(60, ("PING",)))
     await begun(asking, transport)

@@ -399,12 +399,12 @@ def test_a_redis_url_is_shown_without_its_password(url: str, shown: str) -> None
 
 def test_a_redis_url_says_how_the_master_is_found() -> None:
     url = redis_url.parse("redis+sentinel://andy:a%40b@one:1,[::1],two/the%20master/3")
-    assert (url.kind, url.tls, url.master) == (redis_url.Kind.SENTINEL, False, "the master")
+    assert (url.kind, url.tls, url.master) == (redis_url.RedisKind.SENTINEL, False, "the master")
     assert url.hosts == (("one", 1), ("::1", 26379), ("two", 26379))
     assert (url.user, url.password, url.database) == ("andy", "a@b", 3)
     url = redis_url.parse("rediss+cluster://one,two:2")
     assert (url.kind, url.tls, url.hosts) == (
-        redis_url.Kind.CLUSTER,
+        redis_url.RedisKind.CLUSTER,
         True,
         (("one", 6379), ("two", 2)),
     )

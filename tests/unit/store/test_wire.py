@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.cases import each
 from tertulia.chat.ports import CloseOp, JoinOp, LeaveOp, Op, ReportOp, SayOp, WhisperOp
-from tertulia.domain.bans import Ban, Kind
+from tertulia.domain.bans import Ban, BanKind
 from tertulia.domain.events import (
     Closed,
     Joined,
@@ -309,7 +309,7 @@ def test_no_nickname_makes_a_name_of_something_else() -> None:
 
 def test_orders_stand_apart_from_events() -> None:
     order = OperatorCommand(
-        "7f", "carla", Action.BAN, "nickname:troll", "spam", Ban(Kind.NICKNAME, "troll")
+        "7f", "carla", Action.BAN, "nickname:troll", "spam", Ban(BanKind.NICKNAME, "troll")
     )
     left = Left("andy", "n:1")
     body = b"\n".join([encode_order(order), encode(left)])
@@ -328,6 +328,6 @@ def test_an_order_of_a_later_version_is_skipped_and_counted() -> None:
 
 
 def test_a_ban_of_a_later_version_covers_nobody_here() -> None:
-    ban = Ban(Kind.ADDRESS, "192.0.2.7", 5, "spam", "carla", 1)
+    ban = Ban(BanKind.ADDRESS, "192.0.2.7", 5, "spam", "carla", 1)
     found = [b"x", b'{"kind":"aura","subject":"blue"}', b"y", encode(ban), b"z", b"no JSON"]
     assert parse_bans(found) == [ban]

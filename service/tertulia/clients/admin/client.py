@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from tertulia.domain.bans import Ban, Bans, Kind
+from tertulia.domain.bans import Ban, BanKind, Bans
 from tertulia.domain.nicknames import fold
 from tertulia.operators.chats import chats
 from tertulia.operators.commands import Operator, OrderRefused
@@ -111,7 +111,7 @@ class AdminClient:
         return Operator(chat, self._redis(chat), self._by, self.patience)
 
     async def ban(
-        self, chat: str, kind: Kind, subject: str, milliseconds: int | None, reason: str
+        self, chat: str, kind: BanKind, subject: str, milliseconds: int | None, reason: str
     ) -> tuple[Ban, list[str]]:
         """Ban somebody, and wait until nobody is in the room whom it covers; return who was."""
         overview, operator = self.overview(chat), self.operator(chat)

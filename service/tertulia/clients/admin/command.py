@@ -32,7 +32,7 @@ MOST_TEXT = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """What a command found or did."""
 
     data: object
@@ -41,7 +41,7 @@ class Answer:
     """For people; what others wrote is escaped in it."""
 
 
-Work = Callable[..., Awaitable[Answer | None]]
+Work = Callable[..., Awaitable[CommandResult | None]]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,7 +87,7 @@ def asking(
             if streams:
                 given["as_json"] = as_json
 
-            async def answer() -> Answer | None:
+            async def answer() -> CommandResult | None:
                 async with AdminClient(settings, who(by), timeout) as client:
                     return await work(client, chat, **given)
 
@@ -181,7 +181,10 @@ def emit(text: str) -> None:
 
 
 def _show(
-    answer: Callable[[], Coroutine[Any, Any, Answer | None]], as_json: bool, *, redis_url: Any
+    answer: Callable[[], Coroutine[Any, Any, CommandResult | None]],
+    as_json: bool,
+    *,
+    redis_url: Any,
 ) -> None:
     try:
         found = asyncio.run(answer())

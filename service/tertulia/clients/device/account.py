@@ -3,8 +3,8 @@
 from datetime import datetime
 from pathlib import Path
 
-from tertulia.clients.device.history import History, Mark, Message, folder_of
-from tertulia.clients.device.operations import Pending
+from tertulia.clients.device.history import History, Mark, Utterance, folder_of
+from tertulia.clients.device.operations import PendingFrom
 
 
 class Account:
@@ -20,7 +20,7 @@ class Account:
         """Return the history of the chat with a user."""
         return History(self._folder, partner)
 
-    def receive(self, sender: str, pending: Pending, at: datetime) -> list[Message]:
+    def receive(self, sender: str, pending: PendingFrom, at: datetime) -> list[Utterance]:
         """Make entries of what was pending, but for what came before and was not confirmed.
 
         The service shows messages again until a connection on which it did was closed in order.
@@ -28,7 +28,9 @@ class Account:
         before = self._unconfirmed.get(sender, ())
         self._unconfirmed[sender] = pending.messages
         known = len(before) if pending.messages[: len(before)] == before else 0
-        return [Message(Mark.THEIRS, at, sender, text) for text in pending.messages[known:] if text]
+        return [
+            Utterance(Mark.THEIRS, at, sender, text) for text in pending.messages[known:] if text
+        ]
 
     def confirm(self, sender: str) -> None:
         """Learn that the connection on which messages came was closed in order."""

@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 
 from tertulia.clients.device.effects import Parting, TurnedAway
-from tertulia.clients.device.links import Link
+from tertulia.clients.device.links import PeerLink
 from tertulia.clients.device.peer import MAX_MEMBERS
 from tertulia.domain.networks import network_of
 from tertulia.edge.limits import TokenBucket
@@ -41,7 +41,7 @@ class Callers:
             self._networks.popitem(last=False)
         return bucket.take(1, now) > 0
 
-    def turned_away(self, caller: Link, parting: Parting, why: str) -> Iterator[TurnedAway]:
+    def turned_away(self, caller: PeerLink, parting: Parting, why: str) -> Iterator[TurnedAway]:
         """Give what is to be told of one that was turned away: nothing, where there were many."""
         self._told += 1
         if self._told <= TOLD:
@@ -49,7 +49,7 @@ class Callers:
             yield TurnedAway(caller.host, name, parting, why, is_last=self._told == TOLD)
 
 
-def surplus(waiting: Sequence[Link]) -> Link | None:
+def surplus(waiting: Sequence[PeerLink]) -> PeerLink | None:
     """Return which one has to go where too many wait: the first of the network that has most of them.
 
     So one network takes no other's place, and of many that have one each the oldest goes.

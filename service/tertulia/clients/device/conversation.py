@@ -30,7 +30,7 @@ from tertulia.clients.device.peer import (
     MAX_MEMBERS,
     SHARE,
     File,
-    Member,
+    Partner,
     Spoken,
 )
 from tertulia.clients.device.peer_sockets import PeerSockets
@@ -73,7 +73,7 @@ class Conversation:
         self._sockets = sockets
         self._terminal = terminal
         self._transcript = Transcript(account, partner, terminal)
-        self._live = LiveChat(Member(self._me, port), partner, classic=classic)
+        self._live = LiveChat(Partner(self._me, port), partner, classic=classic)
         self._classic = classic
         self._waiting: Call | None = None
         self._ready = asyncio.Event()

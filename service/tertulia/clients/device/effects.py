@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tertulia.clients.device.exchange import Event
+from tertulia.clients.device.exchange import PeerEvent
 
 
 class Parting(Enum):
@@ -30,7 +30,7 @@ class Parting(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PeerPlace:
     """Where a device is, as the service says: it listens there, and dials from that host."""
 
     host: str
@@ -66,7 +66,7 @@ class Dial:
     """Make a connection, then call ``connected`` or ``closed``."""
 
     link: int
-    place: Place
+    place: PeerPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class Said:
     """Somebody said something."""
 
     name: str
-    event: Event
+    event: PeerEvent
     """``peer.Spoken``, ``AddsSomebody``, ``File`` or ``NoFile``."""
 
 

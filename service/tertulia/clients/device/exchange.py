@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from enum import Enum, auto
 from typing import Any, Generic, TypeVar
 
-from tertulia.clients.device.wire import Frames
+from tertulia.clients.device.wire import FrameDecoder
 
 T = TypeVar("T")
 
@@ -19,10 +19,10 @@ class Expect(Enum):
     INTEGER = auto()
     STRING = auto()
     EITHER = auto()
-    """An integer or a string; see ``Frames.frame``."""
+    """An integer or a string; see ``FrameDecoder.frame``."""
 
 
-class Event:
+class PeerEvent:
     """Something that whoever runs an exchange is told while it goes on."""
 
     __slots__ = ()
@@ -32,7 +32,7 @@ class Quiet(Exception):
     """Thrown into an exchange: what it could have read next has not come, and need not."""
 
 
-Steps = Generator[bytes | Expect | Event, Any, T]
+Steps = Generator[bytes | Expect | PeerEvent, Any, T]
 
 
 def an_integer() -> Steps[int]:
@@ -58,7 +58,7 @@ class Run(Generic[T]):
 
     __slots__ = ("_expected", "_frames", "_result", "_steps", "done")
 
-    def __init__(self, frames: Frames, steps: Steps[T]) -> None:
+    def __init__(self, frames: FrameDecoder, steps: Steps[T]) -> None:
         self._frames = frames
         self._steps = steps
         self._expected: Expect | None = None
@@ -70,13 +70,13 @@ class Run(Generic[T]):
         """What the exchange returned. To be read once it is done."""
         return self._result
 
-    def advance(self) -> Iterator[bytes | Event]:
+    def advance(self) -> Iterator[bytes | PeerEvent]:
         """Go as far as the frames allow, and give what is to be sent and told, in order.
 
         To be called once at the start, then after each feed, and read to its end. Raises Garbage,
         after what came of the frames before.
         """
-        yielded: bytes | Event | Expect | None = self._expected or self._resume(None)
+        yielded: bytes | PeerEvent | Expect | None = self._expected or self._resume(None)
         while yielded is not None:
             if isinstance(yielded, Expect):
                 value = self._next(yielded)
@@ -89,16 +89,16 @@ class Run(Generic[T]):
                 yield yielded
                 yielded = self._resume(None)
 
-    def quiet(self) -> Iterator[bytes | Event]:
+    def quiet(self) -> Iterator[bytes | PeerEvent]:
         """Tell the exchange that nothing more comes for now, and go on."""
         self._expected = None
-        yielded: bytes | Event | Expect | None = self._steps.throw(Quiet())
+        yielded: bytes | PeerEvent | Expect | None = self._steps.throw(Quiet())
         while yielded is not None and not isinstance(yielded, Expect):
             yield yielded
             yielded = self._resume(None)
         self._expected = yielded
 
-    def _resume(self, value: int | bytes | None) -> bytes | Event | Expect | None:
+    def _resume(self, value: int | bytes | None) -> bytes | PeerEvent | Expect | None:
         if self.done:
             return None
         try:

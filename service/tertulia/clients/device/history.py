@@ -33,7 +33,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Utterance:
     """One line of a history."""
 
     mark: Mark
@@ -65,7 +65,7 @@ class History:
         self._folder = folder
         self.path = folder / f"chat-{nicknames.fold(partner)}.txt"
 
-    def read(self, most: int | None = None) -> list[Message]:
+    def read(self, most: int | None = None) -> list[Utterance]:
         """Return everything, or so much of the newest, oldest first."""
         try:
             lines = self.path.read_bytes().split(b"\n")
@@ -74,7 +74,7 @@ class History:
         newest = (message for line in reversed(lines) if (message := _parsed(line)) is not None)
         return list(islice(newest, most))[::-1]
 
-    def add(self, messages: Iterable[Message], *, durable: bool = False) -> None:
+    def add(self, messages: Iterable[Utterance], *, durable: bool = False) -> None:
         """Append messages; ``durable``: on disk when this returns, should the machine itself fail."""
         data = b"".join(map(_line, messages))
         if not data:
@@ -143,15 +143,15 @@ def _write(file: int, data: bytes, *, durable: bool) -> None:
         os.fsync(file)
 
 
-def _line(message: Message) -> bytes:
+def _line(message: Utterance) -> bytes:
     at = message.at.astimezone(UTC).isoformat(timespec="seconds")
     return f"{message.mark}\t{at}\t{message.name}\t{clean(message.text)}\n".encode()
 
 
-def _parsed(line: bytes) -> Message | None:
+def _parsed(line: bytes) -> Utterance | None:
     """Return a line's message, or None where it is none: cut short, or changed by hand."""
     try:
         mark, at, name, text = decode(line).split("\t", 3)
-        return Message(Mark(mark), datetime.fromisoformat(at), name, text)
+        return Utterance(Mark(mark), datetime.fromisoformat(at), name, text)
     except ValueError:
         return None

@@ -7,26 +7,26 @@ from dataclasses import dataclass, field
 from tertulia.clients.device.effects import Close, Effect, Pause, Resume, Send, Slowed
 from tertulia.clients.device.exchange import Run, Steps
 from tertulia.clients.device.hearing import Hearing
-from tertulia.clients.device.peer import Member
-from tertulia.clients.device.wire import Frames
+from tertulia.clients.device.peer import Partner
+from tertulia.clients.device.wire import FrameDecoder
 from tertulia.domain import nicknames
 
 
 @dataclass(slots=True, eq=False)
-class Link:
+class PeerLink:
     """A connection with a peer."""
 
     number: int
     host: str = ""
     """Where it was dialled from; empty: I dial."""
-    frames: Frames = field(default_factory=Frames)
+    frames: FrameDecoder = field(default_factory=FrameDecoder)
     run: Run[None] | None = None
     """None while it is held: it has dialled and nobody knows yet what it is."""
-    member: Member | None = None
+    member: Partner | None = None
     dialled: bool = False
     unplaced: bool = False
     """Whether it waits to be dialled until the service has said where."""
-    claims: Member | None = None
+    claims: Partner | None = None
     """Who it says it is, until the service has said where that one is."""
     talking: bool = False
     heard: bool = False
@@ -75,36 +75,36 @@ class Links:
     """All connections of a chat."""
 
     def __init__(self) -> None:
-        self._links: dict[int, Link] = {}
+        self._links: dict[int, PeerLink] = {}
         self._numbers = itertools.count(1)
 
-    def __contains__(self, link: Link) -> bool:
+    def __contains__(self, link: PeerLink) -> bool:
         return link.number in self._links
 
-    def __iter__(self) -> Iterator[Link]:
+    def __iter__(self) -> Iterator[PeerLink]:
         """Give those that there are at this moment: meanwhile some may go."""
         return iter(list(self._links.values()))
 
-    def get(self, number: int) -> Link | None:
+    def get(self, number: int) -> PeerLink | None:
         """Return a connection, if it is still there."""
         return self._links.get(number)
 
-    def accept(self, host: str, deadline: float) -> Link:
+    def accept(self, host: str, deadline: float) -> PeerLink:
         """Number a connection that somebody made to me."""
-        return self._add(Link(next(self._numbers), host, deadline=deadline))
+        return self._add(PeerLink(next(self._numbers), host, deadline=deadline))
 
-    def dial(self, member: Member, steps: Steps[None], deadline: float) -> Link:
+    def dial(self, member: Partner, steps: Steps[None], deadline: float) -> PeerLink:
         """Number a connection that I shall make, once it is known where to."""
-        link = Link(next(self._numbers), member=member, dialled=True, unplaced=True)
+        link = PeerLink(next(self._numbers), member=member, dialled=True, unplaced=True)
         link.run = Run(link.frames, steps)
         link.deadline = deadline
         return self._add(link)
 
-    def _add(self, link: Link) -> Link:
+    def _add(self, link: PeerLink) -> PeerLink:
         self._links[link.number] = link
         return link
 
-    def remove(self, link: Link) -> bool:
+    def remove(self, link: PeerLink) -> bool:
         """Forget a connection; return whether it was there."""
         return self._links.pop(link.number, None) is not None
 
@@ -118,15 +118,15 @@ class Links:
         """Send something to everybody who is in the chat."""
         return [Send(link.number, data) for link in self.talking()]
 
-    def talking(self) -> list[Link]:
+    def talking(self) -> list[PeerLink]:
         """Return those who are in the chat."""
         return [link for link in self if link.talking]
 
-    def held(self) -> list[Link]:
+    def held(self) -> list[PeerLink]:
         """Return those who dialled and have been told nothing."""
         return [link for link in self if link.run is None]
 
-    def callers(self) -> list[Link]:
+    def callers(self) -> list[PeerLink]:
         """Return those who dialled and are not in."""
         return [link for link in self if link.is_caller]
 

@@ -21,17 +21,17 @@ from tertulia.clients.device.effects import (
     NoPlace,
     Over,
     Parting,
-    Place,
+    PeerPlace,
     Said,
     Send,
     SharesAddress,
     Went,
 )
-from tertulia.clients.device.exchange import Event, Quiet, Run, Steps
+from tertulia.clients.device.exchange import PeerEvent, Quiet, Run, Steps
 from tertulia.clients.device.hearing import Hearings
 from tertulia.clients.device.hosts import is_same_host
-from tertulia.clients.device.links import Link, Links
-from tertulia.clients.device.peer import CLASSIC_BYTES, MAX_MEMBERS, Member
+from tertulia.clients.device.links import Links, PeerLink
+from tertulia.clients.device.peer import CLASSIC_BYTES, MAX_MEMBERS, Partner
 from tertulia.clients.device.whereabouts import Whereabouts, is_same_name
 from tertulia.clients.device.wire import MAX_STRING, QUIT, Garbage, string
 from tertulia.domain import nicknames
@@ -68,11 +68,11 @@ class LiveChat:
     one. Times are seconds of a monotonic clock.
     """
 
-    def __init__(self, me: Member, partner: str, *, classic: bool = False) -> None:
+    def __init__(self, me: Partner, partner: str, *, classic: bool = False) -> None:
         """``classic``: among those who are in it are old programs, which have little room."""
         self._me = me
         self._room = CLASSIC_BYTES if classic else MAX_STRING
-        self._partner = Member(partner, 0)
+        self._partner = Partner(partner, 0)
         self._phase = _Phase.ENTERING
         self._whereabouts = Whereabouts()
         self._listened = False
@@ -110,7 +110,7 @@ class LiveChat:
 
     def expect(self, port: int, now: float) -> list[Effect]:
         """Learn that the partner comes: it dials, I listen."""
-        self._partner = Member(self._partner.name, port)
+        self._partner = Partner(self._partner.name, port)
         self._phase = _Phase.LISTENING
         # Not at the same time as the partner, should it listen too.
         self._turn_at = now + TURN_SECONDS * (1 if self._goes_first() else 2)
@@ -119,12 +119,12 @@ class LiveChat:
 
     def dial(self, port: int, now: float) -> list[Effect]:
         """Learn that the partner waits for me: I dial, it listens."""
-        self._partner = Member(self._partner.name, port)
+        self._partner = Partner(self._partner.name, port)
         self._phase = _Phase.DIALLING
         self._turn_at = now + TURN_SECONDS
         return list(self._dial(self._partner, peer.dial_partner(self._me), now))
 
-    def located(self, name: str, place: Place | NoPlace, now: float) -> list[Effect]:
+    def located(self, name: str, place: PeerPlace | NoPlace, now: float) -> list[Effect]:
         """Learn where a device is."""
         self._whereabouts.told(name, place, self._partner)
         return list(self._located(name, place, now))
@@ -204,7 +204,7 @@ class LiveChat:
             effects += self._give_up()
         return effects
 
-    def _overdue(self, link: Link, now: float) -> Iterator[Effect]:
+    def _overdue(self, link: PeerLink, now: float) -> Iterator[Effect]:
         if link.run is None:
             if self._is_doubtful(link):
                 yield SharesAddress(self._partner.name, link.host)
@@ -219,7 +219,7 @@ class LiveChat:
             except Quiet:
                 yield from self._drop(link, Parting.SILENT, now)
 
-    def _resume(self, link: Link, now: float) -> Iterator[Effect]:
+    def _resume(self, link: PeerLink, now: float) -> Iterator[Effect]:
         link.resume_at = None
         yield from self._advance(link, now)
         if link in self._links:
@@ -238,7 +238,7 @@ class LiveChat:
 
     # Where the others are
 
-    def _located(self, name: str, place: Place | NoPlace, now: float) -> Iterator[Effect]:
+    def _located(self, name: str, place: PeerPlace | NoPlace, now: float) -> Iterator[Effect]:
         awaited = self._phase is _Phase.LISTENING and is_same_name(name, self._partner)
         if awaited and isinstance(place, NoPlace):
             yield Went(self._partner.name, Parting.UNPLACED, place.why)
@@ -250,7 +250,7 @@ class LiveChat:
             elif link in self._links and link.unplaced and is_same_name(name, link.member):
                 yield from self._go(link, place, now)
 
-    def _go(self, link: Link, place: Place | NoPlace, now: float) -> Iterator[Effect]:
+    def _go(self, link: PeerLink, place: PeerPlace | NoPlace, now: float) -> Iterator[Effect]:
         """Dial somebody where the service says that it is, and nowhere else."""
         if isinstance(place, NoPlace):
             yield from self._drop(link, Parting.UNPLACED, now, place.why)
@@ -258,7 +258,7 @@ class LiveChat:
             link.unplaced = False
             yield Dial(link.number, place)
 
-    def _identify(self, link: Link, place: Place | NoPlace, now: float) -> Iterator[Effect]:
+    def _identify(self, link: PeerLink, place: PeerPlace | NoPlace, now: float) -> Iterator[Effect]:
         """Take in one who said who it is, if that one is where it dialled from."""
         assert link.claims is not None
         name = link.claims.name
@@ -269,17 +269,17 @@ class LiveChat:
         else:
             link.claims = None
             # The port as the service has it: others are told to dial it.
-            yield from self._welcome(link, Member(name, place.port), now)
+            yield from self._welcome(link, Partner(name, place.port), now)
             yield from self._advance(link, now)
 
-    def _is_doubtful(self, link: Link) -> bool:
+    def _is_doubtful(self, link: PeerLink) -> bool:
         """Say whether one who waits to come into a chat of two may be the partner as well."""
         is_ours = self._phase is _Phase.LIVE and self._listened and not self._group
         return is_ours and self._whereabouts.may_be_partner(link.host)
 
     # The connections' ways
 
-    def _accept(self, link: Link, now: float) -> Iterator[Effect]:
+    def _accept(self, link: PeerLink, now: float) -> Iterator[Effect]:
         if self._phase is _Phase.OVER:
             yield from self._drop(link, None, now)
             return
@@ -321,12 +321,12 @@ class LiveChat:
             yield from self._advance(link, now)
             yield from self._live(link, self._partner, now)
 
-    def _advance(self, link: Link, now: float) -> Iterator[Effect]:
+    def _advance(self, link: PeerLink, now: float) -> Iterator[Effect]:
         if link.run is not None and link.may_go_on:
             yield from self._carry_out(link, link.run.advance(), now)
 
     def _carry_out(
-        self, link: Link, steps: Iterator[bytes | Event], now: float
+        self, link: PeerLink, steps: Iterator[bytes | PeerEvent], now: float
     ) -> Iterator[Effect]:
         try:
             for step in steps:
@@ -341,7 +341,7 @@ class LiveChat:
         except Garbage:
             yield from self._drop(link, Parting.GARBLED, now)
 
-    def _learn(self, link: Link, event: Event, now: float) -> Iterator[Effect]:
+    def _learn(self, link: PeerLink, event: PeerEvent, now: float) -> Iterator[Effect]:
         match event:
             case peer.Entered(others=others):
                 yield from self._enter(link, others, now)
@@ -369,14 +369,16 @@ class LiveChat:
                     self._group = True
                     yield from self._admit(now)
 
-    def _enter(self, link: Link, others: tuple[Member, ...] | None, now: float) -> Iterator[Effect]:
+    def _enter(
+        self, link: PeerLink, others: tuple[Partner, ...] | None, now: float
+    ) -> Iterator[Effect]:
         self._group = self._group or others is not None
         yield from self._live(link, self._partner, now)
         for member in others or ():
             if not (is_same_name(member.name, self._me) or self._links.know(member.name)):
                 yield from self._dial(member, peer.dial_member(self._me, member), now)
 
-    def _welcome(self, link: Link, member: Member, now: float) -> Iterator[Effect]:
+    def _welcome(self, link: PeerLink, member: Partner, now: float) -> Iterator[Effect]:
         again = False
         for older in self._links.talking():
             if is_same_name(member.name, older.member):
@@ -393,7 +395,7 @@ class LiveChat:
         yield from self._live(link, member, now, again=again)
 
     def _live(
-        self, link: Link, member: Member, now: float, *, again: bool = False
+        self, link: PeerLink, member: Partner, now: float, *, again: bool = False
     ) -> Iterator[Effect]:
         """Somebody is in: from here on it reads what I say."""
         link.member, link.talking, link.deadline = member, True, None
@@ -414,7 +416,7 @@ class LiveChat:
             yield from self._admit(now)
 
     def _drop(
-        self, link: Link, parting: Parting | None, now: float, why: str = ""
+        self, link: PeerLink, parting: Parting | None, now: float, why: str = ""
     ) -> Iterator[Effect]:
         """End a connection. ``parting`` and ``why``: where it is worth telling."""
         if not self._links.remove(link):
@@ -428,7 +430,7 @@ class LiveChat:
             yield Went(link.member.name if link.member else "", parting, why)
         yield from self._after_loss(link, parting, now)
 
-    def _after_loss(self, link: Link, parting: Parting | None, now: float) -> Iterator[Effect]:
+    def _after_loss(self, link: PeerLink, parting: Parting | None, now: float) -> Iterator[Effect]:
         if self._phase is _Phase.DIALLING and link.dialled:
             yield from self._take_held_partner(now)
             if self._phase is _Phase.DIALLING:
@@ -453,7 +455,7 @@ class LiveChat:
         self._turn_at = self._give_up_at = None
         return self._links.clear()
 
-    def _dial(self, member: Member, steps: Steps[None], now: float) -> Iterator[Effect]:
+    def _dial(self, member: Partner, steps: Steps[None], now: float) -> Iterator[Effect]:
         link = self._links.dial(member, steps, now + DIAL_SECONDS)
         place = self._whereabouts.of_partner
         if member is self._partner and place is not None:

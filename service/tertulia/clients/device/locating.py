@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from tertulia.clients.device.effects import Locate, NoPlace, Place
+from tertulia.clients.device.effects import Locate, NoPlace, PeerPlace
 from tertulia.clients.device.hosts import told_host
 from tertulia.clients.device.operations import address, listening_port
 from tertulia.clients.device.service_calls import Service, ServiceError
@@ -15,7 +15,7 @@ PAUSE_SECONDS = 1.0
 """Between the tries: the node that was asked may have died."""
 
 
-async def locate(service: Service, me: str, asked: Locate) -> Place | NoPlace:
+async def locate(service: Service, me: str, asked: Locate) -> PeerPlace | NoPlace:
     """Ask for the host by operation 12, and for the port, where it is not known, by 20."""
     why = "the service does not say in time"
     with contextlib.suppress(TimeoutError):
@@ -30,10 +30,12 @@ async def locate(service: Service, me: str, asked: Locate) -> Place | NoPlace:
     return NoPlace(why)
 
 
-async def _asked_once(service: Service, me: str, asked: Locate) -> Place | NoPlace:
+async def _asked_once(service: Service, me: str, asked: Locate) -> PeerPlace | NoPlace:
     told = await service.call(lambda: address(me, asked.name), patient=False)
     host = told_host(told, service.address)
     if not host:
         return NoPlace(f"the service does not say where {asked.name}'s device is")
     port = asked.port or await service.call(lambda: listening_port(asked.name), patient=False)
-    return Place(host, port) if port else NoPlace(f"the service says {asked.name} is not online")
+    return (
+        PeerPlace(host, port) if port else NoPlace(f"the service says {asked.name} is not online")
+    )

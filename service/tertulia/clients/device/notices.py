@@ -12,7 +12,7 @@ from tertulia.clients.device.effects import (
     Went,
 )
 from tertulia.clients.device.hearing import MAX_HEARD
-from tertulia.clients.device.operations import Hanging
+from tertulia.clients.device.operations import HangingMessage
 from tertulia.clients.device.peer import AddsSomebody
 
 HELP = r"""signup NAME PASSWORD   make an account and log in
@@ -112,7 +112,7 @@ def online(names: Sequence[str]) -> str:
     return f"Online: {', '.join(names[:SHOWN_ONLINE])}{more}"
 
 
-def hanging(entry: Hanging) -> str:
+def hanging(entry: HangingMessage) -> str:
     """Say that messages wait."""
     if not entry.count:
         return entry.sender

@@ -32,7 +32,7 @@ class Code(IntEnum):
     SHOW = 200
 
 
-class Login(Enum):
+class LoginAnswer(Enum):
     """How operations 1 and 2 end."""
 
     DONE = "done"
@@ -49,7 +49,7 @@ class Entry(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Hanging:
+class HangingMessage:
     """Messages of one sender that wait to be shown."""
 
     sender: str
@@ -58,7 +58,7 @@ class Hanging:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingFrom:
     """A sender's messages that waited, oldest first."""
 
     messages: tuple[str, ...]
@@ -73,12 +73,12 @@ class PeerCame:
     port: int
 
 
-def sign_up(name: str, password: str, port: int) -> Steps[Login]:
+def sign_up(name: str, password: str, port: int) -> Steps[LoginAnswer]:
     """Operation 1: make an account and log in."""
     return _identify(Code.SIGN_UP, name, password, port)
 
 
-def log_in(name: str, password: str, port: int) -> Steps[Login]:
+def log_in(name: str, password: str, port: int) -> Steps[LoginAnswer]:
     """Operation 2: log in with the port of one's own."""
     return _identify(Code.IN, name, password, port)
 
@@ -105,7 +105,7 @@ def wait_for_peer() -> Steps[PeerCame]:
     return PeerCame(port_of((yield from an_integer())))
 
 
-def show(me: str, sender: str) -> Steps[Pending]:
+def show(me: str, sender: str) -> Steps[PendingFrom]:
     """Operation 200 on a connection of its own.
 
     What is returned is pending until the connection has been closed in order.
@@ -116,7 +116,7 @@ def show(me: str, sender: str) -> Steps[Pending]:
     return shown
 
 
-def show_before_writing(me: str, sender: str) -> Steps[Pending | PeerCame]:
+def show_before_writing(me: str, sender: str) -> Steps[PendingFrom | PeerCame]:
     """Operation 200 where operation 10 was answered 1, before the first message.
 
     The peer may come at any moment; then its port is all that comes.
@@ -132,15 +132,15 @@ def show_before_writing(me: str, sender: str) -> Steps[Pending | PeerCame]:
     if isinstance(shown, int):
         return PeerCame(port_of(shown))
     if shown == _NOTHING_PENDING:
-        return Pending(())
+        return PendingFrom(())
     lines = shown.removesuffix(b"\n").split(b"\n") if shown else []
-    return Pending(
+    return PendingFrom(
         tuple(decode(line) for line in lines),
         perhaps_more=len(shown) >= MAX_STRING - _LONGEST_MESSAGE,
     )
 
 
-def hanging(me: str) -> Steps[tuple[Hanging, ...]]:
+def hanging(me: str) -> Steps[tuple[HangingMessage, ...]]:
     """Operation 100: who left messages."""
     yield from _asked(Code.HANGING)
     yield string(me)
@@ -186,18 +186,18 @@ def leave_chat(me: str) -> Steps[None]:
     yield string(me)
 
 
-def _identify(code: Code, name: str, password: str, port: int) -> Steps[Login]:
+def _identify(code: Code, name: str, password: str, port: int) -> Steps[LoginAnswer]:
     yield from _asked(code)
     yield string(name)
     if not (yield from _accepted()):
-        return Login.NAME_REFUSED
+        return LoginAnswer.NAME_REFUSED
     yield string(password)
     if not (yield from _accepted()):
-        return Login.PASSWORD_REFUSED
+        return LoginAnswer.PASSWORD_REFUSED
     yield integer(port)
     if not (yield from _accepted()):
-        return Login.PORT_REFUSED
-    return Login.DONE
+        return LoginAnswer.PORT_REFUSED
+    return LoginAnswer.DONE
 
 
 def _port_of_user(name: str) -> Steps[int]:
@@ -227,8 +227,8 @@ def _accepted() -> Steps[bool]:
     return answer == 0
 
 
-def _hanging(line: str) -> Hanging:
+def _hanging(line: str) -> HangingMessage:
     found = _HANGING.fullmatch(line)
     if found is None:
-        return Hanging(line, 0, "")
-    return Hanging(found["sender"], int(found["count"]), found["when"])
+        return HangingMessage(line, 0, "")
+    return HangingMessage(found["sender"], int(found["count"]), found["when"])

@@ -6,7 +6,7 @@ Source: the protocol page device, "Live chat, between devices".
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from tertulia.clients.device.exchange import Event, Quiet, Steps, a_string, an_integer, either
+from tertulia.clients.device.exchange import PeerEvent, Quiet, Steps, a_string, an_integer, either
 from tertulia.clients.device.wire import MAX_STRING, QUIT, Garbage, integer, port_of, string
 from tertulia.domain import nicknames
 from tertulia.domain.text import decode
@@ -27,7 +27,7 @@ _CANNOT_SEND = b"***"
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Partner:
     """A device in a chat: who it is, and where it listens."""
 
     name: str
@@ -35,46 +35,46 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Entered(Event):
+class Entered(PeerEvent):
     """The one that I dialled has taken me in; ``others`` are those of its group that I have to dial.
 
     None where there is no group, but a chat of two.
     """
 
-    others: tuple[Member, ...] | None
+    others: tuple[Partner, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer(Event):
+class Newcomer(PeerEvent):
     """Somebody who dialled me has said who it is and awaits ``invitation`` or ``introduction``."""
 
-    member: Member
+    member: Partner
 
 
 @dataclass(frozen=True, slots=True)
-class Met(Event):
+class Met(PeerEvent):
     """The member that I dialled has said who it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class ListOver(Event):
+class ListOver(PeerEvent):
     """The list after ``Met`` has come, or will not: until then the exchange can be made ``quiet``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken(Event):
+class Spoken(PeerEvent):
     """A message."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class AddsSomebody(Event):
+class AddsSomebody(PeerEvent):
     """The peer is adding a user."""
 
 
 @dataclass(frozen=True, slots=True)
-class File(Event):
+class File(PeerEvent):
     """The peer shares a file. Its name is whatever the peer says: it may be hostile."""
 
     name: str
@@ -82,17 +82,17 @@ class File(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class NoFile(Event):
+class NoFile(PeerEvent):
     """The peer wanted to share a file and could not read it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unsaid(Event):
+class Unsaid(PeerEvent):
     """The peer sent a string with nothing in it that could be shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leaves(Event):
+class Leaves(PeerEvent):
     """The peer ends the chat for itself."""
 
 
@@ -102,7 +102,7 @@ def take_partner() -> Steps[None]:
     yield from _talk()
 
 
-def dial_partner(me: Member) -> Steps[None]:
+def dial_partner(me: Partner) -> Steps[None]:
     """I dial the one that I chat with: it is alone, or has asked me into its group."""
     kind = yield from an_integer()
     if kind == _CHAT_OF_TWO:
@@ -110,7 +110,7 @@ def dial_partner(me: Member) -> Steps[None]:
     elif kind == _GROUP:
         yield _identity(me)
         listed, said = yield from _listed((yield from an_integer()))
-        yield Entered(tuple(Member(name, port_of(port)) for name, port in listed))
+        yield Entered(tuple(Partner(name, port_of(port)) for name, port in listed))
         yield from _talk(said)
         return
     else:
@@ -125,7 +125,7 @@ def take_newcomer() -> Steps[None]:
     yield from _talk()
 
 
-def dial_member(me: Member, expected: Member) -> Steps[None]:
+def dial_member(me: Partner, expected: Partner) -> Steps[None]:
     """I came into a group and dial one of its other members."""
     kind = yield from an_integer()
     if kind != _GROUP:
@@ -147,12 +147,12 @@ def dial_member(me: Member, expected: Member) -> Steps[None]:
     yield from _talk(said)
 
 
-def invitation(others: list[Member]) -> bytes:
+def invitation(others: list[Partner]) -> bytes:
     """What the newcomer is told by who asked it in: how many others there are, and who."""
     return integer(len(others)) + b"".join(map(_identity, others))
 
 
-def introduction(me: Member) -> bytes:
+def introduction(me: Partner) -> bytes:
     """What the newcomer is told by any other member: who that is. No list comes with the count."""
     return _identity(me) + integer(0)
 
@@ -180,15 +180,15 @@ def shared(name: bytes, content: bytes) -> bytes:
     return string(SHARE.encode() + name) + string(name) + string(content)
 
 
-def _identity(member: Member) -> bytes:
+def _identity(member: Partner) -> bytes:
     return string(member.name) + integer(member.port)
 
 
-def _member() -> Steps[Member]:
+def _member() -> Steps[Partner]:
     name = decode((yield from a_string()))
     if not nicknames.is_valid(name):
         raise Garbage("a newcomer's name is no nickname")
-    return Member(name, port_of((yield from an_integer())))
+    return Partner(name, port_of((yield from an_integer())))
 
 
 def _listed(count: int) -> Steps[tuple[list[tuple[str, int]], list[bytes]]]:
@@ -245,7 +245,7 @@ def _take(raw: bytes) -> Steps[bool]:
     return False
 
 
-_SIGNALS: dict[bytes, Callable[[], Event]] = {
+_SIGNALS: dict[bytes, Callable[[], PeerEvent]] = {
     QUIT.encode(): Leaves,
     ADDING.encode(): AddsSomebody,
 }

@@ -12,7 +12,7 @@ from tertulia.clients.device.effects import (
     Locate,
     NoPlace,
     Pause,
-    Place,
+    PeerPlace,
     Resume,
     Send,
     Told,
@@ -40,7 +40,7 @@ _KEEPALIVE = (
     ("TCP_USER_TIMEOUT", 30_000),
 )
 
-Locator = Callable[[Locate], Awaitable[Place | NoPlace]]
+Locator = Callable[[Locate], Awaitable[PeerPlace | NoPlace]]
 """Asks the service where a device is. It does not take for ever."""
 
 
@@ -174,7 +174,7 @@ class PeerSockets:
         if self._chat is not None:
             self.carry_out(self._chat.located(asked.name, place, _now()))
 
-    async def _dial(self, number: int, place: Place) -> None:
+    async def _dial(self, number: int, place: PeerPlace) -> None:
         try:
             async with asyncio.timeout(DIAL_SECONDS):
                 while True:
@@ -186,7 +186,7 @@ class PeerSockets:
             if self._chat is not None:
                 self.carry_out(self._chat.closed(number, _now()))
 
-    async def _connect(self, number: int, place: Place) -> bool:
+    async def _connect(self, number: int, place: PeerPlace) -> bool:
         loop = asyncio.get_running_loop()
         own = source_to(self._own_address(), place.host)
         # From another address I would be a stranger there; but old programs don't look.

@@ -14,7 +14,7 @@ from tertulia.clients.device import notices
 from tertulia.clients.device.account import Account
 from tertulia.clients.device.conversation import Conversation
 from tertulia.clients.device.hosts import is_loopback, source_for
-from tertulia.clients.device.operations import Login, hanging, log_in, log_out, show, sign_up
+from tertulia.clients.device.operations import LoginAnswer, hanging, log_in, log_out, show, sign_up
 from tertulia.clients.device.peer_sockets import PeerSockets
 from tertulia.clients.device.service_calls import NoAnswer, Service, ServiceError
 from tertulia.clients.device.terminal import Terminal
@@ -31,7 +31,7 @@ MAX_PASSWORD = 72
 _WITH_PASSWORD = re.compile(r"(\s*(?:in|signup)\s+\S+\s+)(.*)", re.DOTALL)
 
 
-class StartError(Exception):
+class CannotStart(Exception):
     """The program can't start. The text is for the person."""
 
 
@@ -52,20 +52,20 @@ class Options:
 
 
 def default_folder() -> Path:
-    """Return the folder for histories, by the XDG Base Directory Specification. Raises StartError."""
+    """Return the folder for histories, by the XDG Base Directory Specification. Raises CannotStart."""
     stated = Path(os.environ.get("XDG_DATA_HOME", ""))
     if stated.is_absolute():
         return stated / "tertulia-device"
     try:
         return Path.home() / ".local/share/tertulia-device"
     except RuntimeError:
-        raise StartError(
+        raise CannotStart(
             "you have no home for histories and downloads: give a folder with --dir"
         ) from None
 
 
 def run(options: Options) -> None:
-    """Run the program until the person ends it. Raises StartError."""
+    """Run the program until the person ends it. Raises CannotStart."""
     asyncio.run(_run(options))
 
 
@@ -111,7 +111,7 @@ class Device:
         }
 
     async def listen(self) -> None:
-        """Listen for peers. Raises StartError."""
+        """Listen for peers. Raises CannotStart."""
         host = self._options.host
         if host is None and is_loopback(self._options.server_host):
             host = self._options.server_host
@@ -121,7 +121,7 @@ class Device:
         except OSError as error:
             # The event loop's own text says in a row where, and why.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-            raise StartError(
+            raise CannotStart(
                 f"cannot listen on {host or 'any address'}, port {port} ({reason}): choose another "
                 "PORT or --host"
             ) from error
@@ -217,7 +217,7 @@ class Device:
             if new:
                 raise NoAnswer(f"{error} It may have made the account: try in {name} …") from error
             raise
-        if answer is not Login.DONE:
+        if answer is not LoginAnswer.DONE:
             self._terminal.note(_refused(answer, name, new=new))
             return
         self._account = Account(name, self._options.folder)
@@ -311,13 +311,13 @@ def _masked(line: str) -> str:
     return line if found is None else found[1] + "*" * len(found[2])
 
 
-def _refused(answer: Login, name: str, *, new: bool) -> str:
+def _refused(answer: LoginAnswer, name: str, *, new: bool) -> str:
     match answer:
-        case Login.NAME_REFUSED if new:
+        case LoginAnswer.NAME_REFUSED if new:
             return f"{name} is taken, or is not to be had, or no account may be made from here now."
-        case Login.NAME_REFUSED:
+        case LoginAnswer.NAME_REFUSED:
             return f"There is no account {name}: signup NAME PASSWORD makes one."
-        case Login.PORT_REFUSED:
+        case LoginAnswer.PORT_REFUSED:
             return "The service refused this device's port."
         case _:
             return "The password was refused. After five wrong ones wait a minute."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from tertulia.clients.device.exchange import Run, Steps
-from tertulia.clients.device.wire import MAX_STRING, Frames, Garbage
+from tertulia.clients.device.wire import MAX_STRING, FrameDecoder, Garbage
 from tertulia.domain.addresses import host_port
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ _RESET = struct.pack("ii", 1, 0)  # to linger for no time at all: the other side
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Retrying:
     """How long to wait for the service. All in seconds."""
 
     connect: float = 5.0
@@ -59,10 +59,10 @@ class Garbled(ServiceError):
 class Call(asyncio.Protocol):
     """One connection to the service, on which exchanges run one after the other."""
 
-    def __init__(self, where: str, patience: Patience) -> None:
+    def __init__(self, where: str, patience: Retrying) -> None:
         self._where = where
         self._patience = patience
-        self._frames = Frames()
+        self._frames = FrameDecoder()
         self._arrived = asyncio.Event()
         self._lost = asyncio.Event()
         self._in_order = True
@@ -157,7 +157,7 @@ class Service:
         host: str,
         port: int,
         tell: Callable[[str], None],
-        patience: Patience = Patience(),
+        patience: Retrying = Retrying(),
         source: str | None = None,
     ) -> None:
         """``tell``: how the person learns that it takes longer.

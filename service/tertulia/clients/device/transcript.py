@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from tertulia.clients.device.account import Account
 from tertulia.clients.device.downloads import CannotKeep, keep
-from tertulia.clients.device.history import Mark, Message
-from tertulia.clients.device.operations import Pending
+from tertulia.clients.device.history import Mark, Utterance
+from tertulia.clients.device.operations import PendingFrom
 from tertulia.clients.device.peer import File
 from tertulia.clients.device.terminal import Terminal
 
@@ -42,7 +42,7 @@ class Transcript:
             at = message.at.astimezone().strftime("%d-%m-%Y %H:%M")
             self._terminal.write_words(f"{at} {self._shown(message)}")
 
-    def show_pending(self, pending: Pending) -> bool:
+    def show_pending(self, pending: PendingFrom) -> bool:
         """Show what waited with the service, kept on disk first; return whether there was anything."""
         messages = self._account.receive(self._partner, pending, datetime.now(UTC))
         # The service forgets them thereafter.
@@ -52,12 +52,12 @@ class Transcript:
 
     def heard(self, name: str, text: str) -> None:
         """Record what somebody said."""
-        self._record(Message(Mark.THEIRS, datetime.now(UTC), name, text))
+        self._record(Utterance(Mark.THEIRS, datetime.now(UTC), name, text))
 
     def said(self, text: str, *, delivered: bool) -> None:
         """Record what I said."""
         mark = Mark.DELIVERED if delivered else Mark.WAITING
-        self._record(Message(mark, datetime.now(UTC), self._account.name, text))
+        self._record(Utterance(mark, datetime.now(UTC), self._account.name, text))
 
     def mark_delivered(self) -> None:
         """Record that all that I said was delivered."""
@@ -76,11 +76,11 @@ class Transcript:
         else:
             self._terminal.note(f"{name} shared a file, {len(file.content)} bytes: {path}")
 
-    def _record(self, message: Message) -> None:
+    def _record(self, message: Utterance) -> None:
         self._attempt(lambda: self._history.add([message]))
         self._terminal.write_words(self._shown(message))
 
-    def _shown(self, message: Message) -> str:
+    def _shown(self, message: Utterance) -> str:
         more = len(message.text) - SHOWN_CHARACTERS
         if more <= 0 or self._failed:  # what is not kept is shown whole
             return message.shown()

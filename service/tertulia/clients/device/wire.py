@@ -21,7 +21,7 @@ class Garbage(WireError):
     """Theirs: the other side sent what no device and no service sends."""
 
 
-class TooLong(WireError):
+class FrameTooLong(WireError):
     """Ours: a string that no frame can hold. Nothing of it was encoded."""
 
 
@@ -31,10 +31,10 @@ def integer(value: int) -> bytes:
 
 
 def string(content: str | bytes) -> bytes:
-    """Encode a string; text as UTF-8. Raises TooLong."""
+    """Encode a string; text as UTF-8. Raises FrameTooLong."""
     raw = content.encode() if isinstance(content, str) else content
     if len(raw) > MAX_STRING:
-        raise TooLong(f"{len(raw)} bytes; a string holds {MAX_STRING}")
+        raise FrameTooLong(f"{len(raw)} bytes; a string holds {MAX_STRING}")
     return len(raw).to_bytes(2, "big") + _NO_PADDING + raw
 
 
@@ -45,7 +45,7 @@ def port_of(value: int) -> int:
     return value
 
 
-class Frames:
+class FrameDecoder:
     """A buffer that is fed bytes and asked for frames.
 
     What the next frame is, is known from its place in the exchange; where it is not, ``frame``

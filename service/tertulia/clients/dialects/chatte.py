@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from tertulia.clients.dialects.contract import LineEntering, Whole, whole_lines
+from tertulia.clients.dialects.contract import LineHandshake, Whole, whole_lines
 
 
-class _Entering(LineEntering):
+class _Entering(LineHandshake):
     """The nickname goes out when it is asked for."""
 
     def __init__(self, nickname: str) -> None:

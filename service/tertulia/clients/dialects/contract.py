@@ -16,7 +16,7 @@ class Whole:
     """Why the service closes, where it says so."""
 
 
-class Entering(Protocol):
+class Handshake(Protocol):
     """The beginning of one connection: fed what comes, until it has entered or was refused."""
 
     entered: bool
@@ -51,7 +51,7 @@ class Dialect(Protocol):
     slowed: ClassVar[bytes]
     """What stands once in each notice that a sender is read more slowly; empty where there is none."""
 
-    def entering(self, nickname: str) -> Entering:
+    def entering(self, nickname: str) -> Handshake:
         """Begin a connection."""
         ...
 
@@ -76,7 +76,7 @@ class Dialect(Protocol):
         ...
 
 
-class LineEntering:
+class LineHandshake:
     """What the beginnings of line protocols share: lines, one after the other."""
 
     def __init__(self, opening: bytes = b"") -> None:

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from tertulia.clients.dialects.contract import LineEntering, Whole, whole_lines
+from tertulia.clients.dialects.contract import LineHandshake, Whole, whole_lines
 
 
-class _Entering(LineEntering):
+class _Entering(LineHandshake):
     """The name goes out at once; the list of users is the welcome."""
 
     def line(self, line: bytes) -> bytes:

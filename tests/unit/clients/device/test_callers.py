@@ -3,11 +3,11 @@
 from tertulia.clients.device import callers
 from tertulia.clients.device.callers import CALLS_BURST, MAX_WAITING, TOLD, Callers, surplus
 from tertulia.clients.device.effects import Parting
-from tertulia.clients.device.links import Link
+from tertulia.clients.device.links import PeerLink
 
 
-def waiting(*hosts: str) -> list[Link]:
-    return [Link(number, host) for number, host in enumerate(hosts)]
+def waiting(*hosts: str) -> list[PeerLink]:
+    return [PeerLink(number, host) for number, host in enumerate(hosts)]
 
 
 def test_one_network_may_call_so_often_and_another_all_the_same() -> None:
@@ -38,6 +38,6 @@ def test_what_is_counted_is_bounded() -> None:
 
 def test_it_is_told_a_few_times() -> None:
     them = Callers()
-    told = [list(them.turned_away(Link(1, "h"), Parting.GARBLED, "")) for _ in range(50)]
+    told = [list(them.turned_away(PeerLink(1, "h"), Parting.GARBLED, "")) for _ in range(50)]
     assert [len(it) for it in told] == [1] * TOLD + [0] * (50 - TOLD)
     assert [it[0].is_last for it in told[:TOLD]] == [False] * (TOLD - 1) + [True]

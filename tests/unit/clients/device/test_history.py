@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from tertulia.clients.device import history as module
 from tertulia.clients.device.account import Account
-from tertulia.clients.device.history import History, Mark, Message, folder_of
-from tertulia.clients.device.operations import Pending
+from tertulia.clients.device.history import History, Mark, Utterance, folder_of
+from tertulia.clients.device.operations import PendingFrom
 from tertulia.domain.text import clean
 
 AT = datetime(2026, 11, 20, 23, 11, 5, tzinfo=UTC)
 
 
-def mine(text: str, mark: Mark = Mark.WAITING) -> Message:
-    return Message(mark, AT, "anna", text)
+def mine(text: str, mark: Mark = Mark.WAITING) -> Utterance:
+    return Utterance(mark, AT, "anna", text)
 
 
-def theirs(text: str) -> Message:
-    return Message(Mark.THEIRS, AT, "bob", text)
+def theirs(text: str) -> Utterance:
+    return Utterance(Mark.THEIRS, AT, "bob", text)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_what_i_said_is_marked_once_it_is_delivered(chat: History) -> None:
 
 def test_times_are_kept_in_utc_to_the_second(chat: History) -> None:
     at = datetime(2026, 11, 21, 1, 11, 5, 999_999, tzinfo=timezone(timedelta(hours=2)))
-    chat.add([Message(Mark.THEIRS, at, "bob", "ciao")])
+    chat.add([Utterance(Mark.THEIRS, at, "bob", "ciao")])
     assert chat.read() == [theirs("ciao")]
 
 
@@ -181,22 +181,26 @@ def test_a_line_that_is_none_is_passed_over(line: bytes) -> None:
     assert module._parsed(line) is None or line.count(b"\t") >= 3
 
 
-def texts(messages: list[Message]) -> list[str]:
+def texts(messages: list[Utterance]) -> list[str]:
     return [it.text for it in messages]
 
 
 def test_messages_that_the_service_shows_again_are_received_once(tmp_path: Path) -> None:
     anna = Account("anna", tmp_path)
-    assert texts(anna.receive("bob", Pending(("uno", "due")), AT)) == ["uno", "due"]
+    assert texts(anna.receive("bob", PendingFrom(("uno", "due")), AT)) == ["uno", "due"]
     # The connection broke: they are still pending, and there is another one.
-    assert texts(anna.receive("bob", Pending(("uno", "due", "tre")), AT)) == ["tre"]
-    assert texts(anna.receive("carol", Pending(("uno",)), AT)) == ["uno"]
+    assert texts(anna.receive("bob", PendingFrom(("uno", "due", "tre")), AT)) == ["tre"]
+    assert texts(anna.receive("carol", PendingFrom(("uno",)), AT)) == ["uno"]
     anna.confirm("bob")
-    assert texts(anna.receive("bob", Pending(("uno", "due", "tre")), AT)) == ["uno", "due", "tre"]
+    assert texts(anna.receive("bob", PendingFrom(("uno", "due", "tre")), AT)) == [
+        "uno",
+        "due",
+        "tre",
+    ]
 
 
 def test_other_messages_after_an_unconfirmed_show_are_all_new(tmp_path: Path) -> None:
     anna = Account("anna", tmp_path)
-    anna.receive("bob", Pending(("uno", "due")), AT)
-    assert texts(anna.receive("bob", Pending(("uno",)), AT)) == ["uno"]  # they had gone through
-    assert texts(anna.receive("bob", Pending(()), AT)) == []
+    anna.receive("bob", PendingFrom(("uno", "due")), AT)
+    assert texts(anna.receive("bob", PendingFrom(("uno",)), AT)) == ["uno"]  # they had gone through
+    assert texts(anna.receive("bob", PendingFrom(()), AT)) == []

@@ -15,7 +15,7 @@ from tertulia.clients.device.effects import (
     NoPlace,
     Over,
     Parting,
-    Place,
+    PeerPlace,
     Said,
     SharesAddress,
     Slowed,
@@ -445,7 +445,7 @@ def test_nobody_comes_into_a_group_under_another_s_name(seed: int) -> None:
         place = network.places.get(name.lower())
         away = anna.turned_away()[-1]
         assert (away.host, away.name) == (STRANGER, name)
-        if isinstance(place, Place):
+        if isinstance(place, PeerPlace):
             assert (away.parting, away.why) == (Parting.ELSEWHERE, place.host)
         else:
             assert away.parting is Parting.UNPLACED
@@ -463,7 +463,7 @@ def test_what_somebody_says_before_it_is_known_waits_and_is_then_heard() -> None
     anna, _ = two(network)
     anna.invite("carol")
     network.settle()
-    network.places["carol"] = Place("10.0.0.99", 7000)
+    network.places["carol"] = PeerPlace("10.0.0.99", 7000)
     carol = network.connect(anna, "::ffff:10.0.0.99")
     asked = network.asked
     network.asked = deque(maxlen=0)
@@ -504,11 +504,11 @@ def test_a_newcomer_s_port_is_the_one_that_the_service_has() -> None:
     for name in ("carol", "dora"):
         anna.invite(name)
     network.settle()
-    network.places["carol"] = Place("10.0.0.99", 7000)
+    network.places["carol"] = PeerPlace("10.0.0.99", 7000)
     carol = network.connect(anna, "10.0.0.99")
     network.send(carol, string("carol") + integer(2222))
     network.settle()
-    network.places["dora"] = Place("10.0.0.98", 7000)
+    network.places["dora"] = PeerPlace("10.0.0.98", 7000)
     dora = network.connect(anna, "10.0.0.98")
     network.send(dora, string("dora") + integer(7000))
     network.settle()
@@ -541,7 +541,7 @@ def test_many_strangers_from_everywhere_do_not_keep_the_partner_out() -> None:
 def test_neighbours_in_the_partner_s_network_do_not_keep_it_out() -> None:
     network = Network()
     anna, bob = network.device("anna", "bob"), network.device("bob", "anna")
-    bob.place = network.places["bob"] = Place("2001:db8::b", bob.member.port)
+    bob.place = network.places["bob"] = PeerPlace("2001:db8::b", bob.member.port)
     for number in range(300):
         network.connect(anna, f"2001:db8::1:{number:x}")
     bob.dial(anna)
@@ -581,20 +581,20 @@ def test_one_network_can_t_have_the_service_asked_for_ever() -> None:
 def test_nobody_is_dialled_where_a_peer_says_but_only_where_the_service_does() -> None:
     network = Network()
     carol, anna = network.device("carol", "anna"), network.device("anna", "carol")
-    network.places["dora"] = Place("10.0.0.77", 6001)
+    network.places["dora"] = PeerPlace("10.0.0.77", 6001)
     carol.dial(anna)
     network.asked.clear()
     carol.ends[1] = network.connect(anna)
     carol.do(carol.chat.located("anna", anna.place, network.now))
     network.dialled.clear()
     carol.do(carol.chat.connected(1, network.now))
-    listed = [peer.Member(f"user{number}", 2000 + number) for number in range(29)]
-    invitation = peer.invitation([*listed, peer.Member("dora", 2222)])
+    listed = [peer.Partner(f"user{number}", 2000 + number) for number in range(29)]
+    invitation = peer.invitation([*listed, peer.Partner("dora", 2222)])
     carol.do(carol.chat.received(1, integer(1) + invitation, network.now))
     for device, asked in list(network.asked):
         place = network.places.get(asked.name, NoPlace("the service does not say"))
         device.do(device.chat.located(asked.name, place, network.now))
-    assert [place for _, _, place in network.dialled] == [Place("10.0.0.77", 6001)]
+    assert [place for _, _, place in network.dialled] == [PeerPlace("10.0.0.77", 6001)]
     unplaced = [it for it in carol.partings() if it.parting is Parting.UNPLACED]
     assert [it.name for it in unplaced] == [it.name for it in listed]
 
@@ -830,7 +830,7 @@ def test_a_foreign_member_s_word_is_told_though_its_list_is_awaited() -> None:
     """Its author's program counts, and sends no list."""
     network = Network()
     carol, anna = network.device("carol", "anna"), network.device("anna", "carol")
-    network.places["bob"] = Place("10.0.0.9", 9999)
+    network.places["bob"] = PeerPlace("10.0.0.9", 9999)
     carol.dial(anna)
     anna.reachable = False
     network.asked.clear()
@@ -859,7 +859,7 @@ def test_who_is_listed_twice_or_is_me_is_not_dialled() -> None:
     network.asked.clear()
     carol.ends[1] = network.connect(anna)
     carol.do(carol.chat.connected(1, network.now))
-    listed = [peer.Member(name, 7000) for name in ("bob", "CAROL", "Bob", "Anna", "dora")]
+    listed = [peer.Partner(name, 7000) for name in ("bob", "CAROL", "Bob", "Anna", "dora")]
     carol.do(carol.chat.received(1, integer(1) + peer.invitation(listed), network.now))
     assert [asked.name for _, asked in network.asked] == ["bob", "dora"]
     assert carol.told == [Came("anna", group=True)]
@@ -892,7 +892,7 @@ def test_garbage_hurts_only_who_sends_it(garbage: bytes, seed: int) -> None:
 
 def test_leaving_says_so_on_the_wire() -> None:
     network = Network()
-    network.places["bob"] = Place("10.0.0.9", 6000)
+    network.places["bob"] = PeerPlace("10.0.0.9", 6000)
     anna = network.device("anna", "bob")
     bob = network.connect(anna, "10.0.0.9")
     anna.do(anna.chat.expect(6000, network.now))
@@ -906,8 +906,8 @@ def test_leaving_says_so_on_the_wire() -> None:
 
 def test_adding_says_so_on_the_wire() -> None:
     network = Network()
-    network.places["bob"] = Place("10.0.0.9", 6000)
-    network.places["carol"] = Place("10.0.0.8", 7000)
+    network.places["bob"] = PeerPlace("10.0.0.9", 6000)
+    network.places["carol"] = PeerPlace("10.0.0.8", 7000)
     anna = network.device("anna", "bob")
     bob = network.connect(anna, "10.0.0.9")
     anna.do(anna.chat.expect(6000, network.now))
@@ -917,4 +917,4 @@ def test_adding_says_so_on_the_wire() -> None:
     network.send(carol, string("carol") + integer(7000))
     network.settle()
     assert bob.received == integer(0) + string(r"\u")
-    assert carol.received == integer(1) + peer.invitation([peer.Member("bob", 6000)])
+    assert carol.received == integer(1) + peer.invitation([peer.Partner("bob", 6000)])

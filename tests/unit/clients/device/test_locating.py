@@ -7,7 +7,7 @@ import pytest
 
 from fakes.device_service import Listening, answering, hanging_up
 from tertulia.clients.device import locating
-from tertulia.clients.device.effects import Locate, NoPlace, Place
+from tertulia.clients.device.effects import Locate, NoPlace, PeerPlace
 from tertulia.clients.device.locating import locate
 from tertulia.clients.device.wire import integer, string
 
@@ -37,12 +37,14 @@ async def listening(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listening]
 
 async def test_host_and_port_are_the_service_s(listening: Listening) -> None:
     listening.scripts = [answering(says("10.0.0.7")), answering(port(6000))]
-    assert await locate(listening.service, "anna", Locate("bob")) == Place("10.0.0.7", 6000)
+    assert await locate(listening.service, "anna", Locate("bob")) == PeerPlace("10.0.0.7", 6000)
 
 
 async def test_a_port_that_it_has_said_is_not_asked_for(listening: Listening) -> None:
     listening.scripts = [answering(says("::ffff:10.0.0.7")), hanging_up]
-    assert await locate(listening.service, "anna", Locate("bob", 6001)) == Place("10.0.0.7", 6001)
+    assert await locate(listening.service, "anna", Locate("bob", 6001)) == PeerPlace(
+        "10.0.0.7", 6001
+    )
 
 
 @pytest.mark.parametrize("told", ["", "chat.example", "0.0.0.0", "224.0.0.1"])
@@ -61,7 +63,7 @@ async def test_one_that_is_not_online_listens_nowhere(listening: Listening) -> N
 async def test_another_node_is_asked_where_one_has_died(listening: Listening) -> None:
     listening.scripts = [hanging_up, answering(says("10.0.0.7"))]
     place = await locate(listening.service, "anna", Locate("bob", 6000))
-    assert place == Place("10.0.0.7", 6000)
+    assert place == PeerPlace("10.0.0.7", 6000)
 
 
 async def test_one_that_hangs_up_each_time_can_t_be_asked(listening: Listening) -> None:

@@ -12,10 +12,10 @@ from harness.cases import each
 from tertulia.clients.device.exchange import Run, Steps
 from tertulia.clients.device.operations import (
     Entry,
-    Hanging,
-    Login,
+    HangingMessage,
+    LoginAnswer,
     PeerCame,
-    Pending,
+    PendingFrom,
     add_user,
     address,
     enter_chat,
@@ -30,7 +30,7 @@ from tertulia.clients.device.operations import (
     sign_up,
     wait_for_peer,
 )
-from tertulia.clients.device.wire import Frames, Garbage, integer, string
+from tertulia.clients.device.wire import FrameDecoder, Garbage, integer, string
 
 
 @dataclass(frozen=True)
@@ -55,43 +55,43 @@ EXCHANGES = [
         "1 signup",
         lambda: sign_up("anna", "s3cret", 5000),
         (integer(1), ACK, ME, OK, PASSWORD, OK, PORT, OK),
-        Login.DONE,
+        LoginAnswer.DONE,
     ),
     Exchange(
         "1 signup, name taken",
         lambda: sign_up("anna", "s3cret", 5000),
         (integer(1), ACK, ME, NO),
-        Login.NAME_REFUSED,
+        LoginAnswer.NAME_REFUSED,
     ),
     Exchange(
         "1 signup, password refused",
         lambda: sign_up("anna", "s3cret", 5000),
         (integer(1), ACK, ME, OK, PASSWORD, NO),
-        Login.PASSWORD_REFUSED,
+        LoginAnswer.PASSWORD_REFUSED,
     ),
     Exchange(
         "1 signup, port refused",
         lambda: sign_up("anna", "s3cret", 80),
         (integer(1), ACK, ME, OK, PASSWORD, OK, integer(80), NO),
-        Login.PORT_REFUSED,
+        LoginAnswer.PORT_REFUSED,
     ),
     Exchange(
         "2 in",
         lambda: log_in("anna", "s3cret", 5000),
         (integer(2), ACK, ME, OK, PASSWORD, OK, PORT, OK),
-        Login.DONE,
+        LoginAnswer.DONE,
     ),
     Exchange(
         "2 in, no such account",
         lambda: log_in("anna", "s3cret", 5000),
         (integer(2), ACK, ME, NO),
-        Login.NAME_REFUSED,
+        LoginAnswer.NAME_REFUSED,
     ),
     Exchange(
         "2 in, wrong password",
         lambda: log_in("anna", "s3cret", 5000),
         (integer(2), ACK, ME, OK, PASSWORD, NO),
-        Login.PASSWORD_REFUSED,
+        LoginAnswer.PASSWORD_REFUSED,
     ),
     Exchange("3 out", lambda: log_out("anna"), (integer(3), ACK, ME, OK), True),
     Exchange("3 out, not in", lambda: log_out("anna"), (integer(3), ACK, ME, NO), False),
@@ -168,13 +168,16 @@ EXCHANGES = [
                 "bob: 2 messaggi, 20-11-2026 23:11:05\ncarol: 1 messaggi, 20-11-2026 23:12:00\n"
             ),
         ),
-        (Hanging("bob", 2, "20-11-2026 23:11:05"), Hanging("carol", 1, "20-11-2026 23:12:00")),
+        (
+            HangingMessage("bob", 2, "20-11-2026 23:11:05"),
+            HangingMessage("carol", 1, "20-11-2026 23:12:00"),
+        ),
     ),
     Exchange(
         "100 hanging, more than anybody can count",
         lambda: hanging("anna"),
         (integer(100), ACK, ME, string(f"bob: {'9' * 5000} messaggi, 20-11-2026 23:11:05\n")),
-        (Hanging(f"bob: {'9' * 5000} messaggi, 20-11-2026 23:11:05", 0, ""),),
+        (HangingMessage(f"bob: {'9' * 5000} messaggi, 20-11-2026 23:11:05", 0, ""),),
     ),
     Exchange(
         "100 hanging, nothing", lambda: hanging("anna"), (integer(100), ACK, ME, string("")), ()
@@ -183,31 +186,31 @@ EXCHANGES = [
         "200 show",
         lambda: show("anna", "bob"),
         (integer(200), ACK, ME, ACK, string("bob"), string("ciao\ncome stai?\n")),
-        Pending(("ciao", "come stai?")),
+        PendingFrom(("ciao", "come stai?")),
     ),
     Exchange(
         "200 show, nothing",
         lambda: show("anna", "bob"),
         (integer(200), ACK, ME, ACK, string("bob"), string("null")),
-        Pending(()),
+        PendingFrom(()),
     ),
     Exchange(
         "200 show, the word null",
         lambda: show("anna", "bob"),
         (integer(200), ACK, ME, ACK, string("bob"), string("null\n")),
-        Pending(("null",)),
+        PendingFrom(("null",)),
     ),
     Exchange(
         "200 show, as much as a string holds",
         lambda: show("anna", "bob"),
         (integer(200), ACK, ME, ACK, string("bob"), string(b"x" * 65_534 + b"\n")),
-        Pending(("x" * 65_534,), perhaps_more=True),
+        PendingFrom(("x" * 65_534,), perhaps_more=True),
     ),
     Exchange(
         "200 within 10",
         lambda: show_before_writing("anna", "bob"),
         (integer(200), ACK, ME, ACK, string("bob"), string("ciao\n")),
-        Pending(("ciao",)),
+        PendingFrom(("ciao",)),
     ),
     Exchange(
         "200 within 10, the peer comes first",
@@ -239,7 +242,7 @@ def sent(run: Run[Any]) -> bytes:
 @every_exchange
 @each("more", [b"", b"\0", integer(6000), b"GET / HTTP/1.1"])
 def test_the_exchange_in_its_order(exchange: Exchange, more: bytes) -> None:
-    frames = Frames()
+    frames = FrameDecoder()
     run = Run(frames, exchange.steps())
     answers = exchange.wire[1::2]
     for turn, said in enumerate(exchange.wire[::2]):
@@ -255,7 +258,7 @@ def test_the_exchange_in_its_order(exchange: Exchange, more: bytes) -> None:
 
 @every_exchange
 def test_the_exchange_byte_by_byte(exchange: Exchange) -> None:
-    frames = Frames()
+    frames = FrameDecoder()
     run = Run(frames, exchange.steps())
     said = sent(run)
     for byte in b"".join(exchange.wire[1::2]):
@@ -271,7 +274,7 @@ def test_the_exchange_byte_by_byte(exchange: Exchange) -> None:
 def test_an_answer_cut_after_any_byte_is_none(exchange: Exchange) -> None:
     answers = b"".join(exchange.wire[1::2])
     for end in range(max(len(answers) - 200, 0), len(answers)):
-        frames = Frames()
+        frames = FrameDecoder()
         run = Run(frames, exchange.steps())
         frames.feed(answers[:end])
         sent(run)
@@ -283,7 +286,7 @@ def test_an_answer_cut_after_any_byte_is_none(exchange: Exchange) -> None:
 def test_garbage_is_refused_or_waited_on_and_breaks_nothing(
     exchange: Exchange, garbage: bytes
 ) -> None:
-    frames = Frames()
+    frames = FrameDecoder()
     run = Run(frames, exchange.steps())
     frames.feed(garbage)
     try:
@@ -313,7 +316,7 @@ def test_garbage_is_refused_or_waited_on_and_breaks_nothing(
 def test_what_no_service_answers_is_garbage(
     steps: Callable[[], Steps[object]], answers: bytes
 ) -> None:
-    frames = Frames()
+    frames = FrameDecoder()
     run = Run(frames, steps())
     frames.feed(answers)
     with pytest.raises(Garbage):
@@ -321,15 +324,15 @@ def test_what_no_service_answers_is_garbage(
 
 
 def test_what_others_wrote_is_harmless_to_show() -> None:
-    frames = Frames()
+    frames = FrameDecoder()
     run = Run(frames, show("anna", "bob"))
     frames.feed(ACK + ACK + string(b"\x1b[2Jciao\x07\r\n\xe8\n"))
     sent(run)
-    assert run.result == Pending(("[2Jciao", "è"))  # Windows-1252 where it is no UTF-8
+    assert run.result == PendingFrom(("[2Jciao", "è"))  # Windows-1252 where it is no UTF-8
 
 
 def test_who_is_online_can_only_have_names() -> None:
-    frames = Frames()
+    frames = FrameDecoder()
     run = Run(frames, online_users())
     frames.feed(string("bob,\x1b[31m,,null,ca rol,dora,"))
     sent(run)
@@ -337,9 +340,9 @@ def test_who_is_online_can_only_have_names() -> None:
 
 
 def test_a_line_of_hanging_that_reads_otherwise_is_shown_as_it_is() -> None:
-    frames = Frames()
+    frames = FrameDecoder()
     run = Run(frames, hanging("anna"))
     many = f"bob: {'9' * 5_000} messaggi, ieri"
     frames.feed(ACK + string(f"bob ha scritto\n{many}\n"))
     sent(run)
-    assert run.result == (Hanging("bob ha scritto", 0, ""), Hanging(many, 0, ""))
+    assert run.result == (HangingMessage("bob ha scritto", 0, ""), HangingMessage(many, 0, ""))

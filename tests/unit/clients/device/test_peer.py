@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.cases import each
 from tertulia.clients.device import peer
-from tertulia.clients.device.exchange import Event, Run, Steps
+from tertulia.clients.device.exchange import PeerEvent, Run, Steps
 from tertulia.clients.device.peer import (
     CLASSIC_BYTES,
     AddsSomebody,
@@ -17,16 +17,16 @@ from tertulia.clients.device.peer import (
     File,
     Leaves,
     ListOver,
-    Member,
     Met,
     Newcomer,
     NoFile,
+    Partner,
     Spoken,
     Unsaid,
 )
-from tertulia.clients.device.wire import Frames, Garbage, TooLong, integer, string
+from tertulia.clients.device.wire import FrameDecoder, FrameTooLong, Garbage, integer, string
 
-ANNA, BOB, CAROL = Member("anna", 5000), Member("bob", 6000), Member("carol", 7000)
+ANNA, BOB, CAROL = Partner("anna", 5000), Partner("bob", 6000), Partner("carol", 7000)
 CAROL_SAYS = string("carol") + integer(7000)
 
 
@@ -34,13 +34,13 @@ class Side:
     """One side of a connection: what it sent, and what it told."""
 
     def __init__(self, steps: Steps[None]) -> None:
-        self.frames = Frames()
+        self.frames = FrameDecoder()
         self.run: Run[Any] = Run(self.frames, steps)
         self.sent = b""
-        self.told: list[Event] = []
+        self.told: list[PeerEvent] = []
         self.go_on()
 
-    def reads(self, data: bytes) -> list[Event]:
+    def reads(self, data: bytes) -> list[PeerEvent]:
         """Feed it, and return what it told thereupon."""
         before = len(self.told)
         self.frames.feed(data)
@@ -74,7 +74,7 @@ def test_who_dials_into_a_group_says_who_it_is_and_learns_the_others() -> None:
     assert side.reads(integer(1)) == []
     assert side.sent == CAROL_SAYS
     others = integer(2) + string("anna") + integer(5000) + string("dora") + integer(8000)
-    assert side.reads(others) == [Entered((ANNA, Member("dora", 8000)))]
+    assert side.reads(others) == [Entered((ANNA, Partner("dora", 8000)))]
     assert side.reads(string("ciao")) == [Spoken("ciao")]
 
 
@@ -150,7 +150,7 @@ def test_a_list_that_does_not_come_is_no_list() -> None:
 
 
 @pytest.mark.parametrize("others", [(), (ANNA,)])
-def test_a_member_may_have_asked_the_newcomer_in_as_well(others: tuple[Member, ...]) -> None:
+def test_a_member_may_have_asked_the_newcomer_in_as_well(others: tuple[Partner, ...]) -> None:
     side = Side(peer.dial_member(CAROL, BOB))
     side.reads(integer(1))
     assert side.reads(peer.invitation(list(others))) == [Met(), ListOver()]
@@ -300,7 +300,7 @@ def test_a_talk_cut_after_any_byte_tells_what_was_whole() -> None:
         (r"\o/", Spoken(r"\o/")),
     ],
 )
-def test_two_signals_are_known_by_their_first_two_characters(said: str, event: Event) -> None:
+def test_two_signals_are_known_by_their_first_two_characters(said: str, event: PeerEvent) -> None:
     side = Side(peer.take_partner())
     assert side.reads(string(said)) == [event]
     assert side.run.done is isinstance(event, Leaves)
@@ -308,7 +308,7 @@ def test_two_signals_are_known_by_their_first_two_characters(said: str, event: E
 
 def spoken(data: bytes) -> list[str]:
     """Return what a peer reads, each string of it."""
-    frames, said = Frames(), list[str]()
+    frames, said = FrameDecoder(), list[str]()
     frames.feed(data)
     while (raw := frames.string()) is not None:
         said.append(raw.decode())
@@ -355,7 +355,7 @@ def test_a_file_is_announced_named_and_sent() -> None:
     assert peer.shared(b"a.txt", b"\0") == (string("share a.txt") + string("a.txt") + string(b"\0"))
     side = Side(peer.take_partner())
     assert side.reads(peer.shared(b"a.txt", b"x" * 65_535)) == [File("a.txt", b"x" * 65_535)]
-    with pytest.raises(TooLong):
+    with pytest.raises(FrameTooLong):
         peer.shared(b"a.txt", b"x" * 65_536)
 
 

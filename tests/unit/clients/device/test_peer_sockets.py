@@ -7,10 +7,10 @@ import pytest
 
 from harness.waiting import until
 from tertulia.clients.device import peer_sockets
-from tertulia.clients.device.effects import Came, Locate, NoPlace, Place, Slowed, Told
+from tertulia.clients.device.effects import Came, Locate, NoPlace, PeerPlace, Slowed, Told
 from tertulia.clients.device.hearing import MAX_HEARD
 from tertulia.clients.device.live_chat import LiveChat
-from tertulia.clients.device.peer import Member
+from tertulia.clients.device.peer import Partner
 from tertulia.clients.device.peer_sockets import PeerSockets
 from tertulia.clients.device.wire import integer, string
 
@@ -45,10 +45,10 @@ async def bob() -> AsyncIterator[Listening]:
 async def dials(sockets: PeerSockets, bob: Listening) -> list[Told]:
     """Let anna dial bob, and return what she is told."""
     told: list[Told] = []
-    chat = LiveChat(Member("anna", 5000), "bob")
+    chat = LiveChat(Partner("anna", 5000), "bob")
 
-    async def locate(asked: Locate) -> Place | NoPlace:
-        return Place("127.0.0.3", bob.port)
+    async def locate(asked: Locate) -> PeerPlace | NoPlace:
+        return PeerPlace("127.0.0.3", bob.port)
 
     sockets.attach(chat, locate, told.append)
     sockets.carry_out(chat.dial(bob.port, asyncio.get_running_loop().time()))

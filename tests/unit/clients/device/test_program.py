@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from tertulia import cli
 from tertulia.clients.device import program
-from tertulia.clients.device.program import Options, StartError, default_folder
+from tertulia.clients.device.program import CannotStart, Options, default_folder
 
 Run = Callable[..., Result]
 
@@ -56,7 +56,7 @@ def test_what_is_wrong_is_refused(ran_with: list[Options], args: tuple[str, ...]
 
 def test_a_program_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_options: Options) -> None:
-        raise StartError("cannot listen")
+        raise CannotStart("cannot listen")
 
     monkeypatch.setattr(program, "run", fail)
     result = invoke("5000")

@@ -8,14 +8,21 @@ import pytest
 from fakes.device_service import Listening, Script, answering, hanging_up, resetting
 from harness.waiting import until
 from tertulia.clients.device.exchange import Steps, an_integer
-from tertulia.clients.device.operations import Login, Pending, hanging, leave_chat, show, sign_up
+from tertulia.clients.device.operations import (
+    LoginAnswer,
+    PendingFrom,
+    hanging,
+    leave_chat,
+    show,
+    sign_up,
+)
 from tertulia.clients.device.service_calls import (
     MAX_UNREAD,
     Away,
     Garbled,
     HungUp,
     NoAnswer,
-    Patience,
+    Retrying,
     Service,
 )
 from tertulia.clients.device.wire import integer, string
@@ -35,7 +42,7 @@ async def listening() -> AsyncIterator[Listening]:
 
 async def test_an_operation_is_closed_in_order(listening: Listening) -> None:
     listening.scripts = [answering(SHOWN)]
-    assert await listening.service.call(lambda: show("anna", "bob")) == Pending(("ciao",))
+    assert await listening.service.call(lambda: show("anna", "bob")) == PendingFrom(("ciao",))
     await until(lambda: listening.endings == ["in order"], 5, "the end")
     assert listening.told == []
 
@@ -82,11 +89,11 @@ async def test_nobody_is_signed_up_twice(listening: Listening) -> None:
         await listening.service.call(lambda: sign_up("anna", "s3cret", 5000), repeatable=False)
     await until(lambda: len(listening.endings) == 1, 5, "the end")
     done = await listening.service.call(lambda: sign_up("anna", "s3cret", 5000), repeatable=False)
-    assert done is Login.DONE
+    assert done is LoginAnswer.DONE
 
 
 async def test_a_service_that_comes_back_is_found() -> None:
-    it = Listening(Patience(pauses=(1.0,)))
+    it = Listening(Retrying(pauses=(1.0,)))
     it.scripts = [answering(integer(1))]
     call = asyncio.create_task(it.service.call(lambda: leave_chat("anna")))
     await until(lambda: it.told, 5, "the first try")
@@ -146,7 +153,7 @@ async def test_an_answer_that_trickles_is_not_waited_for_for_ever() -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    it = Listening(Patience(answer=30.0, exchange=0.3, close=0.2))
+    it = Listening(Retrying(answer=30.0, exchange=0.3, close=0.2))
     it.scripts = [trickles]
     server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
     try:

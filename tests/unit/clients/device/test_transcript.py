@@ -7,7 +7,7 @@ import pytest
 
 from tertulia.clients.device import history
 from tertulia.clients.device.account import Account
-from tertulia.clients.device.operations import Pending
+from tertulia.clients.device.operations import PendingFrom
 from tertulia.clients.device.peer import File
 from tertulia.clients.device.terminal import NOTE, Terminal
 from tertulia.clients.device.transcript import MAX_FILES, SHOWN_CHARACTERS, SHOWN_LINES, Transcript
@@ -49,7 +49,7 @@ def test_a_long_message_is_cut_on_the_screen_and_kept_whole(
     assert path.read_text().endswith(f"\t{LONG}\n")
     chat.show_history()
     assert screen.lines[1].endswith(cut)
-    chat.show_pending(Pending((LONG, "ciao")))
+    chat.show_pending(PendingFrom((LONG, "ciao")))
     assert screen.lines[2:] == [cut, "   bob: ciao"]
     chat.heard("bob", LONG[:SHOWN_CHARACTERS])
     assert screen.lines[-1] == f"   bob: {LONG[:SHOWN_CHARACTERS]}"

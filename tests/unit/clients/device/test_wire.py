@@ -10,17 +10,17 @@ from harness.cases import each
 from harness.splits import Split, every_split, split_whole
 from tertulia.clients.device.wire import (
     MAX_STRING,
-    Frames,
+    FrameDecoder,
+    FrameTooLong,
     Garbage,
-    TooLong,
     integer,
     port_of,
     string,
 )
 
 
-def fed(data: bytes, split: Split = split_whole) -> Frames:
-    frames = Frames()
+def fed(data: bytes, split: Split = split_whole) -> FrameDecoder:
+    frames = FrameDecoder()
     for chunk in split(data):
         frames.feed(chunk)
     return frames
@@ -41,9 +41,9 @@ def test_a_string_is_its_length_two_zeros_and_its_bytes() -> None:
 
 def test_a_string_holds_what_its_length_can_say() -> None:
     assert len(string(b"x" * MAX_STRING)) == 4 + 65_535
-    with pytest.raises(TooLong):
+    with pytest.raises(FrameTooLong):
         string(b"x" * 65_536)
-    with pytest.raises(TooLong):
+    with pytest.raises(FrameTooLong):
         string("è" * 32_768)
 
 
@@ -105,7 +105,7 @@ FRAMES = st.lists(st.one_of(st.integers(0, 2**32 - 1), st.binary(max_size=300)),
 @given(FRAMES, st.randoms(use_true_random=False))
 def test_any_split_gives_the_frames_that_were_sent(sent: list[int | bytes], random: Random) -> None:
     data = b"".join(integer(it) if isinstance(it, int) else string(it) for it in sent)
-    frames, read = Frames(), list[int | bytes | None]()
+    frames, read = FrameDecoder(), list[int | bytes | None]()
     position = 0
     while position < len(data) or len(read) < len(sent):
         step = random.randint(0, 7)

@@ -3,10 +3,10 @@
 import click
 
 from tertulia.clients.admin.client import AdminClient
-from tertulia.clients.admin.command import Answer, asking, text_given
+from tertulia.clients.admin.command import CommandResult, asking, text_given
 from tertulia.clients.admin.commands.show import ban_record, list_bans
 from tertulia.clients.admin.durations import local, span
-from tertulia.domain.bans import Kind, subject_of
+from tertulia.domain.bans import BanKind, subject_of
 from tertulia.domain.nicknames import is_well_formed
 
 
@@ -14,12 +14,12 @@ def _done(action: str, **data: object) -> dict[str, object]:
     return {"done": True, "action": action, **data}
 
 
-def _kind(account: bool, nickname: bool) -> Kind | None:
+def _kind(account: bool, nickname: bool) -> BanKind | None:
     if account and nickname:
         raise click.UsageError("--account or --nickname, not both")
     if account:
-        return Kind.ACCOUNT
-    return Kind.NICKNAME if nickname else None
+        return BanKind.ACCOUNT
+    return BanKind.NICKNAME if nickname else None
 
 
 def _whom(whom: str | None, account: bool, nickname: bool, **given: object) -> dict[str, object]:
@@ -73,7 +73,7 @@ _IS_NICKNAME = click.option(
 @asking("kick", chat="main", acts=True)
 @click.argument("nickname", callback=nickname_given)
 @_REASON
-async def kick(client: AdminClient, chat: str, nickname: str, reason: str) -> Answer:
+async def kick(client: AdminClient, chat: str, nickname: str, reason: str) -> CommandResult:
     """Remove somebody from the room, or log a device out. He may come back: see ban."""
     was_in_room, was_logged_in = await client.operator(chat).kick(nickname, reason)
     data = _done(
@@ -87,7 +87,7 @@ async def kick(client: AdminClient, chat: str, nickname: str, reason: str) -> An
         )
         if is_so
     ]
-    return Answer(data, f"{nickname}: {' and '.join(done)}")
+    return CommandResult(data, f"{nickname}: {' and '.join(done)}")
 
 
 @asking("ban", chat="main", acts=True, prepare=_whom)
@@ -101,10 +101,10 @@ async def kick(client: AdminClient, chat: str, nickname: str, reason: str) -> An
 async def ban(
     client: AdminClient,
     chat: str,
-    whom: tuple[Kind, str] | None,
+    whom: tuple[BanKind, str] | None,
     seconds: int | None,
     reason: str,
-) -> Answer:
+) -> CommandResult:
     """Keep somebody out: WHOM is a nickname, an address, a network (192.0.2.0/24) or an account.
 
     Without WHOM, list the bans. A ban in place of an earlier one counts from now.
@@ -118,44 +118,44 @@ async def ban(
     text = f"banned the {kind.value} {subject} {until}"
     if gone:
         text += f"; removed from the room: {', '.join(gone)}"
-    return Answer(_done("ban", chat=chat, **ban_record(made), removed=gone), text)
+    return CommandResult(_done("ban", chat=chat, **ban_record(made), removed=gone), text)
 
 
 @asking("unban", chat="main", acts=True, prepare=_whom)
 @click.argument("whom")
 @_IS_ACCOUNT
 @_IS_NICKNAME
-async def unban(client: AdminClient, chat: str, whom: tuple[Kind, str]) -> Answer:
+async def unban(client: AdminClient, chat: str, whom: tuple[BanKind, str]) -> CommandResult:
     """End a ban."""
     kind, subject = whom
     await client.operator(chat).unban(kind, subject)
     data = _done("unban", chat=chat, kind=kind.value, subject=subject)
-    return Answer(data, f"the {kind.value} {subject} is not banned any more")
+    return CommandResult(data, f"the {kind.value} {subject} is not banned any more")
 
 
 @asking("say", chat="main", acts=True)
 @click.argument("text", nargs=-1, required=True, callback=_said)
-async def say(client: AdminClient, chat: str, text: str) -> Answer:
+async def say(client: AdminClient, chat: str, text: str) -> CommandResult:
     """Tell everybody in the room something, as the server: from G, a name that nobody can take."""
     await client.operator(chat).say(text)
-    return Answer(_done("say", chat=chat, text=text), f"said to the chat {chat}")
+    return CommandResult(_done("say", chat=chat, text=text), f"said to the chat {chat}")
 
 
 @asking("close", chat="main", acts=True)
-async def close(client: AdminClient, chat: str) -> Answer:
+async def close(client: AdminClient, chat: str) -> CommandResult:
     """Close the chat: every session ends. Who enters next opens it anew."""
     count = await client.close(chat)
-    return Answer(
+    return CommandResult(
         _done("close", chat=chat, sessions=count), f"closed the chat {chat}: {count} went"
     )
 
 
 @asking("drain", acts=True)
 @click.argument("node")
-async def drain(client: AdminClient, chat: str | None, node: str) -> Answer:
+async def drain(client: AdminClient, chat: str | None, node: str) -> CommandResult:
     """Let a node send everybody away and end, as after a SIGTERM. Waits until it has begun."""
     nodes = await client.drain(node)
     sessions = sum(each.sessions for each in nodes)
     data = _done("drain", node=nodes[0].node, sessions=sessions)
     go = "1 session goes" if sessions == 1 else f"{sessions} sessions go"
-    return Answer(data, f"the node {nodes[0].node} drains: {go}")
+    return CommandResult(data, f"the node {nodes[0].node} drains: {go}")

@@ -6,18 +6,18 @@ import json
 import click
 
 from tertulia.clients.admin.client import AdminClient
-from tertulia.clients.admin.command import Answer, asking
+from tertulia.clients.admin.command import CommandResult, asking
 from tertulia.clients.admin.commands.act import nickname_given
-from tertulia.domain.bans import Kind
+from tertulia.domain.bans import BanKind
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import Action
 from tertulia.operators.commands import OrderRefused
-from tertulia.operators.erasing import Busy
+from tertulia.operators.erasing import LogBusy
 
 
 @asking("export", chat="main", acts=True)
 @click.argument("nickname", callback=nickname_given)
-async def export(client: AdminClient, chat: str, nickname: str) -> Answer:
+async def export(client: AdminClient, chat: str, nickname: str) -> CommandResult:
     """Print all that is kept of somebody, in JSON. That you did stands in the audit log."""
     await client.chats(chat)
     key = fold(nickname)
@@ -36,12 +36,12 @@ async def export(client: AdminClient, chat: str, nickname: str) -> Answer:
         "audit": await traces.audited(),
     }
     await client.operator(chat).note(Action.READ_ALL, key)
-    return Answer(kept, json.dumps(kept, indent=2))
+    return CommandResult(kept, json.dumps(kept, indent=2))
 
 
 @asking("erase", chat="main", acts=True)
 @click.argument("nickname", callback=nickname_given)
-async def erase(client: AdminClient, chat: str, nickname: str) -> Answer:
+async def erase(client: AdminClient, chat: str, nickname: str) -> CommandResult:
     """Erase somebody: account, device login, messages that wait in both directions, bans on his name, and
     what stands of him in the room's log and in the audit log. He is removed from the room.
 
@@ -52,7 +52,7 @@ async def erase(client: AdminClient, chat: str, nickname: str) -> Answer:
     traces = client.traces(chat, key)
     with contextlib.suppress(OrderRefused):  # he is not there
         await operator.kick(nickname, "")
-    for kind in (Kind.NICKNAME, Kind.ACCOUNT):
+    for kind in (BanKind.NICKNAME, BanKind.ACCOUNT):
         with contextlib.suppress(OrderRefused):  # there is none
             await operator.unban(kind, key)
     done = {
@@ -62,7 +62,7 @@ async def erase(client: AdminClient, chat: str, nickname: str) -> Answer:
     }
     try:
         redacted = await traces.redact()
-    except Busy:
+    except LogBusy:
         raise OrderRefused(
             "the log could not be rewritten, as it grows too quickly or somebody else rewrites it: "
             "all else is erased, try again"
@@ -72,4 +72,6 @@ async def erase(client: AdminClient, chat: str, nickname: str) -> Answer:
         f"erased {'the account ' if done['account'] else ''}{nickname}: {done['messages']} messages that "
         f"waited for others, {redacted} lines in the logs"
     )
-    return Answer({"done": True, "action": "erase", "chat": chat, **done, "lines": redacted}, text)
+    return CommandResult(
+        {"done": True, "action": "erase", "chat": chat, **done, "lines": redacted}, text
+    )

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tertulia.clients.admin.client import AdminClient
-from tertulia.clients.admin.command import Answer, asking
+from tertulia.clients.admin.command import CommandResult, asking
 from tertulia.clients.admin.durations import ago, iso, local
 from tertulia.clients.admin.tables import printable, table
 from tertulia.domain.addresses import host_port
@@ -18,7 +18,7 @@ from tertulia.operators.overview import NodeSeen, Waiting
 
 
 @asking("nodes")
-async def nodes(client: AdminClient, chat: str | None) -> Answer:
+async def nodes(client: AdminClient, chat: str | None) -> CommandResult:
     """List the nodes: how they are, and whom they serve."""
     found = await client.nodes(chat)
     headings = (
@@ -38,7 +38,7 @@ async def nodes(client: AdminClient, chat: str | None) -> Answer:
         now = await client.overview(node.chat).now() if node.started is not None else 0
         rows.append((*_node_row(node), *_node_origin(node, now)))
     data = [{**asdict(node), "started": iso(node.started)} for node in found]
-    return Answer(data, table(headings, rows) if rows else "no node is registered")
+    return CommandResult(data, table(headings, rows) if rows else "no node is registered")
 
 
 def _node_row(node: NodeSeen) -> tuple[object, ...]:
@@ -60,7 +60,7 @@ def _node_origin(node: NodeSeen, now: int) -> tuple[object, ...]:
 
 
 @asking("who")
-async def who(client: AdminClient, chat: str | None) -> Answer:
+async def who(client: AdminClient, chat: str | None) -> CommandResult:
     """List who is in the room, and who is logged in from a device."""
     rows, data = [], []
     for name in await client.chats(chat):
@@ -78,7 +78,7 @@ async def who(client: AdminClient, chat: str | None) -> Answer:
             )
             data.append({"chat": name, **asdict(person), "since": iso(person.since)})
     headings = ("CHAT", "NICKNAME", "KIND", "DIALECT", "NODE", "ADDRESS", "SINCE")
-    return Answer(data, table(headings, rows) if rows else "nobody is here")
+    return CommandResult(data, table(headings, rows) if rows else "nobody is here")
 
 
 def _place(address: str | None, port: int | None) -> str | None:
@@ -87,7 +87,7 @@ def _place(address: str | None, port: int | None) -> str | None:
     return address if port is None else host_port(address, port)
 
 
-async def list_bans(client: AdminClient, chat: str | None) -> Answer:
+async def list_bans(client: AdminClient, chat: str | None) -> CommandResult:
     """List the bans."""
     rows, data = [], []
     for name in await client.chats(chat):
@@ -97,7 +97,7 @@ async def list_bans(client: AdminClient, chat: str | None) -> Answer:
             rows.append((*row, local(ban.since)))
             data.append({"chat": name, **ban_record(ban)})
     headings = ("CHAT", "KIND", "WHOM", "UNTIL", "REASON", "BY", "SINCE")
-    return Answer(data, table(headings, rows) if rows else "nobody is banned")
+    return CommandResult(data, table(headings, rows) if rows else "nobody is banned")
 
 
 asking("bans")(list_bans)
@@ -115,7 +115,7 @@ def ban_record(ban: Ban) -> dict[str, object]:
 @click.option(
     "--contents", is_flag=True, help="Show the messages themselves; it stands in the audit log."
 )
-async def pending(client: AdminClient, chat: str, nickname: str, contents: bool) -> Answer:
+async def pending(client: AdminClient, chat: str, nickname: str, contents: bool) -> CommandResult:
     """Show what waits for an account: how much, of whom, for how long."""
     overview, key = client.overview(chat), fold(nickname)
     if not (is_well_formed(nickname) and await overview.is_account(key)):
@@ -146,12 +146,12 @@ async def pending(client: AdminClient, chat: str, nickname: str, contents: bool)
         lines = [f"{local(each.at)}  {each.sender}: {each.text}" for each in found]
         text += "\n\n" + "\n".join(map(printable, lines))
     total = sum(it.messages for it in counted)
-    return Answer({"nickname": key, "messages": total, "senders": senders}, text)
+    return CommandResult({"nickname": key, "messages": total, "senders": senders}, text)
 
 
 @asking("audit")
 @click.option("-n", "most", type=click.IntRange(1, 10_000), default=50, show_default=True)
-async def audit(client: AdminClient, chat: str | None, most: int) -> Answer:
+async def audit(client: AdminClient, chat: str | None, most: int) -> CommandResult:
     """List what operators did, the last of it."""
     found = [
         (name, each)
@@ -177,4 +177,4 @@ async def audit(client: AdminClient, chat: str | None, most: int) -> Answer:
             }
         )
     headings = ("AT", "CHAT", "BY", "ACTION", "WHOM", "TEXT")
-    return Answer(data, table(headings, rows) if rows else "nobody has done anything")
+    return CommandResult(data, table(headings, rows) if rows else "nobody has done anything")
