@@ -11,13 +11,13 @@ from tertulia.clients.device.effects import (
     Close,
     Dial,
     Effect,
+    Heard,
     Locate,
     NoPlace,
     Over,
     Pause,
     PeerPlace,
-    Resume,
-    Said,
+    ReadOn,
     Send,
     TurnedAway,
     Went,
@@ -66,7 +66,7 @@ class Device:
         return [
             (it.name, it.event.text)
             for it in self.told
-            if isinstance(it, Said) and isinstance(it.event, Spoken)
+            if isinstance(it, Heard) and isinstance(it.event, Spoken)
         ]
 
     @property
@@ -91,7 +91,7 @@ class Device:
                     self.network.dialled.append((self, link, place))
                 case Pause(link=link):
                     self.ends[link].paused = True
-                case Resume(link=link):
+                case ReadOn(link=link):
                     self.ends[link].paused = False
                 case Close(link=link):
                     end = self.ends.pop(link, None)

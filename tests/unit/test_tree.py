@@ -1,5 +1,7 @@
-"""Where a module's tests are: this tree mirrors that of the code."""
+"""Where a module's tests are: this tree mirrors that of the code. And one name is one class there."""
 
+import ast
+from collections import Counter
 from pathlib import Path
 
 UNIT = Path(__file__).parent
@@ -35,3 +37,14 @@ def test_every_file_here_is_where_its_module_is_in_the_code() -> None:
 def test_every_folder_here_is_a_package_so_that_two_files_may_have_one_name() -> None:
     folders = {it.parent for it in UNIT.rglob("test_*.py")}
     assert [it for it in folders if not (it / "__init__.py").exists()] == []
+
+
+def test_no_public_class_of_the_service_has_the_name_of_another_one() -> None:
+    defined = Counter(
+        node.name
+        for file in SERVICE.rglob("*.py")
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert defined["Room"] == 1
+    assert [name for name, count in defined.items() if count > 1] == []

@@ -45,7 +45,7 @@ class Timer(Protocol):
         ...
 
 
-class Clock(Protocol):
+class Scheduler(Protocol):
     """The part of an event loop that a connection needs."""
 
     def call_soon(self, callback: Callable[[], None], /) -> Timer:
@@ -87,7 +87,7 @@ class OpsConnection(asyncio.Protocol):
         self,
         pages: Pages,
         connections: "dict[OpsConnection, None]",
-        clock: Clock,
+        clock: Scheduler,
         *,
         timeout: float = TIMEOUT,
         most_connections: int = MOST_CONNECTIONS,

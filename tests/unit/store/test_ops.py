@@ -1,18 +1,13 @@
 """The table of ops: what is packed by it, and what the scripts are sent with."""
 
-import ast
 import re
-from collections import Counter
 from importlib.resources import files
-from inspect import getmembers, isclass
 from pathlib import Path
 
 import pytest
 
-from tertulia.chat import device_ops, ports
 from tertulia.chat.device_ops import CollectOp, ForgetOp, RequestOp, SignUpOp
 from tertulia.chat.ports import CloseOp, JoinOp, LeaveOp, Op, ReportOp, SayOp, WhisperOp
-from tertulia.domain import commands, requests
 from tertulia.domain.events import Joined, Left, Said, Undelivered, Whispered, encode
 from tertulia.domain.requests import JoinUp, LeaveChat, LogIn, LogOut, Message, OpenChat
 from tertulia.store import scripts
@@ -323,22 +318,3 @@ def test_any_other_fields_are_a_mistake() -> None:
 
 
 # Names
-
-
-def test_no_op_command_or_request_has_the_name_of_another_class() -> None:
-    """In the code of a chat, its domain and its store."""
-    defined = Counter(
-        node.name
-        for package in ("chat", "domain", "store")
-        for file in (SOURCE / package).glob("*.py")
-        for node in ast.parse(file.read_text()).body
-        if isinstance(node, ast.ClassDef)
-    )
-    names = {
-        name
-        for module in (ports, device_ops, commands, requests)
-        for name, it in getmembers(module, isclass)
-        if it.__module__ == module.__name__
-    }
-    assert "SayOp" in names
-    assert {name for name in names if defined[name] != 1} == set()

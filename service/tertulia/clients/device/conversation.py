@@ -9,11 +9,11 @@ from pathlib import Path
 from tertulia.clients.device import notices
 from tertulia.clients.device.account import Account
 from tertulia.clients.device.downloads import CannotShare, read_to_share
-from tertulia.clients.device.effects import Came, Over, Said, Told
+from tertulia.clients.device.effects import Came, Heard, Over, Told
 from tertulia.clients.device.live_chat import LiveChat
 from tertulia.clients.device.locating import locate
 from tertulia.clients.device.operations import (
-    Entry,
+    NoPort,
     PeerCame,
     add_user,
     enter_chat,
@@ -166,11 +166,11 @@ class Conversation:
         broken = 0
         while True:
             call, answer = await self._service.open(lambda: enter_chat(self._me, self.partner))
-            if answer == Entry.UNKNOWN:
+            if answer == NoPort.UNKNOWN:
                 await call.close()
                 self._terminal.note(f"There is no account {self.partner}.")
                 return False
-            if answer != Entry.OFFCHAT:
+            if answer != NoPort.OFFCHAT:
                 await call.close()
                 return self._meets(answer, dial=True)
             since = _now()
@@ -358,9 +358,9 @@ class Conversation:
                 # A device shows what is pending when it comes.
                 self._transcript.mark_delivered()
                 self._terminal.note(notices.came(effect))
-            case Said(name=name, event=Spoken(text=text)):
+            case Heard(name=name, event=Spoken(text=text)):
                 self._transcript.heard(name, text)
-            case Said(name=name, event=File() as file):
+            case Heard(name=name, event=File() as file):
                 self._transcript.receive(name, file)
             case Over(came=came):
                 if not self._leaving:

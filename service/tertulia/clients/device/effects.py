@@ -77,7 +77,7 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class ReadOn:
     """Read on."""
 
     link: int
@@ -143,7 +143,7 @@ class Slowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Heard:
     """Somebody said something."""
 
     name: str
@@ -158,6 +158,6 @@ class Over:
     came: bool
 
 
-ForSockets = Send | Locate | Dial | Pause | Resume | Close
-Told = Came | Went | TurnedAway | SharesAddress | Slowed | Said | Over
+ForSockets = Send | Locate | Dial | Pause | ReadOn | Close
+Told = Came | Went | TurnedAway | SharesAddress | Slowed | Heard | Over
 Effect = ForSockets | Told

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tertulia.clients.device.effects import Close, Effect, Pause, Resume, Send, Slowed
+from tertulia.clients.device.effects import Close, Effect, Pause, ReadOn, Send, Slowed
 from tertulia.clients.device.exchange import Run, Steps
 from tertulia.clients.device.hearing import Hearing
 from tertulia.clients.device.peer import Partner
@@ -68,7 +68,7 @@ class PeerLink:
         """Read on, if all that it had sent has been read."""
         if self.resume_at is None:
             self.paused = False
-            yield Resume(self.number)
+            yield ReadOn(self.number)
 
 
 class Links:

@@ -18,11 +18,11 @@ from tertulia.clients.device.effects import (
     Close,
     Dial,
     Effect,
+    Heard,
     NoPlace,
     Over,
     Parting,
     PeerPlace,
-    Said,
     Send,
     SharesAddress,
     Went,
@@ -364,7 +364,7 @@ class LiveChat:
                 pass
             case _:
                 assert link.member is not None
-                yield Said(link.member.name, event)
+                yield Heard(link.member.name, event)
                 if isinstance(event, peer.AddsSomebody):
                     self._group = True
                     yield from self._admit(now)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from tertulia.clients.device.effects import (
     Came,
+    Heard,
     Parting,
-    Said,
     SharesAddress,
     Slowed,
     TurnedAway,
@@ -64,7 +64,7 @@ def came(effect: Came) -> str:
     return f"{effect.name} is here{group}: you talk directly now. \\q leaves."
 
 
-def told(effect: Came | Went | TurnedAway | SharesAddress | Slowed | Said) -> str:
+def told(effect: Came | Went | TurnedAway | SharesAddress | Slowed | Heard) -> str:
     """Say what happened, other than messages and files."""
     match effect:
         case Came(again=True):
@@ -82,9 +82,9 @@ def told(effect: Came | Went | TurnedAway | SharesAddress | Slowed | Said) -> st
             )
         case Slowed(name=name):
             return f"{name} says a lot at once: you will read it bit by bit."
-        case Said(name=name, event=AddsSomebody()):
+        case Heard(name=name, event=AddsSomebody()):
             return f"{name} is adding somebody."
-        case Said(name=name):
+        case Heard(name=name):
             return f"{name} wanted to share a file and could not."
 
 

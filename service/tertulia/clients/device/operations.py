@@ -41,7 +41,7 @@ class LoginAnswer(Enum):
     PORT_REFUSED = "port refused"
 
 
-class Entry(IntEnum):
+class NoPort(IntEnum):
     """The answers to operation 10 that are not a port."""
 
     UNKNOWN = 0
@@ -91,13 +91,13 @@ def log_out(name: str) -> Steps[bool]:
 
 
 def enter_chat(me: str, dest: str) -> Steps[int]:
-    """Operation 10 up to its answer: an Entry, or the port of one who is onchat with me."""
+    """Operation 10 up to its answer: a NoPort, or the port of one who is onchat with me."""
     yield from _asked(Code.CHAT)
     yield string(me)
     yield from _acknowledged()
     yield string(dest)
     answer = yield from an_integer()
-    return answer if answer in (Entry.UNKNOWN, Entry.OFFCHAT) else port_of(answer)
+    return answer if answer in (NoPort.UNKNOWN, NoPort.OFFCHAT) else port_of(answer)
 
 
 def wait_for_peer() -> Steps[PeerCame]:

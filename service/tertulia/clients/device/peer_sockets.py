@@ -13,7 +13,7 @@ from tertulia.clients.device.effects import (
     NoPlace,
     Pause,
     PeerPlace,
-    Resume,
+    ReadOn,
     Send,
     Told,
 )
@@ -107,9 +107,9 @@ class PeerSockets:
                     self._dialling[number] = asyncio.create_task(self._dial(number, place))
                 case Pause(link=number) if number in self._links:
                     self._links[number].transport.pause_reading()
-                case Resume(link=number) if number in self._links:
+                case ReadOn(link=number) if number in self._links:
                     self._links[number].transport.resume_reading()
-                case Pause() | Resume():
+                case Pause() | ReadOn():
                     pass  # it is gone
                 case Close(link=number, patient=patient):
                     self._close(number, GOING_SECONDS if patient else 0.0)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from harness.cases import each
 from tertulia.clients.device.exchange import Run, Steps
 from tertulia.clients.device.operations import (
-    Entry,
     HangingMessage,
     LoginAnswer,
+    NoPort,
     PeerCame,
     PendingFrom,
     add_user,
@@ -105,13 +105,13 @@ EXCHANGES = [
         "10 chat, offchat",
         lambda: enter_chat("anna", "bob"),
         (integer(10), ACK, ME, ACK, string("bob"), integer(1)),
-        Entry.OFFCHAT,
+        NoPort.OFFCHAT,
     ),
     Exchange(
         "10 chat, does not exist",
         lambda: enter_chat("anna", "bob"),
         (integer(10), ACK, ME, ACK, string("bob"), integer(0)),
-        Entry.UNKNOWN,
+        NoPort.UNKNOWN,
     ),
     Exchange(
         "12 address",
