@@ -11,10 +11,10 @@ from tertulia.clients.device.effects import (
     Close,
     Dial,
     Effect,
-    Heard,
     Locate,
     NoPlace,
     Over,
+    PartnerSaid,
     Pause,
     PeerPlace,
     ReadOn,
@@ -66,7 +66,7 @@ class Device:
         return [
             (it.name, it.event.text)
             for it in self.told
-            if isinstance(it, Heard) and isinstance(it.event, Spoken)
+            if isinstance(it, PartnerSaid) and isinstance(it.event, Spoken)
         ]
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from tertulia.clients.device import notices
 from tertulia.clients.device.account import Account
 from tertulia.clients.device.downloads import CannotShare, read_to_share
-from tertulia.clients.device.effects import Came, Heard, Over, Told
+from tertulia.clients.device.effects import Came, Over, PartnerSaid, Told
 from tertulia.clients.device.live_chat import LiveChat
 from tertulia.clients.device.locating import locate
 from tertulia.clients.device.operations import (
@@ -358,9 +358,9 @@ class Conversation:
                 # A device shows what is pending when it comes.
                 self._transcript.mark_delivered()
                 self._terminal.note(notices.came(effect))
-            case Heard(name=name, event=Spoken(text=text)):
+            case PartnerSaid(name=name, event=Spoken(text=text)):
                 self._transcript.heard(name, text)
-            case Heard(name=name, event=File() as file):
+            case PartnerSaid(name=name, event=File() as file):
                 self._transcript.receive(name, file)
             case Over(came=came):
                 if not self._leaving:

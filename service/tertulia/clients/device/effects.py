@@ -143,7 +143,7 @@ class Slowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class PartnerSaid:
     """Somebody said something."""
 
     name: str
@@ -159,5 +159,5 @@ class Over:
 
 
 ForSockets = Send | Locate | Dial | Pause | ReadOn | Close
-Told = Came | Went | TurnedAway | SharesAddress | Slowed | Heard | Over
+Told = Came | Went | TurnedAway | SharesAddress | Slowed | PartnerSaid | Over
 Effect = ForSockets | Told

@@ -18,10 +18,10 @@ from tertulia.clients.device.effects import (
     Close,
     Dial,
     Effect,
-    Heard,
     NoPlace,
     Over,
     Parting,
+    PartnerSaid,
     PeerPlace,
     Send,
     SharesAddress,
@@ -364,7 +364,7 @@ class LiveChat:
                 pass
             case _:
                 assert link.member is not None
-                yield Heard(link.member.name, event)
+                yield PartnerSaid(link.member.name, event)
                 if isinstance(event, peer.AddsSomebody):
                     self._group = True
                     yield from self._admit(now)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from tertulia.clients.device.effects import (
     Came,
-    Heard,
     Parting,
+    PartnerSaid,
     SharesAddress,
     Slowed,
     TurnedAway,
@@ -64,7 +64,7 @@ def came(effect: Came) -> str:
     return f"{effect.name} is here{group}: you talk directly now. \\q leaves."
 
 
-def told(effect: Came | Went | TurnedAway | SharesAddress | Slowed | Heard) -> str:
+def told(effect: Came | Went | TurnedAway | SharesAddress | Slowed | PartnerSaid) -> str:
     """Say what happened, other than messages and files."""
     match effect:
         case Came(again=True):
@@ -82,9 +82,9 @@ def told(effect: Came | Went | TurnedAway | SharesAddress | Slowed | Heard) -> s
             )
         case Slowed(name=name):
             return f"{name} says a lot at once: you will read it bit by bit."
-        case Heard(name=name, event=AddsSomebody()):
+        case PartnerSaid(name=name, event=AddsSomebody()):
             return f"{name} is adding somebody."
-        case Heard(name=name):
+        case PartnerSaid(name=name):
             return f"{name} wanted to share a file and could not."
 
 

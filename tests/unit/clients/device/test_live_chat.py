@@ -12,10 +12,10 @@ from tertulia.clients.device import peer
 from tertulia.clients.device.callers import CALLS_BURST, CALLS_PER_SECOND, MAX_WAITING, TOLD
 from tertulia.clients.device.effects import (
     Came,
-    Heard,
     NoPlace,
     Over,
     Parting,
+    PartnerSaid,
     PeerPlace,
     SharesAddress,
     Slowed,
@@ -729,7 +729,7 @@ def test_the_peers_are_told_that_somebody_is_added() -> None:
     network = Network()
     anna, bob = two(network)
     added(network, bob, "carol")
-    assert anna.told[1:] == [Heard("bob", AddsSomebody()), Came("carol", group=True)]
+    assert anna.told[1:] == [PartnerSaid("bob", AddsSomebody()), Came("carol", group=True)]
 
 
 def test_a_newcomer_learns_who_is_there_and_all_are_told() -> None:
@@ -871,7 +871,7 @@ def test_a_file_reaches_all() -> None:
     anna.do(anna.chat.share(b"../../x", b"\0\xff" * 9))
     network.settle()
     for it in others:
-        assert it.told[-1] == Heard("anna", File("../../x", b"\0\xff" * 9))
+        assert it.told[-1] == PartnerSaid("anna", File("../../x", b"\0\xff" * 9))
 
 
 @given(st.binary(max_size=60), SEEDS)
