@@ -119,7 +119,7 @@ class Chat:
     def check(self) -> None:
         """See that all is as it has to be."""
         control, keys = self.stores.server.control, self.stores.keys
-        order = cast(list[str], control.zrange(keys.order, 0, -1))
+        order = cast(list[str], control.zrange(keys.members, 0, -1))
         held = [control.hget(keys.nick(key), "session") for key in order]
         assert sorted(map(str, held)) == sorted(guest.session for guest in self.guests)
         for node in self.nodes:

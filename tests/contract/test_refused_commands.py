@@ -62,7 +62,7 @@ def fill(control: redis.Redis) -> None:
             "nickname": name,
         }
         control.hset(nick(name), mapping=seat)
-        control.zadd(KEYS.order, {name: joined})
+        control.zadd(KEYS.members, {name: joined})
         control.sadd(KEYS.nicks(node), name)
     control.rpush(KEYS.inbox(DEAD), f"1 {DEAD}:2 5 {{}}", f"2 {DEAD}:3 5 {{}}")
     for name in ("dan", "eve"):
@@ -132,11 +132,11 @@ def away(control: redis.Redis) -> None:
 
 def lost(control: redis.Redis) -> None:
     fill(control)
-    control.delete(nick("ben"), nick("cid"), KEYS.order)
+    control.delete(nick("ben"), nick("cid"), KEYS.members)
 
 
 def order(script: Script, *more: str, args: Sequence[str | int] = ()) -> Call:
-    head = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.leases, KEYS.audit, KEYS.an_order("1")]
+    head = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.leases, KEYS.audit, KEYS.operator_command("1")]
     return script, [*head, *more], [ORDER, KEYS.room, 100, *args]
 
 
@@ -148,14 +148,14 @@ def migrate(most: int) -> Call:
     return scripts.MIGRATE, names, [most, 65_536, *senders]
 
 
-ROOM = (KEYS.meta, KEYS.log, KEYS.marks, KEYS.order, KEYS.leases)
+ROOM = (KEYS.meta, KEYS.log, KEYS.marks, KEYS.members, KEYS.leases)
 CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
     "REGISTER": (
         empty,
         (
             scripts.REGISTER,
             [
-                *(KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log, KEYS.order),
+                *(KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log, KEYS.members),
                 *(KEYS.nicks(DEAD), KEYS.inbox(DEAD), KEYS.waiting(DEAD)),
             ],
             [NODE, 10_000, "e", "", 0, "", DEAD],
@@ -297,7 +297,7 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         fill,
         order(
             scripts.EXPEL,
-            *(KEYS.order, nick("ann"), KEYS.device("ann"), KEYS.devices),
+            *(KEYS.members, nick("ann"), KEYS.device("ann"), KEYS.devices),
             *(KEYS.ended("ann"), KEYS.nicks(NODE)),
             args=["ann", NODE],
         ),
@@ -319,7 +319,7 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         ),
     ),
     "UNBAN": (fill, order(scripts.UNBAN, KEYS.bans, KEYS.ban_ends, args=["account:eve"])),
-    "CLOSE": (fill, order(scripts.CLOSE, KEYS.order, args=['{"t":"closed"}'])),
+    "CLOSE": (fill, order(scripts.CLOSE, KEYS.members, args=['{"t":"closed"}'])),
 }
 TRIED = [(name, it) for name, (_, (script, *_)) in CASES.items() for it in commands_of(script)]
 

@@ -97,7 +97,7 @@ def test_show(bench: Bench, control: redis.Redis) -> None:
 @pytest.mark.parametrize("unread", [1, 2, 16])
 def test_seat(bench: Bench, control: redis.Redis, unread: int) -> None:
     control.zadd(KEYS.leases, {"n": 9e15})
-    keys = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.order, KEYS.leases]
+    keys = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.members, KEYS.leases]
     args: list[Any] = ["n", "e", 10_000, 3_600_000, 1 << 26, KEYS.room, 1]
     for number in range(200):
         name = f"{number}".rjust(32, "n")
@@ -112,7 +112,7 @@ def test_seat(bench: Bench, control: redis.Redis, unread: int) -> None:
         ]
 
     def prepare() -> None:
-        control.delete(*set(keys[5:]), KEYS.order, KEYS.log)
+        control.delete(*set(keys[5:]), KEYS.members, KEYS.log)
         log_of(control, 1 + unread)
 
     assert bench.best(scripts.SEAT, keys, args, prepare) < MOST_MILLISECONDS
@@ -130,11 +130,11 @@ def test_swap(bench: Bench, control: redis.Redis) -> None:
 
 def test_ban(bench: Bench, control: redis.Redis) -> None:
     log_of(control, 1)
-    keys = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.leases, KEYS.audit, KEYS.an_order("1")]
+    keys = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.leases, KEYS.audit, KEYS.operator_command("1")]
     keys += [KEYS.bans, KEYS.ban_ends, KEYS.ended("x")]
 
     def prepare() -> None:
-        control.delete(KEYS.an_order("1"))
+        control.delete(KEYS.operator_command("1"))
         ends = {f"address:{number}": 1 for number in range(1000)}
         control.zadd(KEYS.ban_ends, cast(Any, ends))
         control.hset(KEYS.bans, mapping=dict.fromkeys(ends, "{}"))
@@ -187,7 +187,7 @@ def test_take_out(bench: Bench, control: redis.Redis) -> None:
 
 def test_register(bench: Bench, control: redis.Redis) -> None:
     log_of(control, 2)
-    keys = [KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log, KEYS.order]
+    keys = [KEYS.meta, KEYS.leases, KEYS.inboxes, KEYS.log, KEYS.members]
     keys += [KEYS.nicks(""), KEYS.inbox(""), KEYS.waiting("")]
     args = ["n", 10_000, "f", "e", 2, "1700000000000000", ""]
     assert bench.best(scripts.REGISTER, keys, args) < MOST_MILLISECONDS

@@ -56,7 +56,7 @@ async def test_a_kick_is_one_entry_on_every_node(chat_stores: RedisStores, carla
         assert order.by == "carla"
     assert await carla.overview.people() == []
     control, keys = chat_stores.server.control, chat_stores.keys
-    assert not control.exists(keys.order, keys.nick("andy"), keys.nicks(one.store.node))
+    assert not control.exists(keys.members, keys.nick("andy"), keys.nicks(one.store.node))
     said = andy.say("still here?")  # comes to nothing
     await one.store.settle()
     assert said.outcome is not None

@@ -29,7 +29,7 @@ _BROKEN: Final = select.EPOLLERR | select.EPOLLHUP
 Hear = Callable[[bytes], None]
 
 
-class Resting:
+class IdleReaders:
     """The sockets of a node that are at rest."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -9,7 +9,7 @@ import structlog
 
 from tertulia.chat.receipts import Receipts
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge.idle_readers import Resting
+from tertulia.edge.idle_readers import IdleReaders
 from tertulia.edge.limits import ConnectionCounts, Seldom
 from tertulia.edge.pace import Rates
 from tertulia.edge.proxy_header import is_header
@@ -254,7 +254,7 @@ class Listener:
     metrics: Metrics
     loop: asyncio.AbstractEventLoop
     connections: Connections
-    resting: Resting | None
+    idle_readers: IdleReaders | None
     """Where clients rest that only acknowledge, if the system can do that."""
     has_ring: bool
     """Whether those who read the same are sent to with a ring."""

@@ -128,15 +128,16 @@ class LineInbound:
     # --- At rest ---------------------------------------------------------------------------------
 
     def _rest(self) -> None:
-        resting, pump, transport = self._listener.resting, self._pump, self._connection.transport
+        idle_readers, pump = self._listener.idle_readers, self._pump
+        transport = self._connection.transport
         talks = self._listener.loop.time() - pump.spoke_at < SILENT_SECONDS
-        if resting is None or talks or self._connection.is_tls or not pump.reading:
+        if idle_readers is None or talks or self._connection.is_tls or not pump.reading:
             self._reads_until_rest = _READS_UNTIL_REST
             return
         self._resting_fd = transport.get_extra_info("socket").fileno()
         transport.pause_reading()
         assert self._acknowledgement is not None, "it has acknowledged"
-        resting.add(self._resting_fd, self._heard_at_rest, len(self._acknowledgement))
+        idle_readers.add(self._resting_fd, self._heard_at_rest, len(self._acknowledgement))
 
     def _heard_at_rest(self, data: bytes) -> None:
         """Take what came to a client at rest."""
@@ -155,7 +156,7 @@ class LineInbound:
     def woken(self) -> bool:
         if self._resting_fd < 0:
             return False
-        self._listener.resting.discard(self._resting_fd, self._heard_at_rest)  # type: ignore[union-attr]
+        self._listener.idle_readers.discard(self._resting_fd, self._heard_at_rest)  # type: ignore[union-attr]
         self._resting_fd = -1
         self._reads_until_rest = _READS_UNTIL_REST
         return True

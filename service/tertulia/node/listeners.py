@@ -20,7 +20,7 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
 from tertulia.edge.binding import Servers, bind_all, explain
 from tertulia.edge.broadcast import UringBroadcast
-from tertulia.edge.idle_readers import Resting
+from tertulia.edge.idle_readers import IdleReaders
 from tertulia.edge.io_uring import IoUring
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.preamble import PRIVATE_READ_BYTES, PreambleRules
@@ -66,7 +66,7 @@ class Listeners:
         self._counts = ConnectionCounts(
             settings.limits.connections, settings.limits.connections_per_address
         )
-        self._resting = Resting(loop) if hasattr(select, "epoll") else None
+        self._idle_readers = IdleReaders(loop) if hasattr(select, "epoll") else None
         self._ring = _ring(settings)
         self._page = websocket.page()
         self._bound: list[tuple[ListenerSettings, list[socket.socket], PreambleRules | None]] = []
@@ -196,7 +196,7 @@ class Listeners:
             self._metrics,
             self._loop,
             self.connections,
-            self._resting,
+            self._idle_readers,
             self._ring is not None,
         )
 

@@ -55,7 +55,7 @@ class Operator:
         """Remove somebody; return whether he was in the room, and whether he was logged in elsewhere."""
         keys, key = self._keys, fold(nickname)
         order = self._order(Action.KICK, key, reason)
-        hashes = [keys.order, keys.nick(key), keys.device(key), keys.devices, keys.ended(key)]
+        hashes = [keys.members, keys.nick(key), keys.device(key), keys.devices, keys.ended(key)]
 
         async def expel() -> str:
             while True:
@@ -116,7 +116,9 @@ class Operator:
         """Close the chat; return how many were in it."""
         order = self._order(Action.CLOSE, "")
         event = encode(Closed(SERVER, _NOBODY))
-        answer = await self._patiently(lambda: self._run(CLOSE, order, [self._keys.order], [event]))
+        answer = await self._patiently(
+            lambda: self._run(CLOSE, order, [self._keys.members], [event])
+        )
         return int(answer.split()[1])
 
     async def drain(self, node: str) -> None:
@@ -149,7 +151,14 @@ class Operator:
         args: Sequence[Argument],
     ) -> str:
         keys = self._keys
-        fixed = [keys.meta, keys.log, keys.marks, keys.leases, keys.audit, keys.an_order(order.id)]
+        fixed = [
+            keys.meta,
+            keys.log,
+            keys.marks,
+            keys.leases,
+            keys.audit,
+            keys.operator_command(order.id),
+        ]
         head: list[Argument] = [encode_order(order), keys.room, MOST_AUDITED]
         answer: str = await self._redis.run(script, [*fixed, *names], [*head, *args])
         if answer == "no-chat":

@@ -193,7 +193,7 @@ class Overview:
         keys = self._keys
         fields = ["nickname", "dialect", "node", "address", "port", "since"]
         people = []
-        for page in _pages(await self._redis.zrange(keys.order, 0, -1)):
+        for page in _pages(await self._redis.zrange(keys.members, 0, -1)):
             told = await self._redis.together(
                 lambda it, page=page: [
                     (it.hmget(keys.nick(key), fields), it.exists(keys.account(key))) for key in page

@@ -128,7 +128,7 @@ class Burials:
         left = await self._link.run(
             BURY,
             [
-                *(keys.meta, keys.log, keys.marks, keys.order, keys.leases),
+                *(keys.meta, keys.log, keys.marks, keys.members, keys.leases),
                 *(keys.nicks(dead), keys.burial(dead)),
                 *(keys.nick(nick) for nick in nicks),
             ],

@@ -392,7 +392,7 @@ class Bus:
         after = "-inf"
         while True:
             page: list[Any] = await self._reads.call(
-                "ZRANGEBYSCORE", self._keys.order, after, "+inf", "WITHSCORES",
+                "ZRANGEBYSCORE", self._keys.members, after, "+inf", "WITHSCORES",
                 "LIMIT", 0, _PAGE_MEMBERS,
             )  # fmt: skip
             if not page:

@@ -364,7 +364,7 @@ class Committer:
             keys.meta,
             keys.log,
             keys.marks,
-            keys.order,
+            keys.members,
             keys.leases,
             keys.batches,
             keys.inboxes,

@@ -15,7 +15,7 @@ class Keys:
         self.meta = self._tag + "meta"
         self.log = self._tag + "log"
         self.marks = self._tag + "marks"
-        self.order = self._tag + "order"
+        self.members = self._tag + "order"
         self.leases = self._tag + "leases"
         self.batches = self._tag + "batches"
         self.inboxes = self._tag + "inboxes"
@@ -52,7 +52,7 @@ class Keys:
         """Return the hash of what a node says of itself; it expires."""
         return f"{self._tag}node:{node}:facts"
 
-    def an_order(self, name: str) -> str:
+    def operator_command(self, name: str) -> str:
         """Return what came of an operator's order; it expires."""
         return f"{self._tag}order:{name}"
 

@@ -56,7 +56,7 @@ class Registration:
     def _registering(self) -> tuple[list[str], list[Argument]]:
         keys, member = self._keys, self._member
         names = [
-            *(keys.meta, keys.leases, keys.inboxes, keys.log, keys.order),
+            *(keys.meta, keys.leases, keys.inboxes, keys.log, keys.members),
             *(keys.nicks(member.former), keys.inbox(member.former), keys.waiting(member.former)),
         ]
         return names, [
@@ -92,7 +92,7 @@ class Registration:
 
     async def _seat(self, members: Iterable[Member]) -> bytes:
         keys, settings, member = self._keys, self._settings, self._member
-        names = [keys.meta, keys.log, keys.marks, keys.order, keys.leases]
+        names = [keys.meta, keys.log, keys.marks, keys.members, keys.leases]
         args: list[Argument] = [
             member.node,
             member.position.epoch,

@@ -241,7 +241,7 @@ class _Edge:
             metrics=metrics,
             loop=cast(Any, house.clock),
             connections=Connections(),
-            resting=None,
+            idle_readers=None,
             has_ring=False,
         )
         self._site = Site(self._listener, **_SITE) if is_page else None

@@ -17,7 +17,7 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp
 from tertulia.edge.binding import bind
 from tertulia.edge.connection import Connection
-from tertulia.edge.idle_readers import Resting
+from tertulia.edge.idle_readers import IdleReaders
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Listener, Patience
 from tertulia.settings.sections import LimitSettings
@@ -109,14 +109,14 @@ class Service:
     def __init__(self, limits: LimitSettings) -> None:
         loop = asyncio.get_running_loop()
         self.chat = Chat()
-        self.resting = Resting(loop)
+        self.idle_readers = IdleReaders(loop)
         self.connections = Connections()
         self.metrics = Metrics(
             CollectorRegistry(), dialects=["chatte"], chats=["main"], version="x"
         )
         self.listener = Listener(
             self.chat, "chatte", ACKNOWLEDGEMENT, Patience(5.0, False, Disconnect.ENTER_TIMEOUT),
-            limits, ConnectionCounts(10, 10), self.metrics, loop, self.connections, self.resting,
+            limits, ConnectionCounts(10, 10), self.metrics, loop, self.connections, self.idle_readers,
             has_ring=False,
         )  # fmt: skip
 
@@ -132,8 +132,8 @@ class Service:
         for connection in self.connections:
             connection.abort()
         await asyncio.wait_for(self.connections.wait_for_none(), WITHIN)
-        assert len(self.resting) == 0
-        self.resting.close()
+        assert len(self.idle_readers) == 0
+        self.idle_readers.close()
 
     @property
     def times_paused(self) -> int:
@@ -164,7 +164,7 @@ class Service:
         await self.send(b"first\n")
         await until(lambda: self.chat.said == [b"first"], WITHIN, "the first words")
         await self.acknowledge(100, line)
-        assert len(self.resting) == 1
+        assert len(self.idle_readers) == 1
 
 
 @pytest.fixture(autouse=True)
@@ -187,7 +187,7 @@ async def test_who_only_acknowledges_comes_to_rest_and_every_one_is_counted(
     await service.bring_to_rest(line)
     await service.send(line * 1000)
     await until(lambda: service.chat.session.acknowledged == 1100, WITHIN, "all of them")
-    assert len(service.resting) == 1
+    assert len(service.idle_readers) == 1
     assert service.chat.said == [b"first"]
 
 
@@ -199,7 +199,7 @@ async def test_many_acknowledgements_at_once_do_not_end_the_rest(
     monkeypatch.setattr(tcp, "_READS_UNTIL_REST", 1_000_000)  # so that it would not come back
     await service.send(line * 1000)
     await until(lambda: service.chat.session.acknowledged == 1100, WITHIN, "all of them")
-    assert len(service.resting) == 1
+    assert len(service.idle_readers) == 1
 
 
 async def test_who_ends_lines_now_so_now_so_acknowledges_as_well(service: Service) -> None:
@@ -219,20 +219,20 @@ async def test_who_talks_now_and_then_does_not_rest(
     await service.send(b"first\n")
     await until(lambda: service.chat.said == [b"first"], WITHIN, "the first words")
     await service.acknowledge(200)
-    assert len(service.resting) == 0
+    assert len(service.idle_readers) == 0
 
 
 async def test_who_says_something_is_heard_whole_and_in_order(service: Service) -> None:
     await service.bring_to_rest()
     await service.send(ACKNOWLEDGEMENT * 2 + b"se")
-    await until(lambda: len(service.resting) == 0, WITHIN, "the end of the rest")
+    await until(lambda: len(service.idle_readers) == 0, WITHIN, "the end of the rest")
     await service.send(b"cond\n" + ACKNOWLEDGEMENT + b"x" * 1000 + b"\n")
     await until(lambda: len(service.chat.said) == 4, WITHIN, "all lines")
     # Behind something else acknowledgements are commands like others.
     assert service.chat.said == [b"first", b"second", ACKNOWLEDGEMENT.rstrip(), b"x" * 1000]
     assert service.chat.session.acknowledged == 102
     await service.acknowledge(100)
-    assert len(service.resting) == 1
+    assert len(service.idle_readers) == 1
 
 
 @each("line", [ACKNOWLEDGEMENT, ENDING_IN_CRLF])
@@ -327,7 +327,7 @@ async def test_who_is_sent_away_while_at_rest_reads_its_last_words(service: Serv
         ACKNOWLEDGEMENT
     )  # nobody reads this: the connection must not be reset for it
     service.chat.session.outbox.close(Disconnect.LEFT)
-    assert len(service.resting) == 0
+    assert len(service.idle_readers) == 0
     service.client.settimeout(WITHIN)
     received = await asyncio.to_thread(lambda: service.client.recv(100) + service.client.recv(100))
     assert received == b"farewell\n"
@@ -336,7 +336,7 @@ async def test_who_is_sent_away_while_at_rest_reads_its_last_words(service: Serv
 async def test_who_does_not_read_is_not_read_either(service: Service) -> None:
     await service.bring_to_rest()
     service.chat.session.outbox.write(b"x" * 50_000_000)
-    assert len(service.resting) == 0
+    assert len(service.idle_readers) == 0
     await service.send(ACKNOWLEDGEMENT * 10)
     await service.send(b"after\n")
     assert service.chat.session.acknowledged == 100
@@ -354,7 +354,7 @@ async def test_who_does_not_read_is_not_read_either(service: Service) -> None:
 async def test_a_draining_node_reads_nobody_at_rest(service: Service) -> None:
     await service.bring_to_rest()
     service.chat.session.outbox.stop_reading()
-    assert len(service.resting) == 0
+    assert len(service.idle_readers) == 0
 
 
 async def test_a_flood_of_acknowledgements_is_slowed_down() -> None:
@@ -363,7 +363,7 @@ async def test_a_flood_of_acknowledgements_is_slowed_down() -> None:
     await service.bring_to_rest()
     await service.send(ACKNOWLEDGEMENT * 20_000)
     await until(lambda: service.times_paused >= 1, WITHIN, "the brake")
-    assert len(service.resting) == 0
+    assert len(service.idle_readers) == 0
     assert service.chat.session.acknowledged < 20_000
     await service.stop()
 
@@ -386,7 +386,7 @@ async def test_words_at_the_end_of_a_flood_wait_until_it_is_paid_for() -> None:
 
 async def test_a_number_that_belongs_to_another_socket_now_is_left_alone() -> None:
     """The system gives a closed socket's number away before its owner hears of the end."""
-    resting = Resting(asyncio.get_running_loop())
+    resting = IdleReaders(asyncio.get_running_loop())
     heard: list[bytes] = []
 
     def old(data: bytes) -> None:
@@ -413,7 +413,7 @@ async def test_a_number_that_belongs_to_another_socket_now_is_left_alone() -> No
 
 
 async def test_many_are_read_in_turns() -> None:
-    resting = Resting(asyncio.get_running_loop())
+    resting = IdleReaders(asyncio.get_running_loop())
     pairs = [socket.socketpair() for _ in range(1200)]
     heard: dict[int, bytes] = {}
     for i, (near, far) in enumerate(pairs):

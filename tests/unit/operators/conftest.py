@@ -18,7 +18,7 @@ async def redis() -> Client:
     seconds, _ = await client.time()
     await client.hset(KEYS.meta, mapping={"epoch": "e", "base": "0", "offset": "0", "sitting": "1"})
     await client.zadd(KEYS.leases, {"one~1": (seconds + 60) * 1000})
-    await client.zadd(KEYS.order, {"andy": 1})
+    await client.zadd(KEYS.members, {"andy": 1})
     await client.sadd(KEYS.nicks("one~1"), "andy")
     andy: dict[Any, Any] = {
         "nickname": "Andy",

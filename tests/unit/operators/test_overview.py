@@ -66,7 +66,7 @@ async def test_a_node_is_what_its_lease_and_it_itself_say(
 async def test_who_is_there_is_in_the_room_or_on_a_device(
     redis: Client, overview: Overview
 ) -> None:
-    await redis.zadd(KEYS.order, {"gone": 2})
+    await redis.zadd(KEYS.members, {"gone": 2})
     await redis.zadd(KEYS.devices, {"dan": 1e15, "late": 1})
     await redis.hset(KEYS.device("dan"), mapping={"nickname": "Dan", "address": "::1", "port": "1"})
     dan = Person("Dan", "account", "device", None, "::1", 1, None)
