@@ -291,6 +291,20 @@ async def test_a_node_that_was_cut_off_is_fenced_and_starts_over(chat_stores: Re
     assert await until_registered(chat_stores, one, two)
 
 
+async def test_a_node_that_hears_of_its_own_burial_first_is_fenced_by_that(
+    chat_stores: RedisStores,
+) -> None:
+    """Else its people would be told that somebody else has their nicknames."""
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    betty = await two.enter_one("betty")
+    two.wire.stall("commit")
+    chat_stores.condemn(two.store.node)
+    await announced_once([betty], one)
+    await until(lambda: two.follower.fencings, WITHIN, "the fence")
+    two.wire.flow()
+    assert await until_registered(chat_stores, one, two)
+
+
 async def until_registered(stores: RedisStores, *nodes: RedisNode) -> bool:
     """Wait until exactly these nodes are registered."""
     await until(lambda: stores.registered() == {n.store.node for n in nodes}, WITHIN, "leases")

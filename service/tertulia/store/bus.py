@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from tertulia.chat.ports import Delivery, Follower, Member
-from tertulia.domain.events import Closed
+from tertulia.domain.events import Closed, Left
 from tertulia.domain.position import Position, Verdict, is_behind, judge, missing
 from tertulia.redis.backoff import Backoff
-from tertulia.redis.errors import NewEpoch, StoreAway
+from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
 from tertulia.redis.link import Link, Subscription
 from tertulia.settings.sections import ClusterSettings
 from tertulia.store.clock_offset import ClockOffset
@@ -102,7 +102,7 @@ class Bus:
         return (_MISSED_PROBES + 0.5) * self._settings.heartbeat_seconds
 
     async def run(self) -> None:
-        """Follow, over any number of connections. Raises NewEpoch."""
+        """Follow, over any number of connections. Raises Fenced, NewEpoch."""
         backoff = Backoff()
         trouble: RetryCause | None = None
         try:
@@ -129,7 +129,7 @@ class Bus:
             self._tell()
 
     async def _follow(self) -> None:
-        """Take what the subscription brings. Raises StoreAway, NewEpoch."""
+        """Take what the subscription brings. Raises StoreAway, Fenced, NewEpoch."""
         silence, late = self._silence, LATE_HEARTBEATS * self._settings.heartbeat_seconds
         while True:
             # Probes come every heartbeat, so silence means that the connection is dead, whatever the
@@ -182,14 +182,16 @@ class Bus:
             await self.catch_up()
             verdict = judge(self._member.position, position)
         if verdict is Verdict.DELIVER:
+            if not message.batch:
+                await self._heed_burial(message)
             self._deliver(message)
             self._committed_at.append(position.at)
         elif verdict is Verdict.RESEAT:
             raise NewEpoch
 
     def _deliver(self, message: RoomMessage) -> None:
-        self._is_told = False
         member, position = self._member, message.entry.position
+        self._is_told = False
         was_heard = member.delivered(position, message.node, message.batch)
         if message.batch and message.node == member.node:
             self._is_urgent = True
@@ -206,6 +208,20 @@ class Bus:
                 self._sweeper.chat_was_closed()
         if self._tracer is not None:
             self._traced.append(message)
+
+    async def _heed_burial(self, message: RoomMessage) -> None:
+        """Raise Fenced where an entry is of the burial of this node: nothing more is its own affair.
+
+        Else its people would read that somebody else has their nicknames. Operators take sessions away as
+        well, and whoever writes down again who is there, after Redis lost data: so it is asked.
+        """
+        mine = f"{self._member.node}:"
+        gone = (it for it in message.entry.events if isinstance(it, Left))
+        if not any(it.session.startswith(mine) for it in gone):
+            return
+        if not float(await self._reads.call("ZSCORE", self._keys.leases, self._member.node) or 0):
+            self._tell()
+            raise Fenced
 
     async def _take_letters(self, message: InboxMessage) -> None:
         if message.deliveries and message.deliveries[0].number > self._member.letters + 1:
@@ -343,7 +359,10 @@ class Bus:
                 continue
             for name, fields in page:
                 self._metrics.bus_recovered_entries.inc()
-                self._deliver(parse_logged(self._member.position.epoch, name, fields))
+                message = parse_logged(self._member.position.epoch, name, fields)
+                if not message.batch:
+                    await self._heed_burial(message)
+                self._deliver(message)
             self._tell()
 
     def _note_lost(self, lost: int) -> None:
