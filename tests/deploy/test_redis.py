@@ -24,7 +24,7 @@ from harness.waiting import until, until_sync
 SERVICE = ROOT / "service" / "tertulia"
 OVER_REDIS_PY = {"redis", "_redis", "client", "it", "self"}
 """What a client of redis-py, or its pipeline, is called in the source."""
-ITS_NAMES = {"delete": "del", "scan_iter": "scan"}
+ITS_NAMES = {"decr": "decrby", "delete": "del", "incr": "incrby", "scan_iter": "scan"}
 AT_EACH_LOGIN = {"client|setname", "select"}
 """What redis-py says by itself, as it is used here."""
 REFUSED = r"-NOAUTH |-EXECABORT .*NOAUTH |-ERR unknown subcommand |-ERR \w+ command not allowed"

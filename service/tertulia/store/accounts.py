@@ -112,7 +112,7 @@ class StoredAccounts:
         seconds, _ = await self._patiently(self._redis.time)
         await self._together(
             lambda it: (
-                it.incr(of_network),
+                it.execute_command("INCR", of_network),  # redis-py would say INCRBY
                 it.pexpire(of_network, _FAILURES_MS),
                 it.hincrby(guesses, "count", 1),
                 it.hset(guesses, "at", str(seconds * 1000)),
