@@ -1,4 +1,4 @@
-"""Accounts: what there is to read of them, and proving who one is."""
+"""Accounts: reading about them, and proving that a client is one of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ _NOBODY = (
     "$argon2id$v=19$m=65536,t=3,p=4$igm7Y+Kn4+xl+QCZzA71FQ$qSDy"
     "5kkeb7+CvLaAxPmpXtfKTTh5sTsIY9djUiKn3KI"
 )
-"""The hash of a password that nobody knows: what is verified where there is no account."""
+"""The hash of a password that nobody knows. It is verified where there is no account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where an account is logged in from a device."""
+    """An account that is logged in from a device, and where."""
 
     nickname: str
     address: str
     port: int
     onchat: str
-    """The nickname, folded, of whom it is onchat with; empty where it is not."""
+    """The folded nickname of the user with whom it is onchat; empty where it is not onchat."""
     live_chat: str = ""
-    """A name for the live chat into which it was brought; empty where it is in none."""
+    """A name for the live chat to which it was added; empty where it is in none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Correspondent:
-    """How much of one sender waits for an account."""
+    """How many messages of one sender wait for an account."""
 
     sender: str
     messages: int
@@ -47,14 +47,14 @@ class Pending:
     """A message that waits for an account."""
 
     number: int
-    """It ascends over all that waits for an account."""
+    """It ascends over all messages that wait for an account."""
     text: str
     shown: int = 0
-    """Bytes of it that were shown already, before those of ``text``."""
+    """How many bytes of the message were shown already; ``text`` begins after them."""
 
 
 class Accounts(Protocol):
-    """What is read of accounts. Each method waits while the store is away."""
+    """The store's side of accounts. Each method waits while the store is away."""
 
     async def password_hash(self, key: str) -> str | None:
         """Return an account's password hash; None where there is no such account."""
@@ -65,26 +65,27 @@ class Accounts(Protocol):
         ...
 
     async def refresh(self, key: str) -> None:
-        """Let an account's login be good for as long again, and note that it is used."""
+        """Let an account's login last its full time again from now on, and note that the account is used."""
         ...
 
     async def online(self) -> Sequence[str]:
-        """Return the nicknames of all that are logged in from a device, in alphabetical order."""
+        """Return the nicknames of all accounts that are logged in from a device, in alphabetical order."""
         ...
 
     async def hanging(self, key: str, most: int) -> Sequence[Correspondent]:
-        """Return of whom something waits for an account, oldest first; so many senders at most."""
+        """Return the senders whose messages wait for an account, oldest first: ``most`` of them at most."""
         ...
 
     async def pending(self, key: str, sender: str, room: int) -> Sequence[Pending]:
-        """Return what a sender has left for an account, oldest first, as far as an answer has room.
+        """Return the messages that a sender has left for an account, oldest first, until an answer is full.
 
-        ``room``: its bytes; a message takes those of its text and one more. One too many may be there.
+        ``room``: the bytes of the answer. A message takes the bytes of its text and one more. The result
+        may have one message too many.
         """
         ...
 
     async def oldest_senders(self, key: str) -> Sequence[str]:
-        """Return some senders, folded, of what waits for an account: those whose oldest came first."""
+        """Return some senders, folded, whose messages wait for an account: those whose oldest came first."""
         ...
 
     async def is_in_room(self, key: str) -> bool:
@@ -100,14 +101,14 @@ class Accounts(Protocol):
         ...
 
     async def forgive(self, key: str, network: str) -> None:
-        """Forget the wrong passwords for an account from a network, which had the right one."""
+        """Forget the wrong passwords for an account from a network: the right one came from there."""
         ...
 
     async def sign_up_wait(self, network: str, per_hour: int, *, take: bool) -> float:
         """Return the seconds until an account may be made from a network; 0: now.
 
-        There are ``per_hour`` turns, over all nodes; each comes back after its share of an hour. With
-        ``take`` one is taken, where there is one.
+        All nodes together have ``per_hour`` turns for a network. Each turn comes back after its share of an
+        hour. With ``take`` a turn is taken, where there is one.
         """
         ...
 
@@ -119,7 +120,7 @@ def _always() -> bool:
 class Passwords:
     """Hashes and verifies the passwords of a chat. Each method may raise Busy.
 
-    ``wanted`` says, when the turn has come, whether anybody waits for the answer any more.
+    ``wanted`` is asked when the turn has come. It says whether anybody still waits for the answer.
     """
 
     def __init__(self, accounts: Accounts, hashing: Hashing) -> None:
@@ -128,12 +129,12 @@ class Passwords:
         self._hasher = PasswordHasher()
 
     async def hash(self, password: str, address: str) -> str:
-        """Return what is stored in a password's place."""
+        """Return the hash that is stored in place of a password."""
         async with self._hashing.turn(network_of(address)):
             return await self._hashing.work(self._hasher.hash, password)
 
     async def is_known(self, key: str, address: str, wanted: Callable[[], bool] = _always) -> bool:
-        """Say whether there is such an account; it takes as long to say no as to refuse a password."""
+        """Say whether there is such an account. A no takes as long as the refusal of a password."""
         if await self._accounts.password_hash(key) is not None:
             return True
         await self._try(key, None, "", network_of(address), wanted)
@@ -142,7 +143,7 @@ class Passwords:
     async def prove(
         self, key: str, password: str, address: str, wanted: Callable[[], bool] = _always
     ) -> bool:
-        """Say whether a password is an account's. After five wrong ones: no, for a while, whatever it is."""
+        """Say whether a password is an account's. After five wrong ones any is refused for a while."""
         stored = await self._accounts.password_hash(key)
         return await self._try(key, stored, password, network_of(address), wanted)
 
@@ -152,7 +153,7 @@ class Passwords:
         if delay(*await self._accounts.failures(key, network)):
             return False
         async with self._hashing.turn(network):
-            # Whoever tries many at once has more failures by now than when it began to wait.
+            # A client that tries many at once has more failures now than when it began to wait.
             failures, now = await self._accounts.failures(key, network)
             if not wanted() or delay(failures, now):
                 return False

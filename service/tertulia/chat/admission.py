@@ -1,4 +1,4 @@
-"""Letting newcomers in by groups while the room is busy telling everybody of the last ones.
+"""Letting newcomers in by groups while the room is busy announcing the last ones.
 
 A join costs a write to everybody, so N joins one by one cost N² writes. While fan-outs take long, joins
 gather, and a group of them costs each reader one write. Only joining waits, a fraction of a second.
@@ -9,9 +9,9 @@ from typing import Final
 from tertulia.chat.ports import JoinOp
 
 PATIENCE: Final = 4.0
-"""How many times as long as the last fan-out took joins gather before the next group goes in."""
+"""Joins gather for this many times the length of the last fan-out. Then the next group goes in."""
 MOST: Final = 0.5
-"""Seconds that a join waits at the longest, however long fan-outs take."""
+"""Seconds that a join waits at most, however long fan-outs take."""
 
 
 class Admission:
@@ -22,7 +22,7 @@ class Admission:
         self._opens = 0.0
 
     def offer(self, join: JoinOp, now: float) -> tuple[list[JoinOp], float | None]:
-        """Take a join; return those that go in now, and the time to ask again if it is to be armed."""
+        """Take a join; return the joins that go in now, and when to ask again if a timer is to be set."""
         self._waiting.append(join)
         if now >= self._opens:
             return self.due(now)[0], None
@@ -36,5 +36,5 @@ class Admission:
         return group, None
 
     def fanned_out(self, took: float, now: float) -> None:
-        """Learn how long telling the room of the last group took, in seconds."""
+        """Learn how long it took to announce the last group to the room, in seconds."""
         self._opens = now + min(MOST, took * PATIENCE)

@@ -1,4 +1,4 @@
-"""What devices are answered: reads go to the accounts, changes to the store as ops."""
+"""The answers to devices: reads go to the accounts, changes go to the store as ops."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -20,7 +20,7 @@ _SHORTEST_LINE: Final = len("b: 1 messaggi, 20-11-2026 23:11:05\n")
 
 
 class Refused(Exception):
-    """What was asked ends the connection."""
+    """The request ends the connection."""
 
     def __init__(self, reason: Disconnect) -> None:
         super().__init__(reason.label)
@@ -77,7 +77,7 @@ class Answers:
             raise Refused(Disconnect.TOO_MANY_LOGINS) from None
 
     async def commit(self, op: DeviceOp) -> Outcome:
-        """Submit an op, and return what came of it."""
+        """Submit an op, and return its outcome."""
         self._store.submit(op)
         await op.settled
         assert op.outcome is not None
@@ -208,12 +208,12 @@ class Answers:
             return []
         found = await self._accounts.pending(key, sender, session.room)
         texts = [message.text for message in found]
-        # More than one answer holds is shown, and forgotten, another time.
+        # Messages beyond what one answer holds are shown, and forgotten, another time.
         count = fitting(texts, session.room, 1)
         if count:
             session.showing = Shown(key, sender, found[count - 1].number)
         elif found:
-            # A message longer than any answer is shown in pieces, each a line; the rest goes on waiting.
+            # A message longer than any answer is shown in pieces, each a line; the rest still waits.
             texts[0] = beginning(texts[0], session.room - 1)
             count = 1
             shown = found[0].shown + len(texts[0].encode())

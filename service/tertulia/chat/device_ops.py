@@ -1,4 +1,4 @@
-"""What devices and accounts want changed, as ops of the store: each takes effect as a whole, in its batch."""
+"""Changes that devices and accounts ask for, as ops: each takes effect as a whole, in its batch."""
 
 import asyncio
 
@@ -9,9 +9,9 @@ from tertulia.domain.requests import Change
 
 
 class DeviceOp(Op, eq=False, kw_only=True):
-    """An op of a device. ``session`` names its connection, ``key`` the account that it is about.
+    """An op of a device. ``session`` names its connection, ``key`` its account.
 
-    ``note`` is what the store has to say beyond the outcome. GONE: not logged in at that address.
+    ``note`` is what the store says beyond the outcome. GONE: the account is not logged in at that address.
     """
 
     note: str = ""
@@ -21,22 +21,22 @@ class DeviceOp(Op, eq=False, kw_only=True):
 
 
 class RequestOp(DeviceOp, eq=False):
-    """Do what a device asks, from its address. What is UNKNOWN, and where there is a note:
+    """Do what a device asks, from its address. For each request, what UNKNOWN and the note mean:
 
-    LogIn puts it in place of any earlier login; UNKNOWN where there is no such account.
+    LogIn replaces any earlier login; UNKNOWN where there is no such account.
 
-    LogOut: UNKNOWN where it is not logged in.
+    LogOut: UNKNOWN where the account is not logged in.
 
-    OpenChat: the note is the other's port, 1 (offchat) or 0 (nobody). With 1 the connection waits: when the
-    other comes onchat, it gets a Summoned, and waits no more. With a port, the other has got one if he waits,
-    and whoever of the two enters next is the first again.
+    OpenChat: the note is the other user's port, 1 (offchat) or 0 (nobody). With 1 the connection waits: when
+    the other comes onchat, it gets a Summoned, and waits no more. With a port, the other has got a Summoned
+    if they wait. The next of the two to enter is the first again.
 
-    JoinUp does not wait for the other.
+    JoinUp does not wait for the other user.
 
-    LeaveChat: with ``only_here``, UNKNOWN where it is not this very connection that waits.
+    LeaveChat: with ``only_here``, UNKNOWN where this connection is not the one that waits.
 
-    Message goes to the other at once, where he is in the room; else it waits for him. UNKNOWN where nobody of
-    that name is left, FULL where no more is kept.
+    Message goes to the other user at once, where they are in the room; else it waits for them. UNKNOWN where
+    nobody of that name is left, FULL where no more is kept.
     """
 
     asked: Change
@@ -49,7 +49,7 @@ class RequestOp(DeviceOp, eq=False):
 
 
 class SignUpOp(DeviceOp, eq=False):
-    """Make an account, and log it in; TAKEN where the name is an account's or somebody's."""
+    """Make an account, and log it in; TAKEN where an account or a session has the name."""
 
     nickname: str
     password_hash: str
@@ -58,9 +58,10 @@ class SignUpOp(DeviceOp, eq=False):
 
 
 class ForgetOp(DeviceOp, eq=False):
-    """Remove messages of a sender that were shown: all up to a number. Those that are gone don't matter.
+    """Remove messages of a sender that were shown: all up to a number. Some may be gone already.
 
-    Or, where ``shown`` is not 0, remember of the oldest, if it has that number, that so many bytes were.
+    Or, where ``shown`` is not 0: if the oldest message has that number, remember that ``shown`` bytes of it
+    were shown.
     """
 
     weight = 32_768
@@ -70,10 +71,10 @@ class ForgetOp(DeviceOp, eq=False):
 
 
 class CollectOp(DeviceOp, eq=False):
-    """Hand some of what waits for an account to its session in the room, as whispers, in order of arrival.
+    """Hand some messages that wait for an account to its session in the room, as whispers.
 
-    ``senders`` are those whose oldest messages are the oldest. KEPT where more waits, DONE where nothing
-    does, GONE where the session does not hold its nickname any more.
+    They go in order of arrival. ``senders`` are those whose oldest messages are the oldest. KEPT where more
+    waits, DONE where nothing waits, GONE where the session does not hold its nickname any more.
     """
 
     weight = 65_536

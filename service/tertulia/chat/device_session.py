@@ -1,4 +1,4 @@
-"""One connection of a device: what it is doing, and what it was told."""
+"""One connection of a device: what it is doing, and what it was shown."""
 
 import asyncio
 from dataclasses import InitVar, dataclass, field
@@ -12,7 +12,7 @@ from tertulia.domain.disconnects import Disconnect
 
 
 class Shown(NamedTuple):
-    """What goes when the device closes in order; as in ``Forget``."""
+    """Messages that are removed when the device closes in order; as in ``ForgetOp``."""
 
     key: str
     sender: str
@@ -21,19 +21,19 @@ class Shown(NamedTuple):
 
 
 class DeviceOutbox(Outbox, Protocol):
-    """The way back to a device, which may say what nobody answers."""
+    """The way back to a device, which may send what nobody answers."""
 
     unheard: bool
-    """Whether something that it said may not be taken: where the connection is aborted, it is reset."""
+    """Whether something that it sent may be lost: then an aborted connection is reset."""
 
     def cut(self, reason: Disconnect) -> None:
-        """Do as ``close`` does, with both halves: what the device says from here on is refused."""
+        """Do as ``close`` does, with both halves: what the device sends from now on is refused."""
         ...
 
     def part(self) -> None:
-        """Close our half, and go on reading what the device says until it has noticed, for a moment.
+        """Close our half, and for a moment go on reading what the device sends until it has noticed.
 
-        One that has not closed the other half by then is reset, so that it knows that it was not heard.
+        A device that has not closed the other half by then is reset: so it knows that it was not heard.
         """
         ...
 
@@ -48,27 +48,27 @@ class DeviceSession:
     answer_bytes: InitVar[int]
     since: float
     room: int = field(init=False)
-    """The most bytes that an answer of messages may have."""
+    """The most bytes that an answer made of messages may have."""
     decoder: DeviceDecoder = field(init=False)
     receipts: Receipts = field(default_factory=lambda: Receipts(acknowledges_all=False))
     asking: asyncio.Task[None] | None = None
     summons: int | None = None
-    """A port that the device is to be told when what it asked is answered."""
+    """A port that is to be sent to the device once its request is answered."""
     tellable_at: float = field(init=False)
-    """When it has had the time for the operation that it goes on with."""
+    """When the device has had enough time to begin its next operation."""
     patience: asyncio.TimerHandle | None = None
-    """Ends a connection whose device may close."""
+    """The timer that ends a connection whose device may close."""
     showing: Shown | None = None
-    """What goes to ``shown`` with the answer."""
+    """What moves to ``shown`` when the answer is written."""
     shown: list[Shown] = field(default_factory=list)
     waiting_as: str = ""
     """The account for which this connection waits, onchat."""
     is_gone: bool = False
-    """Whether the device has closed, and what it said is not taken yet."""
+    """Whether the device has closed, and what it sent is not taken yet."""
     is_parting: bool = False
-    """Whether it waits, and its node drains."""
+    """Whether the device waits, and its node drains."""
     is_parted: bool = False
-    """Whether our half is closed since: what it says is still taken, for a moment."""
+    """Whether our half is closed since then: what the device sends is still taken, for a moment."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self, answer_bytes: int) -> None:
@@ -78,12 +78,12 @@ class DeviceSession:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing that it says is heard any more."""
+        """Whether nothing that the device sends is taken any more."""
         return self.over.is_set()
 
     @property
     def takes_commands(self) -> bool:
-        """Whether there is nothing to be answered first."""
+        """Whether no request has to be answered first."""
         return self.asking is None and not self.is_over
 
     @property
@@ -93,7 +93,7 @@ class DeviceSession:
 
     @property
     def is_in_hurry(self) -> bool:
-        """Whether the device has to say something soon: 30 s of silence end an operation."""
+        """Whether the device has to send something soon: 30 s of silence end an operation."""
         return self.asking is None and not (self.decoder.is_waiting or self.decoder.is_done)
 
     @property
@@ -108,10 +108,10 @@ class DeviceSession:
 
     @property
     def awaits_end(self) -> bool:
-        """Whether the device's end is worth waiting for: what was shown goes with it."""
+        """Whether to wait for the device's end: what was shown is removed with it."""
         return bool(self.shown)
 
     @property
     def leaves_messages(self) -> bool:
-        """Whether it says what no answer tells it was taken."""
+        """Whether the device sends messages, which no answer confirms."""
         return self.waiting_as != "" or self.is_parted

@@ -1,4 +1,4 @@
-"""The devices' side of a chat: short connections, an operation each. They are not in the room."""
+"""The devices' side of a chat: short connections, each with one operation. They are not in the room."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,15 @@ from tertulia.domain.requests import LeaveChat
 from tertulia.telemetry.metrics import Metrics
 
 DONE_SECONDS: Final = 3.0
-"""For a device that was told a port to run operation 200, and then to close: it may do neither."""
+"""How long a device that got a port may take to run operation 200, and then to close. It may do neither."""
 _ASKING_SECONDS: Final = (0.05, 1.0)
-"""For one that was answered 1 to run operation 200: till then it would take a port for the answer.
+"""How long a device that was answered 1 may take to run operation 200, at least and at most.
 
-As long as it took up to the 1, which is several ways there and back; at least, and at most.
+Until then it would take a port for the answer. It gets as long as it took up to the 1, which is several
+round trips.
 """
 _LETTER_SECONDS: Final = 1.0
-"""For a letter that is in the inbox to come over the bus."""
+"""How long a letter that is in the inbox may take to come over the bus."""
 
 _log = structlog.get_logger(__name__)
 
@@ -69,7 +70,7 @@ class Devices:
         return session
 
     def command(self, session: DeviceSession, command: object) -> None:
-        """Carry out what a connection's reader gave."""
+        """Carry out what a connection's decoder returned."""
         if isinstance(command, Hangup):
             self.lost(session, Disconnect.OPERATION_OVER)
         elif not isinstance(command, Reply):
@@ -120,7 +121,7 @@ class Devices:
         self._end(session, reason)
 
     async def _hear_out(self, session: DeviceSession) -> None:
-        """Take what a device said before it closed: over TLS its connection is gone before that is done."""
+        """Take what a device sent before it closed: over TLS its connection is gone before that is done."""
         while not session.is_over:
             if session.asking is not None:
                 await asyncio.wait([session.asking])
@@ -134,14 +135,14 @@ class Devices:
             self._go(session, Disconnect.GONE)
 
     async def _take_leave(self, session: DeviceSession) -> None:
-        """Send a waiting device away, so that nobody is told to dial it and nothing it said is lost.
+        """Send a waiting device away, so that nobody is sent to dial it and nothing it sent is lost.
 
-        What it says is not answered, so it can't know what of it came too late. So it is told the end,
-        and what it has said until it notices is taken as well.
+        Its messages are not answered, so it can't know which of them came too late. So our half is closed
+        first, and what the device sends until it notices is taken as well.
         """
         outcome = await self._answers.commit(_leaving_chat(session))
         if outcome is Outcome.UNKNOWN:
-            # The other has come, perhaps: then the letter that says so is on its way.
+            # Perhaps the other has come: then the letter that says so is on its way.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LETTER_SECONDS):
                     await session.over.wait()
@@ -167,7 +168,7 @@ class Devices:
             session.outbox.close(reason)
 
     async def _forget(self, session: DeviceSession, reason: Disconnect) -> None:
-        """Close only when what was shown is removed, so that the device can know.
+        """Close only when what was shown is removed: so the device can know that it is.
 
         The end of a device that died before the answer reached it looks the same as an orderly one.
         """
@@ -181,7 +182,7 @@ class Devices:
             session.outbox.close(reason)
 
     def collect(self, session: str, key: str, nickname: str) -> None:
-        """Have what waits for an account handed to its session, which has just come into the room."""
+        """Hand what waits for an account to its session, which has just come into the room."""
         self._tasks.start(self._collect(session, key, nickname))
 
     async def _collect(self, session: str, key: str, nickname: str) -> None:
@@ -191,30 +192,30 @@ class Devices:
                 return
 
     def slowed(self, session: DeviceSession) -> None:
-        """Nothing: a device that sends messages would take any word for a port."""
+        """Do nothing: a device that sends messages would take any word for a port."""
 
     def lags(self, session: DeviceSession) -> None:
-        """Nothing: its operation waits until the device reads."""
+        """Do nothing: its operation waits until the device reads."""
 
     def caught_up(self, session: DeviceSession) -> None:
-        """Nothing: see ``lags``."""
+        """Do nothing: see ``lags``."""
 
     def ended(self, session: DeviceSession) -> bool:
-        """Learn that the device closed in order, after the service. What was shown is forgotten."""
+        """Learn that the device closed in order, after the service. What was shown is removed."""
         if session.shown:
             self._tasks.start(self._forget(session, Disconnect.GONE))
             return True
         return False
 
     def summoned(self, name: str, port: int) -> None:
-        """Tell a waiting device that the other has come."""
+        """Notify a waiting device that the other user has come."""
         session = self._sessions.get(name)
         if session is not None:
             session.summons = port
             self._summon_if_due(session)
 
     def _summon_if_due(self, session: DeviceSession) -> None:
-        """Tell a device that the other has come, when it is in no exchange and about to begin none."""
+        """Notify a device that the other user has come, once it is in no exchange and about to begin none."""
         if session.summons is None or session.is_over or session.asking is not None:
             return
         wait = session.tellable_at - _now()

@@ -1,4 +1,4 @@
-"""What listeners open on: a room, for sessions of one encoder, or the devices' side of it."""
+"""Where a listener leads: to a room, for sessions of one encoder, or to the devices' side of its chat."""
 
 from tertulia.chat.device_session import DeviceOutbox, DeviceSession
 from tertulia.chat.devices import Devices
@@ -14,7 +14,7 @@ class Door:
     def __init__(self, room: Room, encoder: Encoder) -> None:
         self._room = room
         self._encoder = encoder
-        # Asked for each line, so they are the room's own: a call in between is felt.
+        # These are called for each line, so they are the room's own: a call in between costs too much.
         self.command, self.lost = room.command, room.lost
         self.slowed, self.lags, self.caught_up = room.slowed, room.lags, room.caught_up
 
@@ -23,12 +23,12 @@ class Door:
         return self._room.connect(self._encoder, outbox, address, port)
 
     def ended(self, session: Session) -> bool:
-        """Nothing is left to do."""
+        """Return False: nothing is left to do."""
         return False
 
 
 class DeviceDoor:
-    """The way to the devices' side of a chat, for those who have room for so many bytes of an answer."""
+    """The way to the devices' side of a chat, for devices that take ``answer_bytes`` of an answer."""
 
     def __init__(self, devices: Devices, answer_bytes: int) -> None:
         self._devices = devices

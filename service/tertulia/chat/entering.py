@@ -31,11 +31,11 @@ _ENDS: Final = {
     Refusal.NICKNAME_TAKEN: Disconnect.REFUSED_TAKEN,
     Refusal.BANNED: Disconnect.BANNED,
 }
-"""Why a connection ends whose nickname was refused."""
+"""The reason why a connection ends, by the refusal of its nickname."""
 
 
 class Entering:
-    """The way into a room, with the join in it that the store decides on."""
+    """The way into a room. The store decides on the join in the middle of it."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Entering:
         orders: OperatorCommands,
         tries: int,
     ) -> None:
-        """``tries``: how many nicknames a client may ask for in vain."""
+        """``tries``: how many refused nicknames a client may ask for."""
         self._store = store
         self._clock = clock
         self._sessions = sessions
@@ -105,7 +105,7 @@ class Entering:
             if found is None or found.key != session.key:
                 session.recall(None)
             else:
-                # Nobody reads on from before his own first join.
+                # Nobody reads on from a place before their own first join.
                 offset = max(resume.offset, found.first - 1)
                 session.recall(msgspec.structs.replace(resume, offset=offset))
                 if found.is_account:
@@ -120,7 +120,7 @@ class Entering:
             if has_waited:
                 session.outbox.proceed()
             return
-        # From here on a ban that comes by in the log finds it among the sessions.
+        # From now on a ban that comes by in the log finds the session among the others.
         self._counter += 1
         resume = session.resume_from
         token = "" if not session.encoder.resumes else resume.token if resume else new_token()
@@ -135,7 +135,7 @@ class Entering:
 
     def _admit(self, joins: Iterable[JoinOp], ask_again: float | None) -> None:
         for join in joins:
-            # Who went while waiting at the door was never in.
+            # A session that went while it waited at the door was never in.
             if join.session in self._sessions.by_name:
                 self._store.submit(join)
         if ask_again is not None:
@@ -146,12 +146,12 @@ class Entering:
             )
 
     def told_everybody(self, started: float) -> None:
-        """Learn that newcomers were told to everybody, which began then by the clock."""
+        """Learn that newcomers were announced to everybody. ``started``: when that began, by the clock."""
         now = self._clock.time()
         self._admission.fanned_out(now - started, now)
 
     def refuse(self, session: Session, refusal: Refusal, *, for_good: bool = False) -> None:
-        """Say no; the session may try again, unless it has tried enough or is not wanted at all."""
+        """Refuse a nickname. The session may try again, unless its tries are used up or it is not wanted."""
         session.refuse()
         session.write(session.encoder.refusal(refusal, session.nickname))
         self._sessions.by_name.pop(session.name, None)
@@ -172,15 +172,15 @@ class Entering:
     # --- Its own join has come by ----------------------------------------------------------------
 
     def activate(self, session: Session, news: News) -> None:
-        """Let a session in, at its own join: the next of an entry's events."""
+        """Let a session in, at its own join, which is the next of an entry's events."""
         session.activate()
         others, here = self._roster.others(session.name), news.position
         cut = news.cut(session)
         if session.resume_from is not None:
-            # It reads the whole entry, for it did not choose where in it its join came to stand.
+            # It reads the whole entry: where in it its join stands is not its choice.
             self._resume(session, session.resume_from, here, list(others))
         else:
-            # What comes after it in its entry is still to be read, so its place is before that entry.
+            # It still has to read what follows its join in the entry, so its place is before that entry.
             before = msgspec.structs.replace(here, offset=here.offset - 1)
             cut.start = len(news.events) + 1
             welcome = Welcome(
@@ -199,10 +199,10 @@ class Entering:
     def _resume(
         self, session: Session, after: commands.Resume, here: Position, others: list[str]
     ) -> None:
-        """Have a session read its welcome, then what it missed, then the present: nothing twice, no hole.
+        """Give a session its welcome, then what it missed, then the present: nothing twice, no gap.
 
-        Until that is read from the log, everything for the client is held. ``here`` is the entry of its
-        join, which it reads as everybody does.
+        Until what it missed is read from the log, everything for the client is held. ``here`` is the entry
+        of its join, which it reads as everybody does.
         """
         session.resume()
         encoder, write = session.encoder, session.outbox.write
@@ -216,7 +216,7 @@ class Entering:
             )  # fmt: skip
             write(encoder.welcome(welcome))
             for entry in replay.entries:
-                # Who is present was in its welcome, and has not come.
+                # Somebody who is present was in its welcome, and did not join just now.
                 events = [event for event in entry.events if not isinstance(event, Present)]
                 if events:
                     write(encoder.batch(list(map(encoder.public, events)), entry.position))

@@ -14,7 +14,7 @@ from tertulia.domain.operator_commands import Action, OperatorCommand
 
 
 class Evictions:
-    """Looks at a room's sessions when operators order something."""
+    """Ends the sessions and the devices' connections that operator commands and bans concern."""
 
     def __init__(
         self, orders: OperatorCommands, sessions: Sessions, roster: Roster, devices: Devices
@@ -25,7 +25,7 @@ class Evictions:
         self._devices = devices
 
     def obey(self, order: OperatorCommand) -> None:
-        """Carry out an order, before the events of its entry are told."""
+        """Carry out an operator command, before the events of its entry are written."""
         self._orders.take(order)
         if order.action is Action.KICK:
             holder = self._roster.holder(order.subject)
@@ -37,7 +37,7 @@ class Evictions:
             self._evict_banned()
 
     def replace_bans(self, bans: Iterable[Ban]) -> None:
-        """Take all bans anew, and see whom they cover."""
+        """Replace all bans, and end the sessions that they cover."""
         self._orders.replace_bans(bans)
         self._evict_banned()
 

@@ -1,8 +1,8 @@
 """One event to everybody, without work per recipient beyond the write.
 
 The events of an entry are rendered once per encoder and put together to one ``bytes``, which is written
-to all sessions of that encoder at once. The few sessions that read something else (who came or went in the
-middle of the entry, a sender whose dialect does not echo, a new administrator) have a ``Cut`` each.
+to all sessions of that encoder at once. A few sessions read something else: one that came or went in the
+middle of the entry, a sender whose dialect does not echo, a new administrator. Each of them has a ``Cut``.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -20,43 +20,43 @@ from tertulia.telemetry.metrics import Metrics
 
 
 class Broadcast(Protocol):
-    """Outboxes that are all written the same."""
+    """Outboxes to which the same bytes are written."""
 
-    # How they are written to may depend on what they are, so a broadcast knows more of them than we do.
+    # How to write to them may depend on their kind, so a broadcast knows more about them than we do.
 
     def add(self, outbox: Any) -> None:
-        """Take one in; it is written what comes from now on."""
+        """Add an outbox; what comes from now on is written to it."""
         ...
 
     def discard(self, outbox: Any) -> None:
-        """Let one go, if it is there."""
+        """Remove an outbox, if it is there."""
         ...
 
     def write(self, data: bytes, but: Collection[Any]) -> None:
-        """Write to all, but for some."""
+        """Write to all except some."""
         ...
 
 
 class OneByOne:
-    """A broadcast that is written to one after the other."""
+    """A broadcast that writes to one outbox after the other."""
 
     def __init__(self) -> None:
         self._writes: dict[Outbox, Callable[[bytes], None]] = {}
 
     def add(self, outbox: Outbox) -> None:
-        """Take one in."""
+        """Add an outbox."""
         self._writes[outbox] = outbox.write
 
     def discard(self, outbox: Outbox) -> None:
-        """Let one go, if it is there."""
+        """Remove an outbox, if it is there."""
         self._writes.pop(outbox, None)
 
     def write(self, data: bytes, but: Collection[Outbox]) -> None:
-        """Write to all, but for some."""
+        """Write to all except some."""
         writes = self._writes
         if not writes:
             return
-        # Taking the few out for a moment is cheaper than looking for each of the many among them.
+        # It is cheaper to take the few out for a moment than to ask of each of the many whether it is one.
         apart = {outbox: writes.pop(outbox) for outbox in but if outbox in writes}
         for write in list(writes.values()):
             write(data)
@@ -64,7 +64,7 @@ class OneByOne:
 
 
 class Cut(msgspec.Struct, eq=False):
-    """How what one session reads of an entry differs from what everybody reads."""
+    """The difference between what one session reads of an entry and what everybody reads."""
 
     prefix: bytes = b""
     start: int = 0
@@ -73,10 +73,10 @@ class Cut(msgspec.Struct, eq=False):
     """The first event that it does not read any more."""
     skips: set[int] = set()
     inserts: list[tuple[int, bytes]] = []
-    """What to read right after an event."""
+    """What the session reads right after an event, by the event's index."""
 
     def apply(self, pieces: Sequence[bytes]) -> Sequence[bytes]:
-        """Choose what the session reads, of the rendered events."""
+        """Choose from the rendered events what the session reads."""
         if not self.skips and not self.inserts:
             return pieces[self.start : self.end]
         inserts = dict(self.inserts)
@@ -90,7 +90,7 @@ class Cut(msgspec.Struct, eq=False):
 
 
 class News(msgspec.Struct, eq=False):
-    """What there is to read of an entry: its events, and a cut for each session that reads them otherwise."""
+    """What there is to read of an entry: its events, and a cut for each session that reads it differently."""
 
     position: Position
     events: list[PublicEvent] = []
@@ -102,7 +102,7 @@ class News(msgspec.Struct, eq=False):
 
 
 class Group:
-    """The sessions that listen to one encoder."""
+    """The sessions of one encoder."""
 
     __slots__ = ("_broadcast", "encoder", "held", "sessions", "stream")
 
@@ -112,10 +112,10 @@ class Group:
         self.stream = Stream()
         self._broadcast = broadcast
         self.held: set[Session] = set()
-        """Those to whom nothing is written for now."""
+        """Sessions to which nothing is written for now."""
 
     def add(self, session: Session) -> None:
-        """Take in a session; one that is held keeps for itself what is written to it."""
+        """Add a session. A session that is held keeps what is written to it until it is released."""
         self.sessions.add(session)
         session.receipts.join(self.stream)
         if session.is_held:
@@ -130,14 +130,14 @@ class Group:
             self._broadcast.add(session.outbox)
 
     def remove(self, session: Session) -> None:
-        """Let go of a session, if it is there."""
+        """Remove a session, if it is there."""
         if session in self.sessions:
             self.sessions.remove(session)
             self.held.discard(session)
             self._broadcast.discard(session.outbox)
 
     def tell(self, entries: Sequence[News]) -> None:
-        """Write some entries to every session: in one write to all for whom nothing is cut."""
+        """Write some entries to every session: one write for all sessions without a cut."""
         encoder = self.encoder
         whole: list[bytes] = []
         for news in entries:
@@ -160,7 +160,7 @@ class Group:
             self.write(b"".join(whole))
 
     def write(self, data: bytes, but: Sequence[Session] = ()) -> None:
-        """Write to every session, but for some."""
+        """Write to every session except some."""
         if not data:
             return
         self._broadcast.write(data, [session.outbox for session in but] if but else ())
@@ -173,15 +173,15 @@ class Audience:
     """Everybody on this node who listens to a chat."""
 
     def __init__(self, metrics: Metrics, broadcast: Callable[[], Broadcast] = OneByOne) -> None:
-        """``broadcast`` makes one for each encoder."""
+        """``broadcast`` makes a broadcast for each encoder."""
         self._metrics = metrics
         self._broadcast = broadcast
         self._groups: dict[Encoder, Group] = {}
         self.lagging: set[Session] = set()
-        """Sessions of which the kernel has not taken everything."""
+        """Sessions with bytes that the kernel has not taken yet."""
 
     def add(self, session: Session) -> None:
-        """Take in a session, which reads what is told from now on."""
+        """Add a session, which reads what is written from now on."""
         group = self._groups.get(session.encoder)
         if group is None:
             group = self._groups[session.encoder] = Group(session.encoder, self._broadcast())
@@ -193,13 +193,13 @@ class Audience:
             self._groups[session.encoder].release(session)
 
     def remove(self, session: Session) -> None:
-        """Let go of a session, if it is there."""
+        """Remove a session, if it is there."""
         self.lagging.discard(session)
         if session.encoder in self._groups:
             self._groups[session.encoder].remove(session)
 
     def with_backlog(self) -> list[Session]:
-        """Return for whom something may wait: the only ones looked at one by one."""
+        """Return the sessions for which something may wait: only these are looked at one by one."""
         found = list(self.lagging)
         for group in self._groups.values():
             if group.held:
@@ -207,12 +207,12 @@ class Audience:
         return found
 
     def announce(self, render: Callable[[Encoder], bytes]) -> None:
-        """Write to everybody what is no event, as it reads in each encoder."""
+        """Write something that is no event to everybody, as each encoder renders it."""
         for group in self._groups.values():
             group.write(render(group.encoder))
 
     def tell(self, entries: Sequence[News]) -> None:
-        """Write some entries to everybody, in order: what is cut for them, or all of it."""
+        """Write some entries to every session, in order: all of it, or what its cut leaves."""
         events = messages = 0
         for news in entries:
             events += len(news.events)

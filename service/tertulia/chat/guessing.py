@@ -1,6 +1,7 @@
-"""How long a password is not looked at, where wrong ones were tried before.
+"""How long passwords are refused without a look, after wrong ones.
 
-By account and network, so that nobody keeps others out of their accounts, nor their owner who is elsewhere.
+This is counted by account and network, so that nobody can lock others, or an owner who is elsewhere, out of
+their accounts.
 """
 
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ from typing import Final
 MOST_FAILURES: Final = 5
 """Wrong passwords for an account, from one network, that cost nothing."""
 MOST_OF_NETWORK: Final = 100
-"""Wrong passwords a minute from one network, for whatever accounts; beyond it, only one of an account's costs
-nothing. A first try is always looked at, so that nobody is locked out by his neighbour."""
+"""Wrong passwords a minute from one network, for any accounts. Beyond it, only one for each account costs
+nothing. A first try is always looked at, so that a neighbour can lock nobody out."""
 FIRST_DELAY: Final = 60.0
-"""Seconds; twice as long with every further one."""
+"""Seconds; twice as long with every further wrong password."""
 LONGEST_DELAY: Final = 900.0
-"""Seconds; whoever guesses has a hundred tries a day then, and the owner waits for no longer."""
+"""Seconds. Somebody who guesses has a hundred tries a day then, and the owner never waits longer."""
 REMEMBERED: Final = 86_400.0
 """Seconds for which the last wrong password for an account is remembered."""
 
@@ -26,13 +27,13 @@ class Failures:
     of_account: int = 0
     """For this account."""
     at: float = 0.0
-    """When the last of those was, in seconds since 1970 by the store's clock."""
+    """When the last of those came, in seconds since 1970 by the store's clock."""
     of_network: int = 0
-    """For any account, without a minute's pause."""
+    """For any account, with no pause of a minute between them."""
 
 
 def delay(failures: Failures, now: float) -> float:
-    """Return the seconds until a password is looked at again; ``now`` by the store's clock."""
+    """Return the seconds until a password is looked at again; ``now`` is by the store's clock."""
     free = MOST_FAILURES if failures.of_network < MOST_OF_NETWORK else 1
     beyond = failures.of_account - free
     if beyond < 0:

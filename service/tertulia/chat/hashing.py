@@ -1,4 +1,4 @@
-"""Where passwords are hashed: beside the event loop, a few at a time, one network after the other."""
+"""Hashing of passwords: beside the event loop, a few at a time, one network after the other."""
 
 import asyncio
 import os
@@ -18,24 +18,24 @@ _NICE = 15
 
 
 class Busy(Exception):
-    """As many wait already as may: this one's password was not looked at."""
+    """Too many wait already: this password was not looked at."""
 
 
 class Hashing:
     """The hashing of a whole node. A hash takes 64 MiB, and tens of milliseconds of every core.
 
-    People who log in wait for one another, and for everything else on the machine; the chat does not
-    wait for them.
+    Clients that log in wait for one another, and for everything else on the machine. The chat does not wait
+    for them.
     """
 
     def __init__(self, most_waiting: int, metrics: Metrics) -> None:
         self.workers = max(1, (os.cpu_count() or 1) // _LANES)
-        """How many are hashed at once."""
+        """How many passwords are hashed at once."""
         self._threads = ThreadPoolExecutor(self.workers, "passwords", _give_way)
         self._free = self.workers
         self._most_waiting = most_waiting
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        # By network: the one whose turn it is comes first, and of it, who waits longest.
+        # By network: the network whose turn it is comes first; within it, the client that waits longest.
         metrics.passwords_waiting.set_function(lambda: self._total)
         metrics.passwords_limit.set(most_waiting)
         self._refused = metrics.passwords_refused
@@ -44,8 +44,9 @@ class Hashing:
     async def turn(self, network: str) -> AsyncIterator[None]:
         """Wait for a turn, which is over with the context. Raises Busy.
 
-        Networks take turns, so that many from one hold up each other. Half of those who wait may be from
-        one; and where no more may wait, who came last from the network with most gives way to one with less.
+        Networks take turns, so that many clients of one network delay only each other. Half of those that
+        wait may be from one network. Where no more may wait, the client that came last from the network with
+        most gives way to a client of a network with fewer.
         """
         if self._free:
             self._free -= 1
@@ -87,7 +88,7 @@ class Hashing:
         return sum(map(len, self._waiting.values()))
 
     def _pass_on(self) -> None:
-        """Give a turn that is over to the next, and his network the last place."""
+        """Give a turn that is over to the next client, and put its network last."""
         if not self._waiting:
             self._free += 1
             return
@@ -97,7 +98,7 @@ class Hashing:
             self._waiting[network] = queue
 
     async def work(self, function: Callable[..., _T], *args: object) -> _T:
-        """Run a function beside the event loop. Only for whoever has the turn."""
+        """Run a function beside the event loop. Only a caller that has the turn may call it."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: function(*args))
 

@@ -1,4 +1,4 @@
-"""Private messages handed to this node, until they are done with: written, or acknowledged, or returned."""
+"""Private messages handed to this node, until they are done with: written, acknowledged, or returned."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ class InFlight:
         self.session = session
         self.given = given
         self.awaited = session.receipts.give()
-        """How many acknowledgements the session has sent when it has acknowledged this one."""
+        """How many acknowledgements the session has sent once it has acknowledged this letter."""
         self._written = False
 
     def is_written(self) -> bool:
         """Say whether the kernel has taken it. Once true, it stays true."""
         if not self._written:
             session = self.session
-            # What is held is not even written. (A call less: every message comes here.)
+            # What is held is not even written. (No call of ``is_held``: every message comes here.)
             self._written = session.held is None and session.outbox.is_flushed()
         return self._written
 
     def is_done(self, now: float, patience: float) -> bool:
-        """Say whether it may be forgotten; a client that acknowledges has ``patience`` seconds to."""
+        """Say whether it may be forgotten. A client that acknowledges has ``patience`` seconds to do so."""
         if not (self._written or self.is_written()):
             return False
         receipts = self.session.receipts
@@ -64,7 +64,7 @@ class Letters:
         self._open[number] = None
 
     def skip(self, number: int) -> None:
-        """Note a letter that there is nothing to do about."""
+        """Note a letter for which there is nothing to do."""
         self._last = number
 
     def release(self, number: int) -> None:
@@ -85,11 +85,11 @@ class Letters:
         return self._last
 
     def of(self, session: Session) -> list[InFlight]:
-        """Return what a session was given and is not done with, as far as is known."""
+        """Return the letters that a session was given and that are not known to be done with."""
         return self._given.get(session, [])
 
     def unread(self, session: Session, now: float) -> Iterator[tuple[int, Whispered]]:
-        """Give what a session that has gone did not get, and hold it; the rest of its is done with."""
+        """Yield and hold the letters that a session that has gone did not get; its others are done with."""
         for letter in self._given.pop(session, ()):
             number, event = letter.delivery.number, letter.delivery.event
             if letter.is_done(now, self._patience) or not isinstance(event, Whispered):
@@ -99,7 +99,7 @@ class Letters:
                 yield number, event
 
     def clear(self) -> None:
-        """Forget everything: whoever buried this node took the inbox."""
+        """Forget everything: the node that buried this one took the inbox."""
         self._open.clear()
         self._given.clear()
         self._last = 0

@@ -27,7 +27,7 @@ class Mailbox:
     def deliver(
         self, deliveries: Sequence[Delivery], sessions: Mapping[str, Session], turn: Turn
     ) -> None:
-        """Give private events to their sessions; what nobody is there for goes back."""
+        """Give private events to their sessions; an event whose session is not there goes back."""
         now = self._clock.time()
         given: list[InFlight] = []
         counts: dict[str, int] = {}
@@ -59,12 +59,12 @@ class Mailbox:
         _look_at(self._letters.of(session))
 
     def return_unread(self, session: Session) -> None:
-        """Return what a session that has gone did not get."""
+        """Return to the senders what a session that has gone did not get."""
         for number, whisper in self._letters.unread(session, self._clock.time()):
             self._report(number, whisper)
 
     def returned(self, report: ReportOp) -> None:
-        """Learn that a report is with the store."""
+        """Learn that the store has a report."""
         self._letters.release(report.number)
 
     def confirmed(self) -> int:

@@ -1,4 +1,4 @@
-"""A node's side of what operators order: written to its log, kept in mind, passed on."""
+"""A node's side of operator commands: written to its log, remembered, passed on."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -13,11 +13,11 @@ _log = structlog.get_logger("tertulia.audit")
 
 
 def _nothing() -> None:
-    """Drain nothing: for a chat without a node around it."""
+    """Do nothing: for a chat without a node around it, which can't drain."""
 
 
 class OperatorCommands:
-    """What this node knows of one chat's orders."""
+    """What this node knows of one chat's operator commands."""
 
     def __init__(
         self,
@@ -34,11 +34,11 @@ class OperatorCommands:
         self._bans = Bans()
 
     def replace_bans(self, bans: Iterable[Ban]) -> None:
-        """Take what the store has."""
+        """Replace the bans by those that the store has."""
         self._bans.replace(bans)
 
     def take(self, order: OperatorCommand) -> None:
-        """Note an order, and carry out what is about this node or about who may come in."""
+        """Note an operator command; carry it out where it is about this node or about who may come in."""
         _log.info(
             "an operator's order",
             action=order.action.value,
@@ -56,7 +56,7 @@ class OperatorCommands:
             self._drain_unless_late(order)
 
     def _drain_unless_late(self, order: OperatorCommand) -> None:
-        # Of a node that was frozen, whoever ordered it believes that nothing will come of it.
+        # Where the node was frozen, the operator believes that this drain will not happen any more.
         if not 0 < order.until < self._wall() * 1000:
             self._drain()
 

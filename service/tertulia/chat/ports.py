@@ -1,6 +1,6 @@
 """What the chat expects of a store, a connection and a clock, and what it promises the store in return.
 
-Every store is held to these docstrings by ``tests/contract``.
+``tests/contract`` holds every store to these docstrings.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ class Clock(Protocol):
         ...
 
     def call_soon(self, callback: Callable[[], object]) -> object:
-        """Call back when what was written in this turn has gone to the kernel."""
+        """Call back when everything that was written in this turn has gone to the kernel."""
         ...
 
 
@@ -51,13 +51,13 @@ class Outbox(Protocol):
         ...
 
     async def is_delivered(self) -> bool:
-        """Wait until the client's system has everything that was written; False where it never will."""
+        """Wait until the client's system has everything that was written; False if it never gets it."""
         ...
 
     def close(self, reason: Disconnect) -> None:
-        """Send what was written, then close. ``Room.lost`` is not called for it again.
+        """Send what was written, then close. ``Room.lost`` is not called again for this outbox.
 
-        The service closes its half. Once the client has closed the other, a second call ends it.
+        The service closes its half. Once the client has closed the other half, a second call ends it.
         """
         ...
 
@@ -84,7 +84,7 @@ class Outcome(Enum):
     """CloseChat: the session that asked is not the administrator; nothing was done."""
 
 
-# What every message asks for: Python 3.11 takes twenty times as long to look into an enum.
+# Every message needs these, and Python 3.11 takes twenty times as long to look into an enum.
 DONE, GONE, KEPT = Outcome.DONE, Outcome.GONE, Outcome.KEPT
 
 
@@ -94,20 +94,20 @@ class _Asked(msgspec.Struct, eq=False, kw_only=True):
 
 
 class Op(_Asked, eq=False):
-    """One change that a session wants made. Ops of a session take effect in the order of submission."""
+    """One change that a session asks for. Ops of a session take effect in the order of submission."""
 
     kind: ClassVar[Kind | None] = None
-    """What kind of message it is, if it is one."""
+    """The kind of message, where the op is a message."""
     session: str
     """The session's name in the log."""
     key: str
     """The session's nickname, folded."""
     weight: ClassVar[int] = 0
-    """Bytes for which it counts in a batch, beside its text: for what it costs the store."""
+    """Bytes that it counts for in a batch, beside its text: they stand for what it costs the store."""
 
 
 class JoinOp(Op, eq=False):
-    """Take the nickname, or be told that it is taken; announce it."""
+    """Take the nickname and announce it, or learn that it is TAKEN."""
 
     nickname: str
     dialect: str
@@ -116,12 +116,12 @@ class JoinOp(Op, eq=False):
     token: str = ""
     """The key under which this session can be resumed; empty where it can't."""
     resumed: bool = False
-    """Whether the token was issued before: then it takes over whatever session it names. TAKEN where it
-    is not proof of this nickname any more: see ``Store.recall``."""
+    """Whether the token was issued before: then this session takes over the session that the token names.
+    TAKEN where the token does not prove this nickname any more: see ``Store.recall``."""
     proven: bool = False
-    """Whether the account's password was given: then it takes its nickname over from anybody. What waited
-    for it is to be collected, and what is whispered to it waits behind that until it is; see ``CollectOp``.
-    An account's nickname is TAKEN for anybody else."""
+    """Whether the account's password was given: then this session takes the nickname over from anybody. The
+    messages that waited for the account are to be collected. New whispers to it wait behind those until then;
+    see ``CollectOp``. An account's nickname is TAKEN for anybody else."""
 
 
 class LeaveOp(Op, eq=False):
@@ -129,7 +129,8 @@ class LeaveOp(Op, eq=False):
 
     nickname: str
     token: str = ""
-    """The key of the token that ends with it, in any case; empty where the session may be resumed."""
+    """The key of the token that ends with the leave, whatever its outcome; empty where the session may be
+    resumed."""
 
 
 class SayOp(Op, eq=False):
@@ -139,7 +140,7 @@ class SayOp(Op, eq=False):
     nickname: str
     text: str
     tag: int = 0
-    """The client's number for it, remembered with the token; 0 where it gives none."""
+    """The client's number for the message, remembered with the token; 0 where the client gives none."""
     token: str = ""
 
 
@@ -155,14 +156,14 @@ class WhisperOp(Op, eq=False):
     keep: bool = False
     """Whether the message is to wait for an account that is not logged in anywhere."""
     away: bool = False
-    """Whether the recipient is not in the room, as far as this node knows: then look further."""
+    """Whether the recipient is not in the room, as far as this node knows: then the store looks further."""
 
 
 class ReportOp(Op, eq=False):
     """Return an acknowledged whisper that could not be written.
 
-    An account's waits for it; another's is handed back to its sender. ``session`` and ``key`` are the
-    sender's; GONE where the sender has left as well.
+    A whisper to an account waits for the account; any other goes back to its sender. ``session`` and ``key``
+    are the sender's; GONE where the sender has left as well.
     """
 
     recipient: str
@@ -172,7 +173,7 @@ class ReportOp(Op, eq=False):
 
 
 class CloseOp(Op, eq=False):
-    """Close the chat: every session in it ends, all nicknames are free. FORBIDDEN but for the first."""
+    """Close the chat: every session ends, all nicknames are free. FORBIDDEN except to the administrator."""
 
     nickname: str
 
@@ -181,14 +182,14 @@ class Entry(msgspec.Struct, frozen=True):
     """The events of one batch, at their place in the room's log."""
 
     position: Position
-    """With the time when it was committed."""
+    """It includes the time when the entry was committed."""
     events: Sequence[PublicEvent]
     orders: Sequence[OperatorCommand] = ()
-    """What operators ordered in it, which came before its events."""
+    """The operator commands in it, which came before its events."""
 
     @property
     def is_talk(self) -> bool:
-        """Whether nothing but public messages is in it: then it may be told with the next ones."""
+        """Whether only public messages are in it: then it may be written together with the next entries."""
         return not self.orders and list(map(type, self.events)).count(Said) == len(self.events)
 
 
@@ -198,21 +199,21 @@ class Replay:
 
     entries: Sequence[Entry]
     is_complete: bool
-    """Whether nothing is missing since the place that was asked for."""
+    """Whether no entry is missing since the place that was asked for."""
     done: int
     """The highest tag that was remembered with the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What a token says of who holds it."""
+    """What a token says about its holder."""
 
     key: str
-    """His nickname, folded."""
+    """The holder's nickname, folded."""
     first: int
-    """The offset of the entry with his first join: nothing before it is his to read."""
+    """The offset of the entry with the holder's first join: they may read nothing before it."""
     is_account: bool = False
-    """Whether it proves that he is that account."""
+    """Whether the token proves that the holder is that account."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -222,14 +223,14 @@ class Delivery(msgspec.Struct, frozen=True):
     """Its place in this node's inbox: ascending, without holes."""
     session: str
     event: PrivateEvent | Summoned | None
-    """None where it is of a later version: it is skipped, and counts as done with."""
+    """None where a later version wrote the event: it is skipped, and counts as done with."""
     at: float
     """Seconds since the Unix epoch when it was committed, by the store's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody in the room: what the store needs to write him down again."""
+    """Somebody in the room: what the store needs to write them down again."""
 
     nickname: str
     session: str
@@ -242,26 +243,28 @@ class Follower(Protocol):
     def entry(self, entry: Entry) -> None:
         """Take the next entry of the log: each exactly once, in the log's order.
 
-        Entries of ops of this node come here before, or at the latest just after, ``settled``. What is
-        said in them is kept until something else is written, or ``flush``: what comes together is one write.
+        Entries of ops of this node come here before, or at the latest just after, ``settled``. The messages
+        in them are kept until something else is written, or until ``flush``: what comes together is one
+        write.
         """
         ...
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        """Take private events from this node's inbox: each once, in order. They may be kept likewise."""
+        """Take private events from this node's inbox: each once, in order. They may be kept as well."""
         ...
 
     def settled(self, ops: Sequence[Op]) -> None:
         """Learn the outcomes of a batch, in the order of submission; each op is settled once.
 
-        What was delivered is written, and the answers behind it: no answer waits for ``flush``.
+        What was delivered is written, and then the answers: no answer waits for ``flush``.
         """
         ...
 
     def flush(self) -> None:
         """Write what was delivered: nothing more comes for now.
 
-        It comes after ``entry`` and ``deliveries``: at once, or a moment later where others only talk.
+        The store calls it after ``entry`` and ``deliveries``: at once, or a moment later where there are
+        only messages of other nodes' clients.
         """
         ...
 
@@ -274,46 +277,48 @@ class Follower(Protocol):
         ...
 
     def seated(self, members: Iterable[Member]) -> None:
-        """Take who is in the room, oldest first, at the store's position: in place of what was known.
+        """Take the roster of the room at the store's position, oldest first, in place of the known one.
 
         A local session that is not among them lost its nickname and must go.
         """
         ...
 
     def reordered(self, members: Iterable[Member]) -> None:
-        """Take the order, oldest first, of those in the room who are known. Nobody comes or goes by that.
+        """Take the order, oldest first, of the known members of the room. Nobody comes or goes by it.
 
-        The store lost data, and may have people again who are long gone: nobody is to hear of them. Who
-        is in the room is told by entries.
+        The store lost data, and may again have people who are long gone: they are not announced. The entries
+        say who is in the room.
         """
         ...
 
     def missed(self, position: Position) -> None:
-        """Learn that what came before a place in the log is lost, and was not given to it.
+        """Learn that entries before a place in the log are lost, and were not given to this follower.
 
-        It was flushed before, and seated anew; the next entry comes after that place.
+        What was delivered before is written first. ``seated`` was called already; the next entry comes after
+        that place.
         """
         ...
 
     def banned(self, bans: Iterable[Ban]) -> None:
-        """Take all bans, at the store's position or later, in place of what was known."""
+        """Replace the known bans by these: all bans, at the store's position or later."""
         ...
 
     def present(self) -> Iterable[Member]:
-        """Return who is in the room, oldest first, as this node knows: the store lost its data."""
+        """Return who is in the room, oldest first, as far as this node knows: the store lost its data."""
         ...
 
     def sessions(self) -> Mapping[str, str]:
-        """Return the sessions of this node that may hold a nickname, each with that one, folded.
+        """Return the sessions of this node that may hold a nickname, each with that nickname, folded.
 
-        From before its join is submitted until its leave is. The store has all others of this node leave.
+        A session is among them from before its join is submitted until its leave is submitted. The store
+        has all other sessions of this node leave.
         """
         ...
 
     def fenced(self) -> None:
         """Close every session: this node was thought dead and they were announced as gone.
 
-        Ops not yet settled come to nothing. The store goes on under a new node id.
+        Ops that are not settled yet have no effect. The store goes on under a new node id.
         """
         ...
 
@@ -337,15 +342,15 @@ class Store(Protocol):
         ...
 
     def submit(self, op: Op) -> None:
-        """Put an op in the queue. Never blocks; whoever submits bounds what is not settled."""
+        """Put an op in the queue. Never blocks; the caller bounds how many ops are not settled."""
         ...
 
     def recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
         """Look up a token. Calls ``done`` later, when the store answers; None: it proves nothing.
 
-        It proves what was proven when it was issued: to be the guest of that nickname, as long as that is
-        no account, or the account with the password of then. It ends with a leave that names it, and when
-        its nickname is kicked or banned.
+        A token proves what was proven when it was issued: that its holder is the guest of that nickname, as
+        long as no account has it, or the account, as long as its password is the one of then. A token ends
+        with a leave that names it, and when its nickname is kicked or banned.
         """
         ...
 
@@ -354,14 +359,14 @@ class Store(Protocol):
     ) -> None:
         """Read the log between two places, both exclusive, and what is remembered with a token.
 
-        Calls ``done`` later, when the store answers. Bounded: of much, the latest is read.
+        Calls ``done`` later, when the store answers. Bounded: where there is too much, the latest is read.
         """
         ...
 
     def health(self) -> Mapping[str, bool]:
         """Say which parts answer: ``redis`` for commands, ``bus`` for the probe of the subscription.
 
-        And ``replica``, where one has to have what is written.
+        ``replica`` is there too, where a replica has to have what is written.
         """
         ...
 
@@ -370,9 +375,9 @@ class Store(Protocol):
         ...
 
     async def settle(self) -> None:
-        """Wait until nothing is submitted that is not settled, and the log is followed to there."""
+        """Wait until every submitted op is settled, and the log is followed to there."""
         ...
 
     async def stop(self) -> None:
-        """Deregister this node, which must have no sessions, and let go of the store."""
+        """Deregister this node, which must have no sessions, and release the store."""
         ...

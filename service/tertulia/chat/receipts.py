@@ -1,4 +1,4 @@
-"""What one client was given that it may acknowledge, and how much of it it has acknowledged."""
+"""How many messages one client was given, and how many of them it has acknowledged."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ class Stream:
     """What all clients of one encoder read."""
 
     messages: int = 0
-    """How many public messages were written to it in all."""
+    """How many public messages were written to the stream in all."""
 
 
 class Receipts:
-    """One client's count of messages: an acknowledgement says one more, and never which one."""
+    """One client's count of messages: an acknowledgement says that one more was read, but not which one."""
 
     __slots__ = ("_acknowledges_all", "_before", "_private", "_stream", "acknowledged")
 
@@ -23,23 +23,23 @@ class Receipts:
         self._before = 0
         self._private = 0
         self.acknowledged = 0
-        """How many it has acknowledged. Whoever reads from its socket counts: a call for each is felt."""
+        """How many it has acknowledged. Its socket's reader adds to it: a call for each costs too much."""
 
     def join(self, stream: Stream) -> None:
-        """Note that it reads a stream from now on."""
+        """Note that the client reads a stream from now on."""
         self._stream, self._before = stream, stream.messages
 
     def skip(self, messages: int) -> None:
-        """Note that it did not read so many that are counted as written to its stream."""
+        """Note that the client did not read so many messages that its stream counts as written."""
         self._before += messages
 
     def give(self) -> int:
-        """Note that it is given a private message; return what it has acknowledged when it has read it."""
+        """Note a private message to the client; return the count of acknowledgements that covers it."""
         self._private += 1
         return self.received()
 
     def received(self) -> int:
-        """Return how many messages were written to it: what a client acknowledges."""
+        """Return how many messages that it may acknowledge were written to the client."""
         if self._stream is None or not self._acknowledges_all:
             return self._private
         return self._stream.messages - self._before + self._private

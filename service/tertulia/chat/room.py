@@ -1,4 +1,4 @@
-"""A chat on this node: its sessions, what they ask for, and what they are told."""
+"""A chat on this node: its sessions, what they ask for, and what they read."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,13 +104,13 @@ class Room:
         )
         self._evictions = Evictions(orders, self._sessions, self.roster, devices)
         self._position = Position("", 0)
-        """Of the entry that came last."""
+        """The position of the last entry."""
 
     def __len__(self) -> int:
         """Return how many sessions have asked for a nickname and are not gone."""
         return len(self._sessions.by_name)
 
-    # --- What connections tell -------------------------------------------------------------------
+    # --- What connections report -----------------------------------------------------------------
 
     def connect(self, encoder: Encoder, outbox: Outbox, address: str, port: int) -> Session:
         """Take in a new connection; it reads the greeting."""
@@ -123,18 +123,18 @@ class Room:
     def command(self, session: Session, command: commands.Command) -> None:
         """Carry out what a client asks for, as ``COMMANDS`` says; the session has to take commands.
 
-        What is not legal in its state is not heard.
+        A command that is not legal in the session's state is ignored.
         """
         row = COMMANDS[type(command)]
         if session.state in row.states:
             row.carry_out(self, session, command)
 
     def lost(self, session: Session, reason: Disconnect) -> None:
-        """Learn that a connection is gone, or has to go; its leave is announced."""
+        """Learn that a connection is gone, or has to go; the leave of its session is announced."""
         self._sessions.lost(session, reason)
 
     def slowed(self, session: Session) -> None:
-        """Tell a client that it says too much, and is read more slowly from now on."""
+        """Tell a client that it sends too much, and is read more slowly from now on."""
         if session.encoder.acknowledges_all:
             session.receipts.give()  # it reads as a private message, and is acknowledged as one
         session.answer(session.encoder.slowed())
@@ -145,7 +145,7 @@ class Room:
             self._audience.lagging.add(session)
 
     def caught_up(self, session: Session) -> None:
-        """Learn that a client that lagged has taken its backlog."""
+        """Learn that a client that lagged has read its backlog."""
         self._audience.lagging.discard(session)
 
     @property
@@ -154,7 +154,7 @@ class Room:
         return len(self._audience.lagging)
 
     def drain(self) -> None:
-        """Let everybody leave. What they had sent and was read is committed first."""
+        """Let everybody leave. What they had sent, as far as it was read, is committed first."""
         self.devices.drain()
         for session in list(self._sessions.by_name.values()):
             self._sessions.lost(session, Disconnect.DRAINED)
@@ -208,7 +208,7 @@ class Room:
         session.submitted(op)
         self._store.submit(op)
 
-    # --- What the store tells --------------------------------------------------------------------
+    # --- What the store reports ------------------------------------------------------------------
 
     def entry(self, entry: Entry) -> None:
         self._position = entry.position
@@ -293,12 +293,12 @@ class Room:
 
     def fenced(self) -> None:
         self.devices.fenced()
-        self._mailbox.clear()  # whoever buried this node took its inbox
+        self._mailbox.clear()  # the node that buried this one took its inbox
         for session in list(self._sessions.by_name.values()):
             self._sessions.end(session, Disconnect.FENCED)
 
     def _settle(self, session: Session, op: Op) -> bytes:
-        """Take an op as done, and return what its session reads of that."""
+        """Take an op as settled, and return the answer that its session reads."""
         encoder, trailer = session.encoder, session.settled(op)
         if isinstance(op, JoinOp):
             # The welcome was written when the join came by in the log.
@@ -307,7 +307,7 @@ class Room:
                     self.devices.collect(session.name, session.key, session.nickname)
             elif session.state is JOINING:
                 self._entering.refuse(session, Refusal.NICKNAME_TAKEN)
-            # Else it was committed a second time, to a store that lost the first: the log says who goes.
+            # Else it was committed twice, as the store lost the first time: the log says who goes.
             return trailer
         if isinstance(op, LeaveOp):
             return encoder.farewell(Disconnect.LEFT)
@@ -326,7 +326,7 @@ class Room:
         refusal = Refusal.MAILBOX_FULL if full else Refusal.UNKNOWN_RECIPIENT
         return encoder.refusal(refusal, op.recipient, op.tag) + trailer
 
-    # --- What everybody is told ------------------------------------------------------------------
+    # --- What everybody reads --------------------------------------------------------------------
 
     def _talk(self, entry: Entry) -> News:
         """Return what there is to read of an entry in which nobody comes or goes."""
@@ -338,11 +338,11 @@ class Room:
         return news
 
     def _tell(self, events: Iterable[PublicEvent]) -> None:
-        """Take events into the roster, and write them to everybody whom they concern."""
+        """Take events into the roster, and write them to everybody who is to read them."""
         news = News(self._position)
         said = 0
         arrived: list[tuple[Session, int]] = []
-        """Who came, and how many of the messages in the news were not for him."""
+        """The sessions that came, each with how many of the messages in the news were not for it."""
         gone: list[tuple[Session, Disconnect]] = []
         closed: int | None = None
         for event in events:
@@ -368,7 +368,7 @@ class Room:
                 assert isinstance(event, Closed)
                 self.roster.clear()
                 closed = len(news.events)
-                # Who is still at the door comes after the closing: into the chat that begins then.
+                # A session still at the door comes after the closing: into the next generation.
                 gone += [
                     (each, Disconnect.CHAT_CLOSED)
                     for each in self._sessions.by_name.values()
@@ -395,7 +395,7 @@ class Room:
                 self._sessions.end(session, reason)
 
     def _go(self, event: Left, news: News, gone: list[tuple[Session, Disconnect]]) -> None:
-        """Take somebody out of the roster, if he is in it, and have that told."""
+        """Take somebody out of the roster, if they are in it, and add that to the news."""
         administrator = self.roster.administrator
         if not self.roster.remove(event.nickname, event.session):
             return
@@ -408,7 +408,7 @@ class Room:
         news.events.append(event)
 
     def _promote(self, news: News) -> None:
-        """Tell the session that is administrator now, right after the event that made it so."""
+        """Tell the new administrator's session, right after the event that made it administrator."""
         administrator = self.roster.administrator
         session = administrator and self._sessions.by_name.get(administrator.session)
         if session and session.state is ACTIVE:
@@ -416,7 +416,7 @@ class Room:
 
 
 def _member(event: Joined | Present, session: Session | None) -> Member:
-    """Return who is in the room then. What is kept of him anyway stands for what was read."""
+    """Return the member that an event brings. Strings of its session replace equal ones that were read."""
     dialect = intern(event.dialect)
     if session is not None and session.nickname == event.nickname:
         return Member(session.nickname, session.name, dialect)
@@ -424,11 +424,11 @@ def _member(event: Joined | Present, session: Session | None) -> Member:
 
 
 class Row(NamedTuple):
-    """What a command does, and where."""
+    """What a command does, and in which states."""
 
     carry_out: Callable[[Room, Session, Any], None]
     states: Sequence[State]
-    """Those in which it is legal; in another one it is not heard."""
+    """The states in which it is legal; in another state it is ignored."""
 
 
 _ANYWHERE: Final = (ACTIVE, *(state for state in State if state is not ACTIVE))
@@ -443,4 +443,4 @@ COMMANDS: Final[Mapping[type, Row]] = {
     commands.Leave: Row(Room._leave, (CONNECTED, ACTIVE)),
     commands.CloseChat: Row(Room._close_chat, (ACTIVE,)),
 }
-"""Every command's row. A session that has ended takes commands only while it is to read what is held."""
+"""Each command's row. A session that has ended takes commands only until it has read what is held."""

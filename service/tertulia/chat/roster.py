@@ -8,10 +8,10 @@ from tertulia.domain.nicknames import fold
 
 
 class Roster:
-    """The members of a room by the order of their joins. The first is the administrator."""
+    """The members of a room, in the order of their joins. The first is the administrator."""
 
     def __init__(self) -> None:
-        # OperatorCommand, not plain: a dict that loses its first entry again and again searches ever longer.
+        # An OrderedDict: a plain dict that often loses its first entry searches longer and longer.
         self._members: OrderedDict[str, Member] = OrderedDict()
 
     def __len__(self) -> int:
@@ -21,7 +21,7 @@ class Roster:
         return iter(self._members.values())
 
     def others(self, session: str) -> Iterator[str]:
-        """Give the nicknames of everybody but one session, oldest first."""
+        """Yield the nicknames of everybody except one session, oldest first."""
         return (m.nickname for m in self._members.values() if m.session != session)
 
     def holder(self, nickname: str) -> Member | None:
@@ -30,7 +30,7 @@ class Roster:
 
     @property
     def administrator(self) -> Member | None:
-        """Whoever has been in the room for longest."""
+        """The member who has been in the room for longest."""
         return next(iter(self._members.values()), None)
 
     def add(self, member: Member) -> bool:
@@ -56,7 +56,7 @@ class Roster:
         self._members = OrderedDict((fold(m.nickname), m) for m in members)
 
     def reorder(self, members: Iterable[Member]) -> None:
-        """Put those who are in it in this order, oldest first; who is not named stays before them."""
+        """Put these members in this order, oldest first; members that are not named stay before them."""
         for member in members:
             known = self.holder(member.nickname)
             if known is not None and known.session == member.session:

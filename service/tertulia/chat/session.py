@@ -1,6 +1,6 @@
 """One client in a chat, from its first command to its end.
 
-Its states, and what leads from one to the other: the verbs of ``Session``, as they stand in ``NEXT``.
+Its states, and the verbs of ``Session`` that lead from one to the other, as they stand in ``NEXT``.
 
     CONNECTED ─ prove ▶ PROVING, ask ▶ JOINING, refuse ▶ CONNECTED, end ▶ ENDED
     PROVING ─── prove ▶ PROVING, ask ▶ JOINING, refuse ▶ CONNECTED, end ▶ ENDED
@@ -29,7 +29,7 @@ class State(Enum):
     CONNECTED = auto()
     """It has no nickname yet, or not any more: its last one was refused."""
     PROVING = auto()
-    """It waits to be known as who it says it is: by a password, or by a token."""
+    """It waits for the proof that it is who it says: by a password, or by a token."""
     JOINING = auto()
     """Its join was asked for."""
     ACTIVE = auto()
@@ -37,14 +37,14 @@ class State(Enum):
     LEAVING = auto()
     """Its leave was asked for, by itself."""
     ENDED = auto()
-    """It is over; its connection may still be to read what is held."""
+    """It is over; its connection may still have to read what is held."""
 
 
-# What every message asks for: Python 3.11 takes twenty times as long to look into an enum.
+# Every message needs these, and Python 3.11 takes twenty times as long to look into an enum.
 CONNECTED, PROVING, JOINING = State.CONNECTED, State.PROVING, State.JOINING
 ACTIVE, LEAVING, ENDED = State.ACTIVE, State.LEAVING, State.ENDED
 IN_THE_ROOM: Final = (ACTIVE, LEAVING)
-"""Where a session is written what is said, and private messages."""
+"""The states in which public and private messages are written to a session."""
 
 NEXT: Final[Mapping[State, Mapping[str, State]]] = {
     CONNECTED: {"prove": PROVING, "ask": JOINING, "refuse": CONNECTED, "end": ENDED},
@@ -54,7 +54,7 @@ NEXT: Final[Mapping[State, Mapping[str, State]]] = {
     LEAVING: {"end": ENDED},
     ENDED: {},
 }
-"""Which state follows a state, by what happened. Nothing else can happen in it."""
+"""The state that follows a state, by the verb. No other verb is allowed in it."""
 
 
 class NotInThisState(Exception):
@@ -67,12 +67,12 @@ class NotInThisState(Exception):
 
 
 def _nowhere(text: bytes) -> None:
-    """Write to who is not to read it."""
+    """Drop what a session is not to read any more."""
 
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """A client's state in the chat. Everybody may read it, and nothing but its own verbs writes it."""
+    """A client's state in the chat. Anything may read its fields; only its own verbs write them."""
 
     encoder: Encoder
     outbox: Outbox
@@ -80,32 +80,32 @@ class Session:
     port: int
     state: State = CONNECTED
     name: str = ""
-    """Its name in the log, given with each nickname that it asks the store for."""
+    """Its name in the log; it gets a new one with each nickname that it asks the store for."""
     nickname: str = ""
     key: str = ""
     """The nickname, folded."""
     tries: int = 0
     """How many nicknames were refused."""
     is_account: bool = False
-    """Whether it proved to be its nickname's account, now or when it was issued its token."""
+    """Whether it proved to be its nickname's account, now or when it got its token."""
     token: str = ""
     token_key: str = ""
     """The name under which the store knows the token."""
     resume_from: Resume | None = None
-    """Where it goes on, if it was recalled."""
+    """The place from which it goes on, if it was recalled."""
     misses_some: bool = False
-    """Whether it wanted to resume what nobody remembers."""
+    """Whether it wanted to resume a session that nobody remembers."""
     is_resuming: bool = False
     """Whether what it missed is being read, and everything for it is held."""
     held: bytearray | None = None
     """What it is to read later; None where it reads everything at once."""
     ending: Disconnect | None = None
-    """Why it ended while something was held that it is to read first."""
+    """Why it ended, while it still has to read what is held."""
     awaiting: int = 0
     """How many of its ops are not settled."""
     last_op: Op | None = None
     trailers: dict[Op, bytes] | None = None
-    """Answers that need no store, each to be written after an op's: answers keep the commands' order."""
+    """Answers that need no store, by the op whose answer comes before: answers keep the commands' order."""
     decoder: Decoder = field(init=False)
     receipts: Receipts = field(init=False)
     write: Callable[[bytes], None] = field(init=False)
@@ -137,7 +137,7 @@ class Session:
 
     @property
     def awaits_end(self) -> bool:
-        """Never: nothing depends on it."""
+        """Never: nothing depends on its end."""
         return False
 
     @property
@@ -158,12 +158,12 @@ class Session:
         self.state = following
 
     def choose(self, nickname: str, key: str) -> None:
-        """Note the nickname that it asks for, of which nothing is proved yet."""
+        """Note the nickname that it asks for; nothing is proved yet."""
         self.nickname, self.key, self.is_account = nickname, key, False
         self.resume_from, self.misses_some = None, False
 
     def prove(self) -> None:
-        """Wait until it is known who it is."""
+        """Wait for the proof of who it is."""
         self._move("prove")
 
     def proved(self) -> None:
@@ -171,11 +171,11 @@ class Session:
         self.is_account = True
 
     def recall(self, resume: Resume | None) -> None:
-        """Go on from there, which its token proves it may; None: nobody remembers."""
+        """Go on from a place, as its token proves that it may; None: nobody remembers the token."""
         self.resume_from, self.misses_some = resume, resume is None
 
     def ask(self, name: str, token: str) -> None:
-        """Ask for its nickname; it has this name in the log from then on."""
+        """Ask for its nickname; it has this name in the log from now on."""
         self._move("ask")
         self.name, self.token, self.token_key = name, token, token_key(token)
 
@@ -190,7 +190,7 @@ class Session:
         self.decoder.entered()
 
     def leave(self) -> None:
-        """Go, by its own wish."""
+        """Leave, by its own wish."""
         self._move("leave")
 
     def end(self) -> None:
@@ -200,7 +200,7 @@ class Session:
     # --- What it reads ---------------------------------------------------------------------------
 
     def hold(self) -> None:
-        """Hold what it is to read from now on."""
+        """Hold everything that comes for it from now on."""
         self.held = bytearray()
         self.write = self.held.extend
 
@@ -210,7 +210,7 @@ class Session:
         self.hold()
 
     def release(self) -> None:
-        """Write what was held, and from now on everything at once."""
+        """Write what was held, and write everything at once from now on."""
         assert self.held is not None
         held, self.held = self.held, None
         self.is_resuming = False
@@ -219,12 +219,12 @@ class Session:
             self.write(bytes(held))
 
     def end_later(self, reason: Disconnect) -> None:
-        """Note why it ended while something was held: it reads nothing that comes after that."""
+        """Note why it ended while something was held: it reads nothing that comes later."""
         self.ending = reason
         self.write = _nowhere
 
     def end_now(self) -> Disconnect | None:
-        """Return, and forget, why it ended while something was held; None where that is not so."""
+        """Return, and forget, why it ended while something was held; None where it did not."""
         reason, self.ending = self.ending, None
         return reason
 

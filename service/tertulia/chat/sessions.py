@@ -1,4 +1,4 @@
-"""A room's sessions on this node: who is there, and how each of them goes."""
+"""A room's sessions on this node: which are there, and how each of them ends."""
 
 from typing import Final
 
@@ -11,13 +11,13 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.telemetry.metrics import Metrics
 
 _FOR_GOOD: Final = (Disconnect.KICKED, Disconnect.BANNED)
-"""Whose token ends with the session, as that of who leaves in order."""
+"""Reasons for which the token ends with the session, as it does for a client that leaves in order."""
 _SAID: Final = (Disconnect.LEFT, Disconnect.CHAT_CLOSED)
-"""What a session has read of by an answer, or an event."""
+"""Reasons that a session has already read, in an answer or an event."""
 _OUT_OF_REACH: Final = (
     Disconnect.GONE, Disconnect.BROKEN, Disconnect.SILENT, Disconnect.SLOW_READER,
 )  # fmt: skip
-"""Who goes for one of these reads nothing more."""
+"""Reasons after which the client reads nothing more."""
 
 
 def leave_of(session: Session, *, for_good: bool) -> LeaveOp:
@@ -27,7 +27,7 @@ def leave_of(session: Session, *, for_good: bool) -> LeaveOp:
 
 
 class Sessions:
-    """Those that have asked for a nickname and are not gone."""
+    """The sessions that have asked for a nickname and are not gone."""
 
     def __init__(
         self,
@@ -49,13 +49,13 @@ class Sessions:
         self.by_name: dict[str, Session] = {}
 
     def admit(self, session: Session) -> None:
-        """Have a session that is in the room read what is told from now on."""
+        """Let a session that is in the room read what is written from now on."""
         self._metrics.joins(session.encoder.name).inc()
         self._metrics.sessions(self._chat, session.encoder.name).inc()
         self._audience.add(session)
 
     def release(self, session: Session) -> None:
-        """Write to a session what was held for it, and from now on everything at once."""
+        """Write what was held for a session, and write everything at once from now on."""
         session.release()
         self._audience.release(session)
         self._mailbox.released(session)
@@ -69,9 +69,9 @@ class Sessions:
             self._close(session, reason)
 
     def lost(self, session: Session, reason: Disconnect, words: str = "") -> None:
-        """Let a session go whose connection is gone, or has to go; its leave is announced.
+        """End a session whose connection is gone, or has to go; its leave is announced.
 
-        ``words``: those of an operator who wants it.
+        ``words``: those of the operator who ordered it.
         """
         if session.state is ENDED:
             if session.ending is not None and reason in _OUT_OF_REACH:
@@ -83,18 +83,18 @@ class Sessions:
         self.end(session, reason, words)
 
     def end_slow_readers(self, most: int) -> None:
-        """Let those go for whom more bytes wait than that."""
+        """End the sessions for which more than ``most`` bytes wait."""
         for session in self._audience.with_backlog():
             if session.backlog() > most:
                 self.lost(session, Disconnect.SLOW_READER)
 
     def end(self, session: Session, reason: Disconnect, words: str = "") -> None:
-        """Let a session go whose leave is announced, or which never was in the room."""
+        """End a session whose leave is announced, or which never was in the room."""
         if session.state is ENDED:
             return
         was_in_the_room = session.state in IN_THE_ROOM
         if was_in_the_room:
-            self._turn.flush()  # what it was there for, it reads where it still can
+            self._turn.flush()  # it reads what came while it was there, where it still can
         session.end()
         self.by_name.pop(session.name, None)
         if was_in_the_room:
@@ -105,7 +105,7 @@ class Sessions:
                 session.write(farewell)
         self._metrics.disconnects(reason).inc()
         if session.is_held and not session.is_resuming and reason not in _OUT_OF_REACH:
-            # It reads what is held first; it may say that it can, and that may have come already.
+            # It reads what is held first. Its ``Ready`` says that it can, and may be here already.
             session.end_later(reason)
             self._clock.call_soon(session.outbox.proceed)
         else:

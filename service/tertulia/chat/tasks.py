@@ -1,4 +1,4 @@
-"""Tasks that somebody started and nobody waits for: kept alive, and their defects not lost."""
+"""Tasks that nobody waits for: kept alive, and their errors logged."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -15,7 +15,7 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[object, object, None]) -> None:
-        """Run it."""
+        """Run a coroutine as a task."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._done)

@@ -1,11 +1,11 @@
-"""What proves to any node who a lost session was."""
+"""Tokens: they prove to any node who a lost session was."""
 
 import hashlib
 import secrets
 
 
 def new_token() -> str:
-    """Make a token that nobody guesses."""
+    """Make a token that nobody can guess."""
     return secrets.token_urlsafe(18)
 
 

@@ -7,32 +7,33 @@ from tertulia.chat.session import Session
 class Turn:
     """Events for everybody, and letters and answers for some, until they are written.
 
-    The one rule: what was said is written before anything else that comes after it, and what somebody is
-    to read for himself before what is said after that. Clients count what they read, so what is out of
-    order is taken for something else. Whoever writes to a session in the room by another way, or ends it,
-    flushes before. What comes together is one write: the events to everybody, the rest to each session.
+    The one rule: everything is written in the order in which it came. Events go out before what comes after
+    them, and what one session is to read goes out before later events. Clients count what they read, so they
+    would take what is out of order for something else. Code that writes to a session in the room by another
+    way, or ends it, flushes before. What comes together is one write: the events to everybody, the rest to
+    each session.
     """
 
     def __init__(self, audience: Audience) -> None:
         self._audience = audience
-        # One of both is empty at any time: what comes of the other kind has this written.
+        # One of the two is always empty: before one kind is added, the other is written.
         self._events: list[News] = []
         self._own: dict[Session, list[bytes]] = {}
 
     def events(self, news: News) -> None:
-        """Add what everybody is to read of an entry."""
+        """Add an entry's events, for everybody."""
         if self._own:
             self.flush()
         self._events.append(news)
 
     def letter(self, session: Session, text: bytes) -> None:
-        """Add a private message. What came before it is counted as written from then on."""
+        """Add a private message. What came before it counts as written from now on."""
         if self._events:
             self.flush()
         self._own.setdefault(session, []).append(text)
 
     answer = letter
-    """Add what a session is answered."""
+    """Add an answer to a session."""
 
     def flush(self) -> None:
         """Write everything."""

@@ -1,4 +1,4 @@
-"""The chat's languages: bytes to commands, events to bytes.
+"""The dialects: bytes to commands, events to bytes.
 
-Sans-IO: nothing here awaits, opens, or reads a clock. Dialects don't import each other.
+Sans-IO: nothing here awaits, opens files or sockets, or reads a clock. Dialects don't import each other.
 """

@@ -1,6 +1,6 @@
 """The dialect ``browser``: JSON text frames over WebSocket. Described in docs/protocols/browser.md.
 
-Incoming, it takes the text of whole messages, which the edge has taken out of their frames. Outgoing, it
+The decoder takes the text of whole messages, which the edge has taken out of their frames. The encoder
 makes whole frames, so that one ``bytes`` serves all browser sessions.
 
     entering ──enter accepted──▶ active
@@ -119,11 +119,11 @@ class BrowserDecoder:
         self._entering = False
 
     def refused(self) -> None:
-        """Nothing changes: another nickname is awaited."""
+        """Change nothing: another nickname may come."""
 
 
 def _wrong(explanation: str) -> Faulty:
-    # The decoder names its own fields and types, and may quote a tag: that is the client's.
+    # The JSON decoder names its own fields and types. It may quote a tag, which the client wrote.
     return Faulty(Fault.MALFORMED, explanation)
 
 
@@ -221,7 +221,7 @@ class BrowserEncoder:
     def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
         if not pieces:
             return b""
-        # The events are JSON already: they are put in place, not encoded again for each entry.
+        # The events are JSON already: they are inserted, not encoded again for each entry.
         head = b'{"type":"events","epoch":%s,"offset":%d,"at":%d,"events":['
         head %= (_encode(position.epoch), position.offset, round(position.at * 1000))
         return _text(b"%s%s]}" % (head, b",".join(pieces)))
@@ -240,7 +240,7 @@ class BrowserEncoder:
         return _frame(type="missed", epoch=position.epoch, offset=position.offset)
 
     def farewell(self, reason: Disconnect, words: str = "") -> bytes:
-        # The close that follows says the reason; only an operator's words have to go before it.
+        # The close frame that follows gives the reason; only an operator's words go before it.
         if reason in (Disconnect.KICKED, Disconnect.BANNED):
             return _frame(type=reason.label, reason=words)
         return b""

@@ -61,11 +61,11 @@ class ChatteDecoder(Lines):
         self._entering = False
 
     def refused(self) -> None:
-        """Nothing changes: the connection closes ("Entering", 2)."""
+        """Change nothing: the connection closes ("Entering", 2)."""
 
 
 def _enter(line: bytes) -> Command:
-    # Not cleaned as texts are: a nickname with a control in it is malformed, not another nickname.
+    # A nickname is not cleaned as texts are: a control in it makes it malformed, not another nickname.
     nickname, colon, password = line.partition(b":")
     return Enter(nickname.decode("latin-1"), decode(password) if colon else None)
 
@@ -87,7 +87,7 @@ _VERBS: dict[bytes, Callable[[bytes], Command]] = {b"100 ": _say, b"102 ": _whis
 
 @dataclass(frozen=True, slots=True)
 class ChatteEncoder:
-    """The words of ``chatte``: the page's, or with what the author's own program does beyond them."""
+    """The words of ``chatte``: those of the page, or also those that only the author's program has."""
 
     name: ClassVar[str] = "chatte"
     default_port: ClassVar[int] = 1234
@@ -172,7 +172,7 @@ class ChatteEncoder:
         return self._line(f"102 {nicknames.SERVER} {text}")
 
     def _line(self, text: str) -> bytes:
-        if self.encoding == "utf-8":  # a call less for every message
+        if self.encoding == "utf-8":  # the short way: it saves a call for every message
             return text.encode("utf-8", TRANSLITERATED) + b"\n"
         return encode(text, self.encoding) + b"\n"
 

@@ -1,4 +1,4 @@
-"""What a dialect is: a encoder, shared by all its sessions, and a reader for each connection."""
+"""What a dialect is: an encoder, shared by all its sessions, and a decoder for each connection."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tertulia.domain.events import PrivateEvent, PublicEvent
 from tertulia.domain.position import Position
 
 Wording = Literal["page", "classic"]
-"""What a listener writes: the words of its dialect's page, or what the author's old client wants."""
+"""What a listener writes: the words of its dialect's page, or those that the author's old client needs."""
 
 
 class Refusal(StrEnum):
@@ -25,32 +25,32 @@ class Refusal(StrEnum):
     MAILBOX_FULL = "mailbox_full"
     """Too much waits for the recipient already."""
     FORBIDDEN = "forbidden"
-    """Only the administrator may, or the chat is configured to refuse it."""
+    """Only the administrator may do it, or the chat is configured to refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """What there is to tell somebody who has just entered."""
+    """What a client that has just entered is to read."""
 
     nickname: str
     others: Iterable[str]
-    """Who else is in the room, oldest first. Can be read once, and only now."""
+    """The others in the room, oldest first. It can be read once, and only at once."""
     position: Position
     token: str
-    """Proves to any node who this session is; empty where the dialect resumes nothing."""
+    """It proves to any node who this session is; empty where the dialect can't resume sessions."""
     done: int = 0
     """The highest tag of this client that was carried out, over all its sessions."""
     resumed: bool = False
-    """Whether the client goes on where it was: what it was, and what it did, is remembered."""
+    """Whether the client goes on where it was: the service remembers who it was and what it did."""
     missed_some: bool = False
-    """Whether a part of what the client wants to resume is not there any more."""
+    """Whether a part of what the client missed is not there any more."""
 
 
 class Decoder(Protocol):
     """The incoming half of one connection: a state machine that is fed bytes and asked for commands.
 
-    Pulling one command at a time lets whoever feeds it stop when the session has had its share; what
-    is not yet pulled stays here as bytes.
+    The caller takes one command at a time, so it can stop when the session has had its share. What is
+    not taken yet stays here as bytes.
     """
 
     @property
@@ -59,19 +59,19 @@ class Decoder(Protocol):
         ...
 
     def feed(self, data: bytes) -> None:
-        """Take what came from the socket, in any split; of a framed transport, one message."""
+        """Take what came from the socket, in any split; with a framed transport, one message."""
         ...
 
     def next_command(self) -> Command | None:
         """Return the next whole command, or None where more bytes are needed.
 
-        After an Enter it is not to be called before ``entered`` or ``refused``: until then nobody
-        knows what the next bytes are.
+        After an Enter it must not be called before ``entered`` or ``refused``: until then nobody knows
+        what the next bytes mean.
         """
         ...
 
     def entered(self) -> None:
-        """Learn that the nickname was accepted: what follows are the words of a member."""
+        """Learn that the nickname was accepted: from now on a member's commands follow."""
         ...
 
     def refused(self) -> None:
@@ -93,21 +93,21 @@ class Encoder(Protocol):
     retries: ClassVar[bool]
     """Whether a refused nickname may be followed by another one on the same connection."""
     resumes: ClassVar[bool]
-    """Whether a session can be resumed, with a token, and what it missed is told."""
+    """Whether a session can be resumed with a token, and then reads what it missed."""
     keeps: ClassVar[bool]
-    """Whether a message for an account that is not here is kept, and its sender told so."""
+    """Whether a message for an account that is not here is kept, and its sender reads that it is."""
     acknowledges_all: ClassVar[bool]
     """Whether a client that acknowledges does so for every message, or for private ones only."""
     acknowledgement: ClassVar[bytes | None]
-    """The line that clients send most, recognised by comparing bytes; None where there is none."""
+    """The line that clients send most: it is recognised by comparing bytes. None where there is none."""
 
     @property
     def deaf_seconds(self) -> float:
-        """For how long, at most, a client can read nothing after the welcome, until it says ``Ready``."""
+        """For how many seconds a client can read nothing after the welcome, at most: ``Ready`` ends it."""
         ...
 
     def decoder(self) -> Decoder:
-        """Make the reader of a new connection."""
+        """Make the decoder of a new connection."""
         ...
 
     def greeting(self) -> bytes:
@@ -115,7 +115,7 @@ class Encoder(Protocol):
         ...
 
     def welcome(self, welcome: Welcome) -> bytes:
-        """The answer to an accepted nickname. Who finds nobody there is the administrator."""
+        """The answer to an accepted nickname. A client that finds nobody there is the administrator."""
         ...
 
     def refusal(self, refusal: Refusal, subject: str = "", tag: int = 0) -> bytes:
@@ -135,7 +135,7 @@ class Encoder(Protocol):
         ...
 
     def public(self, event: PublicEvent) -> bytes:
-        """How everybody reads an event; empty where the dialect has no word for it."""
+        """An event, as everybody reads it; empty where the dialect has no word for it."""
         ...
 
     def promoted(self) -> bytes:
@@ -143,27 +143,27 @@ class Encoder(Protocol):
         ...
 
     def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
-        """Put together what ``public`` and ``promoted`` gave for an entry; empty if all of it is."""
+        """Put together what ``public`` and ``promoted`` gave for an entry; empty if all of that is empty."""
         ...
 
     def private(self, event: PrivateEvent, at: float) -> bytes:
-        """How its recipient reads a private message or a report of one that failed.
+        """A private message, or a report of one that failed, as its recipient reads it.
 
         ``at``: seconds since the Unix epoch when it was committed.
         """
         ...
 
     def slowed(self) -> bytes:
-        """What a session reads, once, when it says more than it may and is read more slowly."""
+        """What a session reads, once, when it sends more than it may and is read more slowly."""
         ...
 
     def missed(self, position: Position) -> bytes:
-        """What sessions read where a part of the log was lost before their node had it, up to a place."""
+        """What sessions read where the log, up to a place, was lost before their node had all of it."""
         ...
 
     def farewell(self, reason: Disconnect, words: str = "") -> bytes:
-        """The last thing that a session reads; empty where the dialect has nothing to say.
+        """The last words that a session reads; empty where the dialect has none for this reason.
 
-        ``words`` are an operator's; they may be empty. The closing of the chat is an event.
+        ``words`` are an operator's; they may be empty. The closing of the chat is an event instead.
         """
         ...

@@ -1,7 +1,7 @@
-"""The dialect ``device``: one short connection an operation. Source: the protocol page device.
+"""The dialect ``device``: one short connection for each operation. Source: the protocol page device.
 
 Each operation is a dialogue, written below as the page has it: what is read, what is asked of the
-service, what is told. ``OPERATIONS`` is the table of all.
+service, what is written. ``OPERATIONS`` is the table of all.
 """
 
 import math
@@ -41,7 +41,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """Why something was refused: in text framing alone, as a program would take it for an answer."""
+    """Why something was refused. Only text framing has it: a program would take it for an answer."""
 
     text: str
 
@@ -123,7 +123,7 @@ def _chat() -> Dialogue:
         yield Need.DONE
     if answer != 1:
         return
-    # Offchat: what follows is kept for the other, until \q or until the other comes.
+    # Offchat: messages are kept for the other user, until \q or until the other comes.
     need = Need.FIRST_MESSAGE
     while True:
         message = yield need
@@ -213,13 +213,13 @@ OPERATIONS: Final[dict[int, Callable[[], Dialogue]]] = {
 
 
 def fitting(parts: Sequence[str], room: int, more: int = 0) -> int:
-    """Return how many of these, from the first on, fit into so many bytes; each takes some bytes more."""
+    """Return how many parts, from the first on, fit into ``room`` bytes; each takes ``more`` bytes more."""
     sizes = accumulate(len(part.encode()) + more for part in parts)
     return sum(1 for size in sizes if size <= room)
 
 
 def beginning(text: str, room: int) -> str:
-    """Return as much of a text as fits into so many bytes, at least one character."""
+    """Return as much of a text as fits into ``room`` bytes, but at least one character."""
     return text.encode()[:room].decode(errors="ignore") or text[:1]
 
 
@@ -244,12 +244,12 @@ def _date(moment: datetime) -> str:
 
 
 class DeviceDecoder:
-    """One connection: fed bytes, and asked what to tell the device and what to ask the service."""
+    """One connection: it is fed bytes, and says what to write to the device and to ask the service."""
 
     __slots__ = ("_asked", "_dialogue", "_ended", "_framing", "_room", "_step")
 
     def __init__(self, answer_bytes: int = 0) -> None:
-        """``answer_bytes``: the most that an answer of lines or names may have; 0: what a string holds."""
+        """``answer_bytes``: the most bytes of an answer of lines or names; 0: as many as a string holds."""
         self._room = answer_bytes or MAX_STRING
         self._framing: Binary | Text | None = None
         self._dialogue: Dialogue = self._begin()
@@ -268,12 +268,12 @@ class DeviceDecoder:
 
     @property
     def is_done(self) -> bool:
-        """Whether the device may close, and is waited for a little only."""
+        """Whether the device may close now; the service waits for that only a little."""
         return self._step in (Need.SHOW, Need.DONE)
 
     @property
     def may_be_told(self) -> bool:
-        """Whether the device is in no exchange, within which it would take a port for the answer."""
+        """Whether the device is in no exchange: within one it would take a port for the answer."""
         return self._step not in (Need.INTEGER, Need.STRING) and not isinstance(self._step, Tell)
 
     @property
@@ -324,16 +324,16 @@ class DeviceDecoder:
         self._advance(value)
 
     def summon(self, port: int) -> bytes:
-        """End the waiting: the other has come onchat and dials; return what tells the device so."""
+        """End the waiting: the other has come onchat and dials. Return the bytes that tell the device."""
         assert self._framing is not None
         self._ended = True
         return self._framing.write(port)
 
     def entered(self) -> None:
-        """Nothing changes: a device enters no room."""
+        """Change nothing: a device enters no room."""
 
     def refused(self) -> None:
-        """Nothing changes: a device enters no room."""
+        """Change nothing: a device enters no room."""
 
     def _begin(self) -> Dialogue:
         code = yield Need.INTEGER

@@ -8,7 +8,7 @@ from tertulia.dialects.lines import Lines, TooLong
 from tertulia.domain.text import decode
 
 MAX_STRING: Final = 65_535
-"""Bytes in a string: what its length can say."""
+"""The most bytes in a string: the greatest length that its prefix can hold."""
 SHOW: Final = 200
 """The operation that a device may run within operation 10."""
 
@@ -19,28 +19,28 @@ class Need(Enum):
     INTEGER = auto()
     STRING = auto()
     FIRST_MESSAGE = auto()
-    """A message; but first of all a device asks, in binary framing, for operation 200."""
+    """A message; but in binary framing a device first asks for operation 200."""
     MESSAGE = auto()
     """A string; or, in binary framing, the integer of operation 200."""
     SHOW = auto()
-    """In binary framing, the integer of operation 200; the device may as well close."""
+    """In binary framing, the integer of operation 200; the device may also close instead."""
     DONE = auto()
-    """Nothing: the device may close, and else the service does."""
+    """Nothing: the device may close; if it does not, the service closes."""
     END = auto()
     """Nothing: the device is to close the connection."""
     ROOM = auto()
-    """No word of the device: how many bytes an answer may have that consists of lines or names."""
+    """Nothing from the device: how many bytes an answer of lines or names may have."""
 
 
 MESSAGES: Final = (Need.FIRST_MESSAGE, Need.MESSAGE)
 
 
 class Malformed(Exception):
-    """What came is neither an integer nor a string where one was due."""
+    """The device did not send the integer or the string that was due."""
 
 
 class Binary:
-    """Integers of four bytes; strings with their length before them, in two bytes and two zeros."""
+    """Integers of four bytes; strings after their length, which is two bytes and then two zeros."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -72,7 +72,7 @@ class Binary:
         return decode(raw)
 
     def write(self, value: int | str | Sequence[str]) -> bytes:
-        """Return something as it is told; several strings are a string that consists of lines."""
+        """Return the bytes of a value; several strings become one string that consists of lines."""
         if isinstance(value, int):
             return value.to_bytes(4, "big")
         raw = (value if isinstance(value, str) else _lines(value)).encode()
@@ -102,7 +102,7 @@ class Text(Lines):
         """Do as ``Binary.write`` does."""
         if isinstance(value, int | str):
             return f"{value}\n".encode()
-        # An empty line ends it, so a message that is empty has a space, and one of spaces one more.
+        # An empty line ends it. So an empty message gets a space, and one of spaces gets one more.
         return f"{_lines([f'{it} ' if not it.strip(' ') else it for it in value])}\n".encode()
 
 

@@ -1,15 +1,15 @@
-"""Framing of the line dialects: bytes in any split to lines, bounded.
+"""Framing of the line dialects: it makes bounded lines of bytes in any split.
 
 Source: the protocols' README, "Text": lines end with LF or CRLF; a line longer than 4096 bytes is
-refused whole, its rest skipped, and the connection stays.
+refused as a whole, its rest skipped, and the connection stays.
 """
 
 MAX_LINE = 4096
-"""Bytes in a line, its end not counted."""
+"""The most bytes in a line, without its end."""
 
 
 class TooLong(Exception):
-    """A line passed the bound. It is gone; the next one can be asked for."""
+    """A line was longer than the bound. It is dropped; the next line can be asked for."""
 
 
 class Lines:
@@ -20,7 +20,7 @@ class Lines:
     def __init__(self) -> None:
         self._buffer = b""
         self._start = 0  # where the first line not yet returned begins
-        self._scanned = 0  # no line end before here: a slow sender costs no quadratic search
+        self._scanned = 0  # no line end before here: so a slow sender costs no quadratic search
         self._skipping = False
 
     @property
@@ -41,7 +41,7 @@ class Lines:
     def next_line(self) -> bytes | None:
         """Return the next line without its end, or None where it is not whole yet.
 
-        Raises TooLong, once, for each line past the bound.
+        Raises TooLong, once, for each line longer than the bound.
         """
         if self._start == len(self._buffer):
             # All of it was read: an idle connection keeps nothing of its last read.

@@ -52,7 +52,7 @@ class _Expects(Enum):
 class ProtocolloDecoder(Lines):
     """One connection's incoming half.
 
-    A recipient without its text is nothing yet: a client that dies between the two sends nothing.
+    A recipient without its text is no message yet: a client that dies between the two sends nothing.
     """
 
     __slots__ = ("_expects", "_recipient")
@@ -61,7 +61,7 @@ class ProtocolloDecoder(Lines):
         super().__init__()
         self._expects = _Expects.NAME
         self._recipient: bytes | None = None
-        """Of the text that is awaited; None where the recipient's line was refused."""
+        """The recipient of the text that comes next; None where the recipient's line was refused."""
 
     def next_command(self) -> Command | None:
         while True:
@@ -79,7 +79,7 @@ class ProtocolloDecoder(Lines):
         self._expects = _Expects.RECIPIENT
 
     def refused(self) -> None:
-        """Nothing changes: another name is awaited ("Entering", 2)."""
+        """Change nothing: another name may come ("Entering", 2)."""
 
     def _take(self, line: bytes) -> Command | None:
         if self._expects is _Expects.NAME:
@@ -99,7 +99,7 @@ class ProtocolloDecoder(Lines):
         if self._expects is _Expects.NAME:
             return _NO_NICKNAME
         if self._expects is _Expects.RECIPIENT:
-            self._expects = _Expects.TEXT  # of nobody: the line that follows is still a text
+            self._expects = _Expects.TEXT  # for no recipient: the line that follows is still a text
         else:
             self._expects = _Expects.RECIPIENT
         self._recipient = None
@@ -120,7 +120,7 @@ def _message(recipient: bytes, line: bytes) -> Command | None:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolloEncoder:
-    """The words of ``protocollo``: the page's, or exactly what the old desktop client parses."""
+    """The words of ``protocollo``: those of the page, or exactly those that the old desktop client parses."""
 
     name: ClassVar[str] = "protocollo"
     default_port: ClassVar[int] = 6789
@@ -160,7 +160,7 @@ class ProtocolloEncoder:
                 article = "il " if self.wording == "page" else ""
                 return self._line(f"{article}nome già utilizzato")
             case Refusal.UNKNOWN_RECIPIENT:
-                # The name goes back as it came, but for what no text may hold.
+                # The name goes back as it came, without the signs that no text may hold.
                 shown = decode(subject.encode("latin-1", "replace"))
                 return self._notice(f"destinatario sconosciuto: {shown}")
             case Refusal.MAILBOX_FULL:

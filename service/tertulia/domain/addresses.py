@@ -1,4 +1,4 @@
-"""Addresses as people write them: what may be one, and how one is shown."""
+"""Addresses as people write them: which texts may be one, and how one is shown."""
 
 import re
 
@@ -13,12 +13,12 @@ def is_host(text: str) -> bool:
     if not re.fullmatch(r"[^\s\x00-\x1f\x7f/@]+", text):
         return False
     try:
-        text.encode("idna")  # as whoever looks it up does
+        text.encode("idna")  # as a lookup of the name does
     except UnicodeError:
         return False
     return True
 
 
 def port(text: str) -> int | None:
-    """Return the number of a TCP port to connect to; None where the text is none."""
+    """Return the number of a TCP port to connect to; None where the text is no such number."""
     return int(text) if re.fullmatch(r"0*[1-9][0-9]{0,4}", text) and int(text) <= 65_535 else None

@@ -1,4 +1,4 @@
-"""Bans: what they can be about, whom they cover, and when they are over."""
+"""Bans: what they are about, whom they cover, and when they end."""
 
 import ipaddress
 from collections.abc import Iterable, Iterator
@@ -19,9 +19,9 @@ class BanKind(StrEnum):
     """What a ban is about."""
 
     NICKNAME = "nickname"
-    """Whoever goes under that nickname, account or guest."""
+    """Anybody with that nickname, account or guest."""
     ACCOUNT = "account"
-    """Whoever proves to be that account."""
+    """Anybody who proves to be that account."""
     ADDRESS = "address"
     NETWORK = "network"
 
@@ -33,20 +33,20 @@ class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
     subject: str
     """A nickname, folded; an address or a network in its usual spelling."""
     until: int = 0
-    """Milliseconds since 1970 by the store's clock; 0 where it does not end."""
+    """Its end, in milliseconds since 1970 by the store's clock; 0 where it does not end."""
     reason: str = ""
     by: str = ""
     since: int = 0
-    """Milliseconds since 1970 by the store's clock."""
+    """Its start, in milliseconds since 1970 by the store's clock."""
 
     @property
     def name(self) -> str:
-        """What no other ban of the chat is called."""
+        """The ban's name, which no other ban of the chat has."""
         return f"{self.kind.value}:{self.subject}"
 
     @property
     def is_of_addresses(self) -> bool:
-        """Whether it covers whoever comes from somewhere, under any nickname."""
+        """Whether it covers everybody from an address or a network, under any nickname."""
         return self.kind in (BanKind.ADDRESS, BanKind.NETWORK)
 
     def is_over(self, now: float) -> bool:
@@ -55,9 +55,9 @@ class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def subject_of(text: str, kind: BanKind | None = None) -> tuple[BanKind, str]:
-    """Understand what somebody wants to ban: an address, a network with its ``/``, else a nickname.
+    """Read the subject of a ban: an address, a network with its ``/``, else a nickname.
 
-    ``kind``: what it has to be. Raises ValueError with what would be right.
+    ``kind``: the kind that it has to be. Raises ValueError, whose text says what would be right.
     """
     if kind in (BanKind.NICKNAME, BanKind.ACCOUNT):
         return kind, _nickname(text)
@@ -88,11 +88,11 @@ def _plain(network: Network) -> Network:
 
 
 class Bans:
-    """The bans of a chat, and whom they cover. Those that have ended cover nobody, and are dropped."""
+    """The bans of a chat, and whom they cover. Bans that have ended cover nobody, and are dropped."""
 
     def __init__(self, bans: Iterable[Ban] = ()) -> None:
         self._by_name: dict[str, Ban] = {}
-        # By version of the protocol and length of the prefix, then by the prefix.
+        # By IP version and prefix length, then by the prefix.
         self._networks: dict[tuple[int, int], dict[int, Ban]] = {}
         for ban in bans:
             self.add(ban)
@@ -104,14 +104,14 @@ class Bans:
         return iter(self._by_name.values())
 
     def replace(self, bans: Iterable[Ban]) -> None:
-        """Forget all and take these."""
+        """Replace all bans by these."""
         self._by_name.clear()
         self._networks.clear()
         for ban in bans:
             self.add(ban)
 
     def add(self, ban: Ban) -> None:
-        """Take a ban, in place of an earlier one of that name."""
+        """Add a ban; it replaces an earlier one of the same name."""
         self._by_name[ban.name] = ban
         if ban.is_of_addresses:
             slot, prefix = _place(ipaddress.ip_network(ban.subject))
@@ -127,10 +127,10 @@ class Bans:
                 del self._networks[slot]
 
     def covering(self, key: str, address: str, now: float, *, is_account: bool) -> Ban | None:
-        """Return a ban that covers somebody, of his address if there is one; None where none does.
+        """Return a ban that covers somebody; None where none does. A ban of their address comes first.
 
         ``key`` is a nickname, folded, or empty; ``now`` is in seconds since 1970. ``is_account``: whether
-        he proves, or wants to prove, that the nickname is his account.
+        they prove, or want to prove, that the nickname is their account.
         """
         if not self._by_name:
             return None
@@ -161,6 +161,6 @@ class Bans:
 
 
 def _place(network: Network) -> tuple[tuple[int, int], int]:
-    """Return where a network is looked for: version and length of its prefix, then the prefix."""
+    """Return where a network is looked up: IP version and prefix length, then the prefix."""
     prefix = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
     return (network.version, network.prefixlen), prefix

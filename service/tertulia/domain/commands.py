@@ -1,6 +1,6 @@
-"""What a client can ask for, in every dialect's common words.
+"""What a client can ask for, in words that all dialects share.
 
-Structs of msgspec, as one is made for every line that comes: a frozen dataclass takes six times as long.
+These are msgspec structs, as one is made for every line: a frozen dataclass takes six times as long.
 """
 
 from enum import StrEnum
@@ -14,11 +14,11 @@ class Fault(StrEnum):
     MALFORMED = "malformed"
     """Not a command of the dialect; the session goes on."""
     TOO_LONG = "too_long"
-    """A line past the bound: refused whole, its rest skipped; repeat offenders are disconnected."""
+    """A line longer than the bound: refused as a whole, its rest skipped. Too many end the connection."""
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """What a client that lost its connection has: who it was, and up to where it read."""
+    """What a client that lost its connection sends: the proof of who it was, and how far it read."""
 
     token: str
     epoch: str
@@ -26,7 +26,7 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 class Enter(msgspec.Struct, frozen=True):
-    """Come in under a nickname, with the password where it is an account's."""
+    """Enter under a nickname, with the password where the nickname is an account's."""
 
     nickname: str
     password: str | None = None
@@ -34,7 +34,7 @@ class Enter(msgspec.Struct, frozen=True):
 
 
 class Say(msgspec.Struct, frozen=True):
-    """Tell everybody in the chat. ``tag`` is the client's number for it; 0 where it gives none."""
+    """Tell everybody in the room. ``tag`` is the client's number for the message; 0 where it gives none."""
 
     text: str
     tag: int = 0
@@ -55,11 +55,11 @@ class Acknowledge(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """Say that the client can read from now on: old ones are deaf for a moment after the welcome."""
+    """Say that the client can read from now on: old clients are deaf for a moment after the welcome."""
 
 
 class Leave(msgspec.Struct, frozen=True):
-    """Go, in order."""
+    """Leave, in order."""
 
 
 class CloseChat(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ class CloseChat(msgspec.Struct, frozen=True):
 
 
 class Faulty(msgspec.Struct, frozen=True):
-    """Something that is no command. What it was is deliberately not kept."""
+    """Something that is no command. Its text is deliberately not kept."""
 
     fault: Fault
     explanation: str = ""

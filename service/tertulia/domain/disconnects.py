@@ -1,4 +1,4 @@
-"""Why a connection ends: the one catalogue. Each name is a metric label and a log field."""
+"""Why a connection ends: the one catalogue. Each label is a metric label and a log field."""
 
 from enum import Enum
 

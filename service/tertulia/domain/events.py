@@ -1,6 +1,6 @@
-"""What happens in a chat, as it stands in the room's log: JSON, one object an event.
+"""What happens in a chat, as it stands in the room's log: JSON, one object for each event.
 
-A session is named by ``node:number``; that name is never used again.
+A session's name is ``node:number``; that name is never used again.
 """
 
 import msgspec
@@ -20,7 +20,7 @@ class Joined(Event, frozen=True, tag="joined"):
 
 
 class Present(Event, frozen=True, tag="present"):
-    """Somebody is here, said again after Redis lost its data: a join only to who had not seen one."""
+    """Somebody is here, repeated after Redis lost its data: a join only for clients that saw none before."""
 
     dialect: str = msgspec.field(name="d", default="")
 
@@ -36,7 +36,7 @@ class Said(Event, frozen=True, tag="said"):
 
 
 class Closed(Event, frozen=True, tag="closed"):
-    """The administrator closed the chat: every session ends here."""
+    """The administrator, or an operator, closed the chat: every session ends here."""
 
 
 PublicEvent = Joined | Present | Left | Said | Closed
@@ -60,7 +60,7 @@ class Undelivered(Letter, frozen=True, tag="undelivered"):
 
 
 class Summoned(msgspec.Struct, frozen=True, tag_field="t", tag="summoned"):
-    """To a device that waits for somebody: he has come, and dials from a device with this port."""
+    """To a device that waits for another user: they have come, and dial from a device with this port."""
 
     port: int = msgspec.field(name="p")
 

@@ -1,4 +1,4 @@
-"""Where clients come from: an address as it is meant, and the network that counts as one client."""
+"""Where clients come from: the plain form of an address, and the network that counts as one client."""
 
 import ipaddress
 from typing import Final
@@ -10,9 +10,9 @@ _IPV6_NETWORK: Final = 64
 
 
 def parsed(address: str) -> Address | None:
-    """Read a socket's address: without its interface, and an IPv4 one out of IPv6 clothes.
+    """Read a socket's address: without its interface, and as IPv4 where it is IPv4 mapped into IPv6.
 
-    None for what is no address, as of a Unix socket.
+    None for a text that is no address, as a Unix socket's.
     """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
@@ -26,7 +26,7 @@ def parsed(address: str) -> Address | None:
 def network_of(address: str) -> str:
     """Return the network of a client: its IPv4 address, or the first 64 bits of its IPv6 address."""
     if ":" not in address:
-        return address  # IPv4, of which there is but one spelling, or a Unix socket's: nothing to look for
+        return address  # IPv4, which has only one spelling, or a Unix socket's: nothing to parse
     found = parsed(address)
     if found is None:
         return address

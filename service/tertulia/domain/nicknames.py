@@ -1,4 +1,4 @@
-"""Nicknames: what is valid, what is reserved, and when two are the same.
+"""Nicknames: which are valid, which are reserved, and when two are the same.
 
 Source: the protocols' README, "Nicknames".
 """
@@ -7,7 +7,7 @@ import re
 
 MAX_LENGTH = 32
 SERVER = "G"
-"""The server's own encoder."""
+"""The nickname under which the server itself speaks."""
 
 _VALID = re.compile(r"[A-Za-z0-9._+-]{1,32}\Z")
 _RESERVED = frozenset({"g", "fine", "stop", "close", "null"})
@@ -15,9 +15,9 @@ _RESERVED = frozenset({"g", "fine", "stop", "close", "null"})
 
 def fold(nickname: str) -> str:
     """Return the form under which a nickname is compared and stored (without case)."""
-    # Beyond ASCII no nickname is valid, and some letters there (the Kelvin sign) fold into it.
+    # Only ASCII nicknames are valid, but some other letters (the Kelvin sign) fold into ASCII.
     folded = nickname.lower() if nickname.isascii() else nickname
-    return nickname if folded == nickname else folded  # most are, and are kept under both
+    return nickname if folded == nickname else folded  # most are: both are then one string
 
 
 def is_well_formed(nickname: str) -> bool:

@@ -1,4 +1,4 @@
-"""What operators order, as it stands in the room's log: every node reads it, no client does."""
+"""Operator commands, as they stand in the room's log: every node reads them, no client does."""
 
 from enum import StrEnum
 
@@ -17,22 +17,22 @@ class Action(StrEnum):
     CLOSE = "close"
     DRAIN = "drain"
     ERASE = "erase"
-    """Of whom is not said."""
+    """The entry does not say who it was."""
     READ_ALL = "read-all"
-    """What is kept of somebody."""
+    """Reading everything that is kept of somebody."""
     READ_PENDING = "read-pending"
-    """Reading what waits for somebody changes nothing, but nobody does it unseen."""
+    """Reading what waits for somebody. It changes nothing, but nobody does it unseen."""
 
 
 class OperatorCommand(
     msgspec.Struct, frozen=True, tag_field="t", tag="ordered", omit_defaults=True
 ):
-    """An order, in the log beside what came of it, and in the audit log."""
+    """An order: it stands in the log beside its results, and in the audit log."""
 
     id: str = msgspec.field(name="i")
-    """No two orders have one; an order that is given again is carried out once."""
+    """Unique; an order that is given again under the same id is carried out once."""
     by: str = msgspec.field(name="b")
-    """Who gave it: user@host, or what he calls himself."""
+    """Who gave it: user@host, or the name that the operator chose."""
     action: Action = msgspec.field(name="a")
     subject: str = msgspec.field(name="o", default="")
     """A nickname, folded; the name of a ban; a node."""
@@ -40,7 +40,7 @@ class OperatorCommand(
     """The reason that was given, or what was said."""
     ban: Ban | None = msgspec.field(name="n", default=None)
     until: int = msgspec.field(name="u", default=0)
-    """Milliseconds since 1970 from which on it is not to be carried out any more; 0 where that never is."""
+    """Milliseconds since 1970 after which it is not to be carried out any more; 0 where there is no end."""
 
 
 encode = msgspec.json.Encoder().encode

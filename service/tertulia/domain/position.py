@@ -1,4 +1,4 @@
-"""Where a node is in a chat's log, and what a message at another place means: pure decisions."""
+"""Where a node is in a chat's log, and what an entry at another place means: pure decisions."""
 
 from enum import Enum, auto
 
@@ -6,16 +6,16 @@ import msgspec
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in the log. Offsets count up by one an entry; an epoch ends when the store loses data.
+    """A place in the log. Offsets go up by one with each entry; an epoch ends when the store loses data.
 
-    Of an entry it says when that was committed, too: the same place has two positions, one with and one
-    without that time, and whether one is the other is asked of epoch and offset.
+    The position of an entry also says when it was committed. So one place has two positions, one with that
+    time and one without: to ask whether they are the same place, compare epoch and offset.
     """
 
     epoch: str
     offset: int
     at: float = 0.0
-    """Seconds since the Unix epoch, by the store's clock; 0 where a place is meant and no entry."""
+    """Seconds since the Unix epoch, by the store's clock; 0 where only a place is meant, not an entry."""
 
 
 class Verdict(Enum):
@@ -26,9 +26,9 @@ class Verdict(Enum):
     DROP = auto()
     """It was delivered already."""
     RECOVER = auto()
-    """Some before it are missing: read on from the log first, then look at it again."""
+    """Entries before it are missing: read on from the log first, then look at it again."""
     RESEAT = auto()
-    """It is of another epoch: the store lost data, and what is known has to be written down again."""
+    """It is of another epoch: the store lost data, and this node has to write down again what it knows."""
 
 
 def judge(have: Position, arrived: Position) -> Verdict:
@@ -41,7 +41,7 @@ def judge(have: Position, arrived: Position) -> Verdict:
 
 
 def is_behind(have: Position, told: Position) -> bool:
-    """Say whether the log has, by what the store told, entries that the bus has not brought."""
+    """Say whether the log has entries, up to the place that the store gave, that the bus has not brought."""
     return told.epoch != have.epoch or told.offset > have.offset
 
 

@@ -6,7 +6,7 @@ An answer of None means that the connection is closed without another word.
 from dataclasses import dataclass
 
 MIN_PORT = 1024
-"""A device's own port; those below are answers, not ports."""
+"""The lowest port of a device; numbers below it are answers, not ports."""
 MAX_PORT = 65_535
 
 
@@ -19,12 +19,12 @@ class IsFree:
 
 @dataclass(frozen=True, slots=True)
 class SignUpWait:
-    """When may an account be made from here? Answer: in so many seconds; 0: now, infinity: never."""
+    """When may an account be made from here? Answer: seconds to wait; 0: now, infinity: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignUp:
-    """Make an account and log it in. Answer: bool, False where it was taken, or too many came, meanwhile."""
+    """Make an account and log it in. Answer: bool; False where the name or all turns were taken meanwhile."""
 
     name: str
     password: str
@@ -82,12 +82,12 @@ class LeaveChat:
 
     me: str
     only_here: bool = False
-    """Only if it is this very connection that waits: the account may be in another chat by now."""
+    """Only if this connection is the one that waits: the account may be in another chat by now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Take a message for whom I am onchat with. Answer: True, or None where it can't be kept."""
+    """Take a message for the user with whom I am onchat. Answer: True, or None where it can't be kept."""
 
     me: str
     other: str
@@ -101,7 +101,7 @@ class Online:
 
 @dataclass(frozen=True, slots=True)
 class PortOf:
-    """Where does this user listen? Answer: port, 0 where it is not logged in."""
+    """On which port does this user listen? Answer: port, 0 where they are not logged in."""
 
     name: str
 
@@ -134,7 +134,7 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class AddressOf:
-    """On which host does the other listen? Answer: host, empty where I am not to know."""
+    """On which host does the other listen? Answer: host, empty where I may not know it."""
 
     me: str
     other: str
@@ -161,4 +161,4 @@ Request = (
 )
 
 Change = LogIn | LogOut | OpenChat | JoinUp | LeaveChat | Message
-"""What of it the store does as it was asked."""
+"""The requests that go to the store unchanged."""

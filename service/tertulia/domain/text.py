@@ -1,4 +1,4 @@
-"""Text as it comes from clients: decoded whatever it is, and harmless afterwards; and as it goes to them.
+"""Text from clients: any bytes are decoded, and harmless afterwards; and text to clients.
 
 Source: the protocols' README, "Text".
 """
@@ -20,15 +20,15 @@ _CONTROLS = dict.fromkeys(
 _MOST_MARKS: Final = 6
 """Combining marks on one letter: no language's spelling has more."""
 _MARKS: Final = ("Mn", "Me")
-# Marks, invisible signs between them, and little else: what marks are among has to be looked at.
+# Marks, invisible signs between them, and little else: only such a run has to be looked at.
 _SIGNS = re.compile(r"[^\w\s\x00-\xac\xae-\u02ff]" f"{{{_MOST_MARKS + 1},}}")
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 _OWN_SPELLINGS: Final = {"\u2260": "!="}
-"""Where the library says the opposite."""
+"""Signs for which the library says the opposite."""
 
 
 def _windows_1252(byte: bytes) -> str:
-    # Five bytes are undefined. In Latin-1 they are C1 controls, so they go with those.
+    # Five bytes are undefined. In Latin-1 they are C1 controls, and are removed with those.
     try:
         return byte.decode("cp1252")
     except UnicodeDecodeError:
@@ -45,7 +45,7 @@ def _transliterated(error: UnicodeError) -> tuple[str, int]:
 
 
 TRANSLITERATED: Final = "tertulia.transliterated"
-"""How to encode what an encoding has no sign for, by the name that ``str.encode`` wants."""
+"""The error handler's name for ``str.encode``: it transliterates what an encoding has no sign for."""
 codecs.register_error(TRANSLITERATED, _transliterated)
 
 
@@ -59,10 +59,10 @@ def decode(raw: bytes) -> str:
 
 
 def clean(text: str) -> str:
-    """Remove what is not to be seen by anything else.
+    """Remove the signs that no other program is to see.
 
-    Controls other than TAB, line ends and bidi controls beyond ASCII, halves of surrogate pairs, which no
-    encoding can hold, and more than a few combining marks on one letter.
+    These are controls other than TAB, line ends and bidi controls beyond ASCII, and halves of surrogate
+    pairs, which no encoding can hold. Of the combining marks on one letter a few are kept.
     """
     if not text.isprintable():
         text = text.translate(_CONTROLS)
@@ -70,7 +70,7 @@ def clean(text: str) -> str:
 
 
 def encode(text: str, encoding: str) -> bytes:
-    """Encode a text; what the encoding has no sign for is transliterated, or else a question mark."""
+    """Encode a text. A sign that the encoding lacks is transliterated, or else becomes a question mark."""
     if encoding != "utf-8":
         text = unicodedata.normalize("NFC", text)  # so that an accent stays on its letter
     return text.encode(encoding, TRANSLITERATED)
@@ -82,20 +82,20 @@ def _with_few_marks(signs: re.Match[str]) -> str:
         category = unicodedata.category(sign)
         if category in _MARKS:
             marks += 1
-        elif category != "Cf":  # what is not seen parts no marks
+        elif category != "Cf":  # an invisible sign does not separate marks
             marks = 0
         if marks <= _MOST_MARKS or category == "Cf":
             kept.append(sign)
     return "".join(kept)
 
 
-@lru_cache(maxsize=8192)  # a text may consist of signs of which each is spelled in 18 others
+@lru_cache(maxsize=8192)  # a text may consist of signs that each take 18 others to spell
 def _spelled(sign: str) -> str:
     if sign <= "\xff":
         return sign
     if unicodedata.category(sign) in (*_MARKS, "Cf"):
         return ""
-    # Beyond the BMP are mostly emoji, and Han is read differently in each of its languages.
+    # Signs beyond the BMP are mostly emoji, and each language that has Han reads it differently.
     if sign > "\uffff" or _HAN.match(sign):
         return "?"
     spelled = _OWN_SPELLINGS.get(sign) or anyascii(sign)
