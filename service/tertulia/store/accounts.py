@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 _FAILURES_MS = 60_000
 _HOUR_MS = 3_600_000
 _MOST_SHOWN: Final = 500
-"""Messages in one answer: the script that forgets them looks at each."""
+"""Messages in one answer at most: the script that forgets them looks at each."""
 
 
 class StoredAccounts:
