@@ -152,7 +152,7 @@ class Access:
     async def reach(
         self, server: Server, name: str, seconds: float, kind: str = "Redis", **told: Any
     ) -> AbstractConnection:
-        """Connect to a server, by redis-py, and log in; ``told``: options of redis-py that are other here.
+        """Connect to a server, by redis-py, and log in; ``told``: options of redis-py that differ here.
 
         Raises as ``connect``. Connecting may take ``seconds``, and the login as many again.
         """

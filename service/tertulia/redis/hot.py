@@ -98,7 +98,7 @@ class Inbox:
 
 
 class HotConnection(asyncio.Protocol):
-    """A connection on which many callers ask, and each gets its replies; or many listen, each to its channels.
+    """A connection on which many ask, and each gets its replies; or many listen, each to its channels.
 
     Replies come in the order of the questions. So any error ends the connection, for all callers and for
     good: no later reply is ever taken for the reply to another question. A caller that is cancelled while it
@@ -135,7 +135,7 @@ class HotConnection(asyncio.Protocol):
     def request(self, seconds: float, *commands: Sequence[Argument]) -> "asyncio.Future[list[Any]]":
         """Send commands, and return the future of their replies. Raises OSError, HiredisError.
 
-        Other than with ``ask``, refusals are among the replies.
+        Unlike with ``ask``, refusals are among the replies.
         """
         waiter = self._loop.create_future()
         self._send(_Question(waiter, len(commands), self._loop.time() + seconds), *commands)

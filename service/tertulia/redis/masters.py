@@ -117,7 +117,7 @@ class Masters(ABC):
             if other is not link:
                 other.disconnect()
 
-    def sent_to(self, server: Server) -> None:  # noqa: B027 (only who finds by shards has a use for it)
+    def sent_to(self, server: Server) -> None:  # noqa: B027 (only a cluster has a use for it)
         """Note which server a refusal named as the right one."""
 
     @abstractmethod
@@ -127,7 +127,7 @@ class Masters(ABC):
     async def master_at(self, server: Server, name: str, seconds: float, **told: Any) -> Master:
         """Connect to a server, and make sure that it is the master: a replica would take a PUBLISH.
 
-        ``told``: options of redis-py that are other here. Raises StoreAway.
+        ``told``: options of redis-py that differ here. Raises StoreAway.
         """
         try:
             made = await self.access.reach(server, name, seconds, **told)

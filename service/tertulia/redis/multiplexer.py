@@ -53,7 +53,7 @@ class Multiplexer:
         self._confirming: Rounds[None] = Rounds()
 
     def servers(self, key: str) -> Masters:
-        """Return the Masters that finds the master with a key: in a cluster one for each chat, else one for all."""
+        """Return the Masters that finds a key's master: in a cluster one for each chat, else one for all."""
         if self._servers is None or self._servers.is_cluster:
             self._servers = servers_of(self.access, key)
         return self._servers

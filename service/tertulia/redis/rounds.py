@@ -18,7 +18,10 @@ class Rounds(Generic[_T]):
         self._next: asyncio.Future[_T] | None = None  # of a round that has not begun
 
     async def join(self, do: Callable[[], Awaitable[_T]]) -> _T:
-        """Have it done, alone or with others. Raises StoreAway, also if the caller that does it is cancelled."""
+        """Have it done, alone or with others.
+
+        Raises StoreAway, also if another caller was doing it and was cancelled.
+        """
         if self._next is not None:
             return await asyncio.shield(self._next)
         here = self._next = asyncio.get_running_loop().create_future()

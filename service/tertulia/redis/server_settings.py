@@ -39,8 +39,9 @@ async def look(link: Link) -> list[str]:
 def advice(info: Mapping[str, str], default: str, limits: str = "") -> list[str]:
     """Return what should be set otherwise, one sentence for each.
 
-    ``info`` is the answer to INFO. ``default`` is the answer to ACL DRYRUN of a write by the user ``default``;
-    empty: it can't be known. ``limits`` is the answer to CONFIG GET client-output-buffer-limit.
+    ``info`` is the answer to INFO. ``default`` is the answer to ACL DRYRUN of a write by the user
+    ``default``; empty if it can't be known. ``limits`` is the answer to CONFIG GET
+    client-output-buffer-limit.
     """
     found = []
     if _version(info) < _OLDEST:

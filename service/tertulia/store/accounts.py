@@ -27,7 +27,7 @@ _MOST_SHOWN: Final = 500
 
 
 class StoredAccounts:
-    """What ``chat.accounts.Accounts`` promises."""
+    """Accounts in Redis, as ``chat.accounts.Accounts`` promises them."""
 
     def __init__(self, keys: Keys, redis: Client, login_seconds: float) -> None:
         self._keys = keys

@@ -272,7 +272,7 @@ class Batch:
         return {"device": device, "devices": devices, "key": op.key, "address": op.address}
 
     def _waiting(self, key: str, sender: str) -> dict[str, int]:
-        """Return the keys of the place where a sender's messages for an account are kept."""
+        """Return the indexes of the keys that hold a sender's messages to an account."""
         names = self._names
         return {
             "list": self.key(names.pending(key, sender)),

@@ -345,7 +345,7 @@ class ChatStore:
                 "(grant what deploy/redis/users.acl grants)",
             )
 
-    # --- Care ------------------------------------------------------------------------------------
+    # --- Maintenance -----------------------------------------------------------------------------
 
     async def _maintain(self) -> None:
         """Probe the bus every heartbeat, and look at the other nodes' leases twice as often."""

@@ -37,7 +37,7 @@ LATE_HEARTBEATS: Final = 1.5
 An idle node gets an answer, and a probe over the bus, about every heartbeat; it never waits longer for them.
 """
 _TURNS = 2
-"""Turns of the loop: in one the bus brings what was committed, in the next its readers are read."""
+"""Turns of the loop: in one the bus brings what was committed, in the next its readers' words are read."""
 _OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
 
 log = structlog.get_logger(__name__)

@@ -91,11 +91,11 @@ class Membership:
         self.letters = letter
 
     def seated(self, at: Position) -> None:
-        """Note that the follower knows who is in the room at a place in the log."""
+        """Note that the follower knows the members of the room as of a position."""
         self.position = at
 
     def missed(self, to: Position) -> None:
-        """Note that the log was trimmed up to a place before it was read."""
+        """Note that the log was trimmed up to a position before it was read."""
         self.position = self.unread = to
 
     def part(self, offset: int) -> None:
