@@ -224,7 +224,7 @@ def hand_over(made: AbstractConnection) -> HotConnection:
 def taken(made: AbstractConnection) -> asyncio.StreamWriter:
     """Take a connection's writer away from redis-py, which has no connection from then on.
 
-    This uses the only private name of redis-py that is used here: tests/contract/test_access.py.
+    This is the only use of a private name of redis-py: see tests/contract/test_access.py.
     """
     writer, made._writer = made._writer, None
     assert writer is not None

@@ -116,7 +116,7 @@ class Client(Redis):
 
         redis-py's own way needs the permission for SCRIPT LOAD, which our users do not have.
         """
-        await self.connect()  # so that it is known in which form the script is to be sent
+        await self.connect()  # after this it is known which form of the script to send
         form = script.sharded if self.is_sharded else script.plain
         given = (*keys, script.last_key(keys[0]), *args)
         try:
@@ -139,7 +139,7 @@ class Client(Redis):
                 raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> StoreAway:
-        """Return what went wrong, and disconnect: after a refusal it may be the wrong server."""
+        """Disconnect, and return what went wrong. Even after a refusal the server may be the wrong one."""
         self.disconnect()
         error = plain(error)
         if (server := moved_to(error)) is not None:

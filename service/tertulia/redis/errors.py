@@ -121,7 +121,7 @@ def plain(error: Exception) -> Exception:
 
 
 def strange(server: object, what: str = "Redis") -> StoreAway:
-    """Return the error that a server's answer does not have the form of Redis."""
+    """Return the error for a server whose answer does not have the form of ``what``."""
     return StoreAway(RetryCause.OTHER, f"what answers at {server} is no {what}")
 
 

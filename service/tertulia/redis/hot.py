@@ -100,9 +100,9 @@ class Inbox:
 class HotConnection(asyncio.Protocol):
     """A connection on which many ask, and each gets its replies; or many listen, each to its channels.
 
-    Replies come in the order of the questions. So any error ends the connection, for all callers and for
-    good: no later reply is ever taken for the reply to another question. A caller that is cancelled while it
-    waits ends nothing: its replies are read and dropped.
+    Replies come in the order of the questions. So any error but a refusal ends the connection, for all
+    and for good: no later reply is ever taken for the reply to another question. A caller that is cancelled
+    while it waits ends nothing: its replies are read and dropped.
     """
 
     def __init__(self) -> None:
