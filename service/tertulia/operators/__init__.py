@@ -1,1 +1,1 @@
-"""What operators ask of Redis and change there: nothing of it is hot."""
+"""What operators read in Redis and change there. None of it is hot."""

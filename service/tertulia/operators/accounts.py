@@ -1,4 +1,4 @@
-"""Accounts, for operators: made, given another password, deleted, listed, copied. Directly in Redis."""
+"""Accounts, for operators: make, list, copy and delete them, and set passwords, directly in Redis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from tertulia.store.scripts import ADD_ACCOUNT
 _LATEST: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 _COARSE_SECONDS = 86_400
-"""By how much the last use that is written down may lie before the real one: see in_use.lua."""
+"""By how many seconds the stored last use may be before the real one: see in_use.lua."""
 
 
 class AccountProblem(Exception):
-    """What was asked for can't be done; the text says why, and what to do."""
+    """The request can't be carried out. The text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class AccountSeen:
     nickname: str
     since: datetime
     used: datetime
-    """When somebody last entered, or logged in, as it: to the day, that is up to a day before."""
+    """When somebody last entered or logged in with it. The real time may be up to a day later."""
     is_logged_in: bool
     """From a device."""
     pending: int
@@ -44,19 +44,19 @@ class AccountSeen:
 
 
 class Copied(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An account outside Redis: all that is kept of it but what waits for it."""
+    """An account outside Redis: all that is kept of it, except for its pending messages."""
 
     nickname: str
     hash: str
-    """Of the password, argon2id: whoever has it can try passwords."""
+    """The argon2id hash of the password: with it, one can try passwords."""
     since: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
     """Milliseconds since 1970."""
     used: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)] | None = None
-    """The same, when it was last used; none: never since."""
+    """When it was last used, in milliseconds since 1970; None: never since it was made."""
 
 
 class AccountBook:
-    """The accounts of one chat. Raises StoreAway where Redis can't be reached."""
+    """The accounts of one chat. Raises StoreAway if Redis can't be reached."""
 
     def __init__(self, chat: str, access: Access, timeout: float) -> None:
         self._keys = Keys(chat)
@@ -81,7 +81,7 @@ class AccountBook:
         await self._add(nickname, _hashed(password))
 
     async def put(self, copied: Copied) -> None:
-        """Make an account as it was where it was copied."""
+        """Make an account from a copy: with the same hash and times."""
         _require_nickname(copied.nickname)
         try:
             extract_parameters(copied.hash)
@@ -103,17 +103,17 @@ class AccountBook:
             )
 
     async def set_password(self, nickname: str, password: str) -> None:
-        """Give an account another password; who is logged in stays so."""
+        """Give an account another password. Logins and sessions of the account stay."""
         await self._require(nickname)
         await self._redis.hset(self._keys.account(fold(nickname)), "hash", _hashed(password))
 
     async def delete(self, nickname: str) -> None:
-        """Delete an account, its login, and what waits for it."""
+        """Delete an account, its login, and its pending messages."""
         await self._require(nickname)
         await self._mailboxes.delete_account(fold(nickname))
 
     async def prune(self, nickname: str, unused_for: int) -> bool:
-        """Delete an account as ``delete`` does; False where it is in use, or was within so many seconds."""
+        """Delete an account as ``delete`` does. False if it is in use, or was within so many seconds."""
         return await self._mailboxes.delete_account(fold(nickname), _milliseconds(unused_for))
 
     async def all(self) -> list[AccountSeen]:
@@ -121,13 +121,13 @@ class AccountBook:
         return [await self._account(key) for key in await self._names()]
 
     async def unused(self, seconds: int) -> list[AccountSeen]:
-        """Return the accounts that were not used for so long, and that nobody is logged in to, by name."""
+        """Return, by name, the accounts that were not used for so long and have no login now."""
         now, _ = await self._redis.time()
         until = datetime.fromtimestamp(now - _milliseconds(seconds) / 1000, UTC)
         return [it for it in await self.all() if it.used <= until and not it.is_logged_in]
 
     async def copies(self) -> list[Copied]:
-        """Return all accounts to be kept elsewhere, by name."""
+        """Return copies of all accounts, by name, to be kept elsewhere."""
         copied = []
         for key in await self._names():
             nickname, its_hash, since, used = await self._redis.hmget(
@@ -169,7 +169,7 @@ def _require_nickname(nickname: str) -> None:
 
 
 def _milliseconds(unused_for: int) -> int:
-    """Return for how long an account that certainly was not used for so many seconds says that it was not."""
+    """Return how old a stored last use must be, so that the account was surely unused for so many seconds."""
     return (unused_for + _COARSE_SECONDS) * 1000
 
 

@@ -1,4 +1,4 @@
-"""Finding out which chats there are in a Redis, or in all shards of a cluster."""
+"""Finding the names of all chats in a Redis, or in all shards of a cluster."""
 
 from tertulia.redis.access import Access, Server
 from tertulia.redis.client import Client
@@ -25,9 +25,9 @@ class _Shard(Masters):
 
 
 async def chats(access: Access, name: str, seconds: float) -> list[str]:
-    """Return the names of all chats, in alphabetical order; ``name`` is the connections'.
+    """Return the names of all chats, in alphabetical order. ``name`` is the name of the connections.
 
-    Raises StoreAway where a server does not answer within so many seconds.
+    Raises StoreAway if a server does not answer within so many seconds.
     """
     servers = servers_of(access, _ANY_CHAT.meta)
     first = Client(servers, name, seconds)

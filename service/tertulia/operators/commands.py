@@ -1,6 +1,6 @@
-"""Giving operators' orders: each one atomic step in Redis, in the audit log, told to all nodes at once.
+"""Giving operators' orders: each is one atomic step in Redis that writes the audit log and reaches all nodes.
 
-An order has an id, so one whose answer was lost is sent again and yet carried out once.
+An order has an id. So an order whose answer was lost is sent again, and yet is carried out only once.
 """
 
 import asyncio
@@ -26,21 +26,21 @@ from tertulia.store.scripts import ANNOUNCE, BAN, CLOSE, EXPEL, LOG_OUT, UNBAN
 _T = TypeVar("_T")
 
 MOST_AUDITED = 10_000
-"""Orders that the audit log keeps of each chat."""
+"""How many orders the audit log of a chat keeps."""
 _STEP_DEVICES = 500
-"""Devices that are logged out at once."""
+"""How many devices are logged out at once."""
 _NOBODY = "-"
-"""The session of what the server itself says: no session has this name."""
+"""The session in events of the server itself. No real session has this name."""
 
 
 class OrderRefused(Exception):
-    """An order that was not carried out; the text says why, and what to do."""
+    """An order was not carried out. The text says why, and what to do."""
 
 
 class Operator:
-    """Gives orders in one chat, in somebody's name.
+    """Gives orders in one chat, in the name of an operator.
 
-    Raises OrderRefused, and StoreAway where Redis does not answer within ``patience`` seconds.
+    Raises OrderRefused, and StoreAway if Redis does not answer within ``patience`` seconds.
     """
 
     def __init__(self, chat: str, redis: Client, by: str, patience: float) -> None:
@@ -52,7 +52,7 @@ class Operator:
         self._overview = Overview(chat, redis)
 
     async def kick(self, nickname: str, reason: str) -> tuple[bool, bool]:
-        """Remove somebody; return whether he was in the room, and whether he was logged in elsewhere."""
+        """Remove somebody; return whether they were in the room, and whether logged in elsewhere."""
         keys, key = self._keys, fold(nickname)
         order = self._order(Action.KICK, key, reason)
         hashes = [keys.members, keys.nick(key), keys.device(key), keys.devices, keys.ended(key)]
@@ -72,7 +72,7 @@ class Operator:
         return was_in_room == "1", was_logged_in == "1"
 
     async def ban(self, kind: BanKind, subject: str, milliseconds: int | None, reason: str) -> Ban:
-        """Ban somebody for so long, or for good; return the ban."""
+        """Ban somebody for so many milliseconds, or without an end (None); return the ban."""
         keys = self._keys
         now = await self._patiently(self._overview.now)
         until = 0 if milliseconds is None else now + milliseconds
@@ -85,7 +85,7 @@ class Operator:
         args: list[Argument] = [ban.name, encode(ban), until, int(not ban.is_of_addresses)]
         where = [keys.bans, keys.ban_ends, keys.ended(subject)]
         await self._patiently(lambda: self._run(BAN, order, where, args))
-        # From here on nodes let nobody in whom it covers.
+        # From here on, nodes let in nobody whom the ban covers.
         covered = await self._patiently(lambda: self._overview.devices_covered(ban))
         for at in range(0, len(covered), _STEP_DEVICES):
             step = covered[at : at + _STEP_DEVICES]
@@ -107,13 +107,13 @@ class Operator:
             )
 
     async def say(self, text: str) -> None:
-        """Tell everybody in the room, as the server."""
+        """Say something to everybody in the room, as the server."""
         order = self._order(Action.SAY, "", text)
         event = encode(Said(SERVER, _NOBODY, text))
         await self._patiently(lambda: self._run(ANNOUNCE, order, [], [1, event]))
 
     async def close(self) -> int:
-        """Close the chat; return how many were in it."""
+        """Close the chat; return how many people were in it."""
         order = self._order(Action.CLOSE, "")
         event = encode(Closed(SERVER, _NOBODY))
         answer = await self._patiently(
@@ -122,13 +122,13 @@ class Operator:
         return int(answer.split()[1])
 
     async def drain(self, node: str) -> None:
-        """Tell a node, by its configured id, to shut down. It is not to do so after ``patience``."""
+        """Order a node, by its configured id, to shut down. After ``patience`` seconds it is void."""
         until = await self._patiently(self._overview.now) + round(self._patience * 1000)
         order = self._order(Action.DRAIN, node, until=until)
         await self._patiently(lambda: self._run(ANNOUNCE, order, [], [1]))
 
     async def note(self, action: Action, subject: str) -> None:
-        """Write into the audit log what was only looked at."""
+        """Write into the audit log that an operator looked at something, which changes nothing else."""
         order = self._order(action, subject)
         await self._patiently(lambda: self._run(ANNOUNCE, order, [], [0]))
 

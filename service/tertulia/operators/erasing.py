@@ -1,6 +1,6 @@
-"""What is kept of one person, wherever it is: to be shown to him, or to be taken away.
+"""All that a chat keeps of one person: to show it to them, or to erase it.
 
-Each step is small, so that nobody waits for it, and may be done again.
+Each step is small, so that nobody waits for it. Each step may be done again.
 """
 
 from collections.abc import AsyncIterator
@@ -15,25 +15,25 @@ from tertulia.store.pending import Kept, Mailboxes
 from tertulia.store.scripts import SWAP, TAKE_BACK
 
 NOBODY = "*"
-"""Stands where his nickname stood: nobody can have it."""
+"""Replaces the person's nickname: nobody can have this one."""
 _PAGE = 20
-"""Entries that are read or written at once; each has `cluster.batch_bytes` and somewhat more at most."""
+"""Entries that are read or written at once; each has at most somewhat more than `cluster.batch_bytes`."""
 _SINCE = 3
-"""Entries that may come while the last page is copied: a script copies them, of the largest in 3 ms."""
+"""Entries that may come while the last page is copied. A script copies them: the largest take 3 ms."""
 _STEP = 500
 _TRIES = 100
 
 Record = dict[str, Any]
 Fields = dict[str, str]
-"""Of an entry."""
+"""The fields of an entry."""
 
 
 class LogBusy(Exception):
-    """The log grows quicker than it can be rewritten, or somebody else is rewriting it."""
+    """The log grows faster than it can be rewritten, or somebody else is rewriting it."""
 
 
 class Traces:
-    """What one chat keeps of a person, by his nickname, folded. Raises StoreAway."""
+    """All that one chat keeps of a person, by their folded nickname. Raises StoreAway."""
 
     def __init__(self, chat: str, redis: Client, key: str) -> None:
         self._keys = Keys(chat)
@@ -45,32 +45,32 @@ class Traces:
     # --- Looking ---------------------------------------------------------------------------------
 
     async def account(self) -> Record | None:
-        """Return his account, but for the password's hash."""
+        """Return the person's account, without the password's hash."""
         return await self._hash(self._keys.account(self._key), without="hash")
 
     async def login(self) -> Record | None:
-        """Return his login from a device."""
+        """Return the person's login from a device."""
         return await self._hash(self._keys.device(self._key))
 
     async def seat(self) -> Record | None:
-        """Return what is kept while he is in the room."""
+        """Return what is kept while the person is in the room."""
         return await self._hash(self._keys.nick(self._key))
 
     async def said(self) -> list[Record]:
-        """Return what stands of him in the room's log, oldest first."""
+        """Return all that the room's log has of the person, oldest first."""
         return [it async for it in self._lines(self._keys.log)]
 
     async def audited(self) -> list[Record]:
-        """Return what operators did that had to do with him."""
+        """Return the operators' orders about the person."""
         return [it async for it in self._lines(self._keys.audit)]
 
     async def bans(self) -> list[Record]:
-        """Return the bans on his name."""
+        """Return the bans on the person's nickname or account."""
         found = await self._redis.hmget(self._keys.bans, self._bans)
         return [msgspec.json.decode(it) for it in found if it is not None]
 
     async def tokens(self) -> list[str]:
-        """Return the keys of what lets him resume."""
+        """Return the keys of the tokens with which the person can resume."""
         return [
             name
             async for name in self._scan(self._keys.token("*"))
@@ -78,11 +78,11 @@ class Traces:
         ]
 
     async def received(self) -> list[Record]:
-        """Return the messages that wait for him."""
+        """Return the messages that wait for the person."""
         return [_message(it) for it in await self._mailboxes.everything(self._key)]
 
     async def sent(self) -> list[Record]:
-        """Return his messages that wait for others."""
+        """Return the person's messages that wait for others."""
         return [
             {"to": to, **_message(it)}
             async for to in self._recipients()
@@ -92,11 +92,11 @@ class Traces:
     # --- Taking away -----------------------------------------------------------------------------
 
     async def delete_account(self) -> bool:
-        """Delete his account, its login and what waits for it; say whether there was one."""
+        """Delete the person's account, its login and its pending messages; return whether there was one."""
         return await self._mailboxes.delete_account(self._key)
 
     async def take_back(self) -> int:
-        """Take back his messages that wait for others; return how many."""
+        """Take back the person's messages that wait for others; return how many they were."""
         keys, count = self._keys, 0
         async for to in self._recipients():
             names = [keys.meta, keys.pending(to, self._key), keys.mailbox(to), keys.senders(to)]
@@ -104,14 +104,14 @@ class Traces:
         return count
 
     async def forget_tokens(self) -> int:
-        """Let nobody resume as him; return how many could."""
+        """Let nobody resume as the person; return how many could."""
         names = await self.tokens()
-        # With them goes what says that earlier ones are over: none is left.
+        # The key that says which earlier tokens are over goes as well: no token is left.
         await self._redis.unlink(self._keys.ended(self._key), *names)
         return len(names)
 
     async def redact(self) -> int:
-        """Take his name and what he said out of the room's log and the audit log; return how often.
+        """Remove the person's name and words from the room's log and the audit log; return how often.
 
         Raises LogBusy.
         """
@@ -142,7 +142,7 @@ class Traces:
         raise LogBusy
 
     def _redacted(self, fields: Fields) -> tuple[Fields, int]:
-        """Return an entry's fields without him, and in how many lines he was."""
+        """Return an entry's fields without the person, and how many lines were about them."""
         if "e" not in fields:
             return fields, 0
         lines, count = fields["e"].split("\n"), 0
@@ -153,7 +153,7 @@ class Traces:
         return {**fields, "e": "\n".join(lines)}, count
 
     def _about_him(self, line: str) -> Record | None:
-        """Return an event or an order that is his, or about him."""
+        """Return an event or an order if it is the person's, or is about them; else None."""
         try:
             told = msgspec.json.decode(line)
         except (msgspec.DecodeError, UnicodeEncodeError):
@@ -185,7 +185,7 @@ class Traces:
             after = page[-1][0]
 
     async def _recipients(self) -> AsyncIterator[str]:
-        """Give for whom something of his waits."""
+        """Yield the accounts for which messages of the person wait."""
         prefix = self._keys.stream("")
         async for name in self._scan(self._keys.stream("*")):
             if ":" not in (key := name.removeprefix(prefix)):
@@ -207,7 +207,7 @@ class Traces:
 
 
 def _without_him(told: Record) -> Record:
-    """Return an event or an order with nobody in his place, and nothing said."""
+    """Return an event or an order with ``NOBODY`` for the person, and without what was said."""
     kept = {name: value for name, value in told.items() if name not in ("x", "o", "n")}
     if "o" in told:
         return {**kept, "o": NOBODY}  # an order; what it says of a ban is in n

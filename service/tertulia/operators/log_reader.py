@@ -1,4 +1,4 @@
-"""Reading a room's log for people: the last of it, and what is added from then on."""
+"""Reading a room's log for people: its last entries, and those that are added from then on."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ _PAGE_ENTRIES = 100
 
 
 class LogReader:
-    """The log of one chat. Raises StoreAway where Redis does not answer."""
+    """The log of one chat. Raises StoreAway if Redis does not answer."""
 
     def __init__(self, chat: str, redis: Client) -> None:
         self._keys = Keys(chat)
@@ -21,7 +21,7 @@ class LogReader:
         self._offset = 0
 
     async def begin(self) -> None:
-        """Note where the log ends now: ``back`` reads from there, ``further`` from there on."""
+        """Note where the log ends now: ``back`` reads backwards from there, ``further`` forwards."""
         epoch, offset = await self._redis.hmget(self._keys.meta, ["epoch", "offset"])
         self._epoch, self._offset = epoch or "", int(offset or 0)
 
@@ -32,7 +32,7 @@ class LogReader:
         return self._entries(page)
 
     async def further(self) -> list[Entry]:
-        """Return what was added since the last call, oldest first; a bounded page of it."""
+        """Return the entries that were added since the last call, oldest first: at most a page of them."""
         epoch, base, offset = await self._redis.hmget(self._keys.meta, ["epoch", "base", "offset"])
         if (epoch or "") != self._epoch or int(offset or 0) < self._offset:
             # Redis lost its data, and the log goes on from an earlier place.

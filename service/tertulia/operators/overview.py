@@ -1,7 +1,7 @@
-"""Looking at a chat as it is in Redis: its nodes, who is in it, what waits for whom, who is banned.
+"""Looking at a chat as it is in Redis: its nodes, its people, the pending messages, the bans.
 
-Everything is read where it is, and no node is asked. Nothing is changed, but that what an earlier version
-kept for an account is turned into what this one keeps.
+Everything is read in Redis, and no node is asked. Only one thing is changed: messages that an earlier
+version kept for an account are converted to the form of this version.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,25 +23,25 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
-    """A node's registration in a chat. What the node says of itself is a few seconds old."""
+    """A node's registration in a chat. Its node info is a few seconds old."""
 
     chat: str
     node: str
     """As configured."""
     registration: str
     state: str
-    """up or draining; silent: it has not renewed its lease of late; stale: its lease is out; buried: its
+    """up or draining; silent: it has not renewed its lease lately; stale: its lease has run out; buried: its
     sessions are being announced as gone."""
     sessions: int
     """Nicknames that it holds in this chat."""
     lease_seconds: float | None
-    """How long its lease is still good for, negative: how long it has been out; None where it was taken."""
+    """For how long its lease still holds; negative if it has run out; None if it was taken away."""
     lag_seconds: float | None
-    """How late its event loop's timers came at the worst, lately."""
+    """How late, at worst, the timers of its event loop came lately."""
     version: str | None
     host: str | None
     ops: str | None
-    """Where its operator's HTTP listens on that host."""
+    """The address at which its operator's HTTP listens on that host."""
     pid: int | None
     started: int | None
     """Milliseconds since 1970."""
@@ -56,7 +56,7 @@ class Person:
     """account or guest."""
     dialect: str
     node: str | None
-    """As configured; None for a device that does not wait on a connection now."""
+    """The node's name as configured; None for a device that does not wait on a connection now."""
     address: str | None
     port: int | None
     since: int | None
@@ -83,7 +83,7 @@ class Audited:
 
 
 class Overview:
-    """What there is to see of one chat. Raises StoreAway where Redis does not answer."""
+    """All that operators can see of one chat. Raises StoreAway if Redis does not answer."""
 
     def __init__(self, chat: str, redis: Client) -> None:
         self._keys = Keys(chat)
@@ -96,11 +96,11 @@ class Overview:
         return int(seconds * 1000 + micros // 1000)
 
     async def exists(self) -> bool:
-        """Say whether a node has ever served this chat."""
+        """Return whether a node has ever served this chat."""
         return bool(await self._redis.exists(self._keys.meta))
 
     async def nodes(self, settings: ClusterSettings) -> list[NodeSeen]:
-        """Return all that are registered, by name."""
+        """Return all registered nodes, by name."""
         keys = self._keys
         now = await self.now()
         leases = await self._redis.zrange(keys.leases, 0, -1, withscores=True)
@@ -130,7 +130,7 @@ class Overview:
         return sorted(seen, key=lambda each: each.registration)
 
     async def people(self) -> list[Person]:
-        """Return who is in the room, oldest first, then who is logged in from a device."""
+        """Return the people in the room, oldest first, then the people logged in from a device."""
         return [*await self.in_room(), *await self._logged_in()]
 
     async def holder(self, key: str) -> str | None:
@@ -146,13 +146,13 @@ class Overview:
         return str(node)
 
     async def is_account(self, key: str) -> bool:
-        """Say whether there is an account of a name, given folded."""
+        """Return whether there is an account with a name, given folded."""
         return bool(await self._redis.exists(self._keys.account(key)))
 
     async def devices_covered(self, ban: Ban) -> list[tuple[str, str]]:
         """Return the accounts, logged in from a device, that a ban covers.
 
-        Each with the address that matters, or empty where none does.
+        Each comes with the address that the ban covers, or an empty text if the ban is of no addresses.
         """
         if ban.kind in (BanKind.NICKNAME, BanKind.ACCOUNT):
             return [(ban.subject, "")]
@@ -164,7 +164,7 @@ class Overview:
         ]
 
     async def bans(self) -> list[Ban]:
-        """Return all bans that are not over, by name."""
+        """Return all bans that have not ended, by name."""
         now = await self.now()
         bans = parse_bans(flat(await self._redis.hgetall(self._keys.bans)))
         return sorted(
@@ -172,11 +172,11 @@ class Overview:
         )
 
     async def senders(self, key: str) -> list[Sender]:
-        """Return who has left something for an account, in the order of what waits for longest."""
+        """Return the senders of an account's pending messages; the one that has waited longest first."""
         return [it async for it in self._mailboxes.senders(key)]
 
     async def waiting(self, key: str) -> list[Waiting]:
-        """Return what waits for an account, oldest first."""
+        """Return the messages that wait for an account, oldest first."""
         found = await self._mailboxes.everything(key)
         return [Waiting(it.sender, it.text.decode(), it.at) for it in found]
 
@@ -189,7 +189,7 @@ class Overview:
         ]
 
     async def in_room(self) -> list[Person]:
-        """Return who is in the room, oldest first."""
+        """Return the people in the room, oldest first."""
         keys = self._keys
         fields = ["nickname", "dialect", "node", "address", "port", "since"]
         people = []
@@ -201,7 +201,7 @@ class Overview:
             )
             for found, is_account in zip(told[::2], told[1::2], strict=True):
                 nickname, dialect, node, address, port, since = found
-                if nickname is not None:  # else gone since
+                if nickname is not None:  # else they left since
                     people.append(
                         Person(
                             nickname,
@@ -222,7 +222,7 @@ class Overview:
             for nickname, node, address, port in await self._redis.together(
                 lambda it, page=page: [it.hmget(keys.device(key), fields) for key in page]
             ):
-                if nickname is not None:  # else its day is over
+                if nickname is not None:  # else the login has expired
                     people.append(
                         Person(
                             nickname,
@@ -238,7 +238,7 @@ class Overview:
 
 
 def configured(registration: str) -> str:
-    """Return the name that a node was given, of that under which it is registered."""
+    """Return a node's configured name, from its registration."""
     return registration.rpartition("~")[0] or registration
 
 

@@ -1,6 +1,6 @@
-"""Getting into Redis: redis-py connects and logs in, with what the settings say at that moment.
+"""Getting into Redis: redis-py connects and logs in, as the settings say at that moment.
 
-What it has connected is asked over redis-py, or handed over to a hot connection (docs/decisions/0030).
+The connection is then used by redis-py, or handed over to a hot connection (docs/decisions/0030).
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tertulia.settings.redis_url import RedisUrl, masked, parse
 from tertulia.telemetry.metrics import RetryCause
 
 _STRANGE = ("Error setting client name", "Invalid Database", "Invalid Username or Password")
-"""What redis-py says where it is answered, but neither with OK nor with an error."""
+"""What redis-py says if an answer is neither OK nor an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,17 @@ class Server:
 
 
 class PasswordFile(CredentialProvider):
-    """Says for each connection anew who logs in: while a password is replaced, the next may be another."""
+    """Reads the login anew for each connection: while a password is replaced, it may change."""
 
     def __init__(self, user: str, password: str, file: Path | None, setting: str) -> None:
-        """``password`` is for where there is no file, or none in it; ``setting`` names the file."""
+        """``password`` is used if there is no file or it has no password; ``setting`` names the file."""
         self._user = user
         self._password = password
         self._file = file
         self._setting = setting
 
     def get_credentials(self) -> Any:
-        """Return user and password, a password alone, or nothing. Raises StoreAway: it can't be read."""
+        """Return user and password, a password alone, or nothing. Raises StoreAway for an unreadable file."""
         password = first_line(self._file, self._setting) or self._password
         if self._user:
             return (self._user, password)
@@ -66,7 +66,7 @@ class PasswordFile(CredentialProvider):
 class _TakenOver(HotConnection):
     """A connection that redis-py made.
 
-    Its writer is kept: one that nobody has any more closes what it wrote to.
+    Its writer is kept: a writer that is garbage-collected closes its transport.
     """
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
@@ -78,7 +78,7 @@ class _TakenOver(HotConnection):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where Redis is, and how to get in. No password is ever part of its text."""
+    """Where Redis is, and how to get in. Its text never has a password."""
 
     url: RedisUrl
     shown: str
@@ -101,7 +101,7 @@ class Access:
 
     @classmethod
     def by(cls, settings: Settings, url: str) -> Self:
-        """Return the access to ``url`` with all else as the settings say."""
+        """Return the access to ``url``, with everything else from the settings."""
         return cls(
             parse(url),
             masked(url),
@@ -117,8 +117,8 @@ class Access:
     async def connect(self, server: Server, name: str, seconds: float) -> HotConnection:
         """Connect to a Redis and log in.
 
-        Raises StoreAway: a file can't be read, what answers is no Redis; ErrorReply, HiredisError, OSError,
-        TimeoutError.
+        Raises StoreAway if a file can't be read or the server that answers is no Redis; ErrorReply,
+        HiredisError, OSError, TimeoutError.
         """
         return hand_over(await self.reach(server, name, seconds))
 
@@ -128,7 +128,7 @@ class Access:
     ) -> AsyncIterator[Redis]:
         """Ask one server, whatever its role, over a connection of its own. Raises as ``reach``.
 
-        All that is asked has to be answered within so many seconds.
+        All questions together have to be answered within ``seconds``.
         """
         made = await self.reach(server, name, seconds, kind, decode_responses=True, **told)
         redis = Redis(connection_pool=ConnectionPool(protocol=2))
@@ -143,7 +143,7 @@ class Access:
     def visit_sentinel(
         self, server: Server, name: str, seconds: float
     ) -> AbstractAsyncContextManager[Redis]:
-        """Ask a Sentinel, which has users of its own, as ``visit`` does."""
+        """Ask a Sentinel as ``visit`` does. Sentinels have users of their own."""
         login = PasswordFile(
             self.sentinel_user, "", self.sentinel_password_file, "redis_sentinel_password_file"
         )
@@ -152,9 +152,9 @@ class Access:
     async def reach(
         self, server: Server, name: str, seconds: float, kind: str = "Redis", **told: Any
     ) -> AbstractConnection:
-        """Connect to a server, by redis-py, and log in; ``told``: what redis-py is told otherwise.
+        """Connect to a server, by redis-py, and log in; ``told``: options of redis-py that differ here.
 
-        Raises as ``connect``; to connect takes so many seconds at most, and to log in as many again.
+        Raises as ``connect``. Connecting may take ``seconds``, and the login as many again.
         """
         clock = asyncio.get_running_loop().time
         # The timeouts of redis-py wait with wait_for, which may swallow a cancellation (before Python 3.12).
@@ -190,7 +190,7 @@ class Access:
             "socket_timeout": None,
             "socket_connect_timeout": None,
             "protocol": 2,
-            "driver_info": None,  # a user need not have the permission to say so
+            "driver_info": None,  # to send it, the user would need a permission
             **told,
         }
         if not server.port:
@@ -217,14 +217,14 @@ class Access:
 
 
 def hand_over(made: AbstractConnection) -> HotConnection:
-    """Go on over a hot connection where redis-py has connected."""
+    """Turn a connection that redis-py has made into a hot connection."""
     return _TakenOver(taken(made))
 
 
 def taken(made: AbstractConnection) -> asyncio.StreamWriter:
-    """Take what redis-py writes to away from it; it has no connection from then on.
+    """Take a connection's writer away from redis-py, which has no connection from then on.
 
-    The one private name of redis-py that is used here: tests/contract/test_access.py.
+    This is the only use of a private name of redis-py: see tests/contract/test_access.py.
     """
     writer, made._writer = made._writer, None
     assert writer is not None
@@ -232,9 +232,9 @@ def taken(made: AbstractConnection) -> asyncio.StreamWriter:
 
 
 def first_line(file: Path | None, setting: str) -> str:
-    """Return the first line of a file, nothing where there is none. Raises StoreAway.
+    """Return the first line of a file, or an empty text if ``file`` is None. Raises StoreAway.
 
-    While a password is replaced, the next line may be the other one.
+    While a password is replaced, the second line may hold the other one.
     """
     if file is None:
         return ""

@@ -5,7 +5,7 @@ import random
 
 
 class Backoff:
-    """Waits that double, with jitter, up to a bound: short, because everybody waits meanwhile."""
+    """Waits that double, with jitter, up to a bound. They are short, because everybody waits meanwhile."""
 
     FIRST = 0.02
     LONGEST = 0.5
@@ -14,10 +14,10 @@ class Backoff:
         self._next = 0.0
 
     def reset(self) -> None:
-        """Start over: it answered."""
+        """Start over: Redis has answered."""
         self._next = 0.0
 
     async def wait(self) -> None:
-        """Wait; not at all the first time, for a single connection may just have been cut."""
+        """Wait. The first time is without a wait: perhaps only a single connection was cut."""
         delay, self._next = self._next, min(self.LONGEST, max(self.FIRST, self._next * 2))
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 (jitter is no secret)

@@ -1,7 +1,7 @@
-"""redis-py's client of the master that has a chat, for all that is not hot.
+"""redis-py's client of the master that has a chat, for everything that is not hot.
 
-It has one connection, on which one command waits for the other, and tries nothing twice: an order whose
-answer is lost is sent again by who gave it, under its id.
+It has one connection, on which one command waits for the other. It tries nothing twice: if the answer to an
+operator command is lost, the part that gave it sends it again, under its id.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from tertulia.telemetry.metrics import RetryCause
 OPTIONS: dict[str, Any] = {
     "protocol": 2,
     "decode_responses": True,
-    # What is no text comes back as the bytes that it was.
+    # Bytes that are no UTF-8 can be encoded back to the same bytes.
     "encoding_errors": "surrogateescape",
 }
 """How replies are read."""
 
 
 class _ToMaster(ConnectionPool):
-    """One connection, made anew to whoever is the master then."""
+    """One connection, made anew to the server that is the master then."""
 
     def __init__(self, servers: Masters, name: str, seconds: float, link: Connected) -> None:
         super().__init__(**OPTIONS)
@@ -44,7 +44,7 @@ class _ToMaster(ConnectionPool):
 
     async def get_connection(self, *_names: Any, **_options: Any) -> AbstractConnection:
         made = self._made
-        # Nothing is to be read before anything is asked, but that it was closed.
+        # Before a question there is nothing to read. If there is something, the connection was closed.
         if made is None or not made.is_connected or await made.can_read():
             self.drop()
             server = await self._servers.find(self._seconds)
@@ -55,10 +55,10 @@ class _ToMaster(ConnectionPool):
         return made
 
     async def release(self, connection: AbstractConnection) -> None:
-        """There is nothing to give back: it is the only one."""
+        """Do nothing: the only connection is kept."""
 
     def drop(self) -> None:
-        """Drop the connection; whoever waits for a reply learns that it is lost."""
+        """Drop the connection; a call that waits for a reply fails, as its reply is lost."""
         made, self._made = self._made, None
         if made is not None and made.is_connected:
             taken(made).transport.abort()
@@ -70,19 +70,19 @@ class Client(Redis):
     def __init__(
         self, servers: Masters, name: str, seconds: float, pool: ConnectionPool | None = None
     ) -> None:
-        """``name``: the connection's, at Redis; ``pool`` makes other connections than to the master."""
+        """``name``: of the connection, at Redis. ``pool``: makes connections to another server instead."""
         self._servers = servers
         self._seconds = seconds
         self._turn = asyncio.Lock()
         self._to_master = None if pool else _ToMaster(servers, name, seconds, self)
         super().__init__(connection_pool=pool or self._to_master)
         self.refusal = ""
-        """What Redis said last to be not permitted, since this was emptied."""
+        """Redis' last refusal for lack of a permission, since this was emptied."""
         servers.add(self)
 
     @property
     def is_sharded(self) -> bool:
-        """Whether its server keeps what is published to a channel's own shard. Known once connected."""
+        """Whether its server publishes to a channel's own shard only. Known once connected."""
         return self._to_master is not None and self._to_master.is_sharded
 
     async def connect(self) -> None:
@@ -101,7 +101,7 @@ class Client(Redis):
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     async def together(self, say: Callable[[Pipeline], object]) -> list[Any]:
-        """Send all commands that ``say`` gives a pipeline in one go, and return their replies."""
+        """Send all commands that ``say`` adds to a pipeline in one go, and return their replies."""
         pipeline = self.pipeline(transaction=False)
         say(pipeline)
         async with self._asking():
@@ -112,11 +112,11 @@ class Client(Redis):
         return found
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Run a script, loading it where Redis does not have it.
+        """Run a script; load it if Redis does not have it.
 
-        redis-py's own way wants the permission for SCRIPT LOAD, which no user of ours has.
+        redis-py's own way needs the permission for SCRIPT LOAD, which our users do not have.
         """
-        await self.connect()  # which says in which form the script is to be sent
+        await self.connect()  # after this it is known which form of the script to send
         form = script.sharded if self.is_sharded else script.plain
         given = (*keys, script.last_key(keys[0]), *args)
         try:
@@ -127,7 +127,7 @@ class Client(Redis):
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
-        """Wait for the turn, be connected, and then take so many seconds at most."""
+        """Wait for the turn and connect; the questions may then take the client's seconds at most."""
         async with self._turn:
             try:
                 await self.connection_pool.release(await self.connection_pool.get_connection())
@@ -139,7 +139,7 @@ class Client(Redis):
                 raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> StoreAway:
-        """Say what went wrong. After a refusal the connection is sound, but maybe of the wrong server."""
+        """Disconnect, and return what went wrong. Even after a refusal the server may be the wrong one."""
         self.disconnect()
         error = plain(error)
         if (server := moved_to(error)) is not None:
@@ -151,5 +151,5 @@ class Client(Redis):
 
 
 def flat(fields: Mapping[str, str]) -> list[bytes]:
-    """Return a hash, or an entry of a stream, as hot connections read it: names and values by turns."""
+    """Return a hash, or an entry of a stream, as hot connections give it: each name before its value."""
     return [part.encode(errors="surrogateescape") for pair in fields.items() for part in pair]

@@ -1,8 +1,8 @@
 """Finding the shard of a Redis Cluster that a chat is on.
 
-All keys of a chat share a hash tag, so it is on one shard. While its slot is moved to another, and while
-a shard's master is replaced, Redis answers MOVED, ASK, TRYAGAIN or CLUSTERDOWN: the connections are given
-up then, and the owner is looked up again, until there is one that takes everything.
+All keys of a chat share a hash tag, so it is on one shard. While its slot is moved to another shard, and
+while a shard's master is replaced, Redis answers MOVED, ASK, TRYAGAIN or CLUSTERDOWN. Then the connections
+are given up, and the slot's owner is looked up again, until there is one that takes everything.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ class Cluster(Masters):
         refusals: list[StoreAway] = []
         left = list(dict.fromkeys([*self._known, *self._seeds]))
         while left:
-            # Some at a time: a machine that is gone takes all the time there is to not answer.
+            # Only some are asked at a time: a machine that is gone uses up all of the time.
             step, left = left[: self.asked_at_once], left[self.asked_at_once :]
             owners, refused = await ask_all((self._ask(it, seconds) for it in step), 1)
             if owners:
@@ -76,18 +76,18 @@ class Cluster(Masters):
             raise StoreAway(
                 RetryCause.CLUSTER, f"no shard of the cluster has the slot {self._slot}"
             )
-        # Whoever has it is the first to know when that changes.
+        # The owner is asked first next time: it is the first to know when the slot moves.
         self._known = list(dict.fromkeys([owner, *known]))
         return owner
 
 
 async def masters(client: Client, asked: Server) -> set[Server]:
-    """Return the masters of all shards, by the one that is asked. Raises StoreAway."""
+    """Return the masters of all shards, as the server that is asked knows them. Raises StoreAway."""
     told = await client.execute_command("CLUSTER", "SLOTS")
     return {named(shard[2], asked.host) for shard in told}
 
 
 def named(told: list[Any], asked: str) -> Server:
-    """Return a server as a cluster tells it: without a host, or with ?, it is on the one that was asked."""
+    """Return a server as a cluster tells it. Without a host, or with ?, it is on the host that was asked."""
     host, port = told[:2]
     return Server(asked if host in (None, "", "?") else str(host), int(port))

@@ -29,11 +29,11 @@ from tertulia.redis.server_program import NoServer as NoServer
 from tertulia.redis.server_program import find_server
 
 ANSWER_SECONDS = 30.0
-"""How long a server may take from its start to its first answer."""
+"""How many seconds a server may take from its start to its first answer."""
 LOAD_SECONDS = 600.0
-"""How long it may go on answering that it is still reading its data."""
+"""For how many seconds it may answer that it is still reading its data."""
 STOP_SECONDS = 10.0
-"""How long each way of stopping a server is given before a harsher one."""
+"""How many seconds each way of stopping a server has before a harsher one is tried."""
 
 _POLL_SECONDS = 0.02
 _REPLY_SECONDS = 1.0
@@ -46,8 +46,8 @@ _LOG_BYTES = 1_048_576
 _TAIL_LINES = 15
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
-# `save ""`: the append-only file is the data; a snapshot beside it would be older.
-# noeviction: what is acknowledged is kept; better to refuse than to forget.
+# `save ""`: the append-only file has the data; a snapshot beside it would be older.
+# noeviction: acknowledged data are kept; it is better to refuse than to forget.
 _CONFIGURATION = """\
 port 0
 unixsocket {socket}
@@ -64,7 +64,7 @@ client-output-buffer-limit pubsub 256mb 64mb 60
 
 
 def running_url(data_dir: Path) -> str | None:
-    """Return where the Redis of a node that runs on ``data_dir`` answers; None where none runs.
+    """Return the URL of the Redis of the node that runs on ``data_dir``; None if none runs.
 
     Raises DataDirUnusable.
     """
@@ -87,16 +87,17 @@ class DataDirInUse(EmbeddedError):
 
 
 class ServerFailed(EmbeddedError):
-    """The server ended or did not answer in time; the text ends with the tail of its log."""
+    """The server ended, or did not answer in time. The text ends with the tail of its log."""
 
 
 class EmbeddedRedis:
     """Run a private Redis on ``data_dir`` for as long as the context lasts.
 
-    On entry the server answers, with the data of earlier runs; ``url`` then stays the same until
-    the end, also when the server dies and is started again. On exit it is stopped in order, all
-    data on disk. It outlives no node: a killed one takes its server along. Enter it in a thread
-    that lasts as long as the context (the event loop's), as Linux ties the two by that thread.
+    On entry the server answers, with the data of earlier runs. ``url`` then stays the same until
+    the end, also when the server dies and is started again. On exit it is stopped in order, with
+    all data on disk. The server does not outlive its node: when a node is killed, its server ends
+    as well. Enter the context in a thread that lasts as long as the context (the event loop's):
+    Linux ends the server when that thread ends.
 
     ``fsync`` is Redis' ``appendfsync``: ``always`` or ``everysec``. Raises EmbeddedError.
     """
@@ -121,7 +122,7 @@ class EmbeddedRedis:
 
     @property
     def pid(self) -> int | None:
-        """The server's process, None while there is none."""
+        """The server's process id; None while there is no server."""
         return None if self._process is None else self._process.pid
 
     async def __aenter__(self) -> Self:
@@ -173,14 +174,14 @@ class EmbeddedRedis:
     async def _end_leftover(self) -> None:
         """Stop the server of a node that was killed, if it has not ended by itself.
 
-        It holds its lock for as long as it lives, whatever becomes of process ids and sockets.
+        A server holds its lock as long as it lives, even if process ids and sockets change.
         """
         noted, _, address = _read(self._server_lock).partition("\n")
         pid = int(noted) if noted.isdecimal() else 0
         socket = Path(address) if address else self._directory / _SOCKET
 
         def send(harsher: signal.Signals) -> None:
-            # Only what works in our folder: what was noted may be another process by now.
+            # Only a process that works in our folder: the noted id may be another process by now.
             if _works_in(pid, self._directory):
                 os.kill(pid, harsher)
 
@@ -231,13 +232,13 @@ class EmbeddedRedis:
             fsync=self._fsync,
         )
         configuration.write_bytes(os.fsencode(text))
-        # Our settings are not the server's business, and one of them is a password.
+        # The server needs none of our settings, and one of them is a password.
         ours = {name: it for name, it in os.environ.items() if not name.startswith("TERTULIA_")}
         with contextlib.ExitStack() as only_here:
             lock = _try_lock(self._server_lock)
             if lock is None:
                 raise BlockingIOError(None, f"{self._server_lock} is held by another server")
-            only_here.callback(os.close, lock)  # the child has its own, and with it the lock
+            only_here.callback(os.close, lock)  # the child has its own copy, and with it the lock
             output = os.open(self._redis_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             only_here.callback(os.close, output)
             # S603: the program is one that find_server knows, without a shell.
@@ -249,14 +250,14 @@ class EmbeddedRedis:
                 env={**ours, "LC_ALL": "C"},  # Redis refuses to start in a locale it does not know
                 pass_fds=[lock],
                 umask=0o077,
-                start_new_session=True,  # Ctrl-C is to reach the node alone, which stops this last
+                start_new_session=True,  # Ctrl-C is for the node alone, which stops this last
                 preexec_fn=_bound_to_parent(),
             )
             _write(lock, f"{process.pid}\n{self._socket}")
             return process
 
     async def _answers(self, process: "subprocess.Popen[bytes]") -> str | None:
-        """Wait until the server answers; return what it did instead, or None."""
+        """Wait until the server answers; return None, or what it did instead."""
         begin = time.monotonic()
         deadline = begin + ANSWER_SECONDS
         while time.monotonic() < deadline:
@@ -268,12 +269,12 @@ class EmbeddedRedis:
             except BusyLoadingError:
                 deadline = begin + LOAD_SECONDS
             except (RedisError, OSError):
-                pass  # not yet there
+                pass  # it does not listen yet
             await asyncio.sleep(_POLL_SECONDS)
         return f"did not answer within {deadline - begin:.0f} s"
 
     async def _restart_when_dead(self) -> None:
-        """Start the server again whenever it dies; all that was acknowledged is in its file."""
+        """Start the server again whenever it dies. All acknowledged data are in its file."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             if self._process is not None and self._process.poll() is None:
@@ -299,13 +300,13 @@ class EmbeddedRedis:
                 if not ended() and not await self._end(self._socket, process.send_signal, ended):
                     self._log.error("the embedded Redis cannot be stopped", pid=process.pid)
             finally:
-                if not ended():  # nobody waits any longer; it ends in order by itself
+                if not ended():  # nobody waits any longer; it then ends in order by itself
                     process.terminate()
 
     async def _end(
         self, socket: Path, send: Callable[[signal.Signals], None], ended: Callable[[], bool]
     ) -> bool:
-        """Stop a server by asking, then by ever harsher signals; return whether it has ended."""
+        """Stop a server: ask it, then send harsher and harsher signals. Return whether it has ended."""
         if await _ask_to_end(socket) and await _within(STOP_SECONDS, ended):
             return True
         for harsher in (signal.SIGTERM, signal.SIGKILL):
@@ -336,7 +337,8 @@ async def _ask(socket: Path, ask: Callable[[Redis], Awaitable[object]]) -> None:
 
 async def _ask_to_end(socket: Path) -> bool:
     try:
-        # Else that nobody is there would be taken for that it obeyed. It answers this also while it loads.
+        # This shows that a server is there: else a missing one would seem to have obeyed. A server that
+        # is loading answers it as well.
         await _ask(socket, Redis.client_getname)
         await _ask(socket, Redis.shutdown)
     except (RedisError, OSError):
@@ -354,14 +356,14 @@ async def _within(seconds: float, ended: Callable[[], bool]) -> bool:
 
 
 def _bound_to_parent() -> Callable[[], None] | None:
-    """Return what a child does before it runs so that it ends when its parent is killed."""
+    """Return what a child runs first, so that it ends when its parent is killed; None if not on Linux."""
     if sys.platform != "linux":
         return None
     libc, parent = ctypes.CDLL(None), os.getpid()
 
     def bind() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it was killed before we could ask
+        if os.getppid() != parent:  # the parent was killed before prctl was called
             os._exit(1)
 
     return bind
@@ -375,7 +377,7 @@ def _works_in(pid: int, directory: Path) -> bool:
 
 
 def _try_lock(path: Path) -> int | None:
-    """Open a file and lock it; None where somebody else has it."""
+    """Open a file and lock it; return None if another process has the lock."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -412,13 +414,13 @@ def _fits(socket: Path) -> bool:
 
 
 def _remove_socket(socket: Path) -> None:
-    """Remove a socket and the folder made for it."""
+    """Remove a socket, and the folder that was made for it."""
     with contextlib.suppress(OSError):
         socket.unlink(missing_ok=True)
         socket.parent.rmdir()
 
 
 def _quoted(path: Path) -> str:
-    """Write a path as a word of Redis' configuration, whatever characters are in it."""
+    """Return a path as a word of Redis' configuration. The path may have any characters."""
     text = re.sub(r'[\x00-\x1f"\\\x7f]', lambda found: f"\\x{ord(found[0]):02x}", str(path))
     return f'"{text}"'

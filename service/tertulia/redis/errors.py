@@ -1,6 +1,6 @@
-"""What can go wrong with Redis, by what the node does about it.
+"""What can go wrong with Redis: one exception for each reaction of the node.
 
-StoreAway   it does not answer, or will not take writes now: wait, try again
+StoreAway   Redis does not answer, or does not take writes now: wait, try again
 Fenced      this node's lease is gone: start over under another name
 NewEpoch    Redis lost data: write down again what is known
 """
@@ -16,7 +16,7 @@ from tertulia.telemetry.metrics import RetryCause
 
 
 class StoreAway(Exception):
-    """Redis is out of reach, or refuses for a while."""
+    """Redis can't be reached, or refuses for a while."""
 
     def __init__(self, cause: RetryCause, message: str) -> None:
         super().__init__(message)
@@ -24,17 +24,17 @@ class StoreAway(Exception):
 
     @property
     def is_final(self) -> bool:
-        """Whether waiting can't help: it answers, and does not let us in."""
+        """Whether waiting can't help: Redis answers, and does not let us in."""
         return self.cause in (RetryCause.NO_PERMISSION, RetryCause.OTHER)
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it may be that there is no such Redis: nothing answers, or a replica does."""
+        """Whether such a Redis may not exist: nothing answers, or a replica answers."""
         return self.cause in (RetryCause.CONNECTION, RetryCause.TIMEOUT, RetryCause.READ_ONLY)
 
 
 class ErrorReply(Exception):
-    """An error reply, in Redis' words; one from within a script as 7.0 and newer put it."""
+    """An error reply, in Redis' words. An error within a script has the form of 7.0 and newer."""
 
     def __init__(self, text: str) -> None:
         super().__init__(
@@ -43,15 +43,15 @@ class ErrorReply(Exception):
 
     @property
     def word(self) -> str:
-        """The word that says what it is about: its first, or what Redis leaves out within scripts."""
+        """The word that names the kind of error: the first, or the one that Redis omits within scripts."""
         text = str(self)
         return next((it for it, words in _LEFT_OUT if words in text), text.partition(" ")[0])
 
 
 FAILURES = (ErrorReply, RedisError, HiredisError, OSError)
-"""What comes of asking a Redis: by the hot connections, and by redis-py."""
+"""The errors of asking a Redis, by the hot connections and by redis-py."""
 MISFORMED = (LookupError, ValueError, TypeError, AttributeError)
-"""What comes of taking apart an answer that has not the form in which Redis gives it."""
+"""The errors of reading an answer that does not have the form in which Redis gives it."""
 
 
 class Fenced(Exception):
@@ -59,10 +59,10 @@ class Fenced(Exception):
 
 
 class NewEpoch(Exception):
-    """The log is of another epoch than this node follows."""
+    """The log is of another epoch than the one that this node follows."""
 
 
-# Redis 6.2, of what went wrong within a script.
+# How Redis 6.2 reports an error within a script.
 _WRAPPED = re.compile(
     r"^ERR Error running script \(call to f_(\w+)\): @user_script:(\d+): "
     r"(?:@user_script: \d+: -?)?(.*)",
@@ -72,7 +72,7 @@ _LEFT_OUT = (
     ("NOPERM", "The user executing the script can't"),  # until 7.0
     ("NOPERM", "ACL failure in script"),  # from 7.2 on
     ("CLUSTERDOWN", "while the cluster is down"),
-    ("BUSY", "Script killed by user"),  # which has written nothing: Redis kills no other
+    ("BUSY", "Script killed by user"),  # it has written nothing: Redis kills no other scripts
 )
 _BY_WORD = {
     "BUSY": RetryCause.BUSY,
@@ -89,7 +89,7 @@ _BY_WORD = {
     "ASK": RetryCause.CLUSTER,
     "max": RetryCause.CONNECTION,  # number of clients reached
 }
-# What to do about it, by what stands in the reply or in the system's words.
+# What to do about it, by the words in the reply or in the system's error.
 _ADVICE = {
     "CERTIFICATE_VERIFY_FAILED": "set redis_ca_file to the certificate of who signed Redis' own; "
     "redis_verify says what of it is checked",
@@ -105,7 +105,7 @@ _ADVICE = {
 
 
 def plain(error: Exception) -> Exception:
-    """Return what redis-py has made an error of its own of: Redis' reply, or what the system said."""
+    """Return the original of an error of redis-py: Redis' reply, or the system's error."""
     if not isinstance(error, RedisError):
         return error
     if error.status_code or isinstance(error, ResponseError):
@@ -121,12 +121,12 @@ def plain(error: Exception) -> Exception:
 
 
 def strange(server: object, what: str = "Redis") -> StoreAway:
-    """Say that a server gives an answer of another form."""
+    """Return the error for a server whose answer does not have the form of ``what``."""
     return StoreAway(RetryCause.OTHER, f"what answers at {server} is no {what}")
 
 
 def translate(error: Exception) -> StoreAway:
-    """Say why Redis did not do what it was asked, and what to do where that is known."""
+    """Return why Redis did not do what it was asked, and advice if there is any."""
     error = plain(error)
     if isinstance(error, StoreAway):
         return error

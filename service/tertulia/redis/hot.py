@@ -1,7 +1,7 @@
-"""What is said on a connection to Redis once it is made: commands and their replies, or what is published.
+"""The traffic on a connection to Redis once it is made: commands and replies, or published messages.
 
-Nothing here knows of masters, scripts or chats, and nothing is tried twice. It is RESP2, as a server
-speaks until it is asked otherwise: over RESP3 the bus is slower by about a third.
+Nothing here knows of masters, scripts or chats, and nothing is tried twice. The protocol is RESP2, a
+server's default: over RESP3 the bus is slower by about a third.
 """
 
 import asyncio
@@ -16,33 +16,33 @@ from tertulia.redis.errors import ErrorReply
 
 Argument = str | bytes | int | float
 _MORE: Final = object()
-"""What the reader has where a reply is not all there."""
+"""What the reader returns while a reply is incomplete."""
 _MESSAGES: Final = (b"message", b"smessage")
 _LEFT: Final = (b"unsubscribe", b"sunsubscribe")
 
 
 class _Question(msgspec.Struct, gc=False):
-    """What was sent, and is not answered yet."""
+    """Commands that were sent and are not answered yet."""
 
     waiter: "asyncio.Future[list[Any]] | None"
-    """Whoever waits for the replies. Nobody may: then they are read and dropped."""
+    """The future of the replies. None, or cancelled: the replies are read and dropped."""
     wanted: int
     """How many replies there will be."""
     until: float
-    """When they have to be there, by the loop's clock."""
+    """When the replies have to be there, by the loop's clock."""
     comes: "Inbox | None" = None
-    """Who is subscribed with it."""
+    """The inbox that it subscribes."""
     goes: "Inbox | None" = None
-    """Whose subscription it ends."""
+    """The inbox whose subscription it ends."""
 
 
 class Inbox:
-    """What is published on some channels, for the one who listens to them."""
+    """The messages that are published on some channels, for one listener."""
 
     def __init__(self, channels: Iterable[bytes]) -> None:
         self.channels = tuple(channels)
         self.said: list[Any] = []
-        """What has come, and was not received."""
+        """Messages that have come and were not received yet."""
         self.waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._until = 0.0
@@ -50,9 +50,9 @@ class Inbox:
         self._error: Exception | None = None
 
     async def receive(self, seconds: float) -> list[Any]:
-        """Wait for what comes, and return all that has come: nothing, if interrupted.
+        """Wait for messages, and return all that have come; none if interrupted.
 
-        Raises TimeoutError where nothing has come in so many seconds, OSError, HiredisError.
+        Raises TimeoutError if nothing has come in so many seconds, OSError, HiredisError.
         """
         if not self.said:
             await self._wait(seconds)
@@ -60,12 +60,12 @@ class Inbox:
         return said
 
     def interrupt(self) -> None:
-        """Have whoever receives go on, with nothing."""
+        """Let a waiting ``receive`` return, with nothing."""
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
 
     def close(self, error: Exception) -> None:
-        """Let nothing more come; whoever receives learns why, when he has what has come."""
+        """Let nothing more come. ``receive`` first returns what has come, then raises ``error``."""
         self._error = self._error or error
         if self._watch is not None:
             self._watch.cancel()
@@ -75,7 +75,7 @@ class Inbox:
     async def _wait(self, seconds: float) -> None:
         if self._error is not None:
             raise self._error.with_traceback(None)
-        # One timer goes on over any number of messages: one for each would cost more than they do.
+        # One timer serves any number of messages: a timer for each would cost more than the message.
         self._until = self._loop.time() + seconds
         if self._watch is None or self._watch.when() > self._until:
             if self._watch is not None:
@@ -98,11 +98,11 @@ class Inbox:
 
 
 class HotConnection(asyncio.Protocol):
-    """Many ask on it, and each gets the replies to what it asked; or many listen, to channels of their own.
+    """A connection on which many ask, and each gets its replies; or many listen, each to its channels.
 
-    Replies come in the order of the questions, so whatever goes wrong ends it for good and for all: nothing
-    that comes later is ever taken for the reply to something else. Who is cancelled while it waits ends
-    nothing, as its replies are read and dropped.
+    Replies come in the order of the questions. So any error but a refusal ends the connection, for all
+    and for good: no later reply is ever taken for the reply to another question. A caller that is cancelled
+    while it waits ends nothing: its replies are read and dropped.
     """
 
     def __init__(self) -> None:
@@ -118,13 +118,13 @@ class HotConnection(asyncio.Protocol):
         self.is_over = False
         """Whether something went wrong, or it was ended."""
         self.heard_at = self._loop.time()
-        """When anything came last to those who listen, by the loop's clock."""
+        """When something last came for any listener, by the loop's clock."""
 
     async def ask(self, seconds: float, *commands: Sequence[Argument]) -> list[Any]:
         """Send commands, and return their replies.
 
-        Raises ErrorReply where one of them is a refusal, when all are there: the connection goes on.
-        TimeoutError where they have not come in so many seconds, OSError, HiredisError.
+        Raises ErrorReply if one of them is a refusal, when all have come: the connection goes on. Raises
+        TimeoutError if they have not come in so many seconds, OSError, HiredisError.
         """
         replies = await self.request(seconds, *commands)
         for reply in replies:
@@ -133,7 +133,7 @@ class HotConnection(asyncio.Protocol):
         return replies
 
     def request(self, seconds: float, *commands: Sequence[Argument]) -> "asyncio.Future[list[Any]]":
-        """Send commands, and return where their replies will be. Raises OSError, HiredisError.
+        """Send commands, and return the future of their replies. Raises OSError, HiredisError.
 
         Unlike with ``ask``, refusals are among the replies.
         """
@@ -144,9 +144,9 @@ class HotConnection(asyncio.Protocol):
     async def subscribe(
         self, seconds: float, channels: Sequence[str], *, sharded: bool = False
     ) -> Inbox:
-        """Listen to channels to which nobody else here listens; nothing but this can be asked then.
+        """Listen to channels to which nobody else here listens. After that only (un)subscribing is possible.
 
-        What is published before all of them are confirmed is left out. Raises as ``ask``.
+        Messages that are published before all channels are confirmed are left out. Raises as ``ask``.
         """
         self._is_bus = True
         inbox = Inbox(channel.encode() for channel in channels)
@@ -165,7 +165,7 @@ class HotConnection(asyncio.Protocol):
         return inbox
 
     def unsubscribe(self, inbox: Inbox, seconds: float, *, sharded: bool = False) -> None:
-        """Listen no more; others go on."""
+        """End one listener's subscription; the others go on."""
         inbox.close(ConnectionError("the connection was given up"))
         for channel in inbox.channels:
             self._hearing.pop(channel, None)
@@ -180,20 +180,20 @@ class HotConnection(asyncio.Protocol):
             self._send(question, by_shard if sharded else plain)
 
     def end(self) -> None:
-        """Close the connection; whoever waits for something on it learns that it is lost."""
+        """Close the connection; calls that wait for something on it fail."""
         self._fail(ConnectionError("the connection was given up"))
 
     def _send(self, question: _Question, *commands: Sequence[Argument]) -> None:
         if self._error is not None:
             raise self._error.with_traceback(None)
-        # Its stub says a tuple of one.
+        # The stub of pack_command names a tuple of one element.
         if len(commands) == 1:
             packed = pack_command(tuple(commands[0]))  # type: ignore[arg-type]
         else:
             packed = b"".join([pack_command(tuple(it)) for it in commands])  # type: ignore[arg-type]
         self._transport.write(packed)
         self._questions.append(question)
-        # One timer goes on over any number of replies: one for each would cost more than they do.
+        # One timer serves any number of replies: a timer for each would cost more than the reply.
         if self._watch is None or self._watch.when() > question.until:
             if self._watch is not None:
                 self._watch.cancel()
@@ -218,7 +218,7 @@ class HotConnection(asyncio.Protocol):
             self._fail(error)
             return
         except (TypeError, ValueError, LookupError, MemoryError) as error:
-            # RESP has what Python can't hold, as a map by lists: nothing that is said to us.
+            # RESP has values that Python can't hold, as a map with lists as keys. Redis sends us none.
             self._fail(ProtocolError(f"Protocol error: {error}"))
             return
         questions = self._questions
@@ -235,7 +235,7 @@ class HotConnection(asyncio.Protocol):
         self._fail(exc or ConnectionError("Redis closed the connection"))
 
     def _distribute(self) -> None:
-        """Give what was published to those who listen: what came in one read is received at once."""
+        """Give published messages to the listeners: those of one read are received at once."""
         said, self._said = self._said, []
         self.heard_at = self._loop.time()
         reached: list[Inbox] = []
@@ -253,7 +253,7 @@ class HotConnection(asyncio.Protocol):
                 inbox.waiter.set_result(None)
 
     def _confirm(self, reply: Any) -> None:
-        """Take the reply to a subscription or to its end; or that Redis has ended one, as its slot moved."""
+        """Take the reply to (un)subscribing, or the notice that Redis ended one because its slot moved."""
         question = self._questions[0] if self._questions else None
         if not isinstance(reply, ErrorReply) and reply[0] in _LEFT:
             goes = question.goes if question is not None else None
@@ -264,7 +264,7 @@ class HotConnection(asyncio.Protocol):
                 return
         if question is None:
             raise ValueError("a reply to nothing")
-        # Of a refusal there is one, however many channels were named.
+        # There is only one refusal, however many channels were named.
         question.wanted -= question.wanted if isinstance(reply, ErrorReply) else 1
         if question.wanted:
             return

@@ -1,7 +1,7 @@
-"""A chat's way to Redis for one use, over a connection that others use as well.
+"""A chat's way to Redis for one use, over a connection that other chats use as well.
 
-redis-py's clients reconnect and retry silently. Here a lost connection is an event that the rest depends
-on (was the batch done? what did the bus miss?), so connections are made and dropped openly.
+redis-py's clients reconnect and retry silently. Here other parts depend on knowing that a connection was
+lost (was the batch done? what did the bus miss?). So connections are made and dropped openly.
 """
 
 import asyncio
@@ -22,20 +22,21 @@ _T = TypeVar("_T")
 
 _FAILURES = (ErrorReply, HiredisError, OSError)
 _WAITED = 0.5
-"""How much of the time that a reply may take is given to replicas."""
+"""The share of a reply's time limit for which replicas are waited for."""
 _WRONG_SERVER = (RetryCause.READ_ONLY, RetryCause.LOADING)
 
 
 class Link:
-    """A way to the master. Every failure is a StoreAway, and has the link let go of its connection.
+    """A way to the master. Every failure is a StoreAway, after which the link has let go of its connection.
 
-    What Redis refuses to one leaves the others on the connection alone, unless it says that it is no master.
+    A refusal to one link does not touch the other links on the connection, unless it says that the server is
+    no master.
     """
 
     def __init__(
         self, servers: Masters, name: str, timeout: float, multiplexer: Multiplexer | None = None
     ) -> None:
-        """``name`` is the connection's; without a multiplexer it is this link's alone."""
+        """``name`` is the connection's. Without a multiplexer, the connection is this link's alone."""
         self._servers = servers
         self._name = name
         self._timeout = timeout
@@ -43,9 +44,9 @@ class Link:
         self._shared: Shared | None = None
         self._connection: HotConnection | None = None
         self.refusal = ""
-        """What Redis said last to be not permitted, since this was emptied."""
+        """Redis' last refusal for lack of a permission, since this was emptied."""
         self.is_sharded = False
-        """Whether its server keeps what is published to a channel's own shard."""
+        """Whether its server publishes to a channel's own shard only."""
         servers.add(self)
 
     async def connect(self) -> None:
@@ -62,7 +63,7 @@ class Link:
         return await self._ask(*commands) if commands else []
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Run a script, loading it where Redis does not have it."""
+        """Run a script; load it if Redis does not have it."""
         connection = self._connection
         if connection is None or connection.is_over:
             connection = await self._connected()
@@ -81,10 +82,10 @@ class Link:
     async def run_replicated(
         self, script: Script, keys: Sequence[str], args: Sequence[Argument]
     ) -> tuple[Any, int]:
-        """Run a script, and return also how many replicas have what it wrote, after some waiting.
+        """Run a script and wait for replicas; return its reply, and how many replicas have what it wrote.
 
-        ``WAIT`` holds up everybody on the connection, and goes for all that was written on it before. So one
-        is under way at a time, and the next is for all who have written meanwhile.
+        ``WAIT`` holds up all calls on the connection, and covers all earlier writes on it. So one ``WAIT`` is
+        under way at a time, and the next one is for all that was written meanwhile.
         """
         connection = await self._connected()
         shared = self._shared
@@ -99,7 +100,7 @@ class Link:
                     (reply,) = await asked
                 finally:
                     if not asked.cancel() and not asked.cancelled():
-                        asked.exception()  # there may be nobody who awaits it
+                        asked.exception()  # perhaps nobody awaits it
                 if isinstance(reply, ErrorReply):
                     raise reply
             except _FAILURES as error:
@@ -112,7 +113,7 @@ class Link:
         raise AssertionError("EVAL needs no script to be there")
 
     async def _wait(self, connection: HotConnection) -> int:
-        """Wait until a replica has what was written on a connection; return how many have."""
+        """Wait until a replica has all writes of a connection; return how many replicas have them."""
         wait = ("WAIT", 1, round(self._timeout * _WAITED * 1000))
         try:
             (replicas,) = await connection.ask(self._timeout, wait)
@@ -121,7 +122,7 @@ class Link:
         return int(replicas)
 
     async def publish(self, channel: str, message: str | bytes) -> None:
-        """Publish to those who subscribe to a channel of a chat."""
+        """Publish to the subscribers of a channel of a chat."""
         await self._connected()
         plain, sharded = ("PUBLISH", channel, message), ("SPUBLISH", channel, message)
         await self.call(*(sharded if self.is_sharded else plain))
@@ -134,7 +135,7 @@ class Link:
         return [int(it) for it in told[1::2]]
 
     async def confirm(self) -> None:
-        """Make sure that what has answered is still the master: it was silent for long."""
+        """Make sure that the server is still the master, after it was silent for long."""
         connection = self._connection
         await self._multiplexer.confirm(self._servers)
         if connection is None or connection.is_over or connection is not self._connection:
@@ -142,9 +143,9 @@ class Link:
             raise self._failure(ConnectionError("the connection was given up"))
 
     def disconnect(self) -> None:
-        """Let go of the connection; the next call makes another one, or takes what others have made.
+        """Let go of the connection; the next call makes another one, or takes one that others have made.
 
-        Whoever waits for something on it learns that it is lost, or does when a reply has come.
+        A call that waits for something on it fails: at once, or when its reply has come.
         """
         shared, self._shared, self._connection = self._shared, None, None
         if shared is not None:
@@ -157,7 +158,7 @@ class Link:
         except _FAILURES as error:
             raise self._failure(error) from error
         if self._connection is not connection:
-            # All of a chat's have left that server.
+            # All links of the chat have left that server.
             raise self._failure(ConnectionError("the connection was given up"))
         return replies
 
@@ -166,7 +167,7 @@ class Link:
             return self._connection
         self.disconnect()
         shared = await self._multiplexer.connected(self._servers, self._name)
-        if self._connection is None:  # else somebody else has connected this very link meanwhile
+        if self._connection is None:  # else another call has connected this link meanwhile
             self._shared, self._connection = shared, shared.connection
             self.is_sharded = shared.is_sharded
             shared.holders.add(self)
@@ -186,12 +187,12 @@ class Link:
 
 
 class Subscription(Link):
-    """A link over which a chat hears its channels."""
+    """A link over which a chat listens to its channels."""
 
     _inbox: Inbox | None = None
 
     async def subscribe(self, channels: Sequence[str], seconds: float) -> None:
-        """Subscribe to channels of a chat; what is published before all are confirmed is left out."""
+        """Subscribe to channels of a chat. Messages from before all are confirmed are left out."""
         self._leave()
         connection = await self._connected()
         inbox = await self._patiently(
@@ -203,16 +204,16 @@ class Subscription(Link):
         self._inbox = inbox
 
     async def receive(self, seconds: float) -> list[Any]:
-        """Wait so many seconds at the longest for what comes next; return all that has come.
+        """Wait for messages, so many seconds at most; return all that have come, none if interrupted.
 
-        That is nothing where it was interrupted. Where nothing came for anybody, the connection ends for all.
+        If nothing came for any listener in that time, the connection ends for all.
         """
         if self._inbox is None:
             raise self._failure(ConnectionError("the connection was given up"))
         return await self._patiently(self._inbox.receive(seconds), seconds)
 
     def interrupt(self) -> None:
-        """Have whoever receives go on, with nothing."""
+        """Let a waiting ``receive`` return, with nothing."""
         if self._inbox is not None:
             self._inbox.interrupt()
 

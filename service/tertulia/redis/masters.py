@@ -1,8 +1,8 @@
-"""Where the master of a chat is, and that all of a chat's connections are to the same one.
+"""Finding the master of a chat, and keeping all of the chat's connections on the same one.
 
-A master that comes back after a failover still says that it is one, and takes what is published. So its
-role is not enough: when one connection is led to another server, all others of the chat are dropped, and
-find their way anew.
+A master that comes back after a failover still says that it is one, and accepts published messages. So its
+role is not enough. When one connection is led to another server, all other connections of the chat are
+dropped, and find their way anew.
 """
 
 import asyncio
@@ -34,26 +34,26 @@ class Master:
     made: AbstractConnection
     run_id: bytes
     is_sharded: bool
-    """Whether it keeps what is published to a channel's own shard."""
+    """Whether it publishes to a channel's own shard only."""
 
 
 class Connected(Protocol):
-    """A connection, as far as it can be dropped."""
+    """A connection that can be dropped."""
 
     def disconnect(self) -> None:
-        """Drop it; whoever waits for something on it learns that it is lost."""
+        """Drop it; calls that wait for something on it fail."""
         ...
 
 
 def replaced(server: Server) -> StoreAway:
-    """Say that a server may believe to be the master, and is not."""
+    """Return the error that a server is not the master, though it may believe that it is."""
     return StoreAway(RetryCause.READ_ONLY, f"{server} is not the master any more")
 
 
 async def ask_all(
     asks: Iterable[Coroutine[Any, Any, _T]], enough: int, moment: float = 0.0
 ) -> tuple[list[_T], list[StoreAway]]:
-    """Ask several at once, until enough have answered and for a moment more.
+    """Ask several at once. When enough have answered, wait a moment more for the others.
 
     Return the answers and the refusals, in the order in which they came.
     """
@@ -82,16 +82,16 @@ async def ask_all(
 
 
 def gravest(refusals: Sequence[StoreAway]) -> StoreAway:
-    """Return the refusal that is to be told: one that waiting can't help, if there is any."""
+    """Return the refusal to report: one against which waiting does not help, if there is any."""
     return next((it for it in refusals if it.is_final), refusals[0])
 
 
 class Masters(ABC):
-    """Finds the server to connect to, each time anew."""
+    """Finds the server to connect to, anew each time."""
 
     is_cluster = False
     asked_at_once = 0
-    """How many are asked where the master is, each on a connection of its own."""
+    """How many servers are asked at once where the master is, each on a connection of its own."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -101,13 +101,13 @@ class Masters(ABC):
         self._links: WeakSet[Connected] = WeakSet()
 
     def add(self, link: Connected) -> None:
-        """Drop ``link`` as well, when another one is led elsewhere."""
+        """Add a link, which is dropped as well when another one is led to another server."""
         self._links.add(link)
 
     def met(self, link: Connected, server: Server, run_id: bytes) -> None:
-        """Take note that a link found a master; drop those that are not connected to the same one.
+        """Note that a link found a master; if it is another one than before, drop all other links.
 
-        ``run_id`` is another one for each start of a server: behind one address there may be several.
+        ``run_id`` differs for each start of a server: there may be several behind one address.
         """
         before, self._identity, self.now = self._identity, (server, run_id), server
         if before in (None, self._identity):
@@ -117,8 +117,8 @@ class Masters(ABC):
             if other is not link:
                 other.disconnect()
 
-    def sent_to(self, server: Server) -> None:  # noqa: B027 (only who finds by shards has a use for it)
-        """Take note that a server said who has what it was asked for."""
+    def sent_to(self, server: Server) -> None:  # noqa: B027 (only a cluster has a use for it)
+        """Note which server a refusal named as the right one."""
 
     @abstractmethod
     async def find(self, seconds: float) -> Server:
@@ -127,7 +127,7 @@ class Masters(ABC):
     async def master_at(self, server: Server, name: str, seconds: float, **told: Any) -> Master:
         """Connect to a server, and make sure that it is the master: a replica would take a PUBLISH.
 
-        ``told``: what redis-py is told otherwise. Raises StoreAway.
+        ``told``: options of redis-py that differ here. Raises StoreAway.
         """
         try:
             made = await self.access.reach(server, name, seconds, **told)
@@ -140,7 +140,7 @@ class Masters(ABC):
                     await made.send_command(*question)
                     answers.append(await made.read_response(disable_decoding=True))
             run_id, is_sharded = _identified(server, *answers, is_cluster=self.is_cluster)
-            # It may have been frozen until now: it answers as a master what others took over from it.
+            # It may have been frozen until now, and still answer as a master though it was replaced.
             if await self.successor(server, seconds) is not None:
                 raise replaced(server)
         except BaseException as error:
@@ -151,16 +151,16 @@ class Masters(ABC):
         return Master(made, run_id, is_sharded)
 
     async def successor(self, server: Server, seconds: float) -> Server | None:
-        """Return who has replaced a server; None where nobody did, or nobody told within so many seconds.
+        """Return the server that has replaced a server; None if none has, or if none was named in time.
 
-        Where nothing else knows of masters, what a server says of itself is all there is.
+        If nothing else knows of masters, only the server's own word counts.
         """
         return None
 
     async def confirm(self, seconds: float) -> None:
-        """Make sure, within so many seconds, that what is connected is still the master.
+        """Make sure, within so many seconds, that the connected server is still the master.
 
-        Where it is another one by now, all links are dropped. Raises StoreAway then.
+        If another server is the master by now, drop all links and raise StoreAway.
         """
         now = self.now
         if now is None:
@@ -178,7 +178,7 @@ class Masters(ABC):
 
 
 class OneServer(Masters):
-    """It is where the URL says."""
+    """A single server, at the address in the URL."""
 
     async def find(self, seconds: float) -> Server:
         url = self.access.url
@@ -186,9 +186,9 @@ class OneServer(Masters):
 
 
 def _identified(server: Server, role: Any, told: Any, *, is_cluster: bool) -> tuple[bytes, bool]:
-    """Make sure, by what ROLE and INFO tell, that a server is a master, alone or in a cluster.
+    """Make sure, by the answers to ROLE and INFO, that a server is a master, alone or in a cluster.
 
-    Return its run id, and whether it keeps what is published to a channel's own shard. Raises StoreAway.
+    Return its run id, and whether it publishes to a channel's own shard only. Raises StoreAway.
     """
     try:
         info = _fields(told)
@@ -210,12 +210,12 @@ def _identified(server: Server, role: Any, told: Any, *, is_cluster: bool) -> tu
 
 
 def moved_to(error: Exception) -> Server | None:
-    """Return the server that an error reply names as who has what it was asked for."""
+    """Return the server that an error reply names as the one with the slot; None if it names none."""
     moved = _MOVED.match(str(error))
     return Server(moved[1], int(moved[2])) if moved else None
 
 
 def _fields(info: bytes) -> dict[bytes, bytes]:
-    """Read what INFO tells."""
+    """Read the answer to INFO."""
     lines = (line.partition(b":") for line in info.split(b"\r\n"))
     return {name: value for name, _, value in lines}

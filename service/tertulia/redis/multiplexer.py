@@ -1,4 +1,4 @@
-"""A node's connections to Redis: to each master one for each use, shared by all chats that are on it."""
+"""A node's connections to Redis: one to each master for each use, shared by all chats on that master."""
 
 import asyncio
 import contextlib
@@ -19,26 +19,26 @@ _FINDERS = 4
 
 @dataclass(eq=False, slots=True)
 class Shared:
-    """One connection, and those who hold it."""
+    """One connection, and its holders."""
 
     connection: HotConnection
     server: Server
     run_id: bytes
     is_sharded: bool
-    """Whether its server keeps what is published to a channel's own shard."""
+    """Whether its server publishes to a channel's own shard only."""
     holders: set[object] = field(default_factory=set)
     replicas: Rounds[int] = field(default_factory=Rounds)
-    """Of waiting until a replica has what was written on it."""
+    """Rounds of waiting until a replica has all that was written on the connection."""
 
     def let_go(self, holder: object) -> None:
-        """Hold it no more. It ends with its last holder."""
+        """Remove a holder. The connection ends with its last holder."""
         self.holders.discard(holder)
         if not self.holders:
             self.connection.end()
 
 
 class Multiplexer:
-    """Makes connections, and gives them to all who use them for the same. Each ends with its last holder."""
+    """Makes connections, and shares each among all chats with the same use. It ends with its last holder."""
 
     def __init__(self, access: Access, seconds: float) -> None:
         """``seconds``: how long Redis may take to answer."""
@@ -46,24 +46,24 @@ class Multiplexer:
         self.seconds = seconds
         self._servers: Masters | None = None
         self._clients: dict[Masters, Client] = {}
-        # By their use and, in a cluster, their server: elsewhere there is one master, wherever it is.
+        # By use and, in a cluster, by server too. Outside a cluster there is one master, wherever it is.
         self._open: dict[tuple[str, Server | None], Shared] = {}
         self._making: dict[tuple[str, Server | None], Rounds[Shared]] = {}
         self._finding = asyncio.Semaphore(_FINDERS)
         self._confirming: Rounds[None] = Rounds()
 
     def servers(self, key: str) -> Masters:
-        """Return what finds the master that has a key: in a cluster one for each chat, else one for all."""
+        """Return the Masters that finds a key's master: in a cluster one for each chat, else one for all."""
         if self._servers is None or self._servers.is_cluster:
             self._servers = servers_of(self.access, key)
         return self._servers
 
     def client(self, servers: Masters, name: str) -> Client:
-        """Return redis-py's client for all that those servers have, by its connection's name."""
+        """Return the redis-py client for those servers; ``name`` is its connection's."""
         return self._clients.setdefault(servers, Client(servers, name, self.seconds))
 
     def most_connections(self, uses: int) -> int:
-        """Return how many may have to be made at once for so many uses, when Redis comes back."""
+        """Return how many connections may be made at once, for so many uses, when Redis comes back."""
         masters = {it.server for it in self._open.values() if not it.connection.is_over}
         asked = self._servers.asked_at_once if self._servers is not None else 0
         if self._servers is not None and self._servers.is_cluster:
@@ -71,7 +71,7 @@ class Multiplexer:
         return uses * (1 + asked) + asked
 
     async def connected(self, servers: Masters, use: str) -> Shared:
-        """Return a connection to the master, as it is by now. Raises StoreAway."""
+        """Return a connection to the server that is the master now. Raises StoreAway."""
         where = None
         if servers.is_cluster:
             async with self._finding:
@@ -80,15 +80,15 @@ class Multiplexer:
         return await rounds.join(partial(self._usable, servers, use, where))
 
     async def confirm(self, servers: Masters) -> None:
-        """Make sure that what is connected is still the master; else all links are dropped.
+        """Make sure that the connected server is still the master.
 
-        Raises StoreAway then.
+        If it is not, drop all links and raise StoreAway.
         """
-        if not servers.is_cluster:  # whose shards answer MOVED themselves
+        if not servers.is_cluster:  # the shards of a cluster answer MOVED themselves
             await self._confirming.join(partial(servers.confirm, self.seconds))
 
     async def watch(self, every: float) -> None:
-        """Leave a server that is not the master any more, though it may think so, and let it go on."""
+        """Check again and again: leave a server that is no longer the master, though it may believe so."""
         while True:
             await asyncio.sleep(every)
             if self._servers is not None:
@@ -98,7 +98,7 @@ class Multiplexer:
     async def _usable(self, servers: Masters, use: str, where: Server | None) -> Shared:
         shared = self._open.get((use, where))
         if shared is not None and not shared.connection.is_over:
-            # Something was amiss, or nobody would ask; Redis may have answered all the same.
+            # A caller had some trouble, else it would not ask; but Redis may have answered all the same.
             await self.confirm(servers)
             if not shared.connection.is_over:
                 return shared

@@ -1,4 +1,4 @@
-"""Doing once what many want at the same time."""
+"""Doing once, for all, what several callers want at the same time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,14 +11,17 @@ _T = TypeVar("_T")
 
 
 class Rounds(Generic[_T]):
-    """Who comes while it is done waits for the next time: what has begun may not see what he has."""
+    """A caller that comes during a round waits for the next one: the running one may not see its work."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
         self._next: asyncio.Future[_T] | None = None  # of a round that has not begun
 
     async def join(self, do: Callable[[], Awaitable[_T]]) -> _T:
-        """Have it done, alone or with others. Raises StoreAway, also where who did it was cancelled."""
+        """Have it done, alone or with others.
+
+        Raises StoreAway, also if another caller was doing it and was cancelled.
+        """
         if self._next is not None:
             return await asyncio.shield(self._next)
         here = self._next = asyncio.get_running_loop().create_future()
@@ -33,7 +36,7 @@ class Rounds(Generic[_T]):
             if isinstance(error, StoreAway):
                 away = StoreAway(error.cause, str(error))
             here.set_exception(away)
-            here.exception()  # there may be nobody else
+            here.exception()  # perhaps no other caller waits
             raise
         here.set_result(came)
         return came

@@ -14,12 +14,12 @@ class Form:
 
 
 class Script:
-    """What is run, on one server or in a cluster."""
+    """A script, for one server or for a cluster."""
 
     def __init__(self, text: str, last_key: Callable[[str], str]) -> None:
-        """``last_key`` names, by the first of the keys that it is run with, one that comes behind them."""
+        """``last_key`` makes, from the first key of a run, the key that is added behind the others."""
         self.plain = _form(text)
-        # What is published to a shard does not go round the whole cluster.
+        # A message that is published to a shard does not go to the whole cluster.
         self.sharded = _form(text.replace("'PUBLISH'", "'SPUBLISH'"))
         self.last_key = last_key
 

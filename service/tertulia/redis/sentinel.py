@@ -1,8 +1,8 @@
 """Asking Sentinels for the master.
 
-One Sentinel alone may be wrong: cut off from the others, it still names the master of before a failover.
-So most of them are waited for, and who knows of the latest failover (the highest configuration epoch) is
-believed.
+One Sentinel alone may be wrong: if it is cut off from the others, it still names the master from before a
+failover. So the majority is waited for, and the Sentinel that knows of the latest failover (the highest
+configuration epoch) is believed.
 """
 
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ _MOMENT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one Sentinel says."""
+    """The answer of one Sentinel."""
 
     master: Server
     epoch: int
-    """How many failovers it knows of, about."""
+    """Roughly how many failovers it knows of."""
 
 
 def believed(claims: list[Claim]) -> Server:
-    """Return the master by whoever knows of the latest failover."""
+    """Return the master that the Sentinel with the latest failover names."""
     return max(claims, key=lambda claim: claim.epoch).master
 
 
@@ -39,7 +39,7 @@ class Sentinels(Masters):
         self.asked_at_once = len(self._sentinels)
 
     async def find(self, seconds: float) -> Server:
-        # A moment more for the others once most have spoken: one may know something newer.
+        # When most have answered, the others have a moment more: one may know something newer.
         claims, refusals = await ask_all(
             (self._ask(it, seconds) for it in self._sentinels),
             len(self._sentinels) // 2 + 1,
@@ -53,7 +53,7 @@ class Sentinels(Masters):
         try:
             named = await self.find(seconds)
         except StoreAway:
-            return None  # what is connected may go on without them
+            return None  # the connected server may go on without Sentinels
         return None if named == server else named
 
     async def _ask(self, sentinel: Server, seconds: float) -> Claim:

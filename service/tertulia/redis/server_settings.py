@@ -1,4 +1,4 @@
-"""What of Redis' own settings endangers the promises: looked at when a node starts."""
+"""Finding those of Redis' own settings that endanger the promises, when a node starts."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ _BUFFER = "client-output-buffer-limit"
 
 
 async def look(link: Link) -> list[str]:
-    """Return what should be set otherwise, a sentence each. Raises StoreAway."""
+    """Return what should be set otherwise, one sentence for each. Raises StoreAway."""
     told = await link.call("INFO")
     lines = (line.partition(":") for line in told.decode("utf-8", "replace").split("\r\n"))
     info = {name: value for name, _, value in lines}
@@ -37,10 +37,11 @@ async def look(link: Link) -> list[str]:
 
 
 def advice(info: Mapping[str, str], default: str, limits: str = "") -> list[str]:
-    """Say what should be set otherwise.
+    """Return what should be set otherwise, one sentence for each.
 
-    By what INFO, ACL DRYRUN of a write by the user ``default`` (empty: not to be known) and CONFIG GET
-    client-output-buffer-limit tell.
+    ``info`` is the answer to INFO. ``default`` is the answer to ACL DRYRUN of a write by the user
+    ``default``; empty if it can't be known. ``limits`` is the answer to CONFIG GET
+    client-output-buffer-limit.
     """
     found = []
     if _version(info) < _OLDEST:

@@ -1,4 +1,4 @@
-"""Which way of finding the master a URL asks for."""
+"""Choosing, by the URL, how to find the master."""
 
 from tertulia.redis.access import Access
 from tertulia.redis.cluster import Cluster
@@ -8,7 +8,7 @@ from tertulia.settings.redis_url import RedisKind
 
 
 def servers_of(access: Access, key: str) -> Masters:
-    """Return what finds the master that has a key, and with it all of its chat's."""
+    """Return the Masters that finds the master with a key, and so with all keys of its chat."""
     match access.url.kind:
         case RedisKind.SENTINEL:
             return Sentinels(access)

@@ -23,11 +23,11 @@ _T = TypeVar("_T")
 _FAILURES_MS = 60_000
 _HOUR_MS = 3_600_000
 _MOST_SHOWN: Final = 500
-"""Messages in one answer: the script that forgets them looks at each."""
+"""Messages in one answer at most: the script that forgets them looks at each."""
 
 
 class StoredAccounts:
-    """What ``chat.accounts.Accounts`` promises."""
+    """Accounts in Redis, as ``chat.accounts.Accounts`` promises them."""
 
     def __init__(self, keys: Keys, redis: Client, login_seconds: float) -> None:
         self._keys = keys

@@ -1,4 +1,4 @@
-"""Ops on their way to the commit script: its variable KEYS, and its arguments as ``ops`` lays them out."""
+"""Ops on their way to the commit script: its variable KEYS, and its arguments in the layouts of ``ops``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -47,7 +47,7 @@ class Batch:
     """Ops on their way to the commit script: its variable KEYS, and its arguments."""
 
     def __init__(self, keys: Keys, fixed: int, node: str, *, look_further: bool = False) -> None:
-        """``look_further``: a recipient was not where this node thought it was."""
+        """``look_further``: a recipient was not where this node expected it."""
         self._names = keys
         self._node = node
         self._look_further = look_further
@@ -77,7 +77,7 @@ class Batch:
         return index
 
     def add(self, op: Op) -> None:
-        """Put an op in, after those before it. Raises TypeError for one that is not known."""
+        """Put an op in, behind the earlier ones. Raises TypeError for an op that is not known."""
         pack = self._OPS.get(type(op))
         if pack is None:
             raise TypeError(f"no such op: {type(op).__name__}")
@@ -266,13 +266,13 @@ class Batch:
         return self.key(self._names.device(key))
 
     def _of_device(self, op: RequestOp | SignUpOp) -> dict[str, int | str]:
-        """What every op of a device begins with."""
+        """Return the fields with which every op of a device begins."""
         devices = self.key(self._names.devices)
         device = self._device(op.key)
         return {"device": device, "devices": devices, "key": op.key, "address": op.address}
 
     def _waiting(self, key: str, sender: str) -> dict[str, int]:
-        """Where what a sender leaves for an account goes."""
+        """Return the indexes of the keys that hold a sender's messages to an account."""
         names = self._names
         return {
             "list": self.key(names.pending(key, sender)),

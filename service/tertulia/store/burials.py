@@ -1,7 +1,7 @@
-"""Burying nodes that died: their sessions are announced as gone, their nicknames and letters seen to.
+"""Burying nodes that died: announce their sessions as gone, free their nicknames, return their letters.
 
-Any node may bury another. Every step is one bounded script, and whoever buries may die as well: then
-somebody else goes on where it stopped.
+Any node may bury another. Every step is one bounded script. The burying node may die as well: then another
+node goes on where it stopped.
 """
 
 import asyncio
@@ -45,9 +45,9 @@ class Burials:
         room: str,
         alone: bool,
     ) -> None:
-        """``room``: the channel to publish entries on; none, where the next commit does it.
+        """``room``: the channel to publish entries on; empty where the next commit publishes them.
 
-        ``alone``: nobody else can reach this Redis, so others are dead.
+        ``alone``: no other node can reach this Redis, so all others are dead.
         """
         self._room = room
         self._keys = keys
@@ -63,7 +63,7 @@ class Burials:
         )
 
     async def round(self) -> None:
-        """Look at the leases once, and bury who is dead."""
+        """Look at the leases once, and bury the nodes that are dead."""
         found = await self._link.call("ZRANGE", self._keys.leases, 0, -1, "WITHSCORES")
         at, healthy_since = self._clock(), self._committer.healthy_since
         leases = [
@@ -84,7 +84,7 @@ class Burials:
             await self._bury(lease)
 
     async def _time_before(self) -> float | None:
-        """Return Redis' clock, in milliseconds, if it was up for longer than a lease: else None."""
+        """Return Redis' clock, in milliseconds, if Redis was up for longer than a lease; else None."""
         server, (seconds, micros) = await self._link.call_many([("INFO", "server"), ("TIME",)])
         uptime = re.search(rb"uptime_in_seconds:(\d+)", server)
         if uptime is None or int(uptime[1]) <= self._settings.lease_seconds:
@@ -92,7 +92,7 @@ class Burials:
         return int(seconds) * 1000 + int(micros) / 1000
 
     async def _deserted(self, silent: list[Lease]) -> list[Lease]:
-        """Return those whose channel nobody subscribes to: their process is gone."""
+        """Return the leases whose node's channel nobody subscribes to: that process is gone."""
         if not silent:
             return []
         channels = [self._keys.channel(lease.node) for lease in silent]
@@ -142,7 +142,7 @@ class Burials:
         return int(left) > 0
 
     async def release_waiting(self, dead: str) -> None:
-        """Put devices offchat that waited on a connection to the dead node."""
+        """Put those devices offchat that waited on a connection to the dead node."""
         waiting = self._keys.waiting(dead)
         while True:
             names = [
@@ -153,9 +153,9 @@ class Burials:
                 return
 
     async def _return_letters(self, dead: str) -> bool:
-        """Report the whispers that the dead node had not confirmed to their senders.
+        """Report to their senders the whispers that the dead node had not confirmed.
 
-        False where that took so long that somebody else has claimed the burial.
+        Returns False if that took so long that another node has claimed the burial.
         """
         inbox, burial = self._keys.inbox(dead), self._keys.burial(dead)
         while page := await self._link.call("LRANGE", inbox, 0, _STEP_LETTERS - 1):

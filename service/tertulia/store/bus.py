@@ -1,4 +1,4 @@
-"""Following a room's log: over the bus, and from the log itself where the bus has missed something."""
+"""Following a room's log: over the bus, and from the log itself where the bus missed something."""
 
 import asyncio
 import time
@@ -85,16 +85,16 @@ class Bus:
         self._is_told = True
         """Whether all that was delivered is written."""
         self._is_urgent = False
-        """Whether some of what was delivered and is not written must not gather."""
+        """Whether something was delivered that must be written at once, without gathering."""
         self._coalescing = Coalescing()
         self._gathering: asyncio.Handle | None = None
-        # When what the bus has brought and is not written was committed.
+        # The commit times of the entries that were delivered and are not written yet.
         self._committed_at: list[float] = []
         self._traced: list[RoomMessage] = []
 
     @property
     def is_up(self) -> bool:
-        """Whether the subscription has brought something, a probe at the least, of late."""
+        """Whether the subscription has brought something lately; a probe is enough."""
         return self._heard_at is not None and self._clock() - self._heard_at < self._silence
 
     @property
@@ -129,13 +129,14 @@ class Bus:
             self._tell()
 
     async def _follow(self) -> None:
-        """Take what the subscription brings. Raises StoreAway, Fenced, NewEpoch."""
+        """Take the messages that the subscription brings. Raises StoreAway, Fenced, NewEpoch."""
         silence, late = self._silence, LATE_HEARTBEATS * self._settings.heartbeat_seconds
         while True:
-            # Probes come every heartbeat, so silence means that the connection is dead, whatever the
-            # kernel believes of it, or, where other chats hear theirs, that this one is not subscribed.
+            # Probes come every heartbeat. So silence means that the connection is dead, even if the
+            # kernel does not know it; or, if other chats hear their probes, that this chat is not
+            # subscribed.
             messages = await self._subscription.receive(silence)
-            if not messages:  # what has gathered is due
+            if not messages:  # the events that gathered are due
                 self._tell()
                 continue
             before, self._heard_at = self._heard_at, self._clock()
@@ -169,7 +170,7 @@ class Bus:
             await self._take_probe(message)
 
     async def _take_probe(self, probe: ProbeMessage) -> None:
-        # Whatever was published before the probe has come before it.
+        # Everything that was published before the probe has come before it.
         if is_behind(self._member.position, probe.position):
             self._metrics.bus_gaps.inc()
             await self.catch_up()
@@ -197,8 +198,8 @@ class Bus:
             self._is_urgent = True
         if message.unknown:
             self._metrics.bus_unknown.inc(message.unknown)
-        # Else all of it is of a later version; or it was delivered before Redis lost it, and is
-        # committed again for those who had not heard it.
+        # Otherwise all of the entry is of a later version; or it was delivered before Redis lost it,
+        # and was committed again for the nodes that had not heard it.
         has_something = message.entry.events or message.entry.orders
         if has_something and not was_heard:
             self._follower.entry(message.entry)
@@ -239,7 +240,7 @@ class Bus:
             self._follower.deliveries(fresh)
 
     def _tell_soon(self) -> None:
-        """Have it written, at once or with what others say in the next moment."""
+        """Have the delivered events written: at once, or together with those of the next moment."""
         if self._is_told:
             return
         left = 0.0 if self._is_urgent else self._coalescing.left(time.monotonic())
@@ -253,7 +254,7 @@ class Bus:
         self._subscription.interrupt()
 
     def _tell(self) -> None:
-        """Have all that was delivered written, and answered: what came together is one write."""
+        """Have all that was delivered written and answered: events that came together are one write."""
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
@@ -264,7 +265,7 @@ class Bus:
         self._committer.acknowledge_delivered()
         self._follower.flush()
         self._coalescing.written(began, time.monotonic())
-        now = time.time() - self._clock_offset.seconds  # by Redis' clock, as the other is
+        now = time.time() - self._clock_offset.seconds  # by Redis' clock, as the commit times are
         for at in self._committed_at:
             self._metrics.publish_to_delivery.observe(max(0.0, now - at))
         self._committed_at.clear()
@@ -299,7 +300,7 @@ class Bus:
         if end.epoch != have.epoch or end.offset < have.offset:
             raise NewEpoch
         if stamp and entries and entries[0][1][1].decode() != stamp:
-            raise NewEpoch  # Redis came back older, and others have gone on since
+            raise NewEpoch  # Redis came back with older data, and other nodes have gone on since
         return self._shown(end, shown)
 
     async def _read_end(self) -> Position:
@@ -316,13 +317,14 @@ class Bus:
     async def read_rest(self, base: int) -> None:
         """Read the end of an epoch that is over, up to the base of the next one.
 
-        Where Redis came back with an older log and went on, that begins before what was heard last.
+        If Redis came back with an older log and went on, the read begins before the last entry that this
+        node heard.
         """
         self._member.part(min(await self._fork(), base))
         await self._read_log(base)
 
     async def _fork(self) -> int:
-        """Return the last place where the log has what this node heard."""
+        """Return the last offset at which the log has the same entry that this node heard."""
         position, heard = self._member.position, self._member.heard
         known = {
             it.position.offset: it.stamp for it in heard if it.position.epoch == position.epoch
@@ -375,8 +377,8 @@ class Bus:
             head = await self._reads.call("LINDEX", inbox, 0)
             if head is None:
                 return
-            # Letters are in order without holes, but the list is trimmed meanwhile: look for the place,
-            # and look again if it has moved.
+            # Letters are in order and without gaps, but the list may be trimmed meanwhile: compute the
+            # index, and do so again if the head of the list has changed.
             at = max(0, self._member.letters + 1 - _number(head))
             page, still = await self._reads.call_many(
                 [("LRANGE", inbox, at, at + _PAGE_LETTERS - 1), ("LINDEX", inbox, 0)]
@@ -390,16 +392,16 @@ class Bus:
             self._tell()
 
     async def seat(self) -> Position:
-        """Read who is in the room, and who may not come in, and tell the follower.
+        """Read the members of the room and the bans, and give them to the follower.
 
-        Returns a place in the log before all that.
+        Returns the end of the log before that read.
         """
         end = await self._read_end()
         self._follower.seated(await self._read_room())
         return end
 
     async def reorder(self) -> None:
-        """Read in which order the store has who is in the room, and tell the follower."""
+        """Read in which order the store has the members of the room, and give that to the follower."""
         self._follower.reordered(await self._read_room())
 
     async def _read_room(self) -> list[Member]:
@@ -420,6 +422,6 @@ class Bus:
             for nickname, session, dialect in await self._reads.call_many(
                 [("HMGET", name, "nickname", "session", "dialect") for name in hashes]
             ):
-                if None not in (nickname, session):  # else gone since the page was read
+                if None not in (nickname, session):  # else the member left since the page was read
                     yield Member(nickname.decode(), session.decode(), (dialect or b"").decode())
             after = "(" + page[-1].decode()

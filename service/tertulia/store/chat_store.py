@@ -1,4 +1,4 @@
-"""One chat's store on this node: registration, the parts that do the work, and starting over.
+"""One chat's store on this node: its registration, the parts that do the work, and starting over.
 
 register ──▶ (Redis lost data: follow its new log, write down who is here) ──▶ seat ──▶ follow
     ▲                                                                                   │
@@ -39,13 +39,16 @@ from tertulia.telemetry.metrics import Metrics, RetryCause
 from tertulia.telemetry.tracer import Tracer
 
 _COUNT_ROUNDS = 4
-"""Rounds of maintenance between two looks at how much waits, and at Redis' clock: two heartbeats."""
+"""Rounds of maintenance between two looks at the count of pending messages and at Redis' clock.
+
+That is two heartbeats.
+"""
 _NODE_INFO_ROUNDS = 10
-"""Rounds of maintenance between two tellings of what operators see: five heartbeats."""
+"""Rounds of maintenance between two writes of the node info, which operators see: five heartbeats."""
 _NODE_INFO_MS = 3_600_000
-"""For how long what a node said of itself is kept; it says it again long before."""
+"""For how long a node's node info is kept, in ms; the node writes it again long before."""
 _START_SECONDS = 4.5
-"""How long a Redis that can't be reached is asked again when the node starts."""
+"""For how long a starting node asks a Redis again that can't be reached."""
 
 _STOP_SECONDS = 2.0
 """How long deregistering may take."""
@@ -55,7 +58,7 @@ _CONNECTIONS = {
     "reads": "reads",
     "replay": "reads",
 }
-"""What a chat uses Redis for, beside the bus, and over which connection: a refusal of one use stays there."""
+"""The uses of Redis beside the bus, each with its connection: a refusal of one use stays there."""
 USES = {"bus", "accounts", *_CONNECTIONS.values()}
 """The connections to each master."""
 
@@ -63,7 +66,7 @@ log = structlog.get_logger(__name__)
 
 
 def _named(refusal: str) -> list[str]:
-    """Return which command Redis says that it refuses, where it does."""
+    """Return the commands that Redis names in a refusal; none where it names none."""
     return re.findall(r"permissions to run the '([\w|]+)' command", refusal)
 
 
@@ -71,7 +74,7 @@ class StoreFailed(Exception):
     """Redis can't be used; the text says why, and what to do."""
 
     def __init__(self, text: str, *, is_final: bool) -> None:
-        """``is_final``: it is the settings that are wrong, and trying again is of no use."""
+        """``is_final``: the settings are wrong, and trying again does not help."""
         super().__init__(text)
         self.is_final = is_final
 
@@ -92,10 +95,10 @@ class ChatStore:
         tracer: Tracer | None = None,
         node_info: Callable[[], Mapping[str, Argument]] = dict,
     ) -> None:
-        """Prepare to serve one chat, over connections that it shares with those who are on the same server.
+        """Prepare to serve one chat, over connections that it shares with the chats on the same server.
 
-        ``alone``: nobody else can reach this Redis, so others are dead. ``is_replicated``: nothing counts
-        as stored before a replica has it. ``node_info``: what there is to say of this node to operators; in
+        ``alone``: no other node can reach this Redis, so all others are dead. ``is_replicated``: nothing
+        counts as stored before a replica has it. ``node_info``: returns what operators see of this node, in
         particular its ``state``.
         """
         self._is_replicated = is_replicated
@@ -117,17 +120,17 @@ class ChatStore:
         }
         self._redis = redis.client(self._servers, "tertulia-accounts")
         self.accounts = StoredAccounts(self._keys, self._redis, settings.device_login_seconds)
-        """What there is to read of accounts."""
+        """Reads the accounts of the chat."""
         self.advice: Sequence[str] = ()
-        """What the server's own settings should be, where they are otherwise. Known once started."""
+        """Advice on those of the server's own settings that should be changed. Known once started."""
         self.refused: Sequence[str] = ()
         """The commands that Redis refuses to this node's user."""
         self._waits_for: RetryCause | None = None
-        self._is_written_down = True  # else Redis lost its data and has not got it back from here
+        self._is_written_down = True  # else Redis lost its data, and has not got it back yet
         self._life: asyncio.Task[None] | None = None
         self._where = redis.access.shown
         self.user = redis.access.url.user or "default"
-        """Whom it logs in to Redis as."""
+        """The user as which it logs in to Redis."""
 
     @property
     def node(self) -> str:
@@ -143,7 +146,7 @@ class ChatStore:
 
     @property
     def _room(self) -> str:
-        """The channel to publish entries on at once; none, where that has to wait for a replica."""
+        """The channel to publish entries on at once; empty where that has to wait for a replica."""
         return "" if self._is_replicated else self._keys.room
 
     def submit(self, op: Op) -> None:
@@ -205,7 +208,7 @@ class ChatStore:
         await self._bus.subscribed.wait()
 
     async def failed(self) -> None:
-        """Wait until this store breaks down by a defect of its own; it is logged."""
+        """Wait until this store breaks down by a defect of its own, and log that."""
         assert self._life is not None
         try:
             await asyncio.shield(self._life)
@@ -221,11 +224,11 @@ class ChatStore:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
         try:
-            # Not for long: a node that does not deregister is buried.
+            # Only for a short time: a node that does not deregister is buried.
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._committer.beat()
                 self._sweeper.chat_was_closed()
-                await self._sweeper.round()  # and what was taken over from this node
+                await self._sweeper.round()  # and what others took over from this node
                 node = self._member.node
                 await self._burials.release_waiting(node)
                 await self._links["maintenance"].run(FORGET, forget_keys(self._keys, node), [node])
@@ -253,7 +256,7 @@ class ChatStore:
                 self._metrics.epoch_changes.inc()
 
     async def _work(self) -> None:
-        """Run the parts until one of them ends, which is always for a reason that it raises."""
+        """Run the parts until one of them ends. A part always ends by raising the reason."""
         parts = [
             asyncio.create_task(self._committer.run(), name="committer"),
             asyncio.create_task(self._bus.run(), name="bus"),
@@ -267,7 +270,7 @@ class ChatStore:
             for part in parts:
                 part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
-            self._bus_link.disconnect()  # it may be for another name from now on
+            self._bus_link.disconnect()  # from now on it may be for another registration
 
     async def _begin(self) -> None:
         backoff = Backoff()
@@ -305,20 +308,20 @@ class ChatStore:
                 await backoff.wait()
 
     async def _read_on(self) -> None:
-        """Read the log to its end, which has to be shown before where replicas are waited for."""
+        """Read the log to its end. With replicas, the end has to be shown first."""
         if self._is_replicated:
             await self._registration.show()
         await self._bus.catch_up()
 
     def _expect(self, error: StoreAway, patient_until: float) -> None:
-        """See whether a Redis that can't be used at the start is worth waiting for.
+        """Decide whether to wait for a Redis that can't be used at the start.
 
-        One that answers and is not ready yet is; one that may not be there at all is, for some seconds.
-        Raises StoreFailed.
+        A Redis that answers and is not ready yet is worth waiting for. One that may not exist at all is worth
+        it for some seconds. Raises StoreFailed.
         """
         now = asyncio.get_running_loop().time()
         if error.cause is RetryCause.TIMEOUT:
-            now += self._settings.redis_timeout_seconds  # when the next one would be over
+            now += self._settings.redis_timeout_seconds  # when the next timeout would be over
         if error.is_final:
             raise StoreFailed(
                 f"Redis at {self._where} can't be used: {error}", is_final=True
@@ -334,7 +337,7 @@ class ChatStore:
             log.warning("waiting for redis", chat=self._keys.chat, error=str(error))
 
     async def _require_permissions(self) -> None:
-        """Raise StoreAway where Redis refuses what this node needs."""
+        """Raise StoreAway if Redis refuses commands that this node needs."""
         if refused := await permissions.refused(self._keys, self._links["reads"]):
             raise StoreAway(
                 RetryCause.NO_PERMISSION,
@@ -342,10 +345,10 @@ class ChatStore:
                 "(grant what deploy/redis/users.acl grants)",
             )
 
-    # --- Care ------------------------------------------------------------------------------------
+    # --- Maintenance -----------------------------------------------------------------------------
 
     async def _maintain(self) -> None:
-        """Every heartbeat, probe the bus; twice as often, look at the other nodes' leases."""
+        """Probe the bus every heartbeat, and look at the other nodes' leases twice as often."""
         rounds = 0
         told: Mapping[str, Argument] = {}
         while True:
@@ -369,11 +372,11 @@ class ChatStore:
             await asyncio.sleep(self._settings.heartbeat_seconds / 2)
 
     async def _look_at_permissions(self) -> None:
-        """Where Redis has refused something, find out what all it refuses, until that is nothing."""
+        """If Redis has refused a command, find out all that it refuses. Repeat until it refuses nothing."""
         links = self._all_links
         if not self.refused and not any(link.refusal for link in links):
             return
-        # Redis 6.2 can't be asked whether it lets us subscribe: it did not, and that has not changed.
+        # Redis 6.2 can't be asked whether it lets us subscribe: it refused, and nothing has changed that.
         may_not_subscribe = self._bus_link.refusal or (
             "subscribe" in self.refused and not self._bus.is_up
         )
@@ -394,7 +397,7 @@ class ChatStore:
         self._metrics.redis_refusals(self._keys.chat).set(len(refused))
 
     async def _look(self) -> None:
-        """Tell how many messages wait, which Redis counts, and how far its clock is from this one."""
+        """Measure how many messages wait, as Redis counts them, and how far its clock is from this one."""
         asked = time.time()
         count, (seconds, micros) = await self._links["maintenance"].call_many(
             [("HGET", self._keys.meta, "pending"), ("TIME",)]

@@ -1,20 +1,20 @@
-"""How far this machine's clock is from Redis': found out by asking Redis for the time.
+"""How far this machine's clock is from Redis' clock: found out by asking Redis for the time.
 
-Redis' answer was made at some moment between question and answer, so the quicker it came, the more it tells.
+Redis read its clock at some moment between question and answer. So a quicker answer is more exact.
 """
 
 from collections import deque
 from typing import Final, NamedTuple
 
 _KEPT: Final = 8
-"""Answers, of which the quickest counts."""
+"""How many answers are kept; the quickest of them counts."""
 _DRIFT_SECONDS: Final = 0.001
-"""By how much clocks may have drifted apart since the first of them."""
+"""By how much the clocks may have drifted apart since the first of these answers."""
 
 
 class _Answer(NamedTuple):
     error: float
-    """At most so many seconds."""
+    """How wrong ``ahead`` may be, in seconds at most."""
     ahead: float
 
 
@@ -30,12 +30,12 @@ class ClockOffset:
         return min(self._answers).ahead if self._answers else 0.0
 
     def note(self, asked: float, told: float, answered: float) -> None:
-        """Learn what Redis told the time was, and when, by this clock, it was asked and had answered.
+        """Take the time that Redis told, and the times, by this clock, of the question and the answer.
 
-        Each in Unix time, seconds. An answer that can't be, as those before say, means that a clock was set.
+        Each is Unix time in seconds. An answer that contradicts the earlier ones means that a clock was set.
         """
         error = (answered - asked) / 2
-        if error < 0:  # set back in this very moment
+        if error < 0:  # this clock was set back in between
             return
         answer = _Answer(error, asked + error - told)
         if self._answers:

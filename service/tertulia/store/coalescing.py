@@ -1,17 +1,17 @@
 """Letting what other nodes said gather while this node's clients have just been written to.
 
-Each node commits for itself, so a room that is busy on several nodes brings each of them an entry at a
-time, and each entry is a write to everybody. Writing is most of a node's work: what others said gathers for
-some times as long as the last write took, and is then one. What was said here is written at once, as its
-speaker waits for his answer, and takes along what has gathered.
+Each node commits for itself. So a room that is busy on several nodes brings each node one entry at a time,
+and each entry is a write to everybody. Writing is most of a node's work. So what others said gathers for
+some times as long as the last write took, and is then one write. What was said here is written at once,
+because its speaker waits for the answer; what has gathered is written with it.
 """
 
 from typing import Final
 
 PATIENCE: Final = 16.0
-"""How many times as long as the last write took what others said may gather."""
+"""For how long what others said may gather: so many times the duration of the last write."""
 MOST: Final = 0.02
-"""Seconds that it gathers at the longest: less than a person notices."""
+"""For how many seconds it gathers at most: less than a person notices."""
 
 
 class Coalescing:
@@ -21,9 +21,9 @@ class Coalescing:
         self._opens = 0.0
 
     def left(self, now: float) -> float:
-        """Return for how many seconds it gathers still; 0: it is to be written."""
+        """Return for how many more seconds it gathers; 0: it is to be written now."""
         return max(0.0, self._opens - now)
 
     def written(self, began: float, now: float) -> None:
-        """Learn that something was written just now, and since when; it may not have been to everybody."""
+        """Note that a write began at ``began`` and ended ``now``; it may not have gone to everybody."""
         self._opens = max(self._opens, now + min(MOST, PATIENCE * (now - began)))

@@ -1,8 +1,8 @@
 """Group commit: one batch in flight, and while Redis works on it, the next gathers.
 
-Load makes batches larger, not slower, and an idle node commits a lone message at once. What waits when a
-batch is through takes along what is said as soon as that has been read. A batch whose reply is lost is
-sent again under its number, and the script does nothing twice.
+Load makes batches larger, not slower, and an idle node commits a lone message at once. When a batch is
+committed and ops wait, its events are first written, and what their readers say at once joins the next batch.
+A batch whose reply is lost is sent again under its number, and the script does nothing twice.
 """
 
 import asyncio
@@ -32,26 +32,26 @@ from tertulia.telemetry.tracer import Tracer
 _FIXED_KEYS = 9
 _LATE_SECONDS = 0.5
 LATE_HEARTBEATS: Final = 1.5
-"""Without a word from a server: it may have been replaced meanwhile, and not have noticed.
+"""Heartbeats without a word from a server, after which it may have been replaced without noticing.
 
-An idle node gets an answer, and a probe over the bus, about every heartbeat, and never waits for it longer.
+An idle node gets an answer, and a probe over the bus, about every heartbeat; it never waits longer for them.
 """
 _TURNS = 2
-"""Of the loop: in one the bus brings what was committed, in the next its readers are heard."""
+"""Turns of the loop: in one the bus brings what was committed, in the next its readers' words are read."""
 _OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
 
 log = structlog.get_logger(__name__)
 
 
 class _Committed(NamedTuple):
-    """A committed batch, and what of it has to be delivered before it is settled."""
+    """A committed batch, and the entry and letter that have to be delivered before it is settled."""
 
     number: int
     epoch: str
     entry: int
-    """The offset of its entry; 0: it has none."""
+    """The offset of its entry; 0 if it has none."""
     letter: int
-    """The number of its last letter to this node; 0: it has none."""
+    """The number of its last letter to this node; 0 if it has none."""
     ops: list[Op]
 
 
@@ -81,9 +81,9 @@ class Committer:
         self._metrics = metrics
         self._clock = asyncio.get_running_loop().time
         self._queue: deque[Op] = deque()
-        # Its number and ops: kept until its reply is read, over any number of links.
+        # The number and ops of the batch in flight: kept until its reply is read, over any number of links.
         self._flight: tuple[int, list[Op]] | None = None
-        # Batches that Redis had and lost, under their numbers, for some may have heard them.
+        # Batches that Redis had and lost. They keep their numbers, as some nodes may have heard them.
         self._lost: deque[tuple[int, list[Op]]] = deque()
         self._unsettled: deque[_Committed] = deque()
         self._work = asyncio.Event()
@@ -95,13 +95,13 @@ class Committer:
         """Set when Redis has answered for the first time."""
         self._peers: set[str] = set()  # other nodes, to which letters may go
         self.log_end = member.position
-        """The log's last place, by Redis' last answer."""
+        """The log's last position, by Redis' last answer."""
         self.healthy_since: float | None = None
         """Since when every batch was answered, in monotonic seconds; None while Redis is away."""
         self.lacks_replica = False
         """Whether there was no replica at the last commit, where one is wanted."""
         self._new_epoch = new_epoch_name()
-        """What a batch calls the epoch that it begins where Redis turns out to have lost data."""
+        """The name of the epoch that a batch begins if Redis has lost data."""
         self._shown_to = 0
         self._confirmed = self._to_confirm = 0  # letters: that Redis knows of, and with this batch
         self._trouble: RetryCause | None = None
@@ -116,16 +116,16 @@ class Committer:
         self._submitted += 1
 
     def acknowledge_delivered(self) -> None:
-        """Settle what was committed up to what was just delivered: own copies come before answers.
+        """Settle the batches whose entries and letters were delivered: own copies come before answers.
 
-        The offset of an entry does not tell that it was delivered: a server that was replaced meanwhile
-        may have answered, and its successor has something else there.
+        The offset of an entry does not prove that it was delivered. A server that was replaced meanwhile may
+        have answered, and its successor has another entry at that offset.
         """
         member = self._member
         while self._unsettled:
             it = self._unsettled[0]
             if it.entry and it.number > member.delivered_batch:
-                # Nobody here can hear it any more where the log was trimmed past it.
+                # If the log was trimmed past it, nobody here can hear it any more.
                 unread = member.unread
                 if it.epoch != unread.epoch or it.entry > unread.offset:
                     break
@@ -135,23 +135,23 @@ class Committer:
             self._settle(it.ops)
 
     async def settle(self) -> None:
-        """Wait until nothing is submitted that is not settled."""
+        """Wait until all that is submitted is settled."""
         while self._settled < self._submitted:
             await self.settle_submitted()
 
     async def settle_submitted(self) -> None:
-        """Wait until everything is settled that is submitted by now, whatever comes after it."""
+        """Wait until everything that is submitted by now is settled. Later ops are not waited for."""
         until = self._submitted
         while self._settled < until:
             self._progress.clear()
             await self._progress.wait()
 
     def registered(self, log_end: Position) -> None:
-        """Take the log's last place, as it was when this node was registered."""
+        """Take the log's last position, as it was when this node was registered."""
         self.log_end = log_end
 
     def knows(self, peers: set[str]) -> None:
-        """Take which other nodes there are, to which letters may go."""
+        """Take the names of the other nodes, to which letters may go."""
         self._peers = peers
 
     def clear(self) -> None:
@@ -166,10 +166,10 @@ class Committer:
         self._progress.set()
 
     def begin_epoch(self) -> None:
-        """Sort out what a store that lost data has of what was submitted.
+        """Decide, after Redis lost data, which of the submitted ops are to be committed again.
 
-        Entries that never came by are lost with the rest, so they are committed again. A batch whose
-        entry did come by is done as far as everybody could see; only its letters may have got lost.
+        Entries that were never delivered here are lost with the rest, so they are committed again. A batch
+        whose entry was delivered is done as far as everybody could see; only its letters may be lost.
         """
         self.log_end = self._member.position
         self._new_epoch = new_epoch_name()
@@ -193,7 +193,7 @@ class Committer:
                 op.outcome = op.outcome or Outcome.DONE
             self._settle(said)
             again += [op for op in ops if not isinstance(op, SayOp)]
-        if again:  # which come first, and so need the numbers
+        if again:  # these come first, and so need the numbers
             again += [op for _, ops in self._lost for op in ops]
             self._lost.clear()
             self._queue.extendleft(reversed(again))
@@ -205,7 +205,7 @@ class Committer:
     # --- Redis' side -----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Commit what is submitted, and renew the lease where nothing is. Raises Fenced, NewEpoch."""
+        """Commit submitted ops; with nothing submitted, renew the lease. Raises Fenced, NewEpoch."""
         heartbeat = asyncio.get_running_loop().call_later(0, self._work.set)
         beat_at = 0.0
         try:
@@ -213,7 +213,7 @@ class Committer:
                 await self._work.wait()
                 self._work.clear()
                 now = self._clock()
-                under_way = self._lost or self._flight is not None  # which come first
+                under_way = self._lost or self._flight is not None  # these come first
                 if now - self._answered_at > self._settings.lease_seconds and not under_way:
                     # This node may have been frozen and buried: ask before anything is committed.
                     await self._commit([])
@@ -251,7 +251,7 @@ class Committer:
         return ops
 
     async def _commit(self, ops: list[Op] | None) -> None:
-        """Commit what is in flight, or else ``ops``, or else what is next."""
+        """Commit the batch in flight; else ``ops``; else the next ops of the queue."""
         if self._flight is None and ops is None and self._lost:
             self._flight = self._lost.popleft()
         elif self._flight is None:
@@ -271,7 +271,7 @@ class Committer:
                 reply = await self._run(*self._request(number, batch))
                 now = self._clock()
                 if now - sent > _LATE_SECONDS or now - self._answered_at > late:
-                    # It may have been frozen, and replaced: then this was done in vain.
+                    # The server may have been frozen and replaced: then this commit is lost.
                     await self._link.confirm()
             except StoreAway as error:
                 self._away(error)
@@ -294,7 +294,7 @@ class Committer:
         self._answered(started, number, ops, reply)
 
     async def _run(self, keys: list[str], args: list[Argument]) -> list[Any]:
-        """Run the script; where replicas are wanted, until one has it, and then show it to all."""
+        """Run the script. With replicas, wait until one has what it wrote, then show it to everybody."""
         if not self._is_replicated:
             reply: list[Any] = await self._link.run(COMMIT, keys, args)
             return reply
@@ -303,7 +303,7 @@ class Committer:
             return reply
         self.lacks_replica = replicas < 1
         if self.lacks_replica:
-            # It is asked again as a whole: that renews the lease, and nothing is done twice.
+            # The whole batch is sent again: that renews the lease, and nothing is done twice.
             raise StoreAway(RetryCause.NO_REPLICAS, "no replica has what was written last")
         epoch, offset = self._member.position.epoch, reply[1]
         if offset > self._shown_to:
@@ -345,7 +345,7 @@ class Committer:
             member.position.epoch,
             member.position.offset,
             round(settings.lease_seconds * 1000),
-            # Told once, and with each heartbeat, for a master may be lost with what it was told.
+            # Sent once, and again with each heartbeat: a master may be lost with what it was sent.
             0 if batch.args and self._to_confirm == self._confirmed else self._to_confirm,
             round(settings.log_age_seconds * 1000),
             settings.log_bytes,
@@ -389,7 +389,7 @@ class Committer:
         self._member.answered(number)
         self._metrics.commit_duration.observe(time.perf_counter() - started)
         self._metrics.batch_ops.observe(len(ops))
-        if len(outcomes) < len(ops):  # something was refused in between: the rest goes next
+        if len(outcomes) < len(ops):  # Redis refused a command: the rest goes into the next batch
             self._queue.extendleft(reversed(ops[len(outcomes) :]))
             ops = ops[: len(outcomes)]
         for op, outcome in zip(ops, outcomes, strict=True):

@@ -1,8 +1,8 @@
-"""Who is dead: decided by what this node has itself seen, on its own monotonic clock.
+"""Deciding which nodes are dead, by what this node has itself seen, on its own monotonic clock.
 
-A node renews its lease about every heartbeat, and each time the lease has another value. Who is alive is
-known by that alone. What the value is, by Redis' clock, counts for nothing: when that clock steps, all
-leases seem to end at once, or one of the dead's seems to hold for an hour. Pure decisions, no I/O.
+A node renews its lease about every heartbeat, and each time the lease has another value. Only that shows
+that a node is alive. The value itself, a time by Redis' clock, counts for nothing. When that clock steps,
+all leases seem to end at once, or a dead node's lease seems to hold for an hour. Pure decisions, no I/O.
 """
 
 from collections.abc import Iterable
@@ -16,25 +16,25 @@ class Lease:
 
     node: str
     expiry: float
-    """Milliseconds by Redis' clock, different with each renewal; 0 when it was condemned."""
+    """Milliseconds by Redis' clock, different with each renewal; 0 when the node was condemned."""
 
 
 class Suspects(NamedTuple):
     """Nodes that do not renew their leases."""
 
     over: list[Lease]
-    """They have not for as long as a lease lasts, or were condemned: they are dead."""
+    """Not renewed for as long as a lease lasts, or condemned: these nodes are dead."""
     silent: list[Lease]
-    """They have not for so long that they are dead if nobody subscribes to their channel."""
+    """Not renewed for so long that these nodes are dead if nobody subscribes to their channel."""
 
 
 @dataclass(slots=True)
 class _Unrenewed:
     expiry: float
     told: float
-    """Seconds that it had stood there before this node looked for the first time, by Redis' word."""
+    """For how many seconds it had this value before this node's first look, by Redis' clock."""
     seen: float = 0.0
-    """Seconds for which this node has seen it stand there."""
+    """For how many seconds this node has seen it with this value."""
 
 
 class FailureDetector:
@@ -50,7 +50,7 @@ class FailureDetector:
 
     @property
     def has_looked(self) -> bool:
-        """Whether it knows anything from before."""
+        """Whether it has looked at least once."""
         return self._looked_at is not None
 
     def look(
@@ -60,11 +60,11 @@ class FailureDetector:
         healthy_since: float,
         redis_now: float | None = None,
     ) -> Suspects:
-        """Take in the leases as they are, and say who is suspected.
+        """Take in the leases as they are, and return the suspects.
 
-        ``at``, and since when Redis has answered this node without fail, are by this node's clock.
-        ``redis_now`` is for the first look, in milliseconds by Redis' clock: given where Redis was up in the
-        time before, it is believed for how long each lease had not been renewed by then.
+        ``at`` is now; ``healthy_since`` is since when Redis has answered this node without fail. Both are by
+        this node's clock. ``redis_now`` is for the first look, in milliseconds by Redis' clock. It is given
+        if Redis was up in the time before, and shows for how long each lease had not been renewed.
         """
         before, self._looked_at = self._looked_at, at
         if before is None:
@@ -72,13 +72,13 @@ class FailureDetector:
             if redis_now is None:
                 self._patient_until = at + self._lease
         elif healthy_since > before:
-            # Redis was away. The others had that as well, and may be longer about coming back.
+            # Redis was away. It was so for the other nodes as well, and they may need longer to come back.
             self._unrenewed.clear()
             self._patient_until = healthy_since + self._lease
         elif at - before >= self._silence:
-            # This node stood still, and perhaps the whole machine: nobody could be seen to renew.
+            # This node, perhaps the whole machine, stood still: it could not see others renew.
             self._unrenewed.clear()
-        # However late a look comes, it is one look.
+        # A look that comes late still counts as one look.
         step = min(at - before, self._heartbeat)
         known, self._unrenewed = self._unrenewed, {}
         suspects = Suspects([], [])
@@ -96,9 +96,9 @@ class FailureDetector:
         return suspects
 
     def _told(self, lease: Lease, redis_now: float | None) -> float:
-        """Return for how long a lease was not renewed, by Redis' word.
+        """Return for how many seconds a lease was not renewed, by Redis' clock.
 
-        That alone condemns nobody: every node is given the silence to be heard in.
+        That alone condemns no node: each still has the time of ``silence`` to renew its lease.
         """
         if redis_now is None:
             return 0.0

@@ -1,8 +1,8 @@
-"""The names of everything that a chat has in Redis. All share one hash tag: a chat is on one shard."""
+"""The names of all keys and channels of a chat in Redis. They share a hash tag: a chat is on one shard."""
 
 
 def unfinished(key: str) -> str:
-    """Return where what a script could not finish is kept, in the chat of a key."""
+    """Return the key for the rest of an unfinished script, in the chat of a key."""
     return key[: key.index("}") + 2] + "unfinished"
 
 
@@ -24,13 +24,13 @@ class Keys:
         self.ban_ends = self._tag + "ban-ends"
         self.audit = self._tag + "audit"
         self.rewritten = self._tag + "rewritten"
-        """A log or an audit log while somebody is taken out of it."""
+        """A copy of a log or an audit log, from which somebody is being removed."""
         self.replaced = self._tag + "replaced"
-        """The one in whose place it was put, until it is removed."""
+        """The log that this copy has replaced, until it is deleted."""
         self.room = self._tag + "room"
-        """A channel: every entry of the log."""
+        """A channel that carries every entry of the log."""
         self.nobodys = self._tag + "nobodys"
-        """Nothing: what may be done is tried on it."""
+        """A key that holds nothing of the chat: permissions are tried on it."""
 
     def nick(self, key: str) -> str:
         """Return the hash of a nickname, given folded."""
@@ -45,15 +45,15 @@ class Keys:
         return f"{self._tag}node:{node}:inbox"
 
     def burial(self, node: str) -> str:
-        """Return the claim of whoever buries a node."""
+        """Return the claim of the node that buries a node."""
         return f"{self._tag}node:{node}:burial"
 
     def node_info(self, node: str) -> str:
-        """Return the hash of what a node says of itself; it expires."""
+        """Return the hash of a node's node info; it expires."""
         return f"{self._tag}node:{node}:facts"
 
     def operator_command(self, name: str) -> str:
-        """Return what came of an operator's order; it expires."""
+        """Return the result of an operator's order; it expires."""
         return f"{self._tag}order:{name}"
 
     def account(self, key: str) -> str:
@@ -69,11 +69,11 @@ class Keys:
         return f"{self._tag}pending:{key}:{sender}"
 
     def mailbox(self, key: str) -> str:
-        """Return the hash that says how much waits for an account, and of whom; it expires when empty."""
+        """Return the hash of how much waits for an account, by sender; it expires when empty."""
         return f"{self._tag}mailbox:{key}"
 
     def senders(self, key: str) -> str:
-        """Return the senders of what waits for an account, by the number of their oldest message."""
+        """Return the senders of an account's pending messages, by the number of their oldest message."""
         return f"{self._tag}senders:{key}"
 
     def stream(self, key: str) -> str:
@@ -101,7 +101,7 @@ class Keys:
         return f"{self._tag}sign-ups:{network}"
 
     def token(self, key: str) -> str:
-        """Return the hash of what is remembered of a client that can resume; it expires."""
+        """Return the hash of a client's resume token; it expires."""
         return f"{self._tag}token:{key}"
 
     def ended(self, key: str) -> str:

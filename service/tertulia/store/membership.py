@@ -1,4 +1,4 @@
-"""What this node is in a chat, and how far it has followed it."""
+"""A node's registration in a chat, and how far the node has followed the chat's log."""
 
 import secrets
 from collections import deque
@@ -9,15 +9,15 @@ from tertulia.domain.position import Position
 
 NOWHERE = Position("", 0)
 _REMEMBERED = 4096
-"""Entries that a node knows again: more than a Redis that was rewound has lost."""
+"""How many entries a node can recognise: more than a Redis that was rewound has lost."""
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """An entry that was delivered: enough to know it again."""
+    """An entry that was delivered: enough of it to recognise it."""
 
     position: Position
     batch: tuple[str, int]
-    """The node that committed it, and its number there; 0 where it was no batch."""
+    """The node that committed it, and the number of its batch; 0 where it was no batch."""
 
     @property
     def stamp(self) -> str:
@@ -33,7 +33,7 @@ def new_epoch_name() -> str:
 class Membership:
     """A node's registration in a chat. Each registration has an id of its own, so no session name recurs.
 
-    What it says is written here alone: others tell what has happened.
+    Only this class writes its fields: other parts call its methods when something has happened.
     """
 
     def __init__(self, node_id: str) -> None:
@@ -44,19 +44,19 @@ class Membership:
         self.position = NOWHERE
         """The last entry that was delivered."""
         self.unread = NOWHERE
-        """Up to here the log was trimmed, or begun anew, before this node could read it."""
+        """Up to this position the log was trimmed, or begun anew, before this node could read it."""
         self.batch = 0
         """The number of the last batch that was sent."""
         self.heard: deque[Heard] = deque(maxlen=_REMEMBERED)
         """The last entries that were delivered."""
         self.undone: set[tuple[str, int]] = set()
-        """Batches that were delivered, and that Redis has lost: delivered once is enough."""
+        """Batches that were delivered and that Redis has lost: they are not delivered again."""
         self.rename()
 
     def rename(self) -> None:
-        """Take another id: nothing of the old one is this node's any more."""
+        """Take another id: nothing that was held under the old one belongs to this node any more."""
         self.former = self.node
-        """As registered before it was fenced."""
+        """The id before this one: as registered before the node was fenced."""
         self.node = f"{self.node_id}~{secrets.token_hex(3)}"
         self.letters = 0
         """The number of the last letter that was delivered."""
@@ -66,7 +66,7 @@ class Membership:
         """The number of the last batch with ops that was answered in this epoch."""
 
     def registered(self, letters: int) -> None:
-        """Note that this node is known, and so many letters were ever put into its inbox."""
+        """Note that this node is registered, and how many letters were ever put into its inbox."""
         self.letters = min(self.letters, letters)
 
     def next_batch(self) -> int:
@@ -79,7 +79,7 @@ class Membership:
         self.answered_batch = batch
 
     def delivered(self, position: Position, node: str, batch: int) -> bool:
-        """Note an entry, by whose batch it is; return whether it was delivered before Redis lost it."""
+        """Note that a node's batch was delivered; return whether it had been before Redis lost it."""
         self.position = position
         if batch and node == self.node:  # a burial is no batch
             self.delivered_batch = batch
@@ -91,27 +91,27 @@ class Membership:
         self.letters = letter
 
     def seated(self, at: Position) -> None:
-        """Note that the follower knows who is in the room at a place in the log."""
+        """Note that the follower knows the members of the room as of a position."""
         self.position = at
 
     def missed(self, to: Position) -> None:
-        """Note that the log was trimmed up to a place before it was read."""
+        """Note that the log was trimmed up to a position before it was read."""
         self.position = self.unread = to
 
     def part(self, offset: int) -> None:
-        """Go back to where the log and what this node heard part: what it heard past that is undone."""
+        """Go back to the offset up to which the log is what this node heard. Later batches are undone."""
         self.undone |= {
             it.batch for it in self.heard if it.position.offset > offset and it.batch[1]
         }
         self.position = Position(self.position.epoch, offset)
 
     def reseat(self, base: Position, *, is_read: bool) -> None:
-        """Begin an epoch at its base; ``is_read`` where the one before was read up to there."""
+        """Begin an epoch at its base; ``is_read``: the epoch before was read up to there."""
         if not is_read:
             self.part(0)
             self.unread = base
         self.position = base
-        self.letters = 0  # numbered anew, and rather read twice than not at all
+        self.letters = 0  # they are numbered anew; better read twice than not at all
 
     def begin_epoch(self) -> None:
         """Note that nothing was answered yet in this epoch."""

@@ -1,7 +1,8 @@
-"""The ops of the commit script: how each stands in its arguments, in one table that both sides read.
+"""The layouts of ops in the commit script's arguments, in one table that both sides read.
 
 ``batch.Batch`` packs ops by it. The scripts name the fields (``ARGV[at + JOIN.proven]``), and are sent to
-Redis with their numbers: names would be tables, or locals, which each run would make anew. See decision 33.
+Redis with the fields' numbers instead. In Lua, names would be tables or locals, and each run would make
+those anew. See decision 33.
 """
 
 import re
@@ -17,14 +18,14 @@ Packed = tuple[Any, ...]
 
 
 class Layout:
-    """A letter, and the fields that follow it. Without a letter: what several ops begin with."""
+    """A letter, and the fields that follow it. Without a letter: the fields that several ops begin with."""
 
     def __init__(self, letter: str, fields: str) -> None:
         """``fields``: their names, with spaces between."""
         self.letter = letter
         self.fields = tuple(fields.split())
         names = ", ".join(self.fields)
-        # As a named tuple makes what it is made with: a dict of the fields would take four times as long.
+        # Made by eval, as named tuples make their functions: a dict of the fields takes four times as long.
         pack = eval(f"lambda {names}: ({letter!r}, {names})")  # noqa: S307 (of the names in this file)
         self.pack: Callable[..., Packed] = pack
         """Return the arguments of an op, given its fields by name. Raises TypeError for any other names."""
@@ -34,7 +35,7 @@ class Layout:
         return Layout(letter, " ".join((*self.fields, fields)))
 
     def place(self, field: str) -> int:
-        """Return how far behind the letter a field stands. Raises ValueError where there is none."""
+        """Return how far behind the letter a field stands. Raises ValueError if there is no such field."""
         if field not in self.fields:
             raise ValueError(f"an op {self.letter} has no field {field}")
         return self.fields.index(field) + 1
@@ -61,7 +62,7 @@ WHISPER_AWAY: Final = WHISPER_TAGGED.then(
 )
 REPORT: Final = HOLDER.then("R", "letter account list mailbox senders own_account key text")
 COLLECT: Final = HOLDER.then("k", "nickname mailbox senders names lists")
-"""``names`` are the folded senders, ``lists`` the indexes of their lists; spaces between."""
+"""``names`` are the folded senders, ``lists`` the indexes of their lists, each separated by spaces."""
 FORGET: Final = Layout("x", "list mailbox senders sender number shown")
 
 DEVICE: Final = Layout("", "device devices key address")
@@ -85,7 +86,7 @@ def lengths() -> str:
 
 
 def in_numbers(script: str) -> str:
-    """Return a script with the numbers of the fields that it names. Raises ValueError where there is none."""
+    """Return a script with numbers for the fields' names. Raises ValueError for an unknown field."""
 
     def number(found: re.Match[str]) -> str:
         layout = LAYOUTS.get(found[1])

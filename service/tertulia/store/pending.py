@@ -1,4 +1,4 @@
-"""What waits for accounts, as Redis holds it: read in pages, taken over from earlier versions."""
+"""Pending messages of accounts in Redis: read in pages, and converted from earlier versions."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ from tertulia.store.scripts import DELETE_ACCOUNT, MIGRATE
 _T = TypeVar("_T")
 
 STEP_SENDERS: Final = 100
-"""Senders with whom a script has to do at once."""
+"""How many senders a script handles at once."""
 _STEP_MESSAGES = 100
 _STEP_BYTES = 65_536
 _PAGE_SENDERS = 500
 _PAGE_MESSAGES = 16
-"""Messages that are read at once; each may have 64 KiB."""
+"""How many messages are read at once; each may have 64 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What somebody has left for an account."""
+    """The messages that one sender has left for an account, in sum."""
 
     key: str
     """The nickname, folded."""
     nickname: str
     messages: int
     first: int
-    """When the oldest came that waits, in milliseconds since 1970; about, where many came at once."""
+    """When the oldest pending message came, in ms since 1970; roughly, if many came at once."""
     last: int
     """When the newest came."""
 
@@ -44,11 +44,11 @@ class Kept:
     """A message that waits."""
 
     number: int
-    """It ascends over all that waits for an account."""
+    """It ascends over all messages that wait for an account."""
     at: int
     """When it came, in milliseconds since 1970."""
     sender: str
-    """His nickname as shown."""
+    """The sender's nickname as shown."""
     text: bytes
 
 
@@ -57,7 +57,7 @@ async def _at_once(ask: Callable[[], Awaitable[_T]]) -> _T:
 
 
 class Mailboxes:
-    """What waits for the accounts of a chat. No request is large, whatever waits."""
+    """The pending messages of a chat's accounts. No request is large, however much waits."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Mailboxes:
         self._patiently = patiently
 
     async def oldest(self, key: str) -> list[str]:
-        """Return the senders, folded, of what waits for longest; as many as are seen to at once."""
+        """Return the senders, folded, whose messages have waited longest; at most ``STEP_SENDERS``."""
         await self.take_over(key)
         found: list[str] = await self._ask(
             self._redis.zrange, self._keys.senders(key), 0, STEP_SENDERS - 1
@@ -86,7 +86,7 @@ class Mailboxes:
         return int(line.split(" ")[1] if line else 0) + int(in_stream)
 
     async def senders(self, key: str) -> AsyncIterator[Sender]:
-        """Give who has left something, in the order of what waits for longest."""
+        """Yield the senders of pending messages, the one whose message has waited longest first."""
         await self.take_over(key)
         at, given = 0, set[str]()
         while True:
@@ -99,20 +99,20 @@ class Mailboxes:
             names = [name for name, _ in page]
             lines = await self._ask(self._redis.hmget, self._keys.mailbox(key), names)
             for (name, number), line in zip(page, lines, strict=True):
-                if line is not None and name not in given:  # else it was taken since
+                if line is not None and name not in given:  # else its messages were taken since
                     given.add(name)
                     messages, _, _, newest, _, nickname = line.split(" ")
                     yield Sender(name, nickname, int(messages), int(number), int(newest))
             at += len(page)
 
     async def shown(self, key: str, sender: str) -> int:
-        """Return how many bytes were shown of the oldest message of a sender."""
+        """Return how many bytes of a sender's oldest message were shown."""
         await self.take_over(key)
         line = await self._ask(self._redis.hget, self._keys.mailbox(key), sender)
         return int(line.split(" ")[4]) if line else 0
 
     async def messages(self, key: str, sender: str) -> AsyncIterator[Kept]:
-        """Give what a sender has left, oldest first. Each is whole, whatever was shown of it."""
+        """Yield a sender's messages, oldest first. Each is whole, even if a part of it was shown."""
         name, at, last = self._keys.pending(key, sender), 0, 0
         first: str | None = None
         while True:
@@ -120,7 +120,7 @@ class Mailboxes:
             page, head = await self._together(
                 lambda it, at=at, until=until: (it.lrange(name, at, until), it.lindex(name, 0))  # type: ignore[misc]
             )
-            if at and head != first:  # something was taken out since: the places are other ones
+            if at and head != first:  # a message was taken out since: the indexes have changed
                 at, first = 0, head
                 continue
             first = head
@@ -141,9 +141,9 @@ class Mailboxes:
         return sorted(kept, key=lambda it: it.number)
 
     async def delete_account(self, key: str, unused_ms: int = 0) -> bool:
-        """Delete an account, its login and what waits for it; say whether there was one.
+        """Delete an account, its login and its pending messages; return whether there was one.
 
-        With ``unused_ms`` only one that was not used for so long, and as which nobody is connected.
+        With ``unused_ms``, delete it only if it was not used for so long and nobody is connected as it.
         """
         keys = self._keys
         fixed = [keys.meta, keys.account(key), keys.device(key), keys.devices]
@@ -156,7 +156,7 @@ class Mailboxes:
                 return bool(answer)
 
     async def take_over(self, key: str) -> None:
-        """Turn what an earlier version kept for an account into lists, if there is anything."""
+        """Turn the messages that an earlier version kept for an account into lists, if there are any."""
         keys, stream = self._keys, self._keys.stream(key)
         while True:
             page = await self._ask(self._redis.xrevrange, stream, count=_STEP_MESSAGES)

@@ -1,4 +1,4 @@
-"""What a node needs Redis to let it do, and what of it Redis refuses."""
+"""The commands that a node needs Redis to permit, and those of them that Redis refuses."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from tertulia.store.scripts import PERMITTED
 async def refused(keys: Keys, link: Link) -> list[str]:
     """Return the commands that Redis refuses, as an ACL names them. Raises StoreAway.
 
-    Redis 6.2 can be asked only for those that scripts may use.
+    Redis 6.2 can be asked only about the commands that scripts may use.
     """
     await link.connect()
     needed = needed_by_a_node(keys, sharded=link.is_sharded)
@@ -23,7 +23,8 @@ async def refused(keys: Keys, link: Link) -> list[str]:
 def needed_by_a_node(keys: Keys, *, sharded: bool) -> list[Sequence[str | int]]:
     """Return each command that a node uses, with arguments with which it does nothing.
 
-    What it is tried on is a string: commands of other types fail there, after their permission was checked.
+    They are tried on a string. Commands for other types fail there, but only after Redis has checked their
+    permission.
     """
     key = keys.nobodys
     on_strings: list[Sequence[str | int]] = [

@@ -1,4 +1,4 @@
-"""Making a node known in a chat, and writing down again who is there where Redis has lost it."""
+"""Registering a node in a chat, and writing down its members again after Redis has lost them."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
@@ -16,16 +16,16 @@ from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import REGISTER, SEAT, SHOW
 
 _STEP = 200
-"""Members that are written down at once."""
+"""How many members are written down at once."""
 
 
 class Registration:
-    """What a node does when it comes, and when another epoch has begun."""
+    """What a node does when it starts, and when another epoch has begun."""
 
     def __init__(
         self, keys: Keys, link: Link, member: Membership, settings: ClusterSettings, room: str
     ) -> None:
-        """``room``: the channel to publish entries on; none, where the next commit does it."""
+        """``room``: the channel to publish entries on; empty where the next commit publishes them."""
         self._keys = keys
         self._link = link
         self._member = member
@@ -35,7 +35,7 @@ class Registration:
     async def register(self) -> tuple[Position, Position, str]:
         """Register this node. Raises Fenced.
 
-        Returns the log's last place, where its epoch began, and the epoch before.
+        Returns the log's last position, the base of its epoch, and the epoch before.
         """
         member = self._member
         reply = await self._link.run(REGISTER, *self._registering())
@@ -47,7 +47,10 @@ class Registration:
         return Position(name, offset), Position(name, base), before.decode()
 
     async def show(self) -> None:
-        """Show what the log has, once a replica has it: whoever committed it may have died before it did."""
+        """Show the log up to its end, once a replica has it.
+
+        The node that committed the last entries may have died before it showed them.
+        """
         keys, epoch = self._keys, self._member.position.epoch
         reply, replicas = await self._link.run_replicated(REGISTER, *self._registering())
         if reply[0] == b"ok" and replicas:
@@ -72,11 +75,11 @@ class Registration:
     async def write_down(
         self, present: Callable[[], Iterable[Member]], read_on: Callable[[], Awaitable[None]]
     ) -> None:
-        """Write everybody that this node knows down again, the oldest first. Raises Fenced, NewEpoch.
+        """Write all members that this node knows down again, the oldest first. Raises Fenced, NewEpoch.
 
-        Others' people as well, as only so they keep their order, and are announced as gone where their
-        node has died. But nobody who has left: where somebody has come or gone since the log was read,
-        nothing is written, and ``read_on`` reads it to its end.
+        Members on other nodes are written as well: only so all keep their order, and are announced as gone if
+        their node has died. Members who have left are not written. If somebody has come or gone since the log
+        was read, nothing is written, and ``read_on`` reads the log to its end.
         """
         written: set[str] = set()
         members = iter(present())

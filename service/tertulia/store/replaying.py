@@ -1,4 +1,4 @@
-"""Reading the past of a room for a client that comes back to it."""
+"""Reading the past of a room for a client that comes back."""
 
 import asyncio
 import hashlib
@@ -18,30 +18,30 @@ _T = TypeVar("_T")
 
 MOST_ENTRIES = 2_000
 MOST_BYTES = 1_048_576
-"""Of the log, in one answer, however large its entries are."""
+"""Bytes of the log in one answer, however large its entries are."""
 _PAGE_ENTRIES = 50
 
 
 class Replayer:
-    """Reads for one client at a time, the latest first, up to a bound."""
+    """Reads the log for one client at a time, the latest entries first, up to a bound."""
 
     def __init__(self, keys: Keys, link: Link) -> None:
         self._keys = keys
         self._link = link
         self._turn = asyncio.Lock()
         self._page_entries = (
-            _PAGE_ENTRIES  # fewer where they are large: a page is about an answer then
+            _PAGE_ENTRIES  # fewer if entries are large: then a page is about one answer
         )
         self._tasks = Tasks()
 
     def replay(
         self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
     ) -> None:
-        """Read the log between two places, both exclusive; call ``done`` with it."""
+        """Read the log between two positions, both exclusive; call ``done`` with the result."""
         self._tasks.start(self._replay(after, before, token, done))
 
     def recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
-        """Look up a token; call ``done`` with what it says."""
+        """Look up a token; call ``done`` with what it stands for, or None."""
         self._tasks.start(self._recall(token, done))
 
     def stop(self) -> None:
@@ -52,7 +52,7 @@ class Replayer:
         done(await self._patiently(lambda: self._remembered(token)))
 
     async def _remembered(self, token: str) -> Remembered | None:
-        """Read what a token says, as the commit script judges it: see there."""
+        """Read what a token stands for, by the same rules as the commit script: see there."""
         fields = ("key", "first", "as", "joins")
         key, first, proof, joins = await self._link.call("HMGET", self._keys.token(token), *fields)
         if key is None or first is None:

@@ -1,4 +1,4 @@
-"""The Lua scripts: each one a file, with its KEYS and ARGV explained on top."""
+"""The Lua scripts: each is a file that explains its KEYS and ARGV at the top."""
 
 from importlib.resources import files
 
@@ -10,9 +10,9 @@ _LUA = files("tertulia.store") / "lua"
 
 
 def script(*files: str, changes: bool = True, head: str = "") -> Script:
-    """Put together libraries and, last, a script. ``changes``: it writes, and is done as a whole.
+    """Put together libraries and, last, a script. ``head`` stands in front.
 
-    ``head`` stands in front.
+    ``changes``: the script writes, and what it writes is done as a whole.
     """
     libraries = ("whole", "append") if changes else ()
     text = "".join((_LUA / f"{it}.lua").read_text("utf-8") for it in (*libraries, *files))

@@ -1,7 +1,7 @@
-"""Seeing that a node holds in Redis what it holds indeed, in bounded steps, and tidying up.
+"""Comparing the sessions that Redis has for a node with its real ones, and removing the rest in steps.
 
 After a chat was closed, the nicknames of its earlier generations are free, but their hashes are still there.
-After Redis lost data, it may have sessions of this node that left long ago: nobody else takes them out.
+After Redis lost data, it may have sessions of this node that left long ago: no other node removes those.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _STEP_NICKS = 200
 
 
 class Sweeper:
-    """Sweeps what this node holds."""
+    """Sweeps the nicknames that this node holds in Redis."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Sweeper:
         committer: Committer,
         every: float,
     ) -> None:
-        """``every``: seconds between two looks at what Redis has this node hold."""
+        """``every``: seconds between two looks at the nicknames that this node holds in Redis."""
         self._keys = keys
         self._link = link
         self._member = member
@@ -63,7 +63,7 @@ class Sweeper:
             raise
 
     async def _sweep(self, here: set[str]) -> None:
-        """Look at all nicknames that this node holds in Redis, but for those that are here."""
+        """Look at all nicknames that this node holds in Redis, except for those in ``here``."""
         name, cursor = self._keys.nicks(self._member.node), b"0"
         while True:
             cursor, found = await self._link.call("SSCAN", name, cursor, "COUNT", _STEP_NICKS)
@@ -72,12 +72,12 @@ class Sweeper:
                 return
 
     async def _see(self, name: str, nicks: list[str]) -> None:
-        """Sweep some nicknames, and have those leave of whom nothing is here."""
+        """Sweep some nicknames, and submit a leave for each whose session is not on this node."""
         if not nicks:
             return
         keys = [self._keys.meta, name, *(self._keys.nick(nick) for nick in nicks)]
         held = await self._link.run(SWEEP, keys, [self._member.node, *nicks])
-        here = self._follower.sessions()  # now: somebody may have come since
+        here = self._follower.sessions()  # read again: somebody may have come since
         for nick, session, nickname in zip(*[(it.decode() for it in held)] * 3, strict=True):
             if session not in here:
                 self._committer.submit(LeaveOp(session, nick, nickname))

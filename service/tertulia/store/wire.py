@@ -1,4 +1,4 @@
-"""How entries and letters read in Redis. The bus format carries a version; others are skipped."""
+"""The format of entries and letters in Redis. It carries a version; other versions are skipped."""
 
 import contextlib
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from tertulia.domain.position import Position
 VERSION = b"1"
 
 _decode_ban = msgspec.json.Decoder(Ban).decode
-# Text that is no JSON of ours, or no UTF-8, or nested too deeply; a number that is none, or larger than any.
+# Text that is not our JSON, not UTF-8, or nested too deeply; a number that is not one, or is too large.
 _STRANGE = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
 
 
 class Unknown(Exception):
-    """Something that this version does not understand: skipped and counted."""
+    """Something that this version does not understand: it is skipped and counted."""
 
 
 class RoomMessage(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class InboxMessage(msgspec.Struct, frozen=True):
 
 
 class ProbeMessage(msgspec.Struct, frozen=True):
-    """This node's own word to itself: the subscription works, and should have brought so much."""
+    """A message of this node to itself: the subscription works, and should have brought all up to here."""
 
     position: Position
 
@@ -55,7 +55,7 @@ BusMessage = RoomMessage | InboxMessage | ProbeMessage
 
 
 def parse_message(data: bytes) -> BusMessage:
-    """Read what came over the bus. Raises Unknown."""
+    """Read a message of the bus. Raises Unknown."""
     head, _, body = data.partition(b"\n")
     words = head.split(b" ")
     try:
@@ -89,7 +89,7 @@ def parse_entry(
 
 
 def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessage:
-    """Read an entry as XRANGE gives it. One of a later version takes its place in the log, and is empty."""
+    """Read an entry as XRANGE gives it. An entry of a later version keeps its offset, and is empty."""
     named = dict(zip(fields[::2], fields[1::2], strict=True))
     offset = int(name.partition(b"-")[0])
     try:
@@ -103,7 +103,7 @@ def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessag
 def _parse_events(body: bytes) -> tuple[list[PublicEvent], Sequence[OperatorCommand], int]:
     try:
         return decode_public_lines(body), (), 0
-    except _STRANGE:  # seldom: there is an order in it, or an event of a later version
+    except _STRANGE:  # this is rare: there is an order in it, or an event of a later version
         return _parse_one_by_one(body.split(b"\n"))
 
 
@@ -122,7 +122,7 @@ def _parse_one_by_one(
 
 
 def parse_letters(lines: Sequence[bytes]) -> list[Delivery]:
-    """Read letters of an inbox. One of a later version still takes the number with which it begins."""
+    """Read letters of an inbox. A letter of a later version still has the number with which it begins."""
     letters = []
     for line in lines:
         try:
@@ -136,7 +136,7 @@ def parse_letters(lines: Sequence[bytes]) -> list[Delivery]:
 
 
 def parse_bans(found: Sequence[bytes]) -> list[Ban]:
-    """Read bans as HGETALL gives them. One of a later version covers nobody here."""
+    """Read bans as HGETALL gives them. A ban of a later version covers nobody here."""
     bans = []
     for told in found[1::2]:
         with contextlib.suppress(*_STRANGE):
@@ -145,5 +145,5 @@ def parse_bans(found: Sequence[bytes]) -> list[Ban]:
 
 
 def probe(position: Position) -> str:
-    """Write a probe: where the log was, by what Redis last told, before the probe was sent."""
+    """Write a probe: the end of the log, by Redis' last answer before the probe is sent."""
     return f"{VERSION.decode()} p {position.epoch} {position.offset}"
