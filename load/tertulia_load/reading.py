@@ -48,7 +48,7 @@ class Tally(msgspec.Struct, kw_only=True):
     """Notices that a sender is read more slowly."""
     disconnected: int = 0
     readers: int = 0
-    """Who stayed to the end."""
+    """Clients that stayed to the end."""
     unordered: int = 0
     """Of these, whose order of messages from different senders there was nothing to compare with."""
     last: int = 0
@@ -56,7 +56,7 @@ class Tally(msgspec.Struct, kw_only=True):
 
     @property
     def delivered(self) -> int:
-        """Messages read, whatever was wrong with them."""
+        """Messages read, also those with faults."""
         return self.public + self.private
 
 

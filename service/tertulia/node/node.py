@@ -91,7 +91,7 @@ def run(settings: Settings) -> int:
     except StartError:
         raise
     except Exception:
-        # In its place behind all other lines; Python itself would wait for whoever reads it.
+        # In its place behind all other lines; Python itself would wait for the log reader.
         _log.exception("the node failed")
         return StartError.status
     finally:

@@ -42,7 +42,7 @@ class Callers:
         return bucket.take(1, now) > 0
 
     def turned_away(self, caller: PeerLink, parting: Parting, why: str) -> Iterator[TurnedAway]:
-        """Give what is to be told of one that was turned away: nothing, where there were many."""
+        """Give what is to be reported of one that was turned away: nothing, where there were many."""
         self._told += 1
         if self._told <= TOLD:
             name = caller.claims.name if caller.claims else ""
