@@ -41,7 +41,7 @@ class Tally(msgspec.Struct, kw_only=True):
     stray: int = 0
     """Messages that their reader can't have: of an earlier round, or to somebody else."""
     returned: int = 0
-    """Private messages that the service told their sender it could not deliver."""
+    """Private messages that the service reported to their sender as undeliverable."""
     answered: int = 0
     refused: int = 0
     slowed: int = 0

@@ -2,8 +2,8 @@
 
 In a large room every message is answered by an acknowledgement from everybody, and reading them one by one
 costs nearly as much as the fan-out. A client that has sent nothing else for a second is at rest: its
-socket is looked at together with the others', and after that all are left alone for a time that is
-proportional to what looking at them took. So acknowledgements cost a set share of the node, a small
+socket is looked at together with the others'. After that all are left alone for a time that is
+proportional to the time that looking at them took. So acknowledgements cost a set share of the node. A small
 room is read at once as always, and a word of a client at rest waits 50 ms at most.
 """
 

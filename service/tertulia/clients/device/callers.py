@@ -1,6 +1,6 @@
-"""Those who dial this device's port and are not in the chat: how many, how often, and what is told of them.
+"""Those who dial this device's port and are not in the chat: how many, how often, and what is reported.
 
-Whoever knows the port can dial it, so all that they cause is bounded. Time is an argument, in seconds of
+Anybody who knows the port can dial it, so all that they cause is bounded. Time is an argument, in seconds of
 a monotonic clock.
 """
 

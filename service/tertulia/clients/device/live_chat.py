@@ -88,7 +88,7 @@ class LiveChat:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Who reads what I say now, in the order in which they came."""
+        """The peers that read what I say now, in the order in which they came."""
         return tuple(link.member.name for link in self._links.talking() if link.member)
 
     @property
