@@ -3,6 +3,6 @@
     run ──orders──▶ worker (a process each) ──▶ joining, sending, reading ──▶ the service
      ◀──reports──
 
-``plan`` is what to do, ``targets`` whom to load, ``texts`` what is sent, ``order`` and ``sequences`` what has
+``plan`` is what to do, ``targets`` where, ``texts`` what is sent, ``order`` and ``sequences`` what has
 to arrive; ``dialects`` are the words. ``outcome`` and ``report`` say what became of it.
 """

@@ -1,8 +1,8 @@
 """Which order the readers of a process agree on, and who reads in another.
 
 A reader is *in step* as long as all that it reads is as in the order. Otherwise it keeps its own account, and
-what it has read since. Who was first made the order, and may have been the one that missed something: so the
-order is that of the most readers without a fault, message by message, and whoever agrees with it is in step
+what it has read since. The first reader made the order, and may be the one that missed something. So the
+order is that of the most readers without a fault, message by message. A reader that agrees with it is in step
 again. The others are compared with it.
 """
 
@@ -22,7 +22,7 @@ order is no longer looked at."""
 
 
 def reads_all(client: Client) -> bool:
-    """Say whether a client reads every public message. Who does not read its own can't know their
+    """Say whether a client reads every public message. A client that does not read its own can't know their
     places, and is never in step."""
     return client.dialect.echoes or not client.is_sender
 
@@ -132,7 +132,7 @@ class Agreement:
                 votes[order[index]] += len(ends) - bisect_right(ends, start + index)
             best, most = votes.most_common(1)[0]
             if follows_order and votes[order[index]] == most:
-                best = order[index]  # who is as many does not overturn it
+                best = order[index]  # an equal number does not overturn it
             else:
                 follows_order = False
             sides = [it for it in sides if index >= len(it[0]) or it[0][index] == best]

@@ -210,7 +210,7 @@ class _Devices:
 
     @contextlib.asynccontextmanager
     async def _operation(self, device: int, code: int) -> AsyncIterator[_Operation]:
-        """Begin an operation. Raises _Broken for whatever ends it out of order."""
+        """Begin an operation. Raises _Broken for anything that ends it out of order."""
         target = self._plan.target(device)
         try:
             async with asyncio.timeout(_OPERATION_SECONDS):

@@ -40,7 +40,7 @@ class Joining:
         self.last_notice = 0
 
     def begin(self, now: int) -> None:
-        """Drop whatever connections there are, and decide when each client comes."""
+        """Drop all connections, and decide when each client comes."""
         for client in self._clients:
             client.drop()
             client.begin(self._plan.nickname(client.id, self._round))

@@ -10,7 +10,7 @@ from typing import Final
 from hdrh.histogram import HdrHistogram
 
 MOST: Final = 3_600_000_000
-"""Microseconds. What takes longer counts as this."""
+"""Microseconds. A longer time counts as this."""
 SAMPLES_PER_SECOND: Final = 10_000
 """Recorded times per second at most, about: recording costs ten times what a delivery does."""
 _DIGITS: Final = 3

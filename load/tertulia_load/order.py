@@ -2,8 +2,8 @@
 
 The first reader that brings a message puts it into the order; every other has to read the same at the same
 place. So a message is taken apart once, and at all its other readers a comparison of bytes does. Only what
-is its sender's next message goes in, so the order itself has no gap and nothing twice, and what is wrong is
-the fault of the reader that does not find it so.
+is its sender's next message goes in, so the order itself has no gap and nothing twice. A difference is
+the fault of the reader that has it.
 """
 
 import zlib

@@ -191,7 +191,7 @@ class Rounds:
         self._reading_seconds += max(last - at, 1) / 1_000_000
         self._readers = sum(report.tally.readers for report in reports)
         self._unordered = sum(report.tally.unordered for report in reports)
-        # What not all have in full is lost somewhere, and counted as that.
+        # A message that not all have in full is lost somewhere, and is counted as lost.
         longest = max(report.ordered for report in reports)
         full = {report.order for report in reports if report.ordered == longest}
         self._orders = max(self._orders, len(full))

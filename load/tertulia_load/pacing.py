@@ -2,7 +2,7 @@
 
 
 class Pace:
-    """Open loop: so many messages a second, whatever becomes of them."""
+    """Open loop: so many messages a second, no matter what becomes of them."""
 
     __slots__ = ("_end", "_given", "_interval", "_start")
 
@@ -20,8 +20,8 @@ class Pace:
     def due(self, now: int, most: int) -> list[int]:
         """Return when each message that is due was due, those given before left out, the first first.
 
-        Whoever asks late gets all that he missed, each with its own time: what waited here has
-        waited. No more than ``most`` at once.
+        A caller that asks late gets all that it missed, each with its own time: the time that a message
+        waited here counts. No more than ``most`` at once.
         """
         times: list[int] = []
         while len(times) < most:

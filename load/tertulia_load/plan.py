@@ -44,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of the texts, from and to."""
     seconds: float = 10.0
     messages: int = 10_000_000
-    """At most so many messages are sent, whatever the time."""
+    """At most so many messages are sent, in any time."""
     ramp: float | None = None
     """Clients that come each second; None: as quickly as they can."""
     at_once: int = 200

@@ -41,14 +41,14 @@ class Tally(msgspec.Struct, kw_only=True):
     stray: int = 0
     """Messages that their reader can't have: of an earlier round, or to somebody else."""
     returned: int = 0
-    """Private messages that the service told their sender it could not deliver."""
+    """Private messages that the service reported to their sender as undeliverable."""
     answered: int = 0
     refused: int = 0
     slowed: int = 0
     """Notices that a sender is read more slowly."""
     disconnected: int = 0
     readers: int = 0
-    """Who stayed to the end."""
+    """Clients that stayed to the end."""
     unordered: int = 0
     """Of these, whose order of messages from different senders there was nothing to compare with."""
     last: int = 0
@@ -56,7 +56,7 @@ class Tally(msgspec.Struct, kw_only=True):
 
     @property
     def delivered(self) -> int:
-        """Messages read, whatever was wrong with them."""
+        """Messages read, also those with faults."""
         return self.public + self.private
 
 

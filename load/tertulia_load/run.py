@@ -1,4 +1,4 @@
-"""A run: the processes, what they are told when, and the sum of what they report."""
+"""A run: the processes, the orders they get and when, and the sum of what they report."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Sending: what, by whom and when."""
+"""Sending: which message, from which client, and when."""
 
 import random
 from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from typing import Final
 
 MOST_MISSING: Final = 1_000_000
-"""Numbers that one message may skip. Beyond that it is not ours, whatever it looks like."""
+"""Numbers that one message may skip. Beyond that it is not ours, even if it looks so."""
 
 
 class Verdict(Enum):

@@ -1,4 +1,4 @@
-"""Whom to load: addresses, and whether this machine alone is meant."""
+"""The servers to load: addresses, and whether this machine alone is meant."""
 
 import ipaddress
 import socket

@@ -61,7 +61,7 @@ def parse(raw: bytes) -> Token | None:
 
 
 def find(data: bytes) -> list[Token]:
-    """Find all tokens in what was read, whatever else there is in it."""
+    """Find all tokens in what was read; ignore the rest."""
     return [_read(found) for found in _TOKEN.finditer(data)]
 
 

@@ -56,9 +56,9 @@ def main() -> None:
 
 
 def _open_standard_files() -> None:
-    """Have those that were closed lead nowhere.
+    """Open the standard files that were closed, leading nowhere.
 
-    A number that is free goes to the next file or socket, and to that would go what is told there.
+    A free number goes to the next file or socket, which would then receive what is written to that number.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:

@@ -1,4 +1,4 @@
-"""The words of whom there is to load: the service, whose are those of all its clients, and other servers.
+"""The words of the servers to load: the service, with the words of all its clients, and other servers.
 
 Those of others are here to compare with. A dialect is one file, and one line in ``by_name``.
 """

@@ -14,7 +14,7 @@ _NOT_ALLOWED: Final = bytes.maketrans(b".+", b"__")
 
 
 class _Entering(LineHandshake):
-    """Register, and then join the channel. The end of the list of who is there is the welcome."""
+    """Register, and then join the channel. The end of the list of members is the welcome."""
 
     def __init__(self, nickname: str) -> None:
         name = _allowed(nickname.encode())

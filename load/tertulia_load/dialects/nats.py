@@ -19,7 +19,7 @@ _ACKNOWLEDGED: Final = b"acknowledged."
 
 
 class _Entering(LineHandshake):
-    """Say who one is and what one wants to read. The answer to a ping comes when that is done."""
+    """Say who the client is and what it wants to read. The answer to a ping comes when that is done."""
 
     def __init__(self, subjects: tuple[bytes, ...]) -> None:
         super().__init__()

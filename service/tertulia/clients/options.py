@@ -83,7 +83,7 @@ def _listener(value: str) -> dict[str, str]:
 
 
 def _host_and_port(value: str) -> dict[str, str]:
-    """Split HOST:PORT, an IPv6 address in brackets. What is a port, the settings decide."""
+    """Split HOST:PORT, an IPv6 address in brackets. The settings decide what is a port."""
     host, _, port = value.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not bare or not port or (":" in host and bare == host):

@@ -1,4 +1,4 @@
-"""Where a service is, as whoever runs a client against it writes it: DIALECT=HOST:PORT."""
+"""The address of a service, as a user of a client writes it: DIALECT=HOST:PORT."""
 
 from collections.abc import Sequence
 

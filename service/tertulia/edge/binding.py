@@ -1,4 +1,4 @@
-"""Listening sockets: made, or the reason why not, and what to do."""
+"""Making listening sockets; if one can't be made, say why and what to do."""
 
 import asyncio
 import errno
@@ -65,7 +65,7 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[A
 def _listen(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if family is socket.AF_INET6:  # "::" takes IPv4 as well, whatever the system's default is
+        if family is socket.AF_INET6:  # "::" takes IPv4 as well, for any system default
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit these: a client whose machine vanished is noticed in two minutes.
@@ -87,7 +87,7 @@ def explain(error: OSError, who: str, host: str, port: int, setting: str) -> str
     if isinstance(error, socket.gaierror):
         why, what = error.strerror, f"set host in {setting} to an address of this machine"
     else:
-        # What asyncio makes of it says the address once more.
+        # asyncio's own text says the address once more.
         why = os.strerror(error.errno) if error.errno else str(error)
         what = {
             errno.EADDRINUSE: f"stop whatever has it, or set another port in {setting}",

@@ -11,8 +11,8 @@ from tertulia.edge.io_uring import IoUring, Requests
 class Receiver(Outbox, Protocol):
     """An outbox as a broadcast on a ring needs it.
 
-    It tells its broadcast at once when the kernel has not taken everything that was written to it: what comes
-    after that has to wait behind it.
+    It tells its broadcast at once when the kernel has not taken everything that was written to it. Later
+    bytes have to wait behind the rest.
     """
 
     broadcast: "UringBroadcast | None"

@@ -143,7 +143,7 @@ class Certificate:
         self._timer.cancel()
 
     def reload(self) -> None:
-        """Take the files in use, or say why not and go on with what there was."""
+        """Take the files in use, or say why not and go on with the old ones."""
         try:
             self._take(load(self._certificate, self._key, datetime.now(UTC)))
         except CertificateError as error:

@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         inbound: Callable[["Connection"], Inbound],
         client: Client | None = None,
     ) -> None:
-        """Serve whom the socket says, or ``client``, whom a preamble has found out and counted."""
+        """Serve the client that the socket names, or ``client``, which a preamble found and counted."""
         self.listener = listener
         self._address, self._port = client or ("", 0)
         self._admitted = client is not None
@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._gone = False
         self.broadcast: UringBroadcast | None = None
         self.unheard = False
-        """Whether an abort is to be a reset: of what the client said, something may not be taken."""
+        """Whether an abort is to be a reset: some of what the client said may not be taken."""
         self.pump = Pump(listener, self)
         self._inbound = inbound(self)
         # The event loop takes it from here once, so there is no call in between.
@@ -241,7 +241,7 @@ class Connection(asyncio.Protocol):
             self.close(Disconnect.DRAINED)
 
     def abort(self) -> None:
-        """Close at once, whatever was not sent."""
+        """Close at once, even if something was not sent."""
         if self.unheard:
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -283,7 +283,7 @@ class Connection(asyncio.Protocol):
     def set_reading(self, reading: bool) -> None:
         """Have the transport read, or not."""
         if self._inbound.woken():
-            return  # nothing is read there: whoever rests was reading until now
+            return  # nothing is read there: a client at rest was reading until now
         if reading:
             self.transport.resume_reading()
         else:
@@ -299,7 +299,7 @@ class Connection(asyncio.Protocol):
             self._replace_patience(self.listener.patience.seconds, self._out_of_patience)
 
     def heard(self) -> None:
-        """Be patient for good: the client, of whom some word was waited for, has said one."""
+        """Be patient for good: the client has said the word that was waited for."""
         if not self.is_parted:
             self.stop_patience()
 

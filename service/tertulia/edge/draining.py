@@ -36,8 +36,8 @@ AT_ONCE: Final = DrainSchedule(0.0, 1.0)
 async def send_away(connections: Connections, spread: DrainSchedule, hurry: asyncio.Event) -> None:
     """Close every connection once what was read from it is committed and answered.
 
-    From its turn on, a connection is read no more; until then it is served as ever. ``hurry`` ends the
-    spreading. Waits as long as the store is away: whoever calls sets the bound.
+    From its turn on, a connection is read no more; until then it is served as always. ``hurry`` ends
+    the spreading. Waits as long as the store is away: the caller sets the bound.
     """
     clock = asyncio.get_running_loop().time
     began = clock()

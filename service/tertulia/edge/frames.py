@@ -1,4 +1,4 @@
-"""The frames of one WebSocket, taken one at a time, so that whoever takes them can stop. Sans-IO.
+"""The frames of one WebSocket, taken one at a time, so that the caller can stop. Sans-IO.
 
 bytes ──a slice──▶ frames ──a message──▶ the session's reader ──▶ its command
                       └──ping, pong, close, a part of a message──▶ nothing, which is a command as well
@@ -18,7 +18,7 @@ from tertulia.edge.serving import CommandSource
 _SLICE: Final = 384
 """Bytes that are parsed at once: at most 64 frames, as a client's has six bytes at least."""
 _NOTHING: Final = Acknowledge(0)
-"""What a frame asks for that is no message: it counts as a command, and that is all."""
+"""Stands for a frame that is no message: it counts as a command, and that is all."""
 
 
 class Frames:
@@ -87,7 +87,7 @@ class Frames:
         return self._decoder.next_command()
 
     def _fail(self, code: CloseCode, reason: str) -> None:
-        """Close for what the client did wrong; what came behind it is not looked at."""
+        """Close because the client did something wrong; bytes behind that are not looked at."""
         self._unread, self._start = b"", 0
         self._frames.clear()
         if self._protocol.state is State.OPEN:  # else the client has closed behind it

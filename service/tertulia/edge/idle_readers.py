@@ -2,9 +2,9 @@
 
 In a large room every message is answered by an acknowledgement from everybody, and reading them one by one
 costs nearly as much as the fan-out. A client that has sent nothing else for a second is at rest: its
-socket is looked at together with the others', and after that all are left alone for a time that is
-proportional to what looking at them took. So acknowledgements cost a set share of the node, a small
-room is read at once as ever, and a word of somebody at rest waits 50 ms at most.
+socket is looked at together with the others'. After that all are left alone for a time that is
+proportional to the time that looking at them took. So acknowledgements cost a set share of the node. A small
+room is read at once as always, and a word of a client at rest waits 50 ms at most.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ class IdleReaders:
             found = self._hear.get(fd)
             if found is not None:
                 hear, unit = found
-                # An error is told once: whoever reads from now on has to be the one who hears it.
+                # An error is reported once: the one that reads from now on has to hear it.
                 hear(b"" if events & _BROKEN else _read(fd, unit))
         self._taken += time.perf_counter() - began
         if len(ready) == _AT_ONCE:

@@ -138,7 +138,7 @@ class IoUring:
         return number
 
     def release(self, number: int) -> None:
-        """Hold it no more. Until then it stays open, whoever closes it."""
+        """Hold it no more. Until then it stays open, even if somebody closes it."""
         self._register(number, _NO_FILE)
         self._free.append(number)
 

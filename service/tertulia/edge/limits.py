@@ -14,7 +14,7 @@ ROUNDING: Final = 1e-6
 
 
 class TokenBucket:
-    """A rate with a burst: what it has to say is how long not to read.
+    """A rate with a burst. It says for how long not to read.
 
     It holds one number, when it will be full again, and starts full.
     """
@@ -35,8 +35,8 @@ class TokenBucket:
     def take(self, cost: float, now: float) -> float:
         """Take ``cost`` and return 0.0, or take nothing and return the seconds to wait.
 
-        What costs more than the burst is allowed when the bucket is full and leaves a debt, so that
-        nothing waits for ever.
+        A cost above the burst is allowed when the bucket is full. It leaves a debt, so that nothing
+        waits for ever.
         """
         full_at = self._full_at
         if full_at <= now:
@@ -60,7 +60,7 @@ class TokenBucket:
 
 
 class Seldom:
-    """Says when to tell again of what may happen thousands of times a second."""
+    """Says when to report again something that may happen thousands of times a second."""
 
     __slots__ = ("_seconds", "_told_at", "_untold")
 
@@ -71,7 +71,7 @@ class Seldom:
         self._untold = 0
 
     def due(self, now: float) -> int:
-        """Note that it happened; return how often since it was told last, or 0 if that is not yet due."""
+        """Note that it happened; return how often since the last report, or 0 if none is due yet."""
         self._untold += 1
         if now - self._told_at < self._seconds:
             return 0
@@ -110,14 +110,14 @@ class ConnectionCounts:
         return refused
 
     def admit_unknown(self) -> Disconnect | None:
-        """Count a connection whose client is not known yet, or return why it can't be had."""
+        """Count a connection whose client is not known yet, or return why it is refused."""
         if self.open >= self.total:
             return Disconnect.TOO_MANY
         self.open += 1
         return None
 
     def release_unknown(self) -> None:
-        """Forget a connection whose client was not known: it is by now, or it is gone."""
+        """Forget a connection whose client was not known: the client is known by now, or gone."""
         self.open -= 1
 
     def release(self, address: str) -> None:

@@ -1,7 +1,7 @@
 """Ops over HTTP: is the node alive, is it ready, what does it count.
 
 Answers as long as its server is open, also while the chat drains. A connection has one timer and
-serves one request at a time: who sends slowly, reads slowly or asks for much holds up nobody else.
+serves one request at a time. A client that sends slowly, reads slowly or asks for much delays no other.
 
     idle ──first byte──▶ reading ──answered, may stay──▶ idle
      │                      └──answered, must close; error; time-out──▶ lingering ─┐
@@ -24,8 +24,8 @@ from tertulia.edge.http import Answer, Pages, bare
 TIMEOUT: Final = 10.0
 """Seconds for a request to begin, for its header to come whole, and for its answer to be read."""
 MOST_CONNECTIONS: Final = 64
-"""Connections at once: a balancer and a few scrapers need less. One more, and the idlest is closed: whoever
-holds them and asks nothing must not keep a probe from its answer."""
+"""Connections at once: a balancer and a few scrapers need less. One more, and the idlest is closed: a
+client that holds them and asks nothing must not keep a probe from its answer."""
 MOST_HEADER_BYTES: Final = 8192
 """Bytes in a request line and its headers."""
 
@@ -95,7 +95,7 @@ class OpsConnection(asyncio.Protocol):
     ) -> None:
         """Serve ``pages``; ``connections`` are all that are open, the idlest first.
 
-        Where there are too many of them, the idlest is closed: ``evicting`` is told.
+        Where there are too many of them, the idlest is closed, and ``evicting`` is called.
         """
         self._pages = pages
         self._connections = connections
@@ -202,7 +202,7 @@ class OpsConnection(asyncio.Protocol):
         self._reading = bool(self._http.trailing_data[0] or self._unread)
         self._arm()
         if self._reading:
-            # One request a turn: who sends many at once must not hold up the chat.
+            # One request a turn: a client that sends many at once must not hold up the chat.
             self._transport.pause_reading()
             self._clock.call_soon(self._next)
 
@@ -224,7 +224,7 @@ class OpsConnection(asyncio.Protocol):
             events.append(h11.Data(data=answer.body))
         events.append(h11.EndOfMessage())
         self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
-        # Who was answered last is the least idle; who only sends is not.
+        # The client answered last is the least idle; one that only sends is not.
         if self._connections.pop(self, self) is None:
             self._connections[self] = None
 

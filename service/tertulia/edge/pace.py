@@ -34,8 +34,8 @@ class Rates:
 class Pace:
     """What a client has sent, against what it may: bytes, commands, and of these what it says to others."""
 
-    # All is counted here as ``TokenBucket.charge`` does: its calls were felt. And every client has one of
-    # these for good: what does not differ between them is held once.
+    # All is counted here as ``TokenBucket.charge`` does: the cost of calling it was felt. Every client has
+    # one of these for good, so values that are the same for all are held once.
     __slots__ = (
         "_bytes_full_at",
         "_commands_full_at",
@@ -91,9 +91,9 @@ class Pace:
         return max(debt, owed)
 
     def is_to_be_told(self) -> bool:
-        """Ask, of a client in debt, whether it is to be told that it says too much.
+        """Ask whether a client in debt is to be warned that it says too much.
 
-        Once, until its whole burst is there again.
+        The client is warned once, until its whole burst is there again.
         """
         is_to_be_told = self._owed > ROUNDING and not self._is_told
         self._is_told = self._is_told or is_to_be_told

@@ -1,4 +1,4 @@
-"""What a connection passes before it is a client's: its proxy's word on who the client is, then TLS.
+"""What a connection passes before it is a client's: the PROXY header, which names the client, then TLS.
 
 accepted ──from a trusted proxy──▶ header ──▶ counted ──TLS here──▶ handshake ──▶ the client's connection
     └────────from anybody else───────────────────▲ └─────in the clear──────────────────────▲
@@ -42,7 +42,7 @@ class PreambleRules:
         self.context = context
         self._complaints = Seldom(COMPLAINT_SECONDS)
         self.waiting: set[Preamble] = set()
-        """Who is at the preamble."""
+        """The connections that are at the preamble."""
 
     def close(self) -> None:
         """Send away who is still at the preamble: the chat behind it is being left by everybody."""
@@ -154,7 +154,7 @@ class Preamble(asyncio.Protocol):
     # --- Step by step ----------------------------------------------------------------------------
 
     def _count(self, rest: bytes) -> None:
-        """Count the client, whom from here on its own address stands for, or refuse it."""
+        """Count the client under its own address from here on, or refuse it."""
         self._forget_unknown()
         refused = self._listener.counts.admit(self._client[0])
         if refused is not None:

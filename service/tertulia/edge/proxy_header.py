@@ -1,4 +1,4 @@
-"""The PROXY protocol, versions 1 and 2: who the client of a connection is that a proxy passes on.
+"""The PROXY protocol, versions 1 and 2: the client of a connection that a proxy passes on.
 
 Sans-IO. "Spec" is HAProxy's ``proxy-protocol.txt``. Checksums and other extensions (TLVs) are skipped.
 """
@@ -40,7 +40,7 @@ class BadHeader(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a header told."""
+    """What a header said."""
 
     client: tuple[str, int] | None
     """Address and port; None where the connection's own count: the proxy speaks for itself (LOCAL), or
@@ -112,7 +112,7 @@ def _client_1(line: bytes) -> tuple[str, int] | None:
     except UnicodeDecodeError:
         raise BadHeader("a version 1 header is not ASCII") from None
     if words[1] == "UNKNOWN":
-        return None  # whatever else the line says: spec, 2.1
+        return None  # no matter what else the line says: spec, 2.1
     if len(words) != 6 or words[1] not in ("TCP4", "TCP6"):
         raise BadHeader("a version 1 header is no TCP4, TCP6 or UNKNOWN with two addresses")
     _, family, source, destination, *ports = words

@@ -64,7 +64,7 @@ class Pump:
         self.pace: Pace | None = None
         """What it has sent; made when first needed, as most clients are idle."""
         self.part = b""
-        """The beginning of a line that whoever feeds this keeps back."""
+        """The beginning of a line that the feeder keeps back."""
         self.is_plain = False
         """Whether the session is active and nothing is half read."""
         self.is_ended = False
@@ -104,7 +104,7 @@ class Pump:
         self.go_on(session)
 
     def go_on(self, session: Served) -> None:
-        """Carry out what was read, whatever was done with it before."""
+        """Carry out what was read, no matter what was done with it before."""
         socket = self._socket
         try:
             self.carry_out(session)

@@ -1,4 +1,4 @@
-"""What a socket needs of those whom it serves, and what all sockets of a listener share."""
+"""What a socket needs of the host that it serves, and what all sockets of a listener share."""
 
 import asyncio
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ class Served(Protocol):
 
 
 class Socket(Protocol):
-    """A client's socket, as whoever carries out what the client sent needs it."""
+    """A client's socket, as the code that carries out the client's commands needs it."""
 
     patience: asyncio.TimerHandle | None
     """What ends a client that does nothing, if that is waited for."""
@@ -149,7 +149,7 @@ class OpenConnection(Protocol):
 
 
 class Host(Protocol):
-    """Whoever serves the sessions: a room, or the devices' side of it.
+    """The host of the sessions: a room, or the devices' side of it.
 
     What it takes as a session is what its ``connect`` gave, and as a command what that session's decoder
     gave; which types those are is the host's own affair.
@@ -286,7 +286,7 @@ class Listener:
         transport.close()
 
     def look_for_header(self, first: bytes, address: str) -> None:
-        """Tell, seldom, of who passes clients on and is not trusted: else nobody but its clients notices."""
+        """Log, seldom, a proxy that is not trusted: otherwise only its clients would notice."""
         if not is_header(first):
             return
         self.metrics.untrusted_headers.inc()

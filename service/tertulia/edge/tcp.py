@@ -16,7 +16,7 @@ _ACKNOWLEDGEMENTS_CHARGED: Final = 4096
 _READS_UNTIL_REST: Final = 16
 """Reads that brought nothing but acknowledgements, before a client is read less often."""
 SILENT_SECONDS: Final = 1.0
-"""For so long it must have said nothing, too: whoever talks is read at once."""
+"""The client must also have said nothing for so long: a client that talks is read at once."""
 
 
 class LineInbound:
@@ -51,7 +51,7 @@ class LineInbound:
         if data == self._acknowledgement and pump.is_plain and self._reads_until_rest > 0:
             # The most frequent input there is: nothing else is looked at.
             self._reads_until_rest -= 1
-            session.receipts.acknowledged += 1  # type: ignore[union-attr] # whoever is plain has a session
+            session.receipts.acknowledged += 1  # type: ignore[union-attr] # a plain connection has a session
             return
         if session is None or pump.is_over:
             return

@@ -1,4 +1,4 @@
-"""Where a node's clients come in: sockets, what has to be passed there, and whom clients meet behind."""
+"""Where a node's clients come in: sockets, what has to be passed there, and the host behind."""
 
 import asyncio
 import select
@@ -91,7 +91,7 @@ class Listeners:
             await self._listen(settings, listening, rules, rooms[settings.chat])
 
     def close(self) -> None:
-        """Accept nobody any more; who is on the way in is turned away."""
+        """Accept nobody any more; clients on the way in are turned away."""
         self._servers.close()
         for _, _, rules in self._bound:
             if rules is not None:
@@ -108,7 +108,7 @@ class Listeners:
         """Make what clients of a listener have to pass; None where there is nothing."""
         context = None
         if listener.certificate is not None:
-            # What reads certificates takes a sixth of a node's start: only who has one waits for it.
+            # What reads certificates takes a sixth of a node's start: only a node that has one waits for it.
             from tertulia.edge.certificates import Certificate, CertificateError
 
             try:

@@ -91,7 +91,7 @@ def run(settings: Settings) -> int:
     except StartError:
         raise
     except Exception:
-        # In its place behind all other lines; Python itself would wait for whoever reads it.
+        # In its place behind all other lines; Python itself would wait for the log reader.
         _log.exception("the node failed")
         return StartError.status
     finally:
@@ -234,8 +234,8 @@ class Node:
     async def drain(self, *, failed: bool = False) -> None:
         """Go in order: readiness red, notice, no newcomers, everybody away, goodbye to Redis.
 
-        What was read of a session is committed and answered before it goes. ``failed``: without its
-        store a node can't take leave of anybody; the others bury it.
+        All that was read of a session is committed and answered before the session goes. ``failed``:
+        without its store a node can't take leave of anybody; the others bury it.
         """
         settings, stop = self._settings, self._stop
         self._draining = True

@@ -1,8 +1,8 @@
 """Open files: how many this process may have, and how many of them clients may have.
 
-A client's connection is one, as is a connection to Redis or of the operator's HTTP. Whoever comes when
-there is none left is closed by the event loop, unseen and uncounted, and a lost connection to Redis can't
-be made again: so clients never get the last ones.
+A client's connection is one, as is a connection to Redis or of the operator's HTTP. When none
+is left, the event loop closes a new client, unseen and uncounted, and a lost connection to Redis can't be
+made again. So clients never get the last ones.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ from typing import Final
 LEAST: Final = 64
 """With fewer, a node does not get as far as to say so."""
 _SPARE: Final = 64
-"""For what comes and goes: who is accepted only to be refused, names looked up, files read (certificates,
-passwords, what the system tells of this process), an embedded Redis started again, exported spans."""
+"""For what comes and goes: clients accepted only to be refused, names looked up, files read (certificates,
+passwords, what the system reports of this process), an embedded Redis started again, exported spans."""
 _SHARE: Final = 8
 _LOW: Final = 1024
 """Each file gets the lowest number that is free: before there are clients, none is above this."""
@@ -25,7 +25,7 @@ _LOW: Final = 1024
 def allow_all() -> int:
     """Allow as many open files as the system lets this process have, and return how many that is."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # some systems do not take what they told
+    with contextlib.suppress(OSError, ValueError):  # some systems refuse their own value
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return allowed()
 

@@ -1,7 +1,7 @@
 """Telling the service manager how the node is: systemd's notification protocol, sd_notify(3).
 
-A datagram of ``NAME=value`` lines to the socket that ``NOTIFY_SOCKET`` names. Whoever was not started
-by such a manager tells nobody, at no cost.
+A datagram of ``NAME=value`` lines to the socket that ``NOTIFY_SOCKET`` names. A node that was
+not started by such a manager notifies nobody, at no cost.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from typing import Final
 _LOOK_SECONDS: Final = 5.0
 """How often the status is looked at where there is no watchdog."""
 _A_WATCHDOG_TIME: Final = 3
-"""How often the watchdog is told within its time: sd_watchdog_enabled(3) wants it twice."""
+"""How often the watchdog is notified within its time: sd_watchdog_enabled(3) wants it twice."""
 
 
 class Notifier:
-    """The way to the service manager. Nothing here raises or blocks: who does not listen misses it."""
+    """The way to the service manager. Nothing here raises or blocks: a deaf manager misses it."""
 
     def __init__(self, address: str = "", watchdog_seconds: float | None = None) -> None:
         """``address``: a path, or ``@`` and an abstract name; empty: tell nobody."""

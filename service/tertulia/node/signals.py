@@ -21,7 +21,7 @@ class Stop:
         """Whether the balancer is given notice, and clients are sent away one after the other."""
 
     def drain(self, *, gently: bool) -> None:
-        """Ask the node to go; who asks again changes nothing."""
+        """Ask the node to go; asking again changes nothing."""
         if not self.asked.is_set():
             self.gently = gently
             self.asked.set()

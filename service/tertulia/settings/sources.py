@@ -1,6 +1,6 @@
 """Where settings come from (options, environment, TOML file), and which source is to blame.
 
-Knows no setting: whoever calls brings the model. Nothing is read when this module is imported.
+Knows no setting: the caller brings the model. Nothing is read when this module is imported.
 """
 
 import difflib
@@ -32,7 +32,7 @@ _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://")
 
 
 class SettingsError(Exception):
-    """Wrong settings; whoever started the service has to change them.
+    """Wrong settings; the operator has to change them.
 
     ``problems`` has one line each: the place, what was wrong, what would be right. No value of a
     secret is in it.
@@ -177,7 +177,7 @@ class _Environment(_Source):
         self.unreadable = list(self._unreadable())
         self.unknown = list(self._unknown(prefix))
         source = EnvSettingsSource(model)
-        # What is unknown is told already, and would be told again from within its table.
+        # An unknown key is reported already, and would be reported again from within its table.
         known = {name.lower(): self._set[name] for name in self._set.keys() & self._known()}
         source.env_vars = known
         super().__init__({} if self.unreadable else source())
@@ -246,7 +246,7 @@ def _problems(
         if it["type"] == "default_factory_not_called" or (
             it["type"] == "too_short" and it["input"]
         ):
-            continue  # these follow from others, which are told
+            continue  # these follow from others, which are reported
         key: Key = it["loc"]
         # Of values that don't go together, those that somebody set are to blame.
         related = [(*key, name) for name in it.get("ctx", {}).get("fields", ())]

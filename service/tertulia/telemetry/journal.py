@@ -1,4 +1,4 @@
-"""What journald is told beside a line: its level, as sd-daemon(3) has it, without which all are of one."""
+"""The level that journald gets with a line, as sd-daemon(3) has it. Without it all lines have one level."""
 
 import os
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The stable word of each line of the log. The sentence beside it is for people, and may get better words.
 
-Whoever watches the log keeps to these: docs/logs.md has the same table. Why they are not where the lines
+Programs that watch the log rely on these: docs/logs.md has the same table. Why they are not where the lines
 are: decision 0028.
 """
 

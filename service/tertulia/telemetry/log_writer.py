@@ -1,4 +1,4 @@
-"""Writing the log without ever waiting for whoever reads it.
+"""Writing the log without ever waiting for the log reader.
 
 A pipe that nobody empties, a terminal that was stopped, a disk that hangs: whoever writes there stands
 still. That is a thread of its own here; lines wait for it in a queue, and where too many wait, they are
@@ -71,7 +71,7 @@ class LogWriter:
                 self._is_full = False
             if is_written and self._untold and not self._is_full:
                 untold, self._untold = self._untold, 0
-                # Before anybody else, so that it stands where they would. An error, as those are always told.
+                # Before anybody else, so that it stands in their place. An error: those are always logged.
                 _log.error("lines of the log are missing", lines=untold)
 
     def _drop(self) -> None:
@@ -86,6 +86,6 @@ class LogWriter:
                     rest = rest[os.write(self._file, rest) :]
                 except BlockingIOError:  # it is shared, and another process made it so
                     self._room.poll()
-        except OSError:  # whoever read it is gone, or the disk is full: no reason to stop
+        except OSError:  # the log reader is gone, or the disk is full: no reason to stop
             return False
         return True

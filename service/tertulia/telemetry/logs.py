@@ -35,7 +35,7 @@ _log = structlog.get_logger("python")
 def begin(settings: LogSettings, *, node: str) -> LogWriter:
     """Send all logs to standard error from a thread of its own, and what Python would complain of there.
 
-    Else Python would write that itself, and wait for whoever reads it.
+    Else Python would write that itself, and wait for the log reader.
     """
     writer = LogWriter(sys.stderr.fileno(), sys.stderr.encoding)
     configure(settings, node=node, write=writer.put)
@@ -58,7 +58,7 @@ def configure(
     """Send all logs to ``stream`` (default: standard error), in the form that is set.
 
     ``node`` is who writes it: on each line for machines, which gather those of many. ``write`` is who
-    writes a line to it instead. Where journald reads the stream, it is told each line's level.
+    writes a line to it instead. Where journald reads the stream, it gets each line's level.
 
     Holds for the process; may be called again. A stream that is gone never raises: the node goes
     on without its log.
@@ -128,7 +128,7 @@ def _writing_to(stream: TextIO) -> Callable[[str], None]:
             stream.write(line + "\n")
             stream.flush()
         except (OSError, ValueError):
-            pass  # whoever read the log is gone; that is no reason to stop
+            pass  # the log reader is gone; that is no reason to stop
 
     return write
 

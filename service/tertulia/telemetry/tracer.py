@@ -1,4 +1,4 @@
-"""Who is told of each batch and each entry: the port, for whatever makes spans of them."""
+"""The tracer learns of each batch and each entry: the port for code that makes spans of them."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from tertulia.domain.position import Position
 
 
 class Tracer(Protocol):
-    """Who is told of each batch and each entry; chosen once, at the start. None of it blocks or raises."""
+    """Learns of each batch and each entry; chosen once, at the start. None of it blocks or raises."""
 
     def committed(
         self, chat: str, node: str, batch: int, *, ops: int, size: int, tries: int, seconds: float,

@@ -93,7 +93,7 @@ class AdminClient:
         return LogReader(chat, self._redis(chat))
 
     def traces(self, chat: str, key: str) -> Traces:
-        """Look for what a chat keeps of a person, by his nickname, folded."""
+        """Look for what a chat keeps of a person, by their nickname, folded."""
         return Traces(chat, self._redis(chat), key)
 
     async def nodes(self, only: str | None = None) -> list[NodeSeen]:

@@ -26,7 +26,7 @@ from tertulia.redis.errors import StoreAway
 from tertulia.settings.redis_url import masked
 
 _MOST_NAME = 200
-"""Characters in what an operator calls himself."""
+"""Characters in the name that an operator gives."""
 MOST_TEXT = 4000
 """Bytes in an announcement or a reason, so that with what stands around it it is a line in any dialect."""
 

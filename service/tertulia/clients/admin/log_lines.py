@@ -20,7 +20,7 @@ class LogLine:
     event: str
     """joined, present, left, said, closed; or what an operator did."""
     nickname: str
-    """Whom it is about; empty where it is about nobody."""
+    """The person it is about; empty where it is about nobody."""
     node: str | None
     dialect: str | None
     text: str

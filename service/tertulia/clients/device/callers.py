@@ -1,6 +1,6 @@
-"""Those who dial this device's port and are not in the chat: how many, how often, and what is told of them.
+"""Those who dial this device's port and are not in the chat: how many, how often, and what is reported.
 
-Whoever knows the port can dial it, so all that they cause is bounded. Time is an argument, in seconds of
+Anybody who knows the port can dial it, so all that they cause is bounded. Time is an argument, in seconds of
 a monotonic clock.
 """
 
@@ -42,7 +42,7 @@ class Callers:
         return bucket.take(1, now) > 0
 
     def turned_away(self, caller: PeerLink, parting: Parting, why: str) -> Iterator[TurnedAway]:
-        """Give what is to be told of one that was turned away: nothing, where there were many."""
+        """Give what is to be reported of one that was turned away: nothing, where there were many."""
         self._told += 1
         if self._told <= TOLD:
             name = caller.claims.name if caller.claims else ""

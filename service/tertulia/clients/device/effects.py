@@ -1,4 +1,4 @@
-"""What a live chat asks of whoever owns its sockets, and what it has to tell."""
+"""What a live chat asks of the owner of its sockets, and what it has to report."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -137,7 +137,7 @@ class SharesAddress:
 
 @dataclass(frozen=True, slots=True)
 class Slowed:
-    """Somebody says more at once than is shown at once. Told once of each."""
+    """Somebody says more at once than is shown at once. Reported once of each."""
 
     name: str
 

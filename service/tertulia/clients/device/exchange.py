@@ -1,7 +1,7 @@
 """An exchange of frames, written down in the order of the page and run on bytes in any split.
 
 An exchange is a generator. It yields bytes to send, what it expects next (and is sent that), and
-events for whoever runs it; what it returns is its result.
+events for its runner. Its return value is its result.
 """
 
 from collections.abc import Generator, Iterator
@@ -23,7 +23,7 @@ class Expect(Enum):
 
 
 class PeerEvent:
-    """Something that whoever runs an exchange is told while it goes on."""
+    """Something that the runner of an exchange learns while it goes on."""
 
     __slots__ = ()
 

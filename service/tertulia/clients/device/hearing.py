@@ -1,7 +1,7 @@
 """How much of what a peer says reaches the screen and the disk, in one chat.
 
-What is faster is read more slowly, and nothing of it is lost; who says more in all is dropped. Time is an
-argument, in seconds of a monotonic clock.
+A peer that is too fast is read more slowly, and nothing is lost. A peer that says more in all is dropped.
+Time is an argument, in seconds of a monotonic clock.
 """
 
 from tertulia.domain import nicknames
@@ -62,7 +62,7 @@ class Hearing:
 
 
 class Hearings:
-    """What all who are or were in a chat have said."""
+    """How much all members of a chat have said, former ones included."""
 
     def __init__(self) -> None:
         self._everybody = Hearing(IN_ALL)

@@ -123,7 +123,7 @@ class Links:
         return [link for link in self if link.talking]
 
     def held(self) -> list[PeerLink]:
-        """Return those who dialled and have been told nothing."""
+        """Return the peers that dialled and have had no answer."""
         return [link for link in self if link.run is None]
 
     def callers(self) -> list[PeerLink]:

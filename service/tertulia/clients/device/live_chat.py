@@ -39,7 +39,7 @@ from tertulia.domain import nicknames
 HANDSHAKE_SECONDS = 10.0
 """For a peer to say who it is, and for one who dialled too early to be taken in."""
 DIAL_SECONDS = 15.0
-"""For a connection to be made, by whoever owns the sockets."""
+"""For a connection to be made, by the owner of the sockets."""
 COME_SECONDS = 30.0
 """For the one that I waited for to dial, once the service has told me that it comes."""
 TURN_SECONDS = 1.5
@@ -54,7 +54,7 @@ HANDSHAKE_BYTES = 1024
 
 class _Phase(Enum):
     ENTERING = auto()
-    """The service has not told what to do; who dials is asked to wait."""
+    """The service has not said what to do; a peer that dials is asked to wait."""
     LISTENING = auto()
     DIALLING = auto()
     LIVE = auto()
@@ -88,7 +88,7 @@ class LiveChat:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Who reads what I say now, in the order in which they came."""
+        """The peers that read what I say now, in the order in which they came."""
         return tuple(link.member.name for link in self._links.talking() if link.member)
 
     @property
@@ -155,7 +155,7 @@ class LiveChat:
         link = self._links.get(number)
         if link is None:
             return []
-        if link.run is None:  # whoever dials is silent until it is told what the chat is
+        if link.run is None:  # a peer that dials is silent until it learns what the chat is
             return list(self._drop(link, Parting.GARBLED, now))
         link.frames.feed(data)
         if link.is_caller and len(link.frames) > HANDSHAKE_BYTES:
@@ -283,7 +283,7 @@ class LiveChat:
         if self._phase is _Phase.OVER:
             yield from self._drop(link, None, now)
             return
-        # Before, whoever dials costs nothing but a place, and may be a neighbour of the partner's.
+        # Before, a peer that dials costs only a place, and may be a neighbour of the partner's.
         if self._phase is _Phase.LIVE and self._callers.is_too_fast(link.host, now):
             yield from self._drop(link, Parting.CROWD, now)
         goes = surplus(self._links.callers())

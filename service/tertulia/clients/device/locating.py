@@ -9,7 +9,7 @@ from tertulia.clients.device.operations import address, listening_port
 from tertulia.clients.device.service_calls import Service, ServiceError
 
 LOCATE_SECONDS = 8.0
-"""For an answer: whoever dialled waits for 10 s, and no more, to be taken in."""
+"""For an answer: a peer that dialled waits 10 s, and no more, to be taken in."""
 TRIES = 3
 PAUSE_SECONDS = 1.0
 """Between the tries: the node that was asked may have died."""

@@ -148,12 +148,12 @@ def dial_member(me: Partner, expected: Partner) -> Steps[None]:
 
 
 def invitation(others: list[Partner]) -> bytes:
-    """What the newcomer is told by who asked it in: how many others there are, and who."""
+    """Return the inviter's words to the newcomer: how many others there are, and who."""
     return integer(len(others)) + b"".join(map(_identity, others))
 
 
 def introduction(me: Partner) -> bytes:
-    """What the newcomer is told by any other member: who that is. No list comes with the count."""
+    """Return another member's words to the newcomer: who that member is. No list comes with the count."""
     return _identity(me) + integer(0)
 
 

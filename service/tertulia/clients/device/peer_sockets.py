@@ -47,7 +47,7 @@ Locator = Callable[[Locate], Awaitable[PeerPlace | NoPlace]]
 class PeerSockets:
     """Carries out what a live chat asks for, and feeds it what comes.
 
-    One chat at a time; while there is none, whoever dials is hung up on.
+    One chat at a time; while there is none, a peer that dials is hung up on.
     """
 
     def __init__(self, own_address: Callable[[], str] = str) -> None:

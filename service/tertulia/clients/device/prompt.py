@@ -148,7 +148,7 @@ class Prompt(Terminal):
     def _accept(self, buffer: Buffer) -> bool:
         self._typed.append(buffer.text)
         self._arrived.set()
-        # Only whoever takes the line knows whether it may be remembered: nothing is left to do so now.
+        # Only the one that takes the line knows whether it may be remembered: nothing is left to do so now.
         buffer.reset()
         return True
 
@@ -161,7 +161,7 @@ class Prompt(Terminal):
         self._app.invalidate()
 
     def _come_back(self) -> None:
-        """Take the terminal over again, as whoever stopped the program may have set it for itself."""
+        """Take the terminal over again, as another program may have set it for itself meanwhile."""
         if self._app.is_running:
             try:
                 self._app.input.raw_mode().__enter__()  # the end restores what was at the beginning

@@ -9,7 +9,7 @@ _LEAST = 20
 def rows_of(line: str, columns: int) -> list[str]:
     """Return a line in rows that a terminal does not wrap by itself.
 
-    Where it does, whoever fills a row up with spaces chooses how the next one begins: like a line of
+    Where it does, a peer that fills a row up with spaces chooses how the next one begins: like a line of
     the program's own, or of somebody else's.
     """
     room = max(columns, _LEAST) - 1

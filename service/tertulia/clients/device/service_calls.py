@@ -17,7 +17,7 @@ T = TypeVar("T")
 MAX_UNREAD = 4 * MAX_STRING
 """Bytes that the service may send unasked before it is hung up on: they would fill the memory."""
 UNANSWERED_TRIES = 2
-"""The service also hangs up on whoever is not logged in, and will do so again."""
+"""The service also hangs up on a device that is not logged in, and will do so again."""
 _RESET = struct.pack("ii", 1, 0)  # to linger for no time at all: the other side reads a reset
 
 

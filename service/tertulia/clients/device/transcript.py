@@ -19,7 +19,7 @@ MAX_FILES = 200
 
 
 class Transcript:
-    """One user's chat with another. A disk that fails is told once, and the chat goes on."""
+    """One user's chat with another. A disk that fails is reported once, and the chat goes on."""
 
     def __init__(self, account: Account, partner: str, terminal: Terminal) -> None:
         self._account = account

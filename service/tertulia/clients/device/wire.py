@@ -48,7 +48,7 @@ def port_of(value: int) -> int:
 class FrameDecoder:
     """A buffer that is fed bytes and asked for frames.
 
-    What the next frame is, is known from its place in the exchange; where it is not, ``frame``
+    The kind of the next frame is known from its place in the exchange; where it is not, ``frame``
     tells the two kinds apart.
     """
 

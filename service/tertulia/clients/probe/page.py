@@ -66,7 +66,7 @@ class Page:
         try:
             with os.fdopen(descriptor, "wb") as written:
                 written.write(self.text())
-                os.fchmod(written.fileno(), 0o644)  # whoever collects it is another user
+                os.fchmod(written.fileno(), 0o644)  # the collector runs as another user
             Path(name).replace(file)
         except BaseException:
             Path(name).unlink()

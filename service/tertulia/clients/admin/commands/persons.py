@@ -1,4 +1,4 @@
-"""The commands about all that is kept of one person: to show it to him, to erase it."""
+"""The commands about all that is kept of one person: to show it to them, to erase it."""
 
 import contextlib
 import json
@@ -50,7 +50,7 @@ async def erase(client: AdminClient, chat: str, nickname: str) -> CommandResult:
     await client.chats(chat)
     key, operator = fold(nickname), client.operator(chat)
     traces = client.traces(chat, key)
-    with contextlib.suppress(OrderRefused):  # he is not there
+    with contextlib.suppress(OrderRefused):  # they are not there
         await operator.kick(nickname, "")
     for kind in (BanKind.NICKNAME, BanKind.ACCOUNT):
         with contextlib.suppress(OrderRefused):  # there is none

@@ -1,4 +1,4 @@
-"""The commands that look at what is: nodes, people, bans, what waits, who did what."""
+"""The commands that show the state: nodes, people, bans, what waits, who did what."""
 
 from dataclasses import asdict
 from typing import Any
