@@ -237,6 +237,7 @@ async def test_who_says_something_is_heard_whole_and_in_order(service: Service) 
 
 @each("line", [ACKNOWLEDGEMENT, ENDING_IN_CRLF])
 @each("split", range(1, 2 * len(ENDING_IN_CRLF) + 6))
+@pytest.mark.slow
 async def test_acknowledgements_before_other_words_are_counted(line: bytes, split: int) -> None:
     """Wherever a read ends, none of them is a command."""
     service = Service(LimitSettings())
@@ -368,6 +369,7 @@ async def test_a_flood_of_acknowledgements_is_slowed_down() -> None:
     await service.stop()
 
 
+@pytest.mark.slow
 async def test_words_at_the_end_of_a_flood_wait_until_it_is_paid_for() -> None:
     service = Service(LimitSettings(bytes_per_second=100_000, bytes_burst=10_000))
     await service.start()

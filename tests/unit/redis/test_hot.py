@@ -282,6 +282,7 @@ async def test_what_takes_too_long_is_the_end(
         await connection.ask(WITHIN, ("PING",))
 
 
+@pytest.mark.slow
 async def test_each_question_has_a_time_of_its_own(
     connection: HotConnection, transport: Transport
 ) -> None:

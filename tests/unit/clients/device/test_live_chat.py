@@ -636,6 +636,7 @@ def test_no_string_is_free(frame: bytes) -> None:
     assert end.paused, "what is not read stays with who sends it"
 
 
+@pytest.mark.slow
 def test_a_whole_group_is_not_read_faster_than_a_person_can_look_away() -> None:
     network = Network()
     anna, *others = group(network, 12)

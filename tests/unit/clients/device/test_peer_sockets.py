@@ -73,6 +73,7 @@ async def test_from_anywhere_where_that_address_leads_nowhere(
     await sockets.close()
 
 
+@pytest.mark.slow
 async def test_what_is_not_shown_yet_is_not_read_either(bob: Listening) -> None:
     sockets = PeerSockets()
     told = await dials(sockets, bob)

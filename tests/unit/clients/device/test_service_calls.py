@@ -92,6 +92,7 @@ async def test_nobody_is_signed_up_twice(listening: Listening) -> None:
     assert done is LoginAnswer.DONE
 
 
+@pytest.mark.slow
 async def test_a_service_that_comes_back_is_found() -> None:
     it = Listening(Retrying(pauses=(1.0,)))
     it.scripts = [answering(integer(1))]
