@@ -60,7 +60,9 @@ class Multiplexer:
 
     def client(self, servers: Masters, name: str) -> Client:
         """Return the redis-py client for those servers; ``name`` is its connection's."""
-        return self._clients.setdefault(servers, Client(servers, name, self.seconds))
+        if servers not in self._clients:
+            self._clients[servers] = Client(servers, name, self.seconds)
+        return self._clients[servers]
 
     def most_connections(self, uses: int) -> int:
         """Return how many connections may be made at once, for so many uses, when Redis comes back."""
