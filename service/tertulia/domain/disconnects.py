@@ -1,4 +1,7 @@
-"""Why a connection ends: the one catalogue. Each label is a metric label and a log field."""
+"""Why a connection ends: the one catalogue. Each label is a metric label and a log field.
+
+docs/disconnects.md is made from it.
+"""
 
 from enum import Enum
 
@@ -14,10 +17,11 @@ class Disconnect(Enum):
     MAILBOX_FULL = "mailbox_full", "too much waits for the recipient of a device's message", False
     REFUSED_INVALID = "refused_invalid", "the nickname was malformed or reserved", True
     REFUSED_TAKEN = "refused_taken", "the nickname was in use", True
+    ROOM_FULL = "room_full", "the further room that the client named on entering had no place", True
     ENTER_TIMEOUT = "enter_timeout", "no nickname came in time", True
     ENTER_TRIES = "enter_tries", "too many nicknames were refused on one connection", True
     SLOW_READER = "slow_reader", "the client read too slowly: its backlog passed the bound", True
-    SILENT = "silent", "the client did not answer two pings", True
+    SILENT = "silent", "the client did not answer a ping", True
     LONG_LINES = "long_lines", "too many lines were too long", False
     TOO_MANY_FROM_ADDRESS = "too_many_from_address", "too many connections from one address", False
     TOO_MANY = "too_many", "the node has as many connections as it may have", True
@@ -26,7 +30,7 @@ class Disconnect(Enum):
     TOO_MANY_LOGINS = "too_many_logins", "too many passwords waited to be verified", True
     CHAT_CLOSED = "chat_closed", "the administrator closed the chat", True
     FENCED = "fenced", "the node was thought dead and its sessions were announced as gone", True
-    KICKED = "kicked", "an operator removed the session", False
+    KICKED = "kicked", "an operator or a moderator removed the session", False
     BANNED = "banned", "an operator's ban covers the client", False
     DISPLACED = "displaced", "the nickname went to another session", False
     DRAINED = "drained", "the node is shutting down", True

@@ -1,6 +1,6 @@
 """Nicknames: which are valid, which are reserved, and when two are the same.
 
-Source: the protocols' README, "Nicknames".
+Source: docs/protocols/README.md, "Nicknames".
 """
 
 import re

@@ -40,6 +40,44 @@ def judge(have: Position, arrived: Position) -> Verdict:
     return Verdict.DELIVER if arrived.offset == have.offset + 1 else Verdict.RECOVER
 
 
+class LogEnd(msgspec.Struct, frozen=True):
+    """How far a log may be read, as the store tells it."""
+
+    epoch: str
+    """Empty where there is no log."""
+    offset: int
+    base: int = 0
+    """The offset at which the epoch began. Up to there the log is that of the epoch before."""
+    before: str = ""
+    """The epoch before; empty where nobody knows."""
+
+
+class Onward(Enum):
+    """How somebody goes on who has read a log up to a place."""
+
+    ON = auto()
+    """With the next entry."""
+    REST = auto()
+    """The epoch is over. Its log has more, up to the base of the next one, or others than were read."""
+    REWOUND = auto()
+    """The store came back with older data, so what was read is not there any more: from where they part."""
+    OTHER = auto()
+    """From where the epoch began, which is all that is sure to be new: something may be missing."""
+    FIRST = auto()
+    """From where the log begins: there was none before."""
+
+
+def go_on(have: Position, end: LogEnd, *, is_other: bool) -> Onward:
+    """Decide how to go on in a log. ``is_other``: another entry stands where the last one was read."""
+    if not have.epoch:
+        return Onward.FIRST
+    if have.epoch == end.epoch:
+        return Onward.REWOUND if is_other or end.offset < have.offset else Onward.ON
+    if have.epoch == end.before and (is_other or have.offset != end.base):
+        return Onward.REST
+    return Onward.OTHER
+
+
 def is_behind(have: Position, told: Position) -> bool:
     """Say whether the log has entries, up to the place that the store gave, that the bus has not brought."""
     return told.epoch != have.epoch or told.offset > have.offset

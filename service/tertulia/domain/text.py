@@ -1,6 +1,6 @@
 """Text from clients: any bytes are decoded, and harmless afterwards; and text to clients.
 
-Source: the protocols' README, "Text".
+Source: docs/protocols/README.md, "Text".
 """
 
 import codecs
@@ -11,6 +11,17 @@ from typing import Final
 
 from anyascii import anyascii
 
+MAX_TEXT: Final = 4096
+"""Bytes in a text, where a client is not bounded by its lines."""
+MAX_LINES: Final = 50
+"""Lines in a text: who reads in a terminal has them one below the other."""
+LINE_END: Final = "\u2028"
+"""Between the lines of a text that has several, in the service and in the log: nobody can have written it.
+
+LF would end the line of a protocol or of a terminal, and a text could go on as if it were another one, in
+versions that know of no lines and wherever somebody forgot them. This is a sign as any other."""
+_SHOWN_LINE_END: Final = "\u23ce"
+"""The same where a text has to stand in one line. It has as many bytes."""
 _LINE_ENDS = range(0x2028, 0x202A)
 _BIDI = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _SURROGATES = range(0xD800, 0xE000)
@@ -35,7 +46,7 @@ def _windows_1252(byte: bytes) -> str:
         return byte.decode("latin-1")
 
 
-_WINDOWS_1252 = "".join(_windows_1252(bytes([it])) for it in range(256))
+_WINDOWS_1252 = "".join(_windows_1252(bytes([code])) for code in range(256))
 
 
 def _transliterated(error: UnicodeError) -> tuple[str, int]:
@@ -55,7 +66,7 @@ def decode(raw: bytes) -> str:
         text = raw.decode()
     except UnicodeDecodeError:
         text = codecs.charmap_decode(raw, "strict", _WINDOWS_1252)[0]
-    return clean(text)
+    return text if text.isascii() and text.isprintable() else clean(text)
 
 
 def clean(text: str) -> str:
@@ -64,9 +75,41 @@ def clean(text: str) -> str:
     These are controls other than TAB, line ends and bidi controls beyond ASCII, and halves of surrogate
     pairs, which no encoding can hold. Of the combining marks on one letter a few are kept.
     """
-    if not text.isprintable():
+    # A text with tabs alone need not be looked up sign by sign, which takes several times as long.
+    if not (text.isprintable() or text.replace("\t", "").isprintable()):
         text = text.translate(_CONTROLS)
     return text if text.isascii() else _SIGNS.sub(_with_few_marks, text)
+
+
+def clean_lines(text: str) -> str:
+    """Remove what ``clean`` does, but keep line ends (LF, CRLF, CR) between lines, each as ``LINE_END``."""
+    if text.isprintable():
+        return text if text.isascii() else _SIGNS.sub(_with_few_marks, text)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    return LINE_END.join(map(clean, lines.split("\n")))
+
+
+def too_long(text: str) -> str | None:
+    """Say why a text from a client is too long, before it is cleaned; None where it is not."""
+    if len(text) > MAX_TEXT or len(text.encode(errors="replace")) > MAX_TEXT:
+        return f"text is longer than {MAX_TEXT} bytes"
+    if text.isprintable() or _line_ends(text) < MAX_LINES:
+        return None
+    return f"text has more than {MAX_LINES} lines"
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def with_line_feeds(text: str) -> str:
+    """Return a text with LF where a line ends, for programs that have to know."""
+    return text.replace(LINE_END, "\n")
+
+
+def in_one_line(text: str) -> str:
+    """Return a text with a visible sign where a line ends; it takes as many bytes as before."""
+    return text.replace(LINE_END, _SHOWN_LINE_END)
 
 
 def encode(text: str, encoding: str) -> bytes:

@@ -2,6 +2,12 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tertulia.redis.errors import StoreAway
+
+_T = TypeVar("_T")
 
 
 class Backoff:
@@ -21,3 +27,19 @@ class Backoff:
         """Wait. The first time is without a wait: perhaps only a single connection was cut."""
         delay, self._next = self._next, min(self.LONGEST, max(self.FIRST, self._next * 2))
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 (jitter is no secret)
+
+
+async def patiently(do: Callable[[], Awaitable[_T]], seconds: float) -> _T:
+    """Do something that may be done twice, again and again for so many seconds while Redis is away.
+
+    Raises the last StoreAway then; one against which waiting does not help at once.
+    """
+    backoff, loop = Backoff(), asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        try:
+            return await do()
+        except StoreAway as error:
+            if error.is_final or loop.time() >= deadline:
+                raise
+            await backoff.wait()

@@ -10,10 +10,12 @@ from typing import Any
 from redis.crc import key_slot
 
 from tertulia.redis.access import Access, Server
-from tertulia.redis.client import Client
-from tertulia.redis.errors import FAILURES, MISFORMED, StoreAway, strange, translate
-from tertulia.redis.masters import Masters, ask_all, gravest
+from tertulia.redis.errors import StoreAway
+from tertulia.redis.masters import Masters, first_answers, gravest
 from tertulia.telemetry.metrics import RetryCause
+
+Shard = tuple[int, int, list[Server]]
+"""The first and the last slot of a range, and the servers that have it; the first is the master."""
 
 
 class Cluster(Masters):
@@ -22,10 +24,10 @@ class Cluster(Masters):
     is_cluster = True
     asked_at_once = 3
 
-    def __init__(self, access: Access, tag: str) -> None:
+    def __init__(self, access: Access, seconds: float, tag: str) -> None:
         """``tag``: any key of the chat."""
-        super().__init__(access)
-        self._slot = key_slot(tag.encode())
+        super().__init__(access, seconds)
+        self.slot = key_slot(tag.encode())
         self._seeds = [Server(*host) for host in access.url.hosts]
         self._known: list[Server] = []
         self._sent_to: Server | None = None
@@ -33,61 +35,106 @@ class Cluster(Masters):
     def sent_to(self, server: Server) -> None:
         self._sent_to = server
 
-    async def find(self, seconds: float) -> Server:
-        if self._sent_to is not None:
-            server, self._sent_to = self._sent_to, None
+    async def find(self) -> Server:
+        server, self._sent_to = self._sent_to, None
+        if server is not None:
             return server
         refusals: list[StoreAway] = []
-        left = list(dict.fromkeys([*self._known, *self._seeds]))
-        while left:
+        servers, step = list(dict.fromkeys([*self._known, *self._seeds])), self.asked_at_once
+        for at in range(0, len(servers), step):
             # Only some are asked at a time: a machine that is gone uses up all of the time.
-            step, left = left[: self.asked_at_once], left[self.asked_at_once :]
-            owners, refused = await ask_all((self._ask(it, seconds) for it in step), 1)
-            if owners:
-                return owners[0]
-            refusals += refused
+            try:
+                return (await first_answers(self._ask, servers[at : at + step]))[0]
+            except StoreAway as error:
+                refusals.append(error)
         self._known = []
         raise gravest(refusals)
 
-    async def _ask(self, node: Server, seconds: float) -> Server:
-        try:
-            async with self.access.visit(
-                node, "tertulia-cluster", seconds, "Redis Cluster"
-            ) as redis:
-                shards = await redis.execute_command("CLUSTER", "SLOTS")
-        except FAILURES as error:
-            if "cluster support disabled" in str(error):
-                raise StoreAway(
-                    RetryCause.OTHER, f"{node} is no Redis Cluster: write redis://"
-                ) from error
-            away = translate(error)
-            raise StoreAway(away.cause, f"{node}: {away}") from error
-        known: list[Server] = []
-        owner: Server | None = None
-        try:
-            for first, last, *servers in shards:
-                here = [named(it, node.host) for it in servers]
-                known += here
-                if first <= self._slot <= last:
-                    owner = here[0]
-        except MISFORMED as error:
-            raise strange(node, "Redis Cluster") from error
+    async def successor(self, server: Server) -> Server | None:
+        return None  # a shard that was replaced answers MOVED itself
+
+    async def _ask(self, node: Server) -> Server:
+        found = await shards(self.access, node, self.seconds)
+        owner = next((it[0] for first, last, it in found if first <= self.slot <= last), None)
         if owner is None:
-            raise StoreAway(
-                RetryCause.CLUSTER, f"no shard of the cluster has the slot {self._slot}"
-            )
+            raise StoreAway(RetryCause.CLUSTER, f"no shard of the cluster has the slot {self.slot}")
         # The owner is asked first next time: it is the first to know when the slot moves.
-        self._known = list(dict.fromkeys([owner, *known]))
+        self._known = list(
+            dict.fromkeys([owner, *(server for *_, servers in found for server in servers)])
+        )
         return owner
 
 
-async def masters(client: Client, asked: Server) -> set[Server]:
-    """Return the masters of all shards, as the server that is asked knows them. Raises StoreAway."""
-    told = await client.execute_command("CLUSTER", "SLOTS")
-    return {named(shard[2], asked.host) for shard in told}
+class SlotMasters(Cluster):
+    """The master of a slot, as those need it who go on with whatever shard has the slot."""
+
+    def __init__(self, access: Access, seconds: float, slot: int) -> None:
+        super().__init__(access, seconds, "")
+        self.slot = slot
+
+    def sent_to(self, server: Server) -> None:
+        """Leave it: the refusal may be about another slot."""
+
+    async def successor(self, server: Server) -> Server | None:
+        """Return what others say: a server that was frozen does not know yet that it was replaced."""
+        others = [it for it in dict.fromkeys([*self._known, *self._seeds]) if it != server]
+        try:
+            named = (await first_answers(self._ask, others[: self.asked_at_once]))[0]
+        except StoreAway:
+            return None
+        return None if named == server else named
 
 
-def named(told: list[Any], asked: str) -> Server:
+class ShardMap:
+    """Which master has which slots."""
+
+    def __init__(self, access: Access, seconds: float) -> None:
+        self._access = access
+        self._seconds = seconds
+        self._known = [Server(*host) for host in access.url.hosts if host]
+
+    def masters(self, slot: int) -> SlotMasters:
+        """Return what finds the master of a slot."""
+        return SlotMasters(self._access, self._seconds, slot)
+
+    async def ranges(self) -> list[Shard]:
+        """Ask for the shards. Raises StoreAway."""
+
+        async def ask(node: Server) -> list[Shard]:
+            return await shards(self._access, node, self._seconds)
+
+        left, refusals = list(self._known), []
+        while left:
+            step, left = left[: Cluster.asked_at_once], left[Cluster.asked_at_once :]
+            try:
+                found = (await first_answers(ask, step))[0]
+            except StoreAway as error:
+                refusals.append(error)
+                continue
+            named = [server for *_, servers in found for server in servers]
+            self._known = list(dict.fromkeys([*named, *self._known]))[:32]
+            return found
+        raise gravest(refusals)
+
+
+async def shards(access: Access, node: Server, seconds: float) -> list[Shard]:
+    """Return all shards of a cluster, as one of its servers knows them. Raises StoreAway."""
+    try:
+        async with access.visit(node, "tertulia-cluster", seconds, "Redis Cluster") as redis:
+            told = await redis.execute_command("CLUSTER", "SLOTS")
+            return [
+                (int(first), int(last), [_named(server, node.host) for server in servers])
+                for first, last, *servers in told
+            ]
+    except StoreAway as away:
+        if "cluster support disabled" in str(away):
+            raise StoreAway(
+                RetryCause.OTHER, f"{node} is no Redis Cluster: write redis://"
+            ) from away
+        raise
+
+
+def _named(told: list[Any], asked: str) -> Server:
     """Return a server as a cluster tells it. Without a host, or with ?, it is on the host that was asked."""
     host, port = told[:2]
     return Server(asked if host in (None, "", "?") else str(host), int(port))

@@ -6,11 +6,12 @@ NewEpoch    Redis lost data: write down again what is known
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from hiredis import HiredisError, ProtocolError
+from hiredis import HiredisError
 from redis.exceptions import ConnectionError as LostConnection
-from redis.exceptions import InvalidResponse, RedisError, ResponseError
-from redis.exceptions import TimeoutError as TooLate
+from redis.exceptions import RedisError, ResponseError
 
 from tertulia.telemetry.metrics import RetryCause
 
@@ -49,9 +50,13 @@ class ErrorReply(Exception):
 
 
 FAILURES = (ErrorReply, RedisError, HiredisError, OSError)
-"""The errors of asking a Redis, by the hot connections and by redis-py."""
-MISFORMED = (LookupError, ValueError, TypeError, AttributeError)
+"""The errors of connecting to a Redis, by redis-py, and of asking it."""
+_MISFORMED = (LookupError, ValueError, TypeError, AttributeError)
 """The errors of reading an answer that does not have the form in which Redis gives it."""
+
+
+_STRANGE = ("Error setting client name", "Invalid Database", "Invalid Username or Password")
+"""What redis-py says if an answer to a login is neither OK nor an error."""
 
 
 class Fenced(Exception):
@@ -89,14 +94,14 @@ _BY_WORD = {
     "ASK": RetryCause.CLUSTER,
     "max": RetryCause.CONNECTION,  # number of clients reached
 }
+_LOG_IN = "set the user in redis_url and the password there or in redis_password_file"
 # What to do about it, by the words in the reply or in the system's error.
 _ADVICE = {
     "CERTIFICATE_VERIFY_FAILED": "set redis_ca_file to the certificate of who signed Redis' own; "
     "redis_verify says what of it is checked",
-    "WRONGPASS": "set the user in redis_url and the password there or in redis_password_file",
-    "NOAUTH": "set the user in redis_url and the password there or in redis_password_file",
-    "invalid username-password pair": "set the user in redis_url and the password there or in "
-    "redis_password_file",
+    "WRONGPASS": _LOG_IN,
+    "NOAUTH": _LOG_IN,
+    "invalid username-password pair": _LOG_IN,
     "NOPERM": "grant what deploy/redis/users.acl grants",
     "Protocol error": "what answers there is no Redis, or wants TLS (rediss://)",
     "Name or service not known": "there is no such host",
@@ -104,28 +109,34 @@ _ADVICE = {
 }
 
 
-def plain(error: Exception) -> Exception:
-    """Return the original of an error of redis-py: Redis' reply, or the system's error."""
+@contextmanager
+def failing(server: object, kind: str = "Redis") -> Iterator[None]:
+    """Have each failure to ask a server be a StoreAway; only that of a Redis does not say where it was."""
+    try:
+        yield
+    except (*_MISFORMED, *FAILURES) as error:
+        if isinstance(error, _MISFORMED) or str(error) in _STRANGE:
+            away = StoreAway(RetryCause.OTHER, f"what answers at {server} is no {kind}")
+        else:
+            away = translate(error)
+            if kind != "Redis":
+                away = StoreAway(away.cause, f"the {kind} at {server}: {away}")
+        raise away from error
+
+
+def plain(error: BaseException) -> BaseException:
+    """Return what Redis or the system said, of an error of redis-py."""
     if not isinstance(error, RedisError):
         return error
     if error.status_code or isinstance(error, ResponseError):
         return ErrorReply(f"{error.status_code or ''} {error}".lstrip())
-    if isinstance(error, TooLate):
-        return TimeoutError(str(error))
-    if isinstance(error, InvalidResponse):
-        return ProtocolError(str(error))
     within = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if isinstance(within, (OSError, RedisError, StoreAway)):
         return plain(within)
     return ConnectionError(str(error)) if isinstance(error, LostConnection) else error
 
 
-def strange(server: object, what: str = "Redis") -> StoreAway:
-    """Return the error for a server whose answer does not have the form of ``what``."""
-    return StoreAway(RetryCause.OTHER, f"what answers at {server} is no {what}")
-
-
-def translate(error: Exception) -> StoreAway:
+def translate(error: BaseException) -> StoreAway:
     """Return why Redis did not do what it was asked, and advice if there is any."""
     error = plain(error)
     if isinstance(error, StoreAway):

@@ -7,7 +7,7 @@ server's default: over RESP3 the bus is slower by about a third.
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 from hiredis import HiredisError, ProtocolError, Reader, pack_command
@@ -31,16 +31,21 @@ class _Question(msgspec.Struct, gc=False):
     until: float
     """When the replies have to be there, by the loop's clock."""
     comes: "Inbox | None" = None
-    """The inbox that it subscribes."""
-    goes: "Inbox | None" = None
-    """The inbox whose subscription it ends."""
+    """The inbox for which it subscribes."""
+    goes: bool = False
+    """Whether it ends subscriptions."""
+    channels: tuple[bytes, ...] = ()
+    """The channels of either."""
+    refusal: "ErrorReply | None" = None
+    """The first one, where there are several commands."""
 
 
 class Inbox:
     """The messages that are published on some channels, for one listener."""
 
-    def __init__(self, channels: Iterable[bytes]) -> None:
-        self.channels = tuple(channels)
+    def __init__(self) -> None:
+        self.channels: set[bytes] = set()
+        """Those that are confirmed."""
         self.said: list[Any] = []
         """Messages that have come and were not received yet."""
         self.waiter: asyncio.Future[None] | None = None
@@ -105,10 +110,14 @@ class HotConnection(asyncio.Protocol):
     while it waits ends nothing: its replies are read and dropped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, transport: asyncio.WriteTransport, writer: object = None) -> None:
+        """``writer`` is kept: a StreamWriter that is garbage-collected closes its transport."""
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(replyError=ErrorReply, notEnoughData=_MORE)
-        self._transport: asyncio.Transport
+        self._transport = transport
+        self._writer = writer
+        self.is_sharded = False
+        """Whether its server publishes to a channel's own shard only."""
         self._said: list[Any] = []
         self._questions: deque[_Question] = deque()
         self._watch: asyncio.TimerHandle | None = None
@@ -142,42 +151,71 @@ class HotConnection(asyncio.Protocol):
         return waiter
 
     async def subscribe(
-        self, seconds: float, channels: Sequence[str], *, sharded: bool = False
+        self, seconds: float, channels: Sequence[str], inbox: Inbox | None = None
     ) -> Inbox:
         """Listen to channels to which nobody else here listens. After that only (un)subscribing is possible.
 
-        Messages that are published before all channels are confirmed are left out. Raises as ``ask``.
+        ``inbox``: one that listens to others already. Messages that are published before all channels are
+        confirmed may be left out. Raises as ``ask``.
         """
         self._is_bus = True
-        inbox = Inbox(channel.encode() for channel in channels)
+        inbox = Inbox() if inbox is None else inbox
         waiter = self._loop.create_future()
         until = self._loop.time() + seconds
-        plain, by_shard = ("SUBSCRIBE", *channels), ("SSUBSCRIBE", *channels)
-        question = _Question(waiter, len(channels), until, inbox)
-        self._send(question, by_shard if sharded else plain)
+        names = tuple(channel.encode() for channel in channels)
+        question = _Question(waiter, len(names), until, inbox, channels=names)
+        self._send(question, *self._each("SSUBSCRIBE" if self.is_sharded else "SUBSCRIBE", names))
         try:
             for reply in await waiter:
                 if isinstance(reply, ErrorReply):
                     raise reply
         except asyncio.CancelledError:
-            self.unsubscribe(inbox, seconds, sharded=sharded)
+            self.unsubscribe(inbox, seconds, names)
             raise
         return inbox
 
-    def unsubscribe(self, inbox: Inbox, seconds: float, *, sharded: bool = False) -> None:
-        """End one listener's subscription; the others go on."""
-        inbox.close(ConnectionError("the connection was given up"))
-        for channel in inbox.channels:
-            self._hearing.pop(channel, None)
+    def unsubscribe(
+        self, inbox: Inbox, seconds: float, channels: Iterable[bytes] | None = None
+    ) -> None:
+        """End one listener's subscription, to some channels or to all of them; the others go on."""
+        names = tuple(inbox.channels if channels is None else channels)
+        if channels is None:
+            inbox.close(ConnectionError("the connection was given up"))
         for question in self._questions:
-            if question.comes is inbox:
+            if question.comes is inbox and (channels is None or question.channels == names):
                 question.comes = None
-        if not self.is_over:
-            plain: Sequence[Argument] = ("UNSUBSCRIBE", *inbox.channels)
-            by_shard: Sequence[Argument] = ("SUNSUBSCRIBE", *inbox.channels)
+                names = (*names, *(name for name in question.channels if name not in names))
+        for channel in names:
+            self._hearing.pop(channel, None)
+            inbox.channels.discard(channel)
+        if names and not self.is_over:
             until = self._loop.time() + seconds
-            question = _Question(None, len(inbox.channels), until, goes=inbox)
-            self._send(question, by_shard if sharded else plain)
+            question = _Question(None, len(names), until, goes=True, channels=names)
+            self._send(
+                question, *self._each("SUNSUBSCRIBE" if self.is_sharded else "UNSUBSCRIBE", names)
+            )
+
+    async def prove(self, seconds: float) -> None:
+        """Wait until the server answers, on a connection on which many listen. Raises as ``ask``.
+
+        It is asked for a channel that is subscribed already: nobody needs another permission for that.
+        """
+        channel = next(iter(self._hearing), None)
+        if channel is None:
+            return
+        waiter = self._loop.create_future()
+        question = _Question(waiter, 1, self._loop.time() + seconds)
+        command = "SSUBSCRIBE" if self.is_sharded else "SUBSCRIBE"
+        self._send(question, (command, channel))
+        for reply in await waiter:
+            if isinstance(reply, ErrorReply):
+                raise reply
+
+    def _each(self, command: str, channels: Sequence[bytes]) -> list[Sequence[Argument]]:
+        """Return what does something for channels. A shard's channels may each be of another slot."""
+        if self.is_sharded:
+            return [(command, channel) for channel in channels]
+        return [(command, *channels)]
 
     def end(self) -> None:
         """Close the connection; calls that wait for something on it fail."""
@@ -187,11 +225,7 @@ class HotConnection(asyncio.Protocol):
         if self._error is not None:
             raise self._error.with_traceback(None)
         # The stub of pack_command names a tuple of one element.
-        if len(commands) == 1:
-            packed = pack_command(tuple(commands[0]))  # type: ignore[arg-type]
-        else:
-            packed = b"".join([pack_command(tuple(it)) for it in commands])  # type: ignore[arg-type]
-        self._transport.write(packed)
+        self._transport.write(b"".join(map(pack_command, map(tuple, commands))))  # type: ignore[arg-type]
         self._questions.append(question)
         # One timer serves any number of replies: a timer for each would cost more than the reply.
         if self._watch is None or self._watch.when() > question.until:
@@ -200,9 +234,6 @@ class HotConnection(asyncio.Protocol):
             self._watch = self._loop.call_at(question.until, self._look)
 
     # --- What the loop calls ---------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         said = self._said
@@ -222,14 +253,13 @@ class HotConnection(asyncio.Protocol):
             self._fail(ProtocolError(f"Protocol error: {error}"))
             return
         questions = self._questions
-        while questions and len(said) >= questions[0].wanted:
-            question = questions.popleft()
-            replies, said = said, said[question.wanted :]
-            if said:
-                del replies[question.wanted :]
-            if question.waiter is not None and not question.waiter.done():
-                question.waiter.set_result(replies)
-        self._said = said
+        done = 0
+        while questions and len(said) >= (end := done + questions[0].wanted):
+            waiter = questions.popleft().waiter
+            if waiter is not None and not waiter.done():
+                waiter.set_result(said[done:end])
+            done = end
+        del said[:done]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(exc or ConnectionError("Redis closed the connection"))
@@ -255,22 +285,28 @@ class HotConnection(asyncio.Protocol):
     def _confirm(self, reply: Any) -> None:
         """Take the reply to (un)subscribing, or the notice that Redis ended one because its slot moved."""
         question = self._questions[0] if self._questions else None
-        if not isinstance(reply, ErrorReply) and reply[0] in _LEFT:
-            goes = question.goes if question is not None else None
-            if goes is None or reply[1] not in goes.channels:
-                if (inbox := self._hearing.get(reply[1])) is not None:
-                    inbox.said.append(reply)
-                    inbox.interrupt()
-                return
+        is_refusal = isinstance(reply, ErrorReply)
+        if (
+            not is_refusal
+            and reply[0] in _LEFT
+            and not (question is not None and question.goes and reply[1] in question.channels)
+        ):
+            if (inbox := self._hearing.get(reply[1])) is not None:
+                inbox.said.append(reply)
+                inbox.interrupt()
+            return
         if question is None:
             raise ValueError("a reply to nothing")
-        # There is only one refusal, however many channels were named.
-        question.wanted -= question.wanted if isinstance(reply, ErrorReply) else 1
+        # There is one refusal for each command, and one command for all channels but those of shards.
+        question.wanted -= question.wanted if is_refusal and not self.is_sharded else 1
+        question.refusal = question.refusal or (reply if is_refusal else None)
         if question.wanted:
             return
+        reply = question.refusal or reply
         self._questions.popleft()
         if question.comes is not None and not isinstance(reply, ErrorReply):
-            self._hearing.update(dict.fromkeys(question.comes.channels, question.comes))
+            self._hearing.update(dict.fromkeys(question.channels, question.comes))
+            question.comes.channels.update(question.channels)
         if question.waiter is not None and not question.waiter.done():
             question.waiter.set_result([reply])
 

@@ -4,9 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from tertulia.redis.errors import StoreAway
-from tertulia.telemetry.metrics import RetryCause
-
 _T = TypeVar("_T")
 
 
@@ -15,28 +12,15 @@ class Rounds(Generic[_T]):
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
-        self._next: asyncio.Future[_T] | None = None  # of a round that has not begun
+        self._next: asyncio.Task[_T] | None = None  # of a round that has not begun
 
     async def join(self, do: Callable[[], Awaitable[_T]]) -> _T:
-        """Have it done, alone or with others.
+        """Have it done, alone or with others. It goes on even if callers are cancelled meanwhile."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._round(do))
+        return await asyncio.shield(self._next)
 
-        Raises StoreAway, also if another caller was doing it and was cancelled.
-        """
-        if self._next is not None:
-            return await asyncio.shield(self._next)
-        here = self._next = asyncio.get_running_loop().create_future()
-        away = StoreAway(RetryCause.CONNECTION, "the connection was given up")
-        try:
-            async with self._turn:
-                self._next = None
-                came = await do()
-        except BaseException as error:
-            if self._next is here:
-                self._next = None
-            if isinstance(error, StoreAway):
-                away = StoreAway(error.cause, str(error))
-            here.set_exception(away)
-            here.exception()  # perhaps no other caller waits
-            raise
-        here.set_result(came)
-        return came
+    async def _round(self, do: Callable[[], Awaitable[_T]]) -> _T:
+        async with self._turn:
+            self._next = None
+            return await do()

@@ -1,9 +1,10 @@
 """Finding those of Redis' own settings that endanger the promises, when a node starts."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
-from tertulia.redis.link import Link
 
 _OLDEST = (6, 2)
 _CHECKS_WHAT_IT_LOADS = (7, 0)  # until 8.x: redis/redis#14541
@@ -12,41 +13,47 @@ _MIB = 1_048_576
 _LEAST_HARD = 128 * _MIB
 _LEAST_SOFT = 32 * _MIB
 _BUFFER = "client-output-buffer-limit"
+_COVERAGE = "cluster-require-full-coverage"
 
 
-async def look(link: Link) -> list[str]:
+async def look(redis: Client) -> list[str]:
     """Return what should be set otherwise, one sentence for each. Raises StoreAway."""
-    told = await link.call("INFO")
-    lines = (line.partition(":") for line in told.decode("utf-8", "replace").split("\r\n"))
-    info = {name: value for name, _, value in lines}
+    info = await redis.info()
     default = "OK"
-    if info.get("aof_enabled") == "1" and _version(info) >= _CHECKS_WHAT_IT_LOADS:
+    if info.get("aof_enabled") == 1 and _version(info) >= _CHECKS_WHAT_IT_LOADS:
         try:
-            default = (await link.call("ACL", "DRYRUN", "default", "SET", "", "")).decode()
+            default = str(await redis.acl_dryrun("default", "SET", "", ""))
         except StoreAway:
             default = ""
+    is_cluster = info.get("cluster_enabled") == 1
     try:
-        _, limits = await link.call("CONFIG", "GET", _BUFFER)
-    except (StoreAway, ValueError):
-        return [
+        limits = str((await redis.config_get(_BUFFER))[_BUFFER])
+        coverage = str((await redis.config_get(_COVERAGE))[_COVERAGE]) if is_cluster else "no"
+    except (StoreAway, KeyError):
+        found = [
             *advice(info, default),
             f"{_BUFFER} could not be checked, as this user may not ask for it: see to it that "
             "pubsub has 256mb 64mb 60",
         ]
-    return advice(info, default, limits.decode())
+        if is_cluster:
+            found.append(f"{_COVERAGE} could not be checked either: see to it that it is no")
+        return found
+    return advice(info, default, limits, coverage)
 
 
-def advice(info: Mapping[str, str], default: str, limits: str = "") -> list[str]:
+def advice(
+    info: Mapping[str, Any], default: str, limits: str = "", coverage: str = "no"
+) -> list[str]:
     """Return what should be set otherwise, one sentence for each.
 
-    ``info`` is the answer to INFO. ``default`` is the answer to ACL DRYRUN of a write by the user
-    ``default``; empty if it can't be known. ``limits`` is the answer to CONFIG GET
-    client-output-buffer-limit.
+    ``info`` is the answer to INFO, as redis-py reads it. ``default`` is the answer to ACL DRYRUN of a write
+    by the user ``default``; empty if it can't be known. ``limits`` is the answer to CONFIG GET
+    client-output-buffer-limit, ``coverage`` that to CONFIG GET cluster-require-full-coverage.
     """
     found = []
     if _version(info) < _OLDEST:
         found.append(f"Redis {info.get('redis_version', '')} is too old: use 6.2 or newer")
-    if info.get("aof_enabled") == "0":
+    if info.get("aof_enabled") == 0:
         found.append(
             "appendonly is no, so that a restart of Redis loses what was acknowledged: CONFIG SET "
             "appendonly yes, and only then write it into its file, or it would begin with nothing"
@@ -76,8 +83,13 @@ def advice(info: Mapping[str, str], default: str, limits: str = "") -> list[str]
                 f"{_BUFFER} is pubsub {' '.join(words[at + 1 : at + 4])}, so that a node that stands "
                 "still for a moment is cut off: set it to pubsub 256mb 64mb 60"
             )
+    if coverage != "no":
+        found.append(
+            f"{_COVERAGE} is {coverage}, so that one shard that is away stops all the others: set it to no"
+        )
     return found
 
 
-def _version(info: Mapping[str, str]) -> tuple[int, ...]:
-    return tuple(int(it) for it in info.get("redis_version", "").split(".")[:2] if it.isdecimal())
+def _version(info: Mapping[str, Any]) -> tuple[int, ...]:
+    words = str(info.get("redis_version", "")).split(".")
+    return tuple(int(word) for word in words[:2] if word.isdecimal())

@@ -1,14 +1,16 @@
-"""Reading accounts, logins and pending messages."""
+"""Accounts: reading them, their logins and pending messages; and what their owners change in the room."""
 
+import asyncio
+import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from redis.asyncio.client import Pipeline
-
-from tertulia.chat.accounts import Correspondent, Login, Pending
+from tertulia.chat.accounts import Changed, Correspondent, Holder, Login, Pending
 from tertulia.chat.guessing import REMEMBERED, Failures
+from tertulia.domain.operator_commands import MOST_AUDITED, OperatorCommand
+from tertulia.domain.operator_commands import encode as encode_command
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
@@ -16,7 +18,7 @@ from tertulia.redis.hot import Argument
 from tertulia.redis.script import Script
 from tertulia.store.keys import Keys
 from tertulia.store.pending import Mailboxes
-from tertulia.store.scripts import REFRESH, SIGN_UP_TURN
+from tertulia.store.scripts import ADD_ACCOUNT, OWN_ACCOUNT, REFRESH, SIGN_UP_TURN
 
 _T = TypeVar("_T")
 
@@ -41,6 +43,10 @@ class StoredAccounts:
         )
         return found
 
+    async def add_vouched(self, key: str, nickname: str, identity: str) -> None:
+        names = [self._keys.meta, self._keys.account(key), self._keys.nick(key)]
+        await self._run(ADD_ACCOUNT, names, [nickname, identity])
+
     async def login(self, key: str) -> Login | None:
         fields = ["nickname", "address", "port", "onchat", "live"]
         found = await self._patiently(lambda: self._redis.hmget(self._keys.device(key), fields))
@@ -60,25 +66,23 @@ class StoredAccounts:
                 it.zrange(self._keys.devices, 0, -1),
             )
         )
-        names = await self._together(
-            lambda it: [it.hget(self._keys.device(key), "nickname") for key in keys]
-        )
-        return sorted(name for name in names if name is not None)
+        names = await self._each("HGET", map(self._keys.device, keys), "nickname")
+        return sorted(name.decode() for name in names if name is not None)
 
     async def hanging(self, key: str, most: int) -> Sequence[Correspondent]:
         found: list[Correspondent] = []
-        async for it in self._mailboxes.senders(key):
+        async for sender in self._mailboxes.senders(key):
             if len(found) == most:
                 break
-            found.append(Correspondent(it.nickname, it.messages, _local(it.last)))
+            found.append(Correspondent(sender.nickname, sender.messages, _local(sender.last)))
         return found
 
     async def pending(self, key: str, sender: str, room: int) -> Sequence[Pending]:
         shown = await self._mailboxes.shown(key, sender)
         found: list[Pending] = []
-        async for it in self._mailboxes.messages(key, sender):
-            found.append(Pending(it.number, it.text[shown:].decode(), shown))
-            room -= len(it.text) - shown + 1
+        async for message in self._mailboxes.messages(key, sender):
+            found.append(Pending(message.number, message.text[shown:].decode(), shown))
+            room -= len(message.text) - shown + 1
             shown = 0
             if room < 0 or len(found) == _MOST_SHOWN:
                 break
@@ -124,14 +128,43 @@ class StoredAccounts:
         await self._patiently(lambda: self._redis.delete(self._keys.guesses(network, key)))
 
     async def sign_up_wait(self, network: str, per_hour: int, *, take: bool) -> float:
-        each = max(1, _HOUR_MS // per_hour)
-        wait = await self._run(
-            SIGN_UP_TURN, [self._keys.sign_ups(network)], [per_hour, each, int(take)]
+        return await self._turn(self._keys.sign_ups(network), per_hour, take=take)
+
+    async def change_wait(self, network: str, per_hour: int) -> float:
+        return await self._turn(self._keys.changes(network), per_hour, take=True)
+
+    async def among(self, keys: Sequence[str]) -> set[str]:
+        found = await self._each("EXISTS", map(self._keys.account, keys))
+        return {key for key, is_it in zip(keys, found, strict=True) if is_it}
+
+    async def change(
+        self, holder: Holder, was: str, hashed: str, invitation: str = ""
+    ) -> tuple[Changed, int]:
+        names, key = self._keys, holder.key
+        token = names.token(holder.token) if holder.token else names.nobodys
+        keys = [names.meta, names.account(key), names.nick(key), token, names.device(key)]
+        keys += [names.devices, names.ended(key), names.invitations, names.audit]
+        args: list[Argument] = [holder.session, holder.nickname, key, hashed, was, invitation]
+        reply = await self._run(OWN_ACCOUNT, keys, [*args, _audited(holder), MOST_AUDITED])
+        return (Changed.DONE, int(reply)) if reply.isdigit() else (Changed(reply), 0)
+
+    async def delete(self, holder: Holder) -> None:
+        await self._mailboxes.delete_account(
+            holder.key, token=holder.token, audited=_audited(holder)
         )
+
+    async def _turn(self, name: str, per_hour: int, *, take: bool) -> float:
+        each = max(1, _HOUR_MS // per_hour)
+        wait = await self._run(SIGN_UP_TURN, [name], [per_hour, each, int(take)])
         return float(wait) / 1000
 
-    async def _together(self, say: Callable[[Pipeline], object]) -> list[Any]:
-        return await self._patiently(lambda: self._redis.together(say))
+    async def _together(self, ask: Callable[[Any], Iterable[Awaitable[Any]]]) -> list[Any]:
+        return await self._patiently(lambda: asyncio.gather(*ask(self._redis)))
+
+    async def _each(self, command: str, keys: Iterable[str], *args: str) -> list[Any]:
+        """Ask the same of many keys, by the link itself: redis-py would take five times as long."""
+        commands = [(command, key, *args) for key in keys]
+        return await self._patiently(lambda: self._redis.link.ask(*commands))
 
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         return await self._patiently(lambda: self._redis.run(script, keys, args))
@@ -143,6 +176,12 @@ class StoredAccounts:
                 return await ask()
             except StoreAway:
                 await backoff.wait()
+
+
+def _audited(holder: Holder) -> str:
+    """Return what stands in the audit log; by whom does not name him, so that he can be erased there."""
+    command = OperatorCommand(secrets.token_hex(8), "(the owner)", holder.action, holder.key)
+    return encode_command(command).decode()
 
 
 def _now() -> int:

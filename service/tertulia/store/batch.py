@@ -1,25 +1,50 @@
 """Ops on their way to the commit script: its variable KEYS, and its arguments in the layouts of ``ops``."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, ClassVar, Final, NamedTuple, cast
+
+import msgspec
 
 from tertulia.chat.device_ops import CollectOp, ForgetOp, RequestOp, SignUpOp
-from tertulia.chat.ports import CloseOp, JoinOp, LeaveOp, Op, ReportOp, SayOp, WhisperOp
+from tertulia.chat.ports import (
+    CloseOp,
+    JoinOp,
+    LeaveOp,
+    Member,
+    ModerateOp,
+    Op,
+    PassOnOp,
+    PresenceOp,
+    RefusedOp,
+    ReportOp,
+    RoomJoinOp,
+    RoomLeaveOp,
+    SayOp,
+    WhisperOp,
+)
 from tertulia.domain.events import (
     Closed,
     Joined,
     Left,
+    Owned,
+    Present,
     PrivateEvent,
     PublicEvent,
+    Registered,
     Said,
     Undelivered,
+    WentAway,
     Whispered,
     encode,
 )
 from tertulia.domain.nicknames import fold
+from tertulia.domain.operator_commands import MOST_AUDITED, OperatorCommand, by_moderator
+from tertulia.domain.operator_commands import encode as encode_command
 from tertulia.domain.requests import JoinUp, LeaveChat, LogIn, LogOut, Message, OpenChat
 from tertulia.redis.hot import Argument
-from tertulia.store.keys import Keys
+from tertulia.store.keys import Keys, LogKeys
 from tertulia.store.ops import (
     CLOSE,
     COLLECT,
@@ -28,36 +53,67 @@ from tertulia.store.ops import (
     JOIN_UP,
     LEAVE,
     LEAVE_CHAT,
+    LETTERS,
     LOG_IN,
     LOG_OUT,
     MESSAGE,
+    MODERATE,
     OPEN_CHAT,
+    PASS_ON,
+    PRESENCE,
+    REFUSED,
     REPORT,
+    RESTRAINTS,
+    ROOM_JOIN,
+    ROOM_LEAVE,
     SAY,
+    SAY_OUTSIDE,
+    SAY_OUTSIDE_TAGGED,
     SAY_TAGGED,
     SIGN_UP,
     WHISPER,
     WHISPER_AWAY,
-    WHISPER_TAGGED,
+    WHISPERS,
     Packed,
 )
 
+_pack: Final = msgspec.msgpack.Encoder().encode
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
+_TALK: Final = frozenset({SayOp, WhisperOp})
+"""Ops by which nobody comes or goes."""
 
-class Batch:
-    """Ops on their way to the commit script: its variable KEYS, and its arguments."""
 
-    def __init__(self, keys: Keys, fixed: int, node: str, *, look_further: bool = False) -> None:
-        """``look_further``: a recipient was not where this node expected it."""
+def letter_of(op: WhisperOp) -> Whispered:
+    """Return the letter that its recipient reads."""
+    return Whispered(
+        op.nickname, op.session, op.recipient, op.text, op.tag, op.is_account, op.is_notice
+    )
+
+
+class LogBatch:
+    """Ops on their way to a log's commit script: its variable KEYS, and its arguments."""
+
+    _OPS: ClassVar[Mapping[type, Callable[[Any, Any], Packed]]] = {}
+
+    def __init__(
+        self,
+        keys: LogKeys,
+        fixed: int,
+        *,
+        restrained: bool = False,
+    ) -> None:
+        """``restrained``: not everybody may speak now."""
         self._names = keys
-        self._node = node
-        self._look_further = look_further
         self._fixed = fixed
         self._index: dict[str, int] = {}
+        # By the folded nickname: most batches have it several times.
+        self._nicks: dict[str, int] = {}
         self.args: list[Argument] = []
         self._letters: set[str] = set()
         self.size = 0
         """Bytes of events and letters in all."""
-        self.has_letters = False
+        if restrained:
+            self._restrain()
 
     @property
     def keys(self) -> list[str]:
@@ -76,60 +132,234 @@ class Batch:
             index = self._index[name] = self._fixed + len(self._index) + 1
         return index
 
-    def add(self, op: Op) -> None:
-        """Put an op in, behind the earlier ones. Raises TypeError for an op that is not known."""
-        pack = self._OPS.get(type(op))
-        if pack is None:
-            raise TypeError(f"no such op: {type(op).__name__}")
-        packed = pack(self, op)
+    def add(self, *ops: Op) -> None:
+        """Put ops in, behind the earlier ones. Raises TypeError for an op that is not known."""
+        packers, args, letters = self._OPS, self.args, self._letters
+        for op in ops:
+            pack = packers.get(type(op))
+            if pack is None:
+                raise TypeError(f"no such op: {type(op).__name__}")
+            packed = pack(self, op)
+            args += packed
+            letters.add(packed[0])
+
+    def _put(self, packed: Packed) -> None:
+        """Put a packed op behind the others."""
         self.args += packed
         self._letters.add(packed[0])
 
-    def _request(self, op: RequestOp) -> Packed:
-        return self._REQUESTS[type(op.asked)](self, op, op.asked)
-
     def _say(self, op: SayOp) -> Packed:
-        event = encode(Said(op.nickname, op.session, op.text))
+        event = encode(Said(op.nickname, op.session, op.text, op.tag, op.is_account, op.is_notice))
         self.size += len(event)
-        nick = self.key(self._names.nick(op.key))
+        nick = self._nicks.get(op.key) or self._nick(op.key)
         if not op.token:
             return SAY.pack(nick=nick, session=op.session, event=event)
         token = self._token(op.token)
         return SAY_TAGGED.pack(nick=nick, session=op.session, event=event, token=token, tag=op.tag)
 
-    def _whisper(self, op: WhisperOp) -> Packed:
-        letter = encode(Whispered(op.nickname, op.session, op.recipient, op.text))
-        self.size += len(letter)
-        self.has_letters = True
-        key = fold(op.recipient)
-        nick, recipient = self.key(self._names.nick(op.key)), self.key(self._names.nick(key))
-        if op.away or self._look_further:
-            return WHISPER_AWAY.pack(
-                nick=nick,
-                session=op.session,
-                recipient=recipient,
-                letter=letter,
-                token=self._token(op.token),
-                tag=op.tag,
-                account=self._account(key),
-                device=self._device(key),
-                **self._waiting(key, op.key),
-                own_account=self._account(op.key),
-                keep=int(op.keep),
-                nickname=op.nickname,
-                key=op.key,
-                text=op.text,
+    def _refused(self, op: RefusedOp) -> Packed:
+        token = self._token(op.token)
+        return REFUSED.pack(nick=self._nick(op.key), session=op.session, token=token, tag=op.tag)
+
+    def _restrain(self) -> None:
+        names, letter = self._names, RESTRAINTS.letter
+        if letter not in self._letters:
+            self._letters.add(letter)
+            # In front, so that it is there before what it is about.
+            self.args[:0] = RESTRAINTS.pack(
+                rules=self.key(names.moderation),
+                muted=self.key(names.muted),
+                spoke=self.key(names.spoke),
             )
-        if not op.token:
-            return WHISPER.pack(nick=nick, session=op.session, recipient=recipient, letter=letter)
-        return WHISPER_TAGGED.pack(
-            nick=nick,
-            session=op.session,
-            recipient=recipient,
-            letter=letter,
-            token=self._token(op.token),
-            tag=op.tag,
+
+    def _act(self, op: ModerateOp, account: int, nicks: int, ended: int) -> Packed:
+        """Pack a moderator's request. The last two are indexes of keys that a further room does not have."""
+        self._restrain()
+        names, act, key = self._names, op.act, fold(op.act.whom)
+        by = by_moderator(op.nickname)
+        command = OperatorCommand(
+            secrets.token_hex(8), by, act.action, key, act.text, value=act.written_value
         )
+        there = op.holder.rpartition(":")[0]
+        return MODERATE.pack(
+            nick=self._nick(op.key),
+            session=op.session,
+            account=account,
+            redacted=self.key(names.redacted),
+            audit=self.key(names.audit),
+            most=MOST_AUDITED,
+            action=act.action.value,
+            key=key,
+            value=act.value,
+            index=act.index,
+            text=act.text,
+            command=encode_command(command),
+            event=self._event(act.event(op.nickname, op.session)),
+            other=self._nick(key) if key else 0,
+            there=there,
+            nicks=nicks,
+            ended=ended,
+        )
+
+    def _event(self, event: PublicEvent | PrivateEvent) -> bytes:
+        written = encode(event)
+        self.size += len(written)
+        return written
+
+    def _nick(self, key: str) -> int:
+        index = self._nicks.get(key)
+        if index is None:
+            index = self._fixed + len(self._index) + 1
+            self._nicks[key] = self._index[self._names.nick(key)] = index
+        return index
+
+    def _token(self, key: str) -> int | str:
+        raise NotImplementedError
+
+
+class Seen(NamedTuple):
+    """What a node has seen of a chat: where that is all, Redis need not look who holds which nickname."""
+
+    holders: Mapping[str, Member]
+    """Who holds which nickname."""
+    letters: int
+    """The number of the last letter in the node's inbox."""
+    ms: int
+    """The time by Redis' clock, in milliseconds since 1970, as near as the node knows it."""
+
+
+class Batch(LogBatch):
+    """Ops on their way to the chat's commit script."""
+
+    _names: Keys
+
+    def __init__(
+        self,
+        keys: Keys,
+        fixed: int,
+        node: str,
+        *,
+        look_further: bool = False,
+        restrained: bool = False,
+        known: Seen | None = None,
+    ) -> None:
+        """``look_further``: a recipient was not where this node expected it.
+
+        ``restrained``: not everybody may speak now. ``known``: where this node knows as much as Redis.
+        """
+        super().__init__(keys, fixed, restrained=restrained)
+        self._node = node
+        self._look_further = look_further
+        self._known = None if look_further or restrained else known
+        self.has_letters = False
+        self.addressed: list[tuple[str, Whispered]] = []
+        """The letters of ``LETTERS``, with the sessions that read them."""
+        self.written: list[Argument] = []
+        """The same as they stand in this node's inbox."""
+
+    def _request(self, op: RequestOp) -> Packed:
+        return self._REQUESTS[type(op.asked)](self, op, op.asked)
+
+    def _moderate(self, op: ModerateOp) -> Packed:
+        names, key = self._names, fold(op.act.whom)
+        there = op.holder.rpartition(":")[0]
+        return self._act(
+            op,
+            self._account(op.key),
+            self.key(names.nicks(there)) if there else 0,
+            self.key(names.ended(key)) if key else 0,
+        )
+
+    def add(self, *ops: Op) -> None:
+        if self._known is not None and not _TALK.issuperset(map(type, ops)):
+            self._known = None  # who holds which nickname changes in the batch
+        for kind, run in groupby(ops, type):
+            if kind is WhisperOp:
+                self._whisper(cast(Iterable[WhisperOp], run))
+            else:
+                super().add(*run)
+
+    def _whisper(self, ops: Iterable[WhisperOp]) -> None:
+        """Put whispers in: those in a row that are to people who are there, without a token, as one op."""
+        self.has_letters = True
+        if self._known is not None:
+            ops = self._write(ops, self._known)
+        nicks, plain = self._nicks, list[Argument]()
+        for op in ops:
+            letter = encode(letter_of(op))
+            self.size += len(letter)
+            nick = nicks.get(op.key) or self._nick(op.key)
+            recipient = nicks.get(op.recipient) or self._nick(fold(op.recipient))
+            if not (op.away or op.token or self._look_further):
+                plain += (nick, op.session, recipient, letter.decode())  # Redis 6 unpacks no bytes
+                continue
+            self._put_whispers(plain)
+            plain.clear()
+            token = self._token(op.token)
+            if op.away or self._look_further:
+                key = fold(op.recipient)
+                packed = WHISPER_AWAY.pack(
+                    nick=nick,
+                    session=op.session,
+                    recipient=recipient,
+                    letter=letter,
+                    token=token,
+                    tag=op.tag,
+                    account=self._account(key),
+                    device=self._device(key),
+                    **self._waiting(key, op.key),
+                    own_account=self._account(op.key),
+                    keep=int(op.keep),
+                    nickname=op.nickname,
+                    key=op.key,
+                    text=op.text,
+                )
+            else:
+                packed = WHISPER.pack(
+                    nick=nick,
+                    session=op.session,
+                    recipient=recipient,
+                    letter=letter,
+                    token=token,
+                    tag=op.tag,
+                )
+            self._put(packed)
+        self._put_whispers(plain)
+
+    def _write(self, ops: Iterable[WhisperOp], known: Seen) -> Sequence[WhisperOp]:
+        """Write the letters of whispers from this node to itself, up to another one; return the rest."""
+        self._known = None  # the letters of what follows can't be numbered here
+        holders, own, ops = known.holders, f"{self._node}:", list(ops)
+        addressed = self.addressed
+        for op in ops:
+            by, to = (
+                holders.get(op.key),
+                holders.get(op.recipient) or holders.get(fold(op.recipient)),
+            )
+            if op.away or op.token or by is None or by.session != op.session or to is None:
+                break
+            session = to.session
+            if not session.startswith(own):
+                break
+            addressed.append((session, letter_of(op)))
+        count = len(addressed)
+        if count:
+            text = _encode_lines([letter for _, letter in addressed])
+            self.size += len(text)
+            # LF ends a letter, and is never in one.
+            lines, at = text.decode().split("\n")[:-1], known.ms
+            self.written = [
+                f"{number} {session} {at} {line}"
+                for number, ((session, _), line) in enumerate(
+                    zip(addressed, lines, strict=True), known.letters + 1
+                )
+            ]
+            self._put(LETTERS.pack(count=count))
+        return ops[count:]
+
+    def _put_whispers(self, plain: list[Argument]) -> None:
+        if plain:
+            self._put(WHISPERS.pack(packed=_pack(plain)))
 
     def _join(self, op: JoinOp) -> Packed:
         names, key = self._names, op.key
@@ -141,7 +371,7 @@ class Batch:
             dialect=op.dialect,
             address=op.address,
             port=op.port,
-            event=self._event(Joined(op.nickname, op.session, op.dialect)),
+            event=self._event(Joined(op.nickname, op.session, op.dialect, about=op.about)),
             token=self._token(op.token),
             resumed=int(op.resumed),
             account=self._account(key),
@@ -149,6 +379,7 @@ class Batch:
             senders=self.key(names.senders(key)) if op.proven else 0,
             stream=self.key(names.stream(key)) if op.proven else 0,
             ended=self.key(names.ended(key)) if op.resumed else 0,
+            about=op.about,
         )
 
     def _leave(self, op: LeaveOp) -> Packed:
@@ -156,8 +387,21 @@ class Batch:
             nick=self._nick(op.key),
             session=op.session,
             key=op.key,
-            event=self._event(Left(op.nickname, op.session)),
+            event=self._event(Left(op.nickname, op.session, text=op.words)),
             token=self._token(op.token),
+        )
+
+    def _presence(self, op: PresenceOp) -> Packed:
+        away, account = op.away, op.account
+        told = away is not None and self._event(WentAway(op.nickname, op.session, away))
+        proved = account is not None and self._event(Registered(op.nickname, op.session, account))
+        return PRESENCE.pack(
+            nick=self._nick(op.key),
+            session=op.session,
+            away=away or "",
+            away_event=told or b"",
+            proven=int(account or 0),
+            proven_event=proved or b"",
         )
 
     def _close(self, op: CloseOp) -> Packed:
@@ -171,13 +415,19 @@ class Batch:
         return REPORT.pack(
             nick=self._nick(op.key),
             session=op.session,
-            letter=self._event(Undelivered(op.key, op.session, op.recipient, op.text)),
+            letter=self._event(Undelivered(op.key, op.session, op.recipient, op.text, op.tag)),
             account=self._account(recipient),
             **self._waiting(recipient, op.key),
             own_account=self._account(op.key),
             key=op.key,
             text=op.text,
         )
+
+    def _pass_on(self, op: PassOnOp) -> Packed:
+        self.has_letters = True
+        letter = self._event(op.event)
+        at = round(op.at * 1000)
+        return PASS_ON.pack(nick=self._nick(op.key), session=op.session, letter=letter, at=at)
 
     def _collect(self, op: CollectOp) -> Packed:
         names, key = self._names, op.key
@@ -251,14 +501,6 @@ class Batch:
             text=asked.text,
         )
 
-    def _event(self, event: PublicEvent | PrivateEvent) -> bytes:
-        written = encode(event)
-        self.size += len(written)
-        return written
-
-    def _nick(self, key: str) -> int:
-        return self.key(self._names.nick(key))
-
     def _account(self, key: str) -> int:
         return self.key(self._names.account(key))
 
@@ -284,12 +526,15 @@ class Batch:
         return self.key(self._names.token(key)) if key else 0
 
     _OPS: ClassVar[Mapping[type, Callable[["Batch", Any], Packed]]] = {
-        SayOp: _say,
-        WhisperOp: _whisper,
+        SayOp: LogBatch._say,
         JoinOp: _join,
         LeaveOp: _leave,
+        PresenceOp: _presence,
         CloseOp: _close,
+        ModerateOp: _moderate,
         ReportOp: _report,
+        PassOnOp: _pass_on,
+        RefusedOp: LogBatch._refused,
         CollectOp: _collect,
         ForgetOp: _forget,
         SignUpOp: _sign_up,
@@ -302,4 +547,84 @@ class Batch:
         JoinUp: _join_up,
         LeaveChat: _leave_chat,
         Message: _message,
+    }
+
+
+class RoomBatch(LogBatch):
+    """Ops on their way to a further room's commit script."""
+
+    def _say(self, op: SayOp) -> Packed:
+        if not op.outside:
+            return super()._say(op)
+        layout = SAY_OUTSIDE_TAGGED if op.token else SAY_OUTSIDE
+        (_, *fields) = super()._say(op)
+        return (layout.letter, *fields)
+
+    def _join(self, op: RoomJoinOp) -> Packed:
+        joined = Joined(
+            op.nickname,
+            op.session,
+            op.dialect,
+            number=op.number,
+            is_account=op.account > 0,
+            about=op.about,
+        )
+        owned: bytes = b""
+        if op.account:
+            owned = self._event(Owned(op.nickname, op.session, op.nickname, op.account))
+        return ROOM_JOIN.pack(
+            nick=self._nick(op.key),
+            session=op.session,
+            key=op.key,
+            nickname=op.nickname,
+            dialect=op.dialect,
+            event=self._event(joined),
+            number=op.number,
+            account=op.account,
+            token=op.token,
+            resumed=int(op.resumed),
+            owned=owned,
+            about=op.about,
+        )
+
+    def _leave(self, op: RoomLeaveOp) -> Packed:
+        return ROOM_LEAVE.pack(
+            nick=self._nick(op.key),
+            session=op.session,
+            key=op.key,
+            event=self._event(Left(op.nickname, op.session, op.is_gone, op.words)),
+            token=op.token,
+        )
+
+    def _moderate(self, op: ModerateOp) -> Packed:
+        return self._act(op, op.account, 0, 0)
+
+    def _token(self, key: str) -> str:
+        return key
+
+    @staticmethod
+    def seat(each: Member, writer: str) -> list[Argument]:
+        """Return the fields of a member who is written down again by a node."""
+        node = each.session.rpartition(":")[0]
+        event: Argument = b""
+        if node == writer:
+            event = encode(
+                Present(
+                    each.nickname,
+                    each.session,
+                    each.dialect,
+                    each.number,
+                    each.is_account,
+                    about=each.about,
+                )
+            )
+        named = (each.nickname, each.dialect, each.number, int(each.is_account), each.about)
+        return [fold(each.nickname), each.session, node, *named, event]
+
+    _OPS: ClassVar[Mapping[type, Callable[["RoomBatch", Any], Packed]]] = {
+        SayOp: _say,
+        RoomJoinOp: _join,
+        RoomLeaveOp: _leave,
+        RefusedOp: LogBatch._refused,
+        ModerateOp: _moderate,
     }

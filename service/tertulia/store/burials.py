@@ -19,6 +19,7 @@ from tertulia.store.committer import Committer
 from tertulia.store.failure_detector import FailureDetector, Lease
 from tertulia.store.keys import Keys
 from tertulia.store.membership import Membership
+from tertulia.store.room_burials import RoomBurials
 from tertulia.store.scripts import BURY, CONDEMN, FORGET, TAKE_OUT, UNWAIT
 from tertulia.store.wire import parse_letters
 from tertulia.telemetry.metrics import Metrics
@@ -42,6 +43,7 @@ class Burials:
         settings: ClusterSettings,
         metrics: Metrics,
         *,
+        rooms: RoomBurials,
         room: str,
         alone: bool,
     ) -> None:
@@ -49,6 +51,7 @@ class Burials:
 
         ``alone``: no other node can reach this Redis, so all others are dead.
         """
+        self._rooms = rooms
         self._room = room
         self._keys = keys
         self._link = link
@@ -82,10 +85,11 @@ class Burials:
             dead = suspects.over + await self._deserted(suspects.silent)
         for lease in dead:
             await self._bury(lease)
+        await self._rooms.round(healthy_since)
 
     async def _time_before(self) -> float | None:
         """Return Redis' clock, in milliseconds, if Redis was up for longer than a lease; else None."""
-        server, (seconds, micros) = await self._link.call_many([("INFO", "server"), ("TIME",)])
+        server, (seconds, micros) = await self._link.ask(("INFO", "server"), ("TIME",))
         uptime = re.search(rb"uptime_in_seconds:(\d+)", server)
         if uptime is None or int(uptime[1]) <= self._settings.lease_seconds:
             return None
@@ -109,8 +113,8 @@ class Burials:
         if not claimed:
             return
         log.warning("burying a node", chat=keys.chat, dead=dead)
-        while await self._free_nicknames(dead):
-            pass
+        await self._rooms.condemn(dead)
+        await asyncio.gather(self._rooms.bury(dead), self._free_all_nicknames(dead))
         if not await self._return_letters(dead):
             return
         await self.release_waiting(dead)
@@ -118,6 +122,10 @@ class Burials:
         if forgotten:
             self._metrics.burials.inc()
             log.warning("buried a node", chat=keys.chat, dead=dead)
+
+    async def _free_all_nicknames(self, dead: str) -> None:
+        while await self._free_nicknames(dead):
+            pass
 
     async def _free_nicknames(self, dead: str) -> bool:
         keys, settings = self._keys, self._settings
@@ -171,6 +179,7 @@ class Burials:
                             letter.recipient,
                             letter.text,
                             number=0,
+                            tag=letter.tag,
                         )
                     )
             await self._committer.settle_submitted()

@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import structlog
 
 from tertulia.chat.ports import Delivery, Follower, Member
 from tertulia.domain.events import Closed, Left
-from tertulia.domain.position import Position, Verdict, is_behind, judge, missing
+from tertulia.domain.position import Verdict, is_behind, judge
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
 from tertulia.redis.link import Link, Subscription
@@ -18,6 +17,7 @@ from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.coalescing import Coalescing
 from tertulia.store.committer import LATE_HEARTBEATS, Committer
 from tertulia.store.keys import Keys
+from tertulia.store.log import Log
 from tertulia.store.membership import Membership
 from tertulia.store.sweeping import Sweeper
 from tertulia.store.wire import (
@@ -27,7 +27,6 @@ from tertulia.store.wire import (
     Unknown,
     parse_bans,
     parse_letters,
-    parse_logged,
     parse_message,
 )
 from tertulia.telemetry.metrics import Metrics, RetryCause
@@ -37,6 +36,8 @@ _PAGE_ENTRIES = 32
 _PAGE_LETTERS = 1000
 _PAGE_MEMBERS = 500
 _MISSED_PROBES = 3
+_REPLY_TURNS = 8
+"""Turns of the loop in which a reply is read that Redis sent before what came over the bus."""
 _MESSAGES = (b"message", b"smessage")
 
 log = structlog.get_logger(__name__)
@@ -46,8 +47,12 @@ def _number(letter: bytes) -> int:
     return int(letter.partition(b" ")[0])
 
 
-class Bus:
+class Bus(Log):
     """One chat's subscription: every entry of the log and every letter, once, in order."""
+
+    _keys: Keys
+    _member: Membership
+    _follower: Follower
 
     def __init__(
         self,
@@ -66,17 +71,16 @@ class Bus:
         tracer: Tracer | None = None,
     ) -> None:
         """``is_replicated``: nothing is delivered before a replica has it."""
+        super().__init__(keys, member, metrics, is_replicated=is_replicated)
+        self._reads = reads
         self._keys = keys
         self._subscription = subscription
-        self._reads = reads
         self._member = member
         self._follower = follower
         self._committer = committer
         self._sweeper = sweeper
         self._settings = settings
-        self._metrics = metrics
         self._clock_offset = clock_offset
-        self._is_replicated = is_replicated
         self._tracer = tracer
         self._clock = asyncio.get_running_loop().time
         self.subscribed = asyncio.Event()
@@ -150,7 +154,7 @@ class Bus:
 
     async def _subscribe(self) -> None:
         channels = (self._keys.room, self._keys.channel(self._member.node))
-        await self._subscription.subscribe(channels, self._settings.redis_timeout_seconds)
+        await self._subscription.subscribe(channels)
         self._heard_at = self._clock()
         self.subscribed.set()
 
@@ -200,7 +204,7 @@ class Bus:
             self._metrics.bus_unknown.inc(message.unknown)
         # Otherwise all of the entry is of a later version; or it was delivered before Redis lost it,
         # and was committed again for the nodes that had not heard it.
-        has_something = message.entry.events or message.entry.orders
+        has_something = message.entry.events or message.entry.operator_commands
         if has_something and not was_heard:
             self._follower.entry(message.entry)
         if not message.entry.is_talk:
@@ -217,16 +221,22 @@ class Bus:
         well, and whoever writes down again who is there, after Redis lost data: so it is asked.
         """
         mine = f"{self._member.node}:"
-        gone = (it for it in message.entry.events if isinstance(it, Left))
-        if not any(it.session.startswith(mine) for it in gone):
+        gone = (event for event in message.entry.events if isinstance(event, Left))
+        if not any(left.session.startswith(mine) for left in gone):
             return
         if not float(await self._reads.call("ZSCORE", self._keys.leases, self._member.node) or 0):
             self._tell()
             raise Fenced
 
     async def _take_letters(self, message: InboxMessage) -> None:
-        if message.deliveries and message.deliveries[0].number > self._member.letters + 1:
-            self._metrics.bus_gaps.inc()
+        first = message.deliveries[0].number if message.deliveries else 0
+        for _ in range(_REPLY_TURNS):
+            if first <= self._member.letters + 1 or not self._committer.awaits_reply:
+                break
+            await asyncio.sleep(0)  # those before it may be in that reply
+        if first > self._member.letters + 1:
+            if not self._committer.awaits_reply:
+                self._metrics.bus_gaps.inc()
             self._tell()
             await self._read_inbox()
         self._hand_over([d for d in message.deliveries if d.number > self._member.letters])
@@ -235,7 +245,7 @@ class Bus:
         if fresh:
             self._is_told, self._is_urgent = False, True
             self._member.took(fresh[-1].number)
-            if unknown := sum(delivery.event is None for delivery in fresh):
+            if unknown := [delivery.event for delivery in fresh].count(None):
                 self._metrics.bus_unknown.inc(unknown)
             self._follower.deliveries(fresh)
 
@@ -270,9 +280,13 @@ class Bus:
             self._metrics.publish_to_delivery.observe(max(0.0, now - at))
         self._committed_at.clear()
         if self._tracer is not None:
-            for it in self._traced:
+            for traced in self._traced:
                 self._tracer.delivered(
-                    self._keys.chat, it.node, it.batch, it.entry.position, len(it.entry.events)
+                    self._keys.chat,
+                    traced.node,
+                    traced.batch,
+                    traced.entry.position,
+                    len(traced.entry.events),
                 )
             self._traced.clear()
 
@@ -280,96 +294,8 @@ class Bus:
 
     async def catch_up(self) -> None:
         """Read on from the last entry and the last letter that were delivered. Raises NewEpoch."""
-        self._tell()
-        end = await self._end()
-        if end.offset > self._member.position.offset:
-            self._metrics.bus_recoveries.inc()
-            await self._read_log(end.offset)
+        await super().catch_up()
         await self._read_inbox()
-
-    async def _end(self) -> Position:
-        """Return the end of the log as far as it may be shown. Raises NewEpoch."""
-        have, stamp = self._member.position, self._member.last_stamp
-        (epoch, offset, shown), entries = await self._reads.call_many(
-            [
-                ("HMGET", self._keys.meta, "epoch", "offset", "shown"),
-                ("XRANGE", self._keys.log, f"{have.offset}-0", f"{have.offset}-0"),
-            ]
-        )
-        end = Position((epoch or b"").decode(), int(offset or 0))
-        if end.epoch != have.epoch or end.offset < have.offset:
-            raise NewEpoch
-        if stamp and entries and entries[0][1][1].decode() != stamp:
-            raise NewEpoch  # Redis came back with older data, and other nodes have gone on since
-        return self._shown(end, shown)
-
-    async def _read_end(self) -> Position:
-        epoch, offset, shown = await self._reads.call(
-            "HMGET", self._keys.meta, "epoch", "offset", "shown"
-        )
-        return self._shown(Position((epoch or b"").decode(), int(offset or 0)), shown)
-
-    def _shown(self, end: Position, shown: bytes | None) -> Position:
-        if not self._is_replicated or shown is None:
-            return end
-        return Position(end.epoch, min(end.offset, int(shown)))
-
-    async def read_rest(self, base: int) -> None:
-        """Read the end of an epoch that is over, up to the base of the next one.
-
-        If Redis came back with an older log and went on, the read begins before the last entry that this
-        node heard.
-        """
-        self._member.part(min(await self._fork(), base))
-        await self._read_log(base)
-
-    async def _fork(self) -> int:
-        """Return the last offset at which the log has the same entry that this node heard."""
-        position, heard = self._member.position, self._member.heard
-        known = {
-            it.position.offset: it.stamp for it in heard if it.position.epoch == position.epoch
-        }
-        if not known:
-            return position.offset
-        first, at = min(known), max(known)
-        while at >= first:
-            page = await self._reads.call(
-                "XREVRANGE", self._keys.log, f"{at}-0", f"{first}-0", "COUNT", _PAGE_ENTRIES
-            )
-            if not page:
-                break
-            for name, fields in page:
-                at = int(name.partition(b"-")[0])
-                if known.get(at) == fields[1].decode():
-                    return at
-            at -= 1
-        return first - 1
-
-    async def _read_log(self, end: int) -> None:
-        while (have := self._member.position.offset) < end:
-            page = await self._reads.call(
-                "XRANGE", self._keys.log, f"{have + 1}-0", f"{end}-0", "COUNT", _PAGE_ENTRIES
-            )
-            first = int(page[0][0].partition(b"-")[0]) if page else None
-            lost = missing(have, first, end)
-            if lost:
-                await self.seat()
-                self._note_lost(lost)
-                self._member.missed(Position(self._member.position.epoch, have + lost))
-                self._follower.missed(self._member.position)
-                self._committer.acknowledge_delivered()
-                continue
-            for name, fields in page:
-                self._metrics.bus_recovered_entries.inc()
-                message = parse_logged(self._member.position.epoch, name, fields)
-                if not message.batch:
-                    await self._heed_burial(message)
-                self._deliver(message)
-            self._tell()
-
-    def _note_lost(self, lost: int) -> None:
-        self._metrics.bus_lost_entries.inc(lost)
-        log.error("log was trimmed past a gap", chat=self._keys.chat, lost_entries=lost)
 
     async def _read_inbox(self) -> None:
         inbox = self._keys.inbox(self._member.node)
@@ -380,8 +306,8 @@ class Bus:
             # Letters are in order and without gaps, but the list may be trimmed meanwhile: compute the
             # index, and do so again if the head of the list has changed.
             at = max(0, self._member.letters + 1 - _number(head))
-            page, still = await self._reads.call_many(
-                [("LRANGE", inbox, at, at + _PAGE_LETTERS - 1), ("LINDEX", inbox, 0)]
+            page, still = await self._reads.ask(
+                ("LRANGE", inbox, at, at + _PAGE_LETTERS - 1), ("LINDEX", inbox, 0)
             )
             if still != head:
                 continue
@@ -391,37 +317,9 @@ class Bus:
             self._hand_over(fresh)
             self._tell()
 
-    async def seat(self) -> Position:
-        """Read the members of the room and the bans, and give them to the follower.
-
-        Returns the end of the log before that read.
-        """
-        end = await self._read_end()
-        self._follower.seated(await self._read_room())
-        return end
-
-    async def reorder(self) -> None:
-        """Read in which order the store has the members of the room, and give that to the follower."""
-        self._follower.reordered(await self._read_room())
-
     async def _read_room(self) -> list[Member]:
-        found = await self._reads.call("HGETALL", self._keys.bans)
-        self._follower.banned(parse_bans(found))
-        return [member async for member in self._members()]
+        self._follower.banned(parse_bans(await self._reads.call("HGETALL", self._keys.bans)))
+        return await super()._read_room()
 
-    async def _members(self) -> AsyncIterator[Member]:
-        after = "-inf"
-        while True:
-            page: list[Any] = await self._reads.call(
-                "ZRANGEBYSCORE", self._keys.members, after, "+inf", "WITHSCORES",
-                "LIMIT", 0, _PAGE_MEMBERS,
-            )  # fmt: skip
-            if not page:
-                return
-            hashes = [self._keys.nick(key.decode()) for key in page[::2]]
-            for nickname, session, dialect in await self._reads.call_many(
-                [("HMGET", name, "nickname", "session", "dialect") for name in hashes]
-            ):
-                if None not in (nickname, session):  # else the member left since the page was read
-                    yield Member(nickname.decode(), session.decode(), (dialect or b"").decode())
-            after = "(" + page[-1].decode()
+    def _acknowledge(self) -> None:
+        self._committer.acknowledge_delivered()

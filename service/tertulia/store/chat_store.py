@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from tertulia.chat.ports import Follower, Op, Remembered, Replay
+from tertulia.chat.ports import Entry, Follower, Op, Remembered, Replay
 from tertulia.domain.position import Position
 from tertulia.redis import server_settings
 from tertulia.redis.backoff import Backoff
@@ -30,10 +30,14 @@ from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.committer import Committer
 from tertulia.store.keys import Keys
 from tertulia.store.membership import NOWHERE, Membership
+from tertulia.store.reading_back import BackwardReader
 from tertulia.store.registration import Registration
+from tertulia.store.renewing import TokenRenewal
 from tertulia.store.replaying import Replayer
+from tertulia.store.rooms import StoredRooms
 from tertulia.store.scripts import FORGET
 from tertulia.store.sweeping import Sweeper
+from tertulia.store.ways import Ways
 from tertulia.store.wire import probe
 from tertulia.telemetry.metrics import Metrics, RetryCause
 from tertulia.telemetry.tracer import Tracer
@@ -57,9 +61,11 @@ _CONNECTIONS = {
     "maintenance": "maintenance",
     "reads": "reads",
     "replay": "reads",
+    "accounts": "reads",
+    "look back": "reads",
 }
 """The uses of Redis beside the bus, each with its connection: a refusal of one use stays there."""
-USES = {"bus", "accounts", *_CONNECTIONS.values()}
+USES = {"bus", *_CONNECTIONS.values()}
 """The connections to each master."""
 
 log = structlog.get_logger(__name__)
@@ -92,16 +98,19 @@ class ChatStore:
         *,
         alone: bool = False,
         is_replicated: bool = False,
+        most_rooms: int = 10_000,
+        most_room_members: int = 10_000,
         tracer: Tracer | None = None,
         node_info: Callable[[], Mapping[str, Argument]] = dict,
     ) -> None:
         """Prepare to serve one chat, over connections that it shares with the chats on the same server.
 
         ``alone``: no other node can reach this Redis, so all others are dead. ``is_replicated``: nothing
-        counts as stored before a replica has it. ``node_info``: returns what operators see of this node, in
-        particular its ``state``.
+        counts as stored before a replica has it. ``most_room_members`` are of each further room.
+        ``node_info``: returns what operators see of this node, in particular its ``state``.
         """
         self._is_replicated = is_replicated
+        self._most_rooms, self._most_room_members = most_rooms, most_room_members
         self._keys = Keys(chat)
         self._settings = settings
         self._metrics = metrics
@@ -111,15 +120,15 @@ class ChatStore:
         self._member = Membership(node_id)
         self._clock_offset = ClockOffset()
         self._started = asyncio.Event()
-        self._servers = redis.servers(self._keys.meta)
-        seconds = settings.redis_timeout_seconds
-        self._bus_link = Subscription(self._servers, "tertulia-bus", seconds, redis)
+        self._masters = redis.masters(self._keys.meta)
+        self._bus_link = Subscription(self._masters, "tertulia-bus", redis)
+        self._redis = redis
         self._links = {
-            use: Link(self._servers, f"tertulia-{connection}", seconds, redis)
+            use: Link(self._masters, f"tertulia-{connection}", redis)
             for use, connection in _CONNECTIONS.items()
         }
-        self._redis = redis.client(self._servers, "tertulia-accounts")
-        self.accounts = StoredAccounts(self._keys, self._redis, settings.device_login_seconds)
+        accounts = Client(self._links["accounts"])
+        self.accounts = StoredAccounts(self._keys, accounts, settings.device_login_seconds)
         """Reads the accounts of the chat."""
         self.advice: Sequence[str] = ()
         """Advice on those of the server's own settings that should be changed. Known once started."""
@@ -141,8 +150,9 @@ class ChatStore:
         return len(self._committer) if self._started.is_set() else 0
 
     @property
-    def _all_links(self) -> Sequence[Link | Client]:
-        return (self._bus_link, *self._links.values(), self._redis)
+    def _all_links(self) -> Sequence[Link]:
+        rooms = self.rooms.links if self._started.is_set() else ()
+        return (self._bus_link, *self._links.values(), *rooms)
 
     @property
     def _room(self) -> str:
@@ -150,15 +160,28 @@ class ChatStore:
         return "" if self._is_replicated else self._keys.room
 
     def submit(self, op: Op) -> None:
-        self._committer.submit(op)
+        self._committer.submit(op)  # until it has started: see ``start``
 
     def recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
         self._replayer.recall(token, done)
+
+    def since(self, keys: Sequence[str], done: Callable[[Sequence[int]], None]) -> None:
+        self._replayer.since(keys, done)
 
     def replay(
         self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
     ) -> None:
         self._replayer.replay(after, before, token, done)
+
+    def look_back(
+        self, before: Position, take: Callable[[Entry], bool], done: Callable[[bool], None]
+    ) -> None:
+        self._backward.look_back(before, take, done)
+
+    def look_on(
+        self, after: Position, take: Callable[[Entry], bool], done: Callable[[bool], None]
+    ) -> None:
+        self._backward.look_on(after, take, done)
 
     def health(self) -> Mapping[str, bool]:
         started = self._started.is_set()
@@ -175,9 +198,12 @@ class ChatStore:
         self._follower = follower
         self._committer = Committer(
             self._keys, links["commit"], member, follower, settings, self._metrics,
-            is_replicated=self._is_replicated, tracer=self._tracer,
+            is_replicated=self._is_replicated, clock_offset=self._clock_offset,
+            tracer=self._tracer,
         )  # fmt: skip
-        self._replayer = Replayer(self._keys, links["replay"])
+        self.submit = self._committer.submit  # type: ignore[method-assign] # a call less for each message
+        self._replayer = Replayer(self._keys, Ways(links["replay"]))
+        self._backward = BackwardReader(self._keys, Ways(links["look back"]))
         self._sweeper = Sweeper(
             self._keys,
             links["maintenance"],
@@ -186,16 +212,22 @@ class ChatStore:
             self._committer,
             settings.lease_seconds,
         )
+        self._tokens = TokenRenewal(self._keys, links["maintenance"], follower)
         self._bus = Bus(
             self._keys, self._bus_link, links["reads"], member, follower, self._committer,
             self._sweeper, settings, self._metrics, clock_offset=self._clock_offset,
             is_replicated=self._is_replicated, tracer=self._tracer,
         )  # fmt: skip
+        self._registration = Registration(self._keys, links["reads"], member, settings, self._room)
+        self.rooms = StoredRooms(
+            self._keys, links, self._masters, self._redis, member, settings, self._metrics,
+            most_rooms=self._most_rooms, most_members=self._most_room_members,
+            is_replicated=self._is_replicated,
+        )  # fmt: skip
         self._burials = Burials(
             self._keys, links["maintenance"], member, self._committer, settings, self._metrics,
-            room=self._room, alone=self._alone,
+            rooms=self.rooms.burials, room=self._room, alone=self._alone,
         )  # fmt: skip
-        self._registration = Registration(self._keys, links["reads"], member, settings, self._room)
         self._life = asyncio.create_task(self._live(), name=f"store of {self._keys.chat}")
         started = asyncio.create_task(self._wait_for_parts())
         await asyncio.wait((started, self._life), return_when=asyncio.FIRST_COMPLETED)
@@ -217,9 +249,11 @@ class ChatStore:
 
     async def settle(self) -> None:
         await self._committer.settle()
+        await self.rooms.settle()
 
     async def stop(self) -> None:
         self._replayer.stop()
+        self._backward.stop()
         if self._life is not None:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
@@ -229,6 +263,7 @@ class ChatStore:
                 await self._committer.beat()
                 self._sweeper.chat_was_closed()
                 await self._sweeper.round()  # and what others took over from this node
+                await self.rooms.release()
                 node = self._member.node
                 await self._burials.release_waiting(node)
                 await self._links["maintenance"].run(FORGET, forget_keys(self._keys, node), [node])
@@ -248,6 +283,7 @@ class ChatStore:
             except Fenced:
                 log.warning("fenced: this node was thought dead", chat=self._keys.chat)
                 self._metrics.fencings.inc()
+                self.rooms.drop()
                 self._follower.fenced()
                 self._committer.clear()
                 self._member.rename()
@@ -261,6 +297,7 @@ class ChatStore:
             asyncio.create_task(self._committer.run(), name="committer"),
             asyncio.create_task(self._bus.run(), name="bus"),
             asyncio.create_task(self._maintain(), name="maintenance"),
+            asyncio.create_task(self.rooms.run(), name="rooms"),
         ]
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -283,7 +320,9 @@ class ChatStore:
                 told, base, before = await self._registration.register()
                 self._committer.registered(told)
                 if known == NOWHERE:
-                    self._member.seated(await self._bus.seat())
+                    end = await self._bus.seat()
+                    await self._read_past(end)
+                    self._member.seated(end)
                 elif known.epoch != told.epoch:
                     is_next = known.epoch == before
                     if is_next:
@@ -299,13 +338,19 @@ class ChatStore:
                     self._is_written_down = True
                     self._sweeper.look_soon()
                 if known == NOWHERE:
-                    told_of = await server_settings.look(self._links["reads"])
-                    self.advice = [f"{self._servers.now}: {it}" for it in told_of]
+                    told_of = await server_settings.look(Client(self._links["reads"]))
+                    self.advice = [f"{self._masters.now}: {sentence}" for sentence in told_of]
                 return
             except StoreAway as error:
                 if not self._started.is_set():
                     self._expect(error, patient_until)
                 await backoff.wait()
+
+    async def _read_past(self, end: Position) -> None:
+        """Give the follower what newcomers are to read of the log up to a place."""
+        if wanted := self._follower.history:
+            entries, is_whole = await self._backward.last(end, wanted)
+            self._follower.past(entries, end.epoch, is_whole=is_whole)
 
     async def _read_on(self) -> None:
         """Read the log to its end. With replicas, the end has to be shown first."""
@@ -338,7 +383,7 @@ class ChatStore:
 
     async def _require_permissions(self) -> None:
         """Raise StoreAway if Redis refuses commands that this node needs."""
-        if refused := await permissions.refused(self._keys, self._links["reads"]):
+        if refused := await permissions.refused(self._keys, Client(self._links["reads"])):
             raise StoreAway(
                 RetryCause.NO_PERMISSION,
                 f"it refuses the user {self.user} {', '.join(refused)} "
@@ -366,6 +411,8 @@ class ChatStore:
                     told = node_info
                 await self._burials.round()
                 await self._sweeper.round()
+                await self._tokens.round()
+                await self.rooms.round()
                 rounds += 1
             except StoreAway:
                 pass  # the committer sees to it
@@ -383,7 +430,8 @@ class ChatStore:
         for link in links:
             link.refusal = ""
         try:
-            refused = await permissions.refused(self._keys, self._links["maintenance"])
+            client = Client(self._links["maintenance"])
+            refused = await permissions.refused(self._keys, client)
         except StoreAway as error:
             refused = _named(str(error)) or list(self.refused)
         if may_not_subscribe and not {"subscribe", "ssubscribe"} & set(refused):
@@ -399,8 +447,8 @@ class ChatStore:
     async def _look(self) -> None:
         """Measure how many messages wait, as Redis counts them, and how far its clock is from this one."""
         asked = time.time()
-        count, (seconds, micros) = await self._links["maintenance"].call_many(
-            [("HGET", self._keys.meta, "pending"), ("TIME",)]
+        count, (seconds, micros) = await self._links["maintenance"].ask(
+            ("HGET", self._keys.meta, "pending"), ("TIME",)
         )
         self._clock_offset.note(asked, int(seconds) + int(micros) / 1e6, time.time())
         self._metrics.pending_messages(self._keys.chat).set(int(count or 0))
@@ -411,6 +459,6 @@ class ChatStore:
             return
         name = self._keys.node_info(self._member.node)
         pairs = [part for fact in node_info.items() for part in fact]
-        await self._links["maintenance"].call_many(
-            [("HSET", name, *pairs), ("PEXPIRE", name, _NODE_INFO_MS)]
+        await self._links["maintenance"].ask(
+            ("HSET", name, *pairs), ("PEXPIRE", name, _NODE_INFO_MS)
         )

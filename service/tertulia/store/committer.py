@@ -7,25 +7,25 @@ A batch whose reply is lost is sent again under its number, and the script does 
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
 
-from tertulia.chat.device_ops import RequestOp
-from tertulia.chat.ports import Follower, Op, Outcome, SayOp
+from tertulia.chat.ports import DONE, Delivery, Follower, Op, WhisperOp
+from tertulia.domain.events import Whispered
 from tertulia.domain.position import Position
-from tertulia.domain.requests import OpenChat
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
 from tertulia.settings.sections import ClusterSettings
-from tertulia.store.batch import Batch
+from tertulia.store.batch import Batch, Seen, letter_of
+from tertulia.store.clock_offset import ClockOffset
 from tertulia.store.keys import Keys
 from tertulia.store.membership import Membership, new_epoch_name
 from tertulia.store.scripts import COMMIT, SHOW
+from tertulia.store.submitted import Committed, Submitted
 from tertulia.telemetry.metrics import Metrics, RetryCause
 from tertulia.telemetry.tracer import Tracer
 
@@ -36,26 +36,21 @@ LATE_HEARTBEATS: Final = 1.5
 
 An idle node gets an answer, and a probe over the bus, about every heartbeat; it never waits longer for them.
 """
-_TURNS = 2
+TURNS: Final = 2
 """Turns of the loop: in one the bus brings what was committed, in the next its readers' words are read."""
-_OUTCOMES = {ord(outcome.value): outcome for outcome in Outcome}
+_RESTRAINED_SECONDS = 60.0
+"""For how long batches bring what is needed to see who may not speak; then Redis says it again."""
+_UNSEEN_SECONDS = 1.0
+"""For how long batches have whispers looked up, once the log was found to have gone on meanwhile."""
+_ELSEWHERE = "-"
+"""In place of the session of a recipient on another node."""
+_ADDRESSED = "*"
+"""In place of all the sessions whose letters this node has written itself."""
 
 log = structlog.get_logger(__name__)
 
 
-class _Committed(NamedTuple):
-    """A committed batch, and the entry and letter that have to be delivered before it is settled."""
-
-    number: int
-    epoch: str
-    entry: int
-    """The offset of its entry; 0 if it has none."""
-    letter: int
-    """The number of its last letter to this node; 0 if it has none."""
-    ops: list[Op]
-
-
-class Committer:
+class Committer(Submitted):
     """The only writer of a chat on this node."""
 
     def __init__(
@@ -68,24 +63,21 @@ class Committer:
         metrics: Metrics,
         *,
         is_replicated: bool = False,
+        clock_offset: ClockOffset | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         """``is_replicated``: nothing is settled, or shown to anybody, before a replica has it."""
+        super().__init__(member)
+        self._member: Membership = member
         self._is_replicated = is_replicated
+        self._clock_offset = clock_offset or ClockOffset()
         self._keys = keys
         self._link = link
         self._tracer = tracer
-        self._member = member
         self._follower = follower
         self._settings = settings
         self._metrics = metrics
         self._clock = asyncio.get_running_loop().time
-        self._queue: deque[Op] = deque()
-        # The number and ops of the batch in flight: kept until its reply is read, over any number of links.
-        self._flight: tuple[int, list[Op]] | None = None
-        # Batches that Redis had and lost. They keep their numbers, as some nodes may have heard them.
-        self._lost: deque[tuple[int, list[Op]]] = deque()
-        self._unsettled: deque[_Committed] = deque()
         self._work = asyncio.Event()
         self._submitted = 0
         self._settled = 0
@@ -100,6 +92,10 @@ class Committer:
         """Since when every batch was answered, in monotonic seconds; None while Redis is away."""
         self.lacks_replica = False
         """Whether there was no replica at the last commit, where one is wanted."""
+        self._restrained_until = 0.0
+        """Until when, as Redis has said, perhaps not everybody may speak."""
+        self._unseen_until = 0.0
+        """Until when Redis has to look up who holds which nickname."""
         self._new_epoch = new_epoch_name()
         """The name of the epoch that a batch begins if Redis has lost data."""
         self._shown_to = 0
@@ -114,25 +110,6 @@ class Committer:
             self._work.set()
         self._queue.append(op)
         self._submitted += 1
-
-    def acknowledge_delivered(self) -> None:
-        """Settle the batches whose entries and letters were delivered: own copies come before answers.
-
-        The offset of an entry does not prove that it was delivered. A server that was replaced meanwhile may
-        have answered, and its successor has another entry at that offset.
-        """
-        member = self._member
-        while self._unsettled:
-            it = self._unsettled[0]
-            if it.entry and it.number > member.delivered_batch:
-                # If the log was trimmed past it, nobody here can hear it any more.
-                unread = member.unread
-                if it.epoch != unread.epoch or it.entry > unread.offset:
-                    break
-            if it.letter > member.letters:
-                break
-            self._unsettled.popleft()
-            self._settle(it.ops)
 
     async def settle(self) -> None:
         """Wait until all that is submitted is settled."""
@@ -172,37 +149,22 @@ class Committer:
         whose entry was delivered is done as far as everybody could see; only its letters may be lost.
         """
         self.log_end = self._member.position
+        self._restrained_until = 0.0
         self._new_epoch = new_epoch_name()
         self._shown_to = 0
         self._confirmed = 0
-        self._member.begin_epoch()
-        batches = [(it.number, it.ops) for it in self._unsettled]
-        if self._flight is not None:
-            batches.append(self._flight)
-        batches += self._lost
-        self._unsettled.clear()
-        self._lost.clear()
-        self._flight = None
-        again: list[Op] = []
-        for number, ops in batches:
-            if number > self._member.delivered_batch:
-                self._lost.append((number, ops))
-                continue
-            said = [op for op in ops if isinstance(op, SayOp)]
-            for op in said:
-                op.outcome = op.outcome or Outcome.DONE
-            self._settle(said)
-            again += [op for op in ops if not isinstance(op, SayOp)]
-        if again:  # these come first, and so need the numbers
-            again += [op for _, ops in self._lost for op in ops]
-            self._lost.clear()
-            self._queue.extendleft(reversed(again))
+        super().begin_epoch()
 
     def __len__(self) -> int:
         """Return how many ops wait for the next batch."""
         return len(self._queue)
 
     # --- Redis' side -----------------------------------------------------------------------------
+
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether a batch is under way."""
+        return self._flight is not None
 
     async def run(self) -> None:
         """Commit submitted ops; with nothing submitted, renew the lease. Raises Fenced, NewEpoch."""
@@ -219,7 +181,7 @@ class Committer:
                     await self._commit([])
                 while self._queue or self._lost or self._flight is not None:
                     await self._commit(None)
-                    for _ in range(_TURNS if self._queue else 0):
+                    for _ in range(TURNS if self._queue else 0):
                         await asyncio.sleep(0)
                 if now >= beat_at:
                     if now - self._answered_at >= self._settings.heartbeat_seconds / 2:
@@ -236,27 +198,13 @@ class Committer:
         """Commit an empty batch: the lease is renewed, and the inbox trimmed."""
         await self._commit([])
 
-    def _gather(self) -> list[Op]:
-        ops: list[Op] = []
-        size = 0
-        while (
-            self._queue
-            and len(ops) < self._settings.batch_ops
-            and size < self._settings.batch_bytes
-        ):
-            op = self._queue.popleft()
-            text = getattr(op, "text", "")
-            size += (len(text) if text.isascii() else len(text.encode())) + op.weight
-            ops.append(op)
-        return ops
-
     async def _commit(self, ops: list[Op] | None) -> None:
         """Commit the batch in flight; else ``ops``; else the next ops of the queue."""
         if self._flight is None and ops is None and self._lost:
             self._flight = self._lost.popleft()
         elif self._flight is None:
             number = self._member.next_batch()
-            self._flight = (number, self._gather() if ops is None else ops)
+            self._flight = (number, self._gather(self._settings) if ops is None else ops)
         number, ops = self._flight
         look_further = False
         batch = self._write(ops, look_further)
@@ -276,6 +224,7 @@ class Committer:
             except StoreAway as error:
                 self._away(error)
                 await backoff.wait()
+                batch = self._write(ops, look_further)  # who is here may have changed
                 continue
             status = reply[0]
             if status == b"ok":
@@ -284,6 +233,14 @@ class Committer:
                 self._peers.update(node.decode() for node in reply[1:])
                 batch = self._write(ops, look_further)  # indexes shift with the new keys
                 continue
+            if status == b"unseen":
+                self._unseen_until = self._clock() + _UNSEEN_SECONDS
+                batch = self._write(ops, look_further)
+                continue
+            if status == b"restrained":
+                self._restrained_until = self._clock() + _RESTRAINED_SECONDS
+                batch = self._write(ops, look_further)
+                continue
             if status == b"away":
                 look_further = True
                 batch = self._write(ops, look_further)
@@ -291,7 +248,7 @@ class Committer:
             self._trace(number, ops, batch, tries, started, status.decode())
             raise Fenced if status == b"fenced" else NewEpoch
         self._trace(number, ops, batch, tries, started, "committed")
-        self._answered(started, number, ops, reply)
+        self._answered(started, number, ops, batch, reply)
 
     async def _run(self, keys: list[str], args: list[Argument]) -> list[Any]:
         """Run the script. With replicas, wait until one has what it wrote, then show it to everybody."""
@@ -327,9 +284,18 @@ class Committer:
             )
 
     def _write(self, ops: list[Op], look_further: bool) -> Batch:
-        batch = Batch(self._keys, _FIXED_KEYS, self._member.node, look_further=look_further)
-        for op in ops:
-            batch.add(op)
+        now = self._clock()
+        restrained = bool(ops) and now < self._restrained_until
+        may_know = not restrained and now >= self._unseen_until
+        known = None
+        if may_know and self.log_end.offset <= self._member.position.offset:
+            ms = round((time.time() - self._clock_offset.seconds) * 1000)
+            known = Seen(self._follower.holders, self._member.letters, ms)
+        batch = Batch(
+            self._keys, _FIXED_KEYS, self._member.node,
+            look_further=look_further, restrained=restrained, known=known,
+        )  # fmt: skip
+        batch.add(*ops)
         return batch
 
     def _request(self, number: int, batch: Batch) -> tuple[list[str], list[Argument]]:
@@ -359,6 +325,7 @@ class Committer:
             round(settings.device_login_seconds * 1000),
             batch.letters,
             len(peers) // 3,
+            len(batch.written),
         ]
         fixed = [
             keys.meta,
@@ -371,10 +338,12 @@ class Committer:
             keys.nicks(member.node),
             keys.inbox(member.node),
         ]
-        return fixed + batch.keys, head + peers + batch.args
+        return fixed + batch.keys, head + peers + batch.written + batch.args
 
-    def _answered(self, started: float, number: int, ops: list[Op], reply: list[Any]) -> None:
-        _, told, entry, letter, outcomes, notes = reply
+    def _answered(
+        self, started: float, number: int, ops: list[Op], batch: Batch, reply: list[Any]
+    ) -> None:
+        _, told, entry, letter, outcomes, notes, own = reply
         self._answered_at = now = self._clock()
         if self.healthy_since is None:
             self.healthy_since = now
@@ -389,19 +358,35 @@ class Committer:
         self._member.answered(number)
         self._metrics.commit_duration.observe(time.perf_counter() - started)
         self._metrics.batch_ops.observe(len(ops))
-        if len(outcomes) < len(ops):  # Redis refused a command: the rest goes into the next batch
-            self._queue.extendleft(reversed(ops[len(outcomes) :]))
-            ops = ops[: len(outcomes)]
-        for op, outcome in zip(ops, outcomes, strict=True):
-            op.outcome = _OUTCOMES[outcome]
-        if notes:
-            opened = (
-                op for op in ops if isinstance(op, RequestOp) and isinstance(op.asked, OpenChat)
-            )
-            for op, note in zip(opened, notes.decode().split(",")[:-1], strict=True):
-                op.note = note
-        self._unsettled.append(_Committed(number, self.log_end.epoch, entry, letter, ops))
+        ops = self._take_outcomes(ops, outcomes, notes)
+        if own:
+            self._hand_over(ops, batch, letter, own)
+        self._unsettled.append(Committed(number, self.log_end.epoch, entry, letter, ops))
         self.acknowledge_delivered()
+        if own:
+            self._follower.flush()
+
+    def _hand_over(self, ops: Sequence[Op], batch: Batch, last: int, own: bytes) -> None:
+        """Deliver a batch's letters to this node itself, which are not published: it has seen all before."""
+        at, *readers = own.decode().split(" ")
+        given = list[tuple[str, Whispered]]()
+        done = [op for op in ops if op.outcome is DONE and isinstance(op, WhisperOp)]
+        if readers[0] == _ADDRESSED:
+            given = batch.addressed
+            done, readers = done[len(given) :], readers[1:]
+        for op, reader in zip(done, readers, strict=True):
+            if reader != _ELSEWHERE:
+                given.append((reader, letter_of(op)))
+        first, when = last - len(given) + 1, int(at) / 1000
+        # Else they were read in the inbox meanwhile.
+        if first > self._member.letters:
+            self._member.took(last)
+            self._follower.deliveries(
+                [
+                    Delivery(i, reader, letter, when)
+                    for i, (reader, letter) in enumerate(given, first)
+                ]
+            )
 
     def _away(self, error: StoreAway) -> None:
         self._metrics.commit_retries(error.cause).inc()

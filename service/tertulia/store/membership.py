@@ -2,6 +2,7 @@
 
 import secrets
 from collections import deque
+from collections.abc import Set
 
 import msgspec
 
@@ -30,49 +31,34 @@ def new_epoch_name() -> str:
     return secrets.token_hex(6)
 
 
-class Membership:
-    """A node's registration in a chat. Each registration has an id of its own, so no session name recurs.
+class Progress:
+    """How far a node has followed a log, and which of its batches there it has heard of.
 
     Only this class writes its fields: other parts call its methods when something has happened.
     """
 
-    def __init__(self, node_id: str) -> None:
-        """``node_id`` is as configured."""
-        self.node_id = node_id
-        self.node = ""
+    __slots__ = (
+        "answered_batch", "delivered_batch", "heard", "node", "position", "undone", "unread",
+    )  # fmt: skip
+    letters = 0
+    """The number of the last letter that was delivered."""
+
+    def __init__(self, node: str, remembered: int) -> None:
+        """``remembered``: how many entries it can recognise."""
+        self.node = node
         """As registered."""
         self.position = NOWHERE
         """The last entry that was delivered."""
         self.unread = NOWHERE
         """Up to this position the log was trimmed, or begun anew, before this node could read it."""
-        self.batch = 0
-        """The number of the last batch that was sent."""
-        self.heard: deque[Heard] = deque(maxlen=_REMEMBERED)
+        self.heard: deque[Heard] = deque(maxlen=remembered)
         """The last entries that were delivered."""
-        self.undone: set[tuple[str, int]] = set()
+        self.undone: Set[tuple[str, int]] = frozenset()
         """Batches that were delivered and that Redis has lost: they are not delivered again."""
-        self.rename()
-
-    def rename(self) -> None:
-        """Take another id: nothing that was held under the old one belongs to this node any more."""
-        self.former = self.node
-        """The id before this one: as registered before the node was fenced."""
-        self.node = f"{self.node_id}~{secrets.token_hex(3)}"
-        self.letters = 0
-        """The number of the last letter that was delivered."""
         self.delivered_batch = 0
         """The number of the last batch of this node whose entry was delivered."""
         self.answered_batch = 0
         """The number of the last batch with ops that was answered in this epoch."""
-
-    def registered(self, letters: int) -> None:
-        """Note that this node is registered, and how many letters were ever put into its inbox."""
-        self.letters = min(self.letters, letters)
-
-    def next_batch(self) -> int:
-        """Return the number of the batch that is to be sent."""
-        self.batch += 1
-        return self.batch
 
     def answered(self, batch: int) -> None:
         """Note that a batch with ops was answered."""
@@ -86,10 +72,6 @@ class Membership:
         self.heard.append(Heard(position, (node, batch)))
         return (node, batch) in self.undone
 
-    def took(self, letter: int) -> None:
-        """Note that letters were delivered up to a number."""
-        self.letters = letter
-
     def seated(self, at: Position) -> None:
         """Note that the follower knows the members of the room as of a position."""
         self.position = at
@@ -100,8 +82,8 @@ class Membership:
 
     def part(self, offset: int) -> None:
         """Go back to the offset up to which the log is what this node heard. Later batches are undone."""
-        self.undone |= {
-            it.batch for it in self.heard if it.position.offset > offset and it.batch[1]
+        self.undone = self.undone | {
+            entry.batch for entry in self.heard if entry.position.offset > offset and entry.batch[1]
         }
         self.position = Position(self.position.epoch, offset)
 
@@ -111,7 +93,6 @@ class Membership:
             self.part(0)
             self.unread = base
         self.position = base
-        self.letters = 0  # they are numbered anew; better read twice than not at all
 
     def begin_epoch(self) -> None:
         """Note that nothing was answered yet in this epoch."""
@@ -127,3 +108,41 @@ class Membership:
         ):
             return ""
         return last.stamp
+
+
+class Membership(Progress):
+    """A node's registration in a chat. Each registration has an id of its own, so no session name recurs."""
+
+    def __init__(self, node_id: str) -> None:
+        """``node_id`` is as configured."""
+        super().__init__("", _REMEMBERED)
+        self.node_id = node_id
+        self.batch = 0
+        """The number of the last batch that was sent, to whichever room of the chat."""
+        self.rename()
+
+    def rename(self) -> None:
+        """Take another id: nothing that was held under the old one belongs to this node any more."""
+        self.former = self.node
+        """The id before this one: as registered before the node was fenced."""
+        self.node = f"{self.node_id}~{secrets.token_hex(3)}"
+        self.letters = 0
+        """The number of the last letter that was delivered."""
+        self.delivered_batch = self.answered_batch = 0
+
+    def registered(self, letters: int) -> None:
+        """Note that this node is registered, and how many letters were ever put into its inbox."""
+        self.letters = min(self.letters, letters)
+
+    def next_batch(self) -> int:
+        """Return the number of the batch that is to be sent."""
+        self.batch += 1
+        return self.batch
+
+    def took(self, letter: int) -> None:
+        """Note that letters were delivered up to a number."""
+        self.letters = letter
+
+    def reseat(self, base: Position, *, is_read: bool) -> None:
+        super().reseat(base, is_read=is_read)
+        self.letters = 0  # they are numbered anew; better read twice than not at all

@@ -43,24 +43,33 @@ class Layout:
 
 # These fields are indexes among KEYS, 0 where there is no such key: nick, recipient, token, ended, account,
 # own_account, device, devices, waiting, other_nick, other_account, other_device, list, mailbox, senders,
-# stream.
+# stream, rules, muted, spoke, redacted, audit, nicks; ``other`` of MODERATE.
 
 HOLDER: Final = Layout("", "nick session")
 
 JOIN: Final = HOLDER.then(
     "J",
-    "key nickname dialect address port event token resumed account proven senders stream ended",
+    "key nickname dialect address port event token resumed account proven senders stream ended about",
 )
 LEAVE: Final = HOLDER.then("L", "key event token")
 CLOSE: Final = HOLDER.then("C", "key event")
+PRESENCE: Final = HOLDER.then("P", "away away_event proven proven_event")
+"""An event is empty where that is as before."""
 SAY: Final = HOLDER.then("s", "event")
 SAY_TAGGED: Final = SAY.then("S", "token tag")
-WHISPER: Final = HOLDER.then("w", "recipient letter")
-WHISPER_TAGGED: Final = WHISPER.then("W", "token tag")
-WHISPER_AWAY: Final = WHISPER_TAGGED.then(
+WHISPERS: Final = Layout("w", "packed")
+"""Whispers in a row to people who are there, of clients without a token. ``packed``, by msgpack: of each its
+nick, session, recipient and letter, one behind the other. As arguments these would take Redis longer."""
+LETTERS: Final = Layout("r", "count")
+"""The same from and to sessions of the node itself, where it has seen the whole log, which says who holds
+which nickname: no key is looked up. The letters stand before the ops, as they stand in the inbox."""
+WHISPER: Final = HOLDER.then("W", "recipient letter token tag")
+REFUSED: Final = HOLDER.then("n", "token tag")
+WHISPER_AWAY: Final = WHISPER.then(
     "V", "account device list mailbox senders own_account keep nickname key text"
 )
 REPORT: Final = HOLDER.then("R", "letter account list mailbox senders own_account key text")
+PASS_ON: Final = HOLDER.then("h", "letter at")
 COLLECT: Final = HOLDER.then("k", "nickname mailbox senders names lists")
 """``names`` are the folded senders, ``lists`` the indexes of their lists, each separated by spaces."""
 FORGET: Final = Layout("x", "list mailbox senders sender number shown")
@@ -75,12 +84,32 @@ JOIN_UP: Final = DEVICE.then("j", "other other_device")
 LEAVE_CHAT: Final = DEVICE.then("l", "waiting session")
 MESSAGE: Final = DEVICE.then("p", "other_nick other_account list mailbox senders other text")
 
+ROOM_JOIN: Final = HOLDER.then(
+    "y", "key nickname dialect event number account token resumed owned about"
+)
+"""``owned`` is the event for somebody who makes the room. A further room's tokens are given by their keys,
+and are no indexes."""
+ROOM_LEAVE: Final = HOLDER.then("z", "key event token")
+SAY_OUTSIDE: Final = SAY.then("u")
+SAY_OUTSIDE_TAGGED: Final = SAY_TAGGED.then("U")
+
+RESTRAINTS: Final = Layout("Q", "rules muted spoke")
+"""It stands in front of a batch, and has no outcome."""
+MODERATE: Final = HOLDER.then(
+    "M",
+    "account redacted audit most action key value index text command event other there nicks ended",
+)
+"""``other`` is the nickname hash of who is kicked, ``there`` the node that is thought to hold it. In a
+further room ``account`` is no index, but since when the moderator's account is there."""
+
 LAYOUTS: Final = {name: it for name, it in globals().items() if isinstance(it, Layout)}
 
 
 def lengths() -> str:
     """Return Lua that says how many arguments each op takes, its letter included."""
-    told = (f"{it.letter}={len(it.fields) + 1}," for it in LAYOUTS.values() if it.letter)
+    told = (
+        f"{layout.letter}={len(layout.fields) + 1}," for layout in LAYOUTS.values() if layout.letter
+    )
     lines = textwrap.indent(textwrap.fill(" ".join(told)), "  ").replace("=", " = ")
     return f"local LENGTH = {{\n{lines}\n}}\n"
 

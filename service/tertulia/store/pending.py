@@ -1,13 +1,13 @@
 """Pending messages of accounts in Redis: read in pages, and converted from earlier versions."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from redis.asyncio.client import Pipeline
-
 from tertulia.domain.nicknames import fold
+from tertulia.domain.operator_commands import MOST_AUDITED
 from tertulia.redis.client import Client
 from tertulia.redis.hot import Argument
 from tertulia.redis.script import Script
@@ -136,22 +136,30 @@ class Mailboxes:
     async def everything(self, key: str) -> list[Kept]:
         """Return all that waits for an account, in order of arrival."""
         kept = [
-            it async for sender in self.senders(key) async for it in self.messages(key, sender.key)
+            message
+            async for sender in self.senders(key)
+            async for message in self.messages(key, sender.key)
         ]
         return sorted(kept, key=lambda it: it.number)
 
-    async def delete_account(self, key: str, unused_ms: int = 0) -> bool:
+    async def delete_account(
+        self, key: str, unused_ms: int = 0, *, token: str = "", audited: str = ""
+    ) -> bool:
         """Delete an account, its login and its pending messages; return whether there was one.
 
         With ``unused_ms``, delete it only if it was not used for so long and nobody is connected as it.
+        ``token``: the key of a token that proves its holder to be a guest from then on. ``audited``: what is
+        to stand in the audit log.
         """
         keys = self._keys
         fixed = [keys.meta, keys.account(key), keys.device(key), keys.devices]
         fixed += [keys.mailbox(key), keys.senders(key), keys.stream(key), keys.nick(key)]
+        fixed += [keys.token(token) if token else keys.nobodys, keys.audit]
         while True:
             names = await self.oldest(key)
             lists = [keys.pending(key, name) for name in names]
-            answer = await self._run(DELETE_ACCOUNT, [*fixed, *lists], [key, unused_ms, *names])
+            head: list[Argument] = [key, unused_ms, audited, MOST_AUDITED]
+            answer = await self._run(DELETE_ACCOUNT, [*fixed, *lists], [*head, *names])
             if answer != "more":
                 return bool(answer)
 
@@ -164,14 +172,18 @@ class Mailboxes:
                 return
             names = list(dict.fromkeys(fold(it["f"]) for _, it in page))
             fixed = [keys.meta, stream, keys.counts(key), keys.mailbox(key), keys.senders(key)]
-            pairs = [name for it in names for name in (keys.pending(key, it), keys.account(it))]
+            pairs = [
+                name
+                for sender in names
+                for name in (keys.pending(key, sender), keys.account(sender))
+            ]
             await self._run(MIGRATE, [*fixed, *pairs], [_STEP_MESSAGES, _STEP_BYTES, *names])
 
     async def _ask(self, command: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
         return await self._patiently(partial(command, *args, **options))
 
-    async def _together(self, say: Callable[[Pipeline], object]) -> list[Any]:
-        found: list[Any] = await self._ask(self._redis.together, say)
+    async def _together(self, ask: Callable[[Any], Iterable[Awaitable[Any]]]) -> list[Any]:
+        found: list[Any] = await self._patiently(lambda: asyncio.gather(*ask(self._redis)))
         return found
 
     async def _run(self, script: Script, names: Sequence[str], args: Sequence[Argument]) -> Any:

@@ -1,23 +1,26 @@
 """The commands that a node needs Redis to permit, and those of them that Redis refuses."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-from tertulia.redis.link import Link
-from tertulia.store.keys import Keys
+from tertulia.redis.client import Client
+from tertulia.store.keys import Keys, RoomKeys
 from tertulia.store.scripts import PERMITTED
 
+NOBODYS: Final = "nobodys"
+"""A further room of which only the permissions are tried."""
 
-async def refused(keys: Keys, link: Link) -> list[str]:
+
+async def refused(keys: Keys, redis: Client) -> list[str]:
     """Return the commands that Redis refuses, as an ACL names them. Raises StoreAway.
 
     Redis 6.2 can be asked only about the commands that scripts may use.
     """
-    await link.connect()
-    needed = needed_by_a_node(keys, sharded=link.is_sharded)
-    names: list[bytes] = await link.run(PERMITTED, [keys.nobodys], [msgspec.json.encode(needed)])
-    return [name.decode() for name in names]
+    needed = needed_by_a_node(keys, sharded=await redis.link.is_sharded())
+    names: list[str] = await redis.run(PERMITTED, [keys.nobodys], [msgspec.json.encode(needed)])
+    return list(dict.fromkeys(names))
 
 
 def needed_by_a_node(keys: Keys, *, sharded: bool) -> list[Sequence[str | int]]:
@@ -66,9 +69,13 @@ def needed_by_a_node(keys: Keys, *, sharded: bool) -> list[Sequence[str | int]]:
         ("zremrangebyscore", key, 0, 0),
         ("zscore", key, "x"),
     ]
+    room = RoomKeys(keys.chat, NOBODYS)
     on_channels: list[Sequence[str | int]] = [
         ("spublish" if sharded else "publish", key, ""),
         ("ssubscribe" if sharded else "subscribe", keys.room),
+        # Further rooms have names of their own.
+        ("ssubscribe" if sharded else "subscribe", room.room),
+        ("exists", room.meta),
         ("pubsub", "shardnumsub" if sharded else "numsub", keys.room),
     ]
     others: list[Sequence[str | int]] = [("time",), ("role",), ("info",), ("wait", 0, 0)]

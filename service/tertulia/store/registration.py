@@ -83,7 +83,9 @@ class Registration:
         """
         written: set[str] = set()
         members = iter(present())
-        while step := list(islice((it for it in members if it.session not in written), _STEP)):
+        while step := list(
+            islice((member for member in members if member.session not in written), _STEP)
+        ):
             status = await self._seat(step)
             if status == b"ok":
                 written.update(member.session for member in step)
@@ -115,5 +117,15 @@ class Registration:
     def _seat_args(self, each: Member, node: str) -> list[Argument]:
         event: Argument = b""
         if node == self._member.node:
-            event = encode(Present(each.nickname, each.session, each.dialect))
-        return [fold(each.nickname), each.session, node, each.nickname, each.dialect, event]
+            event = encode(
+                Present(
+                    each.nickname,
+                    each.session,
+                    each.dialect,
+                    is_account=each.is_account,
+                    away=each.away,
+                    about=each.about,
+                )
+            )
+        named = (each.nickname, each.dialect, int(each.is_account), each.away, each.about)
+        return [fold(each.nickname), each.session, node, *named, event]

@@ -2,16 +2,17 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from tertulia.chat.ports import Entry, Remembered, Replay
+from tertulia.chat.ports import KNOWN_REFUSED, Entry, Remembered, Replay
 from tertulia.chat.tasks import Tasks
 from tertulia.domain.position import Position
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import StoreAway
-from tertulia.redis.link import Link
-from tertulia.store.keys import Keys
+from tertulia.store.keys import Keys, RoomKeys
+from tertulia.store.ways import Ways
 from tertulia.store.wire import parse_logged
 
 _T = TypeVar("_T")
@@ -25,9 +26,9 @@ _PAGE_ENTRIES = 50
 class Replayer:
     """Reads the log for one client at a time, the latest entries first, up to a bound."""
 
-    def __init__(self, keys: Keys, link: Link) -> None:
+    def __init__(self, keys: Keys, ways: Ways) -> None:
         self._keys = keys
-        self._link = link
+        self._ways = ways
         self._turn = asyncio.Lock()
         self._page_entries = (
             _PAGE_ENTRIES  # fewer if entries are large: then a page is about one answer
@@ -35,14 +36,26 @@ class Replayer:
         self._tasks = Tasks()
 
     def replay(
-        self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
+        self,
+        after: Position,
+        before: Position,
+        token: str,
+        done: Callable[[Replay], None],
+        room: RoomKeys | None = None,
     ) -> None:
-        """Read the log between two positions, both exclusive; call ``done`` with the result."""
-        self._tasks.start(self._replay(after, before, token, done))
+        """Read the log between two positions, both exclusive; call ``done`` with the result.
+
+        ``room``: of a further room, not of the chat's lobby.
+        """
+        self._tasks.start(self._replay(after, before, token, done, room))
 
     def recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
         """Look up a token; call ``done`` with what it stands for, or None."""
         self._tasks.start(self._recall(token, done))
+
+    def since(self, keys: Sequence[str], done: Callable[[Sequence[int]], None]) -> None:
+        """Look up since when accounts are there; call ``done`` with it, 0 for those that are not."""
+        self._tasks.start(self._since(keys, done))
 
     def stop(self) -> None:
         """Read nothing more."""
@@ -51,18 +64,23 @@ class Replayer:
     async def _recall(self, token: str, done: Callable[[Remembered | None], None]) -> None:
         done(await self._patiently(lambda: self._remembered(token)))
 
+    async def _since(self, keys: Sequence[str], done: Callable[[Sequence[int]], None]) -> None:
+        ask = [("HGET", self._keys.account(key), "since") for key in keys]
+        found = await self._patiently(lambda: self._ways.ask(None, *ask))
+        done([int(since or 0) for since in found])
+
     async def _remembered(self, token: str) -> Remembered | None:
         """Read what a token stands for, by the same rules as the commit script: see there."""
         fields = ("key", "first", "as", "joins")
-        key, first, proof, joins = await self._link.call("HMGET", self._keys.token(token), *fields)
+        (told,) = await self._ways.ask(None, ("HMGET", self._keys.token(token), *fields))
+        key, first, proof, joins = told
         if key is None or first is None:
             return None
         name = key.decode()
-        stored, ended = await self._link.call_many(
-            [
-                ("HGET", self._keys.account(name), "hash"),
-                ("HGET", self._keys.ended(name), "joins"),
-            ]
+        stored, ended = await self._ways.ask(
+            None,
+            ("HGET", self._keys.account(name), "hash"),
+            ("HGET", self._keys.ended(name), "joins"),
         )
         needed = b"guest"
         if stored is not None:
@@ -73,9 +91,14 @@ class Replayer:
         return Remembered(name, int(first), is_account=stored is not None)
 
     async def _replay(
-        self, after: Position, before: Position, token: str, done: Callable[[Replay], None]
+        self,
+        after: Position,
+        before: Position,
+        token: str,
+        done: Callable[[Replay], None],
+        room: RoomKeys | None,
     ) -> None:
-        done(await self._patiently(lambda: self._read(after, before, token)))
+        done(await self._patiently(lambda: self._read(after, before, token, room)))
 
     async def _patiently(self, read: Callable[[], Awaitable[_T]]) -> _T:
         backoff = Backoff()
@@ -86,16 +109,34 @@ class Replayer:
             except StoreAway:
                 await backoff.wait()
 
-    async def _read(self, after: Position, before: Position, token: str) -> Replay:
-        done, came = await self._link.call("HMGET", self._keys.token(token), "done", "first")
+    async def _token(self, token: str, room: RoomKeys | None) -> tuple[int, int, list[int]]:
+        """Return the first offset that the token's holder may read, the last tag, and refused tags."""
+        if room is not None:
+            (told,) = await self._ways.ask(room, ("HGET", room.tokens, token))
+            if told is None:
+                return sys.maxsize, 0, []
+            begin, last, tags = told.split(b" ")
+            return int(begin), int(last), [int(tag) for tag in tags.split(b",") if tag]
+        (told,) = await self._ways.ask(None, ("HGETALL", self._keys.token(token)))
+        known = dict(zip(told[::2], told[1::2], strict=True))
+        refused = [int(tag) for name, tag in known.items() if name.startswith(b"refused")]
+        return int(known.get(b"first", 1)), int(known.get(b"done", 0)), refused
+
+    async def _read(
+        self, after: Position, before: Position, token: str, room: RoomKeys | None
+    ) -> Replay:
+        begin, done, tags = await self._token(token, room)
         same_log = after.epoch == before.epoch and after.offset < before.offset
-        first = after.offset + 1 if same_log else int(came or 1)
+        first = after.offset + 1 if same_log else begin
+        if room is not None and begin > first:  # who was not there then may not read it
+            first, same_log = begin, False
+        keys = room or self._keys
         entries: list[Entry] = []
         size, last = 0, before.offset - 1
         while last >= first and len(entries) < MOST_ENTRIES and size <= MOST_BYTES:
             ids = f"{last}-0", f"{first}-0"
-            page = await self._link.call(
-                "XREVRANGE", self._keys.log, *ids, "COUNT", self._page_entries
+            (page,) = await self._ways.ask(
+                keys, ("XREVRANGE", keys.log, *ids, "COUNT", self._page_entries)
             )
             if not page:
                 break
@@ -110,4 +151,5 @@ class Replayer:
                 if entry.events:  # else all of it is of a later version
                     entries.append(entry)
         entries.reverse()
-        return Replay(entries, same_log and last < first, int(done or 0))
+        refused = sorted(tag for tag in tags if tag > done - KNOWN_REFUSED)
+        return Replay(entries, same_log and last < first, done, refused)

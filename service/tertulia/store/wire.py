@@ -8,18 +8,21 @@ import msgspec
 from tertulia.chat.ports import Delivery, Entry
 from tertulia.domain.bans import Ban
 from tertulia.domain.events import (
+    Muted,
     PublicEvent,
     decode_private,
     decode_public,
     decode_public_lines,
 )
+from tertulia.domain.moderation import Rules
 from tertulia.domain.operator_commands import OperatorCommand
-from tertulia.domain.operator_commands import decode as decode_order
+from tertulia.domain.operator_commands import decode as decode_command
 from tertulia.domain.position import Position
 
 VERSION = b"1"
 
 _decode_ban = msgspec.json.Decoder(Ban).decode
+_decode_mute = msgspec.json.Decoder(Muted).decode
 # Text that is not our JSON, not UTF-8, or nested too deeply; a number that is not one, or is too large.
 _STRANGE = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
 
@@ -79,9 +82,9 @@ def parse_entry(
 ) -> RoomMessage:
     """Read an entry of the log."""
     node, _, number = batch.partition(b" ")
-    events, orders, unknown = _parse_events(body)
+    events, operator_commands, unknown = _parse_events(body)
     return RoomMessage(
-        Entry(Position(epoch, offset, int(published) / 1e6), events, orders),
+        Entry(Position(epoch, offset, int(published) / 1e6), events, operator_commands),
         node.decode(),
         int(number),
         unknown,
@@ -103,7 +106,9 @@ def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessag
 def _parse_events(body: bytes) -> tuple[list[PublicEvent], Sequence[OperatorCommand], int]:
     try:
         return decode_public_lines(body), (), 0
-    except _STRANGE:  # this is rare: there is an order in it, or an event of a later version
+    except (
+        _STRANGE
+    ):  # this is rare: there is an operator command in it, or an event of a later version
         return _parse_one_by_one(body.split(b"\n"))
 
 
@@ -111,14 +116,14 @@ def _parse_one_by_one(
     lines: Sequence[bytes],
 ) -> tuple[list[PublicEvent], Sequence[OperatorCommand], int]:
     events: list[PublicEvent] = []
-    orders: list[OperatorCommand] = []
+    operator_commands: list[OperatorCommand] = []
     for line in lines:
         try:
             events.append(decode_public(line))
         except _STRANGE:
             with contextlib.suppress(*_STRANGE):
-                orders.append(decode_order(line))
-    return events, orders, len(lines) - len(events) - len(orders)
+                operator_commands.append(decode_command(line))
+    return events, operator_commands, len(lines) - len(events) - len(operator_commands)
 
 
 def parse_letters(lines: Sequence[bytes]) -> list[Delivery]:
@@ -142,6 +147,34 @@ def parse_bans(found: Sequence[bytes]) -> list[Ban]:
         with contextlib.suppress(*_STRANGE):
             bans.append(_decode_ban(told))
     return bans
+
+
+def parse_rules(found: Sequence[bytes], redacted: Sequence[bytes]) -> Rules:
+    """Read what is in force, as HGETALL gives it, and the redacted messages. What is strange is left out."""
+    rules = Rules()
+    for field, told in zip(found[::2], found[1::2], strict=True):
+        kind, _, key = field.decode(errors="replace").partition(":")
+        with contextlib.suppress(*_STRANGE):
+            match kind:
+                case "topic":
+                    rules.topic = told.decode()
+                case "slow":
+                    rules.slow = int(told)
+                case "accounts_only":
+                    rules.accounts_only = True
+                case "moderator":
+                    rules.moderators[key] = int(told)
+                case "owner":
+                    rules.owner, rules.owner_since = key, int(told)
+                case "outsiders":
+                    rules.outsiders = True
+                case "mute":
+                    rules.mutes[key] = _decode_mute(told)
+    for place in redacted:
+        with contextlib.suppress(*_STRANGE):
+            offset, index = place.split(b" ")
+            rules.redacted.add((int(offset), int(index)))
+    return rules
 
 
 def probe(position: Position) -> str:

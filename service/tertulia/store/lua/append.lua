@@ -7,8 +7,8 @@
 --                p  published, microseconds by Redis' clock
 --                b  <node> <batch>, who committed it
 --                e  the events, one JSON object a line
---   keys.marks list: "<offset> <milliseconds> <bytes so far>", one a second or a mebibyte: where the log
---              may be cut without looking into it
+--   keys.marks list: "<offset> <milliseconds> <bytes so far>", one a second or a mebibyte: places at
+--              which the log may be cut without reading it
 --   meta       what keys.meta holds: see read_meta()
 --   room       channel of the room, told the same entry once; '': told later, by show.lua
 --
@@ -17,10 +17,18 @@
 --   1 i <epoch> LF letters, one a line: <number> <session> <ms> <JSON>
 --   1 p <epoch> <offset>, a node's probe of its own channel
 
--- Returns {epoch, offset, generation, bytes, marked, marked_bytes, collecting}, each as text, or false where it is not
--- there.
-local function read_meta(key)
-  return redis.call('HMGET', key, 'epoch', 'offset', 'sitting', 'bytes', 'marked', 'marked_bytes', 'collecting')
+-- end_tokens(ended, meta): end all tokens that were given for a nickname until now. Both are keys.
+
+local function end_tokens(ended, meta)
+  write('HSET', ended, 'joins', redis.call('HGET', meta, 'joins') or 0)
+  write('PEXPIRE', ended, 3960000)  -- longer than a token is known that was renewed just now: renewing.py
+end
+
+-- Returns {epoch, offset, generation, bytes, marked, marked_bytes, collecting, restrained}, each as text, or false where
+-- it is not there; then further fields that are named.
+local function read_meta(key, ...)
+  return redis.call('HMGET', key, 'epoch', 'offset', 'sitting', 'bytes', 'marked', 'marked_bytes', 'collecting',
+    'restrained', ...)
 end
 
 local function trim(keys, now, total, max_age, max_bytes)
@@ -39,9 +47,12 @@ local function trim(keys, now, total, max_age, max_bytes)
 end
 
 -- Redis came back with an older state. Its log goes on under another name, so that nobody takes new
--- entries for old ones; up to its base it is that of the epoch before.
-local function begin_epoch(meta, name, before, offset)
-  write('HSET', meta, 'epoch', name, 'base', offset, 'before', before, 'offset', offset, 'shown', offset)
+-- entries for old ones; up to its base it is that of the epoch before. Numbers of joins that were given may be lost:
+-- they go on behind all that can have been given by now.
+local function begin_epoch(meta, name, before, offset, clock)
+  local joins = math.max(tonumber(redis.pcall('HGET', meta, 'joins')) or 0, clock.now)
+  write('HSET', meta, 'epoch', name, 'base', offset, 'before', before, 'offset', offset, 'shown', offset, 'joins',
+    string.format('%d', joins))
 end
 
 local function room_message(epoch, offset, stamp, batch, events)
@@ -62,7 +73,7 @@ local function add_entry(keys, meta, clock, ...)
     local passed = last and tonumber(string.match(last[1], '^%d+')) or 0
     offset = math.max(offset - 1, passed) + 2 ^ step
     meta[1] = clock.stamp
-    begin_epoch(keys.meta, meta[1], '', string.format('%d', offset - 1))
+    begin_epoch(keys.meta, meta[1], '', string.format('%d', offset - 1), clock)
   end
   write('XADD', keys.log, string.format('%d-0', offset), ...)
   return offset

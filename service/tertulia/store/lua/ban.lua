@@ -1,8 +1,8 @@
--- Ban somebody: write it down, and tell all nodes, which see to the rest.
+-- Ban somebody: write the ban down, and tell all nodes. They end the sessions.
 --
--- KEYS  1 meta   2 log   3 marks   4 leases   5 audit   6 order: see order.lua
+-- KEYS  1 meta   2 log   3 marks   4 leases   5 audit   6 command: see operator_command.lua
 --       7 bans   8 their ends   9 ended: see expel.lua
--- ARGV  1 order   2 channel   3 most: see order.lua
+-- ARGV  1 command   2 channel   3 most: see operator_command.lua
 --       4 name of the ban   5 the ban, JSON   6 its end, ms, or 0   7 1: it is of a nickname
 -- Returns 'done' or 'no-chat'
 --
@@ -23,5 +23,5 @@ if ARGV[6] == '0' then
 else
   write('ZADD', KEYS[8], ARGV[6], ARGV[4])
 end
-if ARGV[7] == '1' then end_tokens(KEYS[9]) end
+if ARGV[7] == '1' then end_tokens(KEYS[9], KEYS[1]) end
 return carried_out('done', {})

@@ -1,10 +1,10 @@
 -- Announce some of a condemned node's sessions as gone, and free their nicknames.
 --
--- KEYS  1 meta   2 log   3 marks   4 order   5 leases   6 the node's nicks   7 the node's burial
+-- KEYS  1 meta   2 log   3 marks   4 members   5 leases   6 the node's nicks   7 the node's burial
 --       then the nickname hashes
 -- ARGV  1 node that buries   2 node that is buried   3 log age, ms   4 log bytes   5 room channel
 --       6 claim, ms   then the nicknames, folded, in the order of KEYS
--- Returns how many nicknames the buried node still has, or -1 where the caller's claim is not its any more
+-- Returns how many nicknames the buried node still has, or -1 where the caller has lost its claim
 
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local dead = ARGV[2]

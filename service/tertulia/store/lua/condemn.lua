@@ -1,11 +1,11 @@
--- Take a node's lease away for good, if it was not renewed since it was judged.
+-- Take a node's lease away for good, unless the node has renewed it since it was judged dead.
 --
 -- KEYS  1 leases   2 the node's burial
 -- ARGV  1 node   2 its lease's expiry when it was judged   3 who buries it   4 claim, ms
 -- Returns 1 where the caller is to bury the node now, 0 where it is not
 --
--- A condemned lease has the expiry 0 until the burial is over: whoever buries may die as well, and
--- then somebody else goes on when the claim has run out.
+-- A condemned lease has the expiry 0 until the burial is over: the node that buries may die as well. Then
+-- another one goes on when the claim has expired.
 
 local expiry = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not expiry or tonumber(expiry) ~= tonumber(ARGV[2]) then return 0 end

@@ -1,12 +1,14 @@
--- Delete an account: its login, and what waits for it. Where more senders than are named have left something, only
--- what those have left.
+-- Delete an account: its login, and the messages that wait for it. Where there are more
+-- senders than the call names, it deletes only the messages of those.
 --
 -- KEYS  1 meta   2 account   3 device   4 devices   5 mailbox   6 senders   7 stream of an earlier version
---       8 nickname hash   then the senders' lists
+--       8 nickname hash   9 token of the session that asks for it, if there is one   10 audit
+--       then the senders' lists
 -- ARGV  1 nickname, folded   2 only if it was not used for so many milliseconds, nor is anybody connected as it;
---       0: always   then the senders, folded
--- Returns 1, 0 where there is no such account, or it is in use (then nothing is done), or 'more' where it is to be
--- asked again
+--       0: always   3 for the audit log, '' where nothing is to stand there   4 most lines there
+--       then the senders, folded
+-- Returns 1; 0 where there is no such account, or where it is in use (then nothing is done); 'more' where the caller
+-- has to call again
 
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 if ARGV[2] ~= '0' then
@@ -15,7 +17,7 @@ if ARGV[2] ~= '0' then
     or held(KEYS[8], redis.call('HGET', KEYS[1], 'sitting') or '0')
   if is_here or read_clock().now - tonumber(used or since or 0) < tonumber(ARGV[2]) then return 0 end
 end
-local names, lists = { unpack(ARGV, 3) }, { unpack(KEYS, 9) }
+local names, lists = { unpack(ARGV, 5) }, { unpack(KEYS, 11) }
 local oldest, taken = {}, 0
 for _, name in ipairs(names) do oldest[name] = false end
 local is_all = redis.call('EXISTS', KEYS[7]) == 0
@@ -33,4 +35,6 @@ end
 write('DEL', KEYS[2], KEYS[3], KEYS[5], KEYS[6])
 write('ZREM', KEYS[4], ARGV[1])
 write('HINCRBY', KEYS[1], 'pending', 0 - taken - math.max(0, box.messages))  -- the minus of -0 is no integer to Redis
+if redis.call('EXISTS', KEYS[9]) == 1 then write('HSET', KEYS[9], 'as', 'guest') end
+if ARGV[3] ~= '' then write('XADD', KEYS[10], 'MAXLEN', '~', ARGV[4], '*', 'e', ARGV[3]) end
 return done(1)

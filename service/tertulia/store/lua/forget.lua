@@ -1,4 +1,4 @@
--- End a node's registration: its own when it stops, or a buried one's when nothing of it is left.
+-- End a node's registration: by the node itself when it stops, or by another one when the burial is over.
 --
 -- KEYS  1 leases   2 batches   3 inboxes   4 the node's nicks   5 the node's inbox   6 its waiting devices
 --       7 the node's burial   8 what it said of itself

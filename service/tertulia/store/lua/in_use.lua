@@ -1,4 +1,4 @@
--- Library: when an account was last used. It says so in days, so that who comes and goes costs no write.
+-- Library: when an account was last used. The time is in whole days, so that coming and going costs no write.
 
 local USE_MS = 86400000
 

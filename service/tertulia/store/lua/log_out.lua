@@ -1,4 +1,4 @@
--- Log devices out that a ban covers.
+-- Log out the devices that a ban covers.
 --
 -- KEYS  1 meta   2 devices   then the devices' hashes
 -- ARGV  for each: its nickname, folded, and the address that it has to be logged in from, or ''

@@ -1,8 +1,10 @@
--- Library of the commit script: the ops that have to do with what waits for accounts.
---   V whisper, or keep it for who is away     R report: keep the letter, or to the session's inbox
+-- Library of the commit script: the ops for private messages that wait for accounts.
+--   V whisper, or keep the message for an account that is away
+--   R report: keep the letter, or put it into the session's inbox
 --   k collect: hand over some of what waits   x forget what was shown of it
+--   h pass a letter on to the node on which its reader resumed
 
--- Add them to those of the batch, and to what is looked at before.
+-- Add these ops to the batch's, and their checks to the checks.
 local function add_mailbox_ops(OPS, LOOKS, batch)
   local bounds, clock, key, need, post, seat = batch.bounds, batch.clock, batch.key, batch.need, batch.post, batch.seat
 
@@ -37,7 +39,7 @@ local function add_mailbox_ops(OPS, LOOKS, batch)
       post(there, session, ARGV[at + WHISPER_AWAY.letter])
       outcome = 'd'
     end
-    batch.remember(ARGV[at + WHISPER_AWAY.token], 'done', ARGV[at + WHISPER_AWAY.tag])
+    batch.note_answer(ARGV[at + WHISPER_AWAY.token], ARGV[at + WHISPER_AWAY.tag], outcome)
     return outcome
   end
 
@@ -64,9 +66,21 @@ local function add_mailbox_ops(OPS, LOOKS, batch)
     return 'd'
   end
 
+  LOOKS['h'] = function(at)
+    local _, there = seat(key(at + PASS_ON.nick))
+    need(there)
+  end
+
+  OPS['h'] = function(at)
+    local session, there = seat(key(at + PASS_ON.nick))
+    if session ~= ARGV[at + PASS_ON.session] then return 'g' end
+    post(there, session, ARGV[at + PASS_ON.letter], ARGV[at + PASS_ON.at])
+    return 'd'
+  end
+
   LOOKS['k'] = function()
     redis.call('LRANGE', batch.inbox, 0, 0)
-    redis.call('ZRANGE', batch.order, 0, 0)
+    redis.call('ZRANGE', batch.members, 0, 0)
   end
   LOOKS['x'] = LOOKS['k']
 

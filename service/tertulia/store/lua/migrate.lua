@@ -1,5 +1,5 @@
--- Turn some messages that an earlier version kept in a stream into lists: the newest of them, each put before
--- what its sender has left since.
+-- Move some messages from the stream of an earlier version into lists: the newest first, each put before what its
+-- sender has left since.
 --
 -- KEYS  1 meta   2 the stream   3 its counts   4 mailbox   5 senders   then for each sender: list, account
 -- ARGV  1 most messages   2 most bytes   then the senders, folded

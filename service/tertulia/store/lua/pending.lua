@@ -8,7 +8,7 @@
 --                        '' → "<last number> <messages> <bytes> <bytes of guests>". Expires when empty
 --   {chat}:senders:NICK  zset: sender, folded → number of its oldest message
 --   {chat}:meta          hash, KEYS[1]: pending, how many messages wait in all; collecting, until when, ms,
---                        somebody in the room may be handed what waits (his nickname's hash has collects then)
+--                        somebody in the room may collect (the hash of that nickname has collects then)
 
 local MESSAGE_BYTES, SENDER_BYTES = 64, 512  -- what Redis takes for each, beside the text: decision 23
 local MOST_TAKEN, MOST_BYTES = 100, 65536    -- what is handed over at once

@@ -1,4 +1,4 @@
--- Tell which commands Redis would refuse. Where it can't be asked, they are tried: they do nothing.
+-- Tell which commands Redis would refuse. Where Redis can't be asked, the script tries them: they do nothing.
 --
 -- KEYS  1 a key that is nobody's
 -- ARGV  1 commands with their arguments, JSON: the first one makes the key, the last ones remove it

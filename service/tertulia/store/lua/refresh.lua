@@ -1,4 +1,4 @@
--- Let a device's login be good for as long again, and note that its account is in use.
+-- Renew a device's login, and note that its account is in use.
 --
 -- KEYS  1 device   2 devices   3 account
 -- ARGV  1 nickname, folded   2 milliseconds for which it is good

@@ -1,11 +1,11 @@
--- Tell the room what its log has, once that is known to be on a replica as well.
+-- Publish what is in the log, once a replica is known to have it as well.
 --
 -- KEYS  1 meta   2 log
 -- ARGV  1 epoch   2 offset up to which replicas have it   3 room channel
 -- Returns the offset up to which it was told, or -1 where another epoch began meanwhile
 --
--- Nodes that want replicas to have what they show commit without publishing. Whoever knows of the next
--- entries that a replica has them, publishes them all: also those of a node that died in between.
+-- Nodes that wait for replicas commit without publishing. The first node to know that a replica has the next
+-- entries publishes all of them, also those of a node that died in between.
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'shown')
 if meta[1] ~= ARGV[1] then return -1 end

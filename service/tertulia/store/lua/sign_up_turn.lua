@@ -1,8 +1,8 @@
--- Say when an account may be made from a network, and take that turn.
+-- Say when a network may make an account, and take that turn.
 --
 -- KEYS  1 the network's turns: when the last of those that were taken has come back, milliseconds; expires then
 -- ARGV  1 turns that there are at once   2 milliseconds after which one comes back   3 1 to take one, 0 to look
--- Returns the milliseconds until there is one; 0: now, and where it was to be taken it is
+-- Returns the milliseconds until there is a turn; 0: there is one now, and it was taken if that was asked
 
 local most, each = tonumber(ARGV[1]), tonumber(ARGV[2])
 local now = read_clock().now

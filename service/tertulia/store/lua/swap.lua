@@ -1,7 +1,7 @@
--- Put a stream that was copied, with something else in it, in the place of the one that it was copied from.
+-- Replace a stream by its changed copy.
 --
 -- KEYS  1 the stream   2 its copy   3 where the old one goes
--- ARGV  1 the ID up to which it was copied   2 most entries that may have come since: they are copied here
+-- ARGV  1 the ID up to which it was copied   2 most entries that may have come since: this script copies them
 -- Returns 'done', 'behind' where more have come, or 'absent' where there is no copy; then nothing is done
 
 if redis.call('EXISTS', KEYS[2]) == 0 then return 'absent' end

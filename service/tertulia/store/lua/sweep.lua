@@ -1,8 +1,8 @@
--- See which of some nicknames a node holds, and delete what is left of earlier generations of a chat among them.
+-- Find out which of some nicknames a node holds, and delete those that earlier generations of a chat left behind.
 --
 -- KEYS  1 meta   2 the node's nicks   then the nickname hashes
 -- ARGV  1 node   then the nicknames, folded, in the order of KEYS
--- Returns of each that it holds: the nickname, folded; the session; the nickname as shown
+-- Returns for each nickname that it holds: the nickname, folded; the session; the nickname as shown
 
 local generation = redis.call('HGET', KEYS[1], 'sitting') or '0'
 local kept = {}

@@ -1,8 +1,8 @@
 -- End a ban.
 --
--- KEYS  1 meta   2 log   3 marks   4 leases   5 audit   6 order: see order.lua
+-- KEYS  1 meta   2 log   3 marks   4 leases   5 audit   6 command: see operator_command.lua
 --       7 bans   8 their ends
--- ARGV  1 order   2 channel   3 most: see order.lua
+-- ARGV  1 command   2 channel   3 most: see operator_command.lua
 --       4 name of the ban
 -- Returns 'done', 'absent' where there is none (or it is over) or 'no-chat'
 

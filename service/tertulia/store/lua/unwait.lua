@@ -1,4 +1,4 @@
--- Put devices offchat whose waiting connection died with its node.
+-- Set devices offchat: their waiting connections ended with their node.
 --
 -- KEYS  1 the dead node's waiting devices   then the devices' hashes
 -- ARGV  1 the dead node   then the names, folded, in the order of KEYS

@@ -1,13 +1,13 @@
--- Library, in front of every script: a script is carried out as a whole, also where Redis refuses a command of it.
+-- Library, in front of every script: a script is carried out as a whole, even if Redis refuses one of its commands.
 --
 -- KEYS  the last: unfinished
 --
 --   {chat}:unfinished  zset with one member: commands, packed; its score: how many of them are done
 --
 -- Redis checks permissions command by command, and undoes nothing. So a script reads first, then writes by
--- write(), and returns done(its reply). A command that is refused after others were carried out is written down,
--- with all that come after it; and whichever script comes next carries them out before it does anything of its
--- own, or fails as well. To anybody else it is as if the script had only taken longer.
+-- write(), and returns done(its reply). Where a command is refused after others were carried out, that command
+-- and all after it are written down. The next script, whichever it is, carries them out before it does anything of
+-- its own, or fails as well. To all others the script has only taken longer.
 
 local UNFINISHED = table.remove(KEYS)
 local begun = false        -- whether something was written

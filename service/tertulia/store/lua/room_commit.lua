@@ -1,0 +1,255 @@
+-- Commit one batch of a node's ops in a further room: in order, exactly once, as a whole.
+--
+-- KEYS  1 meta     2 log     3 marks     4 members     5 batches     6 condemned     7 tokens     8 token-ends
+--       9 moderation     10… nickname hashes, and other keys, named by the index among KEYS
+-- ARGV  1 node     2 batch number     3 epoch     4 offset that the node has seen
+--       5 log age, ms     6 log bytes     7 room channel     8 name for a new epoch
+--       9 number of the node's last batch that was answered in this epoch     10 members, at most
+--       11 the letters of the ops, each once
+--       then the ops, each a letter and its fields, as store/ops.py has them in one table:
+--         y join    z leave    s say    S say, with a token    u U the same by somebody who is not in the room
+--         n refused    Q M restraints.lua
+--       A token is given by its key, '' for none: it is a field here, and no key of Redis.
+--
+-- Returns one of
+--   {'ok', offset, offset of this batch's entry or 0, members or -1 where nobody comes or goes, outcomes, notes}: as
+--                              commit.lua
+--   {'fenced'}                 the node is condemned; nothing done
+--   {'epoch', epoch, offset}   Redis lost data, or came back with an older state; nothing done
+--   {'restrained'}             mutes, slow mode or accounts-only may be in force: send Q as well; nothing done
+-- Outcomes: those of commit.lua
+--
+--   {chat#room}:tokens      hash: token → "<first offset> <done> <refused>,<refused>,…"
+--   {chat#room}:token-ends  zset: token whose seat is given back → when it is forgotten, ms
+--   {chat#room}:condemned   zset: node that was buried → until when that is known, ms
+--   meta, used              1 where something was ever said or moderated: else it is forgotten as soon as nobody is there
+-- There are no leases: a room that is idle costs nothing. Who buries a node condemns it here first.
+
+local KEYS, ARGV, tonumber, find = KEYS, ARGV, tonumber, string.find
+local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
+local members, batches, tokens, token_ends, rules = KEYS[4], KEYS[5], KEYS[7], KEYS[8], KEYS[9]
+local node, batch, epoch, seen = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local clock = read_clock()
+if redis.call('ZSCORE', KEYS[6], node) then return { 'fenced' } end
+
+local meta = read_meta(keys.meta, 'used')
+local offset = tonumber(meta[2] or 0)
+if meta[1] ~= epoch then return { 'epoch', meta[1] or '', offset } end
+local saved = redis.call('HGET', batches, node)
+local number = saved and string.match(saved, '^%d+')
+-- Others may have gone on writing: then only what the node knows of its own batches tells that some are lost.
+if offset < seen or tonumber(number or 0) < tonumber(ARGV[9]) then
+  begin_epoch(keys.meta, ARGV[8], epoch, offset, clock)
+  return done({ 'epoch', ARGV[8], offset })
+end
+if saved then
+  -- Held up on a connection that its node has given up.
+  if tonumber(number) > tonumber(batch) then return { 'fenced' } end
+  if number == batch then
+    local entry, count, outcomes, notes = string.match(saved, '^%d+ (%d+) (-?%d+) (%a*) ([%d,]*)$')
+    write('HSET', batches, node, saved)  -- a server that takes no writes is to refuse this as well
+    return done({ 'ok', offset, tonumber(entry), tonumber(count), outcomes, notes })
+  end
+end
+
+-- Rooms are not closed, so there is one generation.
+local GENERATION, MOST = '0', tonumber(ARGV[10])
+local seats = {}
+local function seat(key)
+  local it = seats[key]
+  if not it then
+    it = { held(key, GENERATION) }
+    seats[key] = it
+  end
+  return it[1], it[2]
+end
+local letters = ARGV[11]
+local count = find(letters, '[^sSuUnQ]') and redis.call('ZCARD', members) or -1
+
+local TOKEN_MS, MOST_REFUSED = 3900000, 3072  -- bytes: 256 numbers, however long
+local known = {}
+local function token_of(token)
+  local it = known[token]
+  if not it then
+    local value = redis.call('HGET', tokens, token) or '0 0 '
+    local first = find(value, ' ', 1, true)
+    local last = find(value, ' ', first + 1, true)
+    it = { first = string.sub(value, 1, first - 1), done = string.sub(value, first + 1, last - 1),
+      refused = string.sub(value, last + 1) }
+    known[token] = it
+  end
+  return it
+end
+
+local function note_answer(token, tag, outcome)
+  if token == '' or outcome == 'g' then return end
+  local it = token_of(token)
+  it.done, it.is_changed = tag, true
+  if outcome ~= 'd' then
+    -- The latest first. Far more than are asked for are kept, so that it has to be cut seldom.
+    it.refused = tag .. ',' .. it.refused
+    if #it.refused > MOST_REFUSED + 1024 then
+      it.refused = string.match(string.sub(it.refused, 1, MOST_REFUSED), '^.*,')
+    end
+  end
+end
+
+local function end_seat(nick, token)
+  if token and token ~= '' then write('ZADD', token_ends, string.format('%d', clock.now + TOKEN_MS), token) end
+  write('DEL', nick)
+  seats[nick] = { false, false }
+end
+
+local events, outcomes, notes = {}, {}, {}
+local OPS, LOOKS = {}, {}
+local function key(place) return KEYS[tonumber(ARGV[place])] end
+
+OPS['s'] = function(at)
+  if seat(key(at + SAY.nick)) ~= ARGV[at + SAY.session] then return 'g' end
+  events[#events + 1] = ARGV[at + SAY.event]
+  return 'd'
+end
+
+if find(letters, '[uU]') then
+  local is_open = redis.call('HGET', rules, 'outsiders') ~= false
+  OPS['u'] = function(at)
+    if not is_open then return 'u' end
+    events[#events + 1] = ARGV[at + SAY.event]
+    return 'd'
+  end
+end
+
+local function tagged(plain)
+  return function(at)
+    local outcome, note = OPS[plain](at)
+    note_answer(ARGV[at + SAY_TAGGED.token], ARGV[at + SAY_TAGGED.tag], outcome)
+    return outcome, note
+  end
+end
+OPS['S'], OPS['U'] = tagged('s'), tagged('u')
+
+if meta[8] == '1' and find(letters, '[sSuU]') and not find(letters, 'Q') then return { 'restrained' } end
+
+if find(letters, '[^sSuU]') then
+  local is_new = offset == 0
+
+  OPS['y'] = function(at)
+    local nick, session, token = key(at + ROOM_JOIN.nick), ARGV[at + ROOM_JOIN.session], ARGV[at + ROOM_JOIN.token]
+    local name, join, account = ARGV[at + ROOM_JOIN.key], ARGV[at + ROOM_JOIN.number], ARGV[at + ROOM_JOIN.account]
+    local owner, event = seat(nick), ARGV[at + ROOM_JOIN.event]
+    local was = owner and redis.call('HMGET', nick, 'number', 'token', 'nickname')
+    if owner == session then
+      -- Written down after Redis lost its data, by others who had heard of it: its own node may not have.
+      events[#events + 1] = string.gsub(event, '"joined"', '"present"', 1)
+      return 'd'
+    end
+    if owner and tonumber(was[1] or 0) > tonumber(join) then return 'g' end
+    if not owner and count >= MOST then return 'b' end
+    if owner and ARGV[at + ROOM_JOIN.resumed] == '1' and token ~= '' and was[2] == token then
+      event = string.sub(event, 1, -2) .. ',"w":"' .. owner .. '"}'
+      write('ZADD', members, 'NX', join, name)
+    else
+      if owner then
+        events[#events + 1] = left_event(was[3], owner)
+        end_seat(nick, was[2])
+      else
+        count = count + 1
+      end
+      write('ZADD', members, join, name)
+    end
+    write('HSET', nick, 'session', session, 'node', node, 'sitting', GENERATION, 'nickname', ARGV[at + ROOM_JOIN.nickname],
+      'dialect', ARGV[at + ROOM_JOIN.dialect], 'number', join, 'account', account, 'token', token,
+      'about', ARGV[at + ROOM_JOIN.about])
+    seats[nick] = { session, node }
+    if token ~= '' then
+      local it = token_of(token)
+      if it.first == '0' then it.first, it.is_changed = string.format('%d', offset + 1), true end
+      write('ZREM', token_ends, token)
+    end
+    events[#events + 1] = event
+    if is_new and account ~= '0' then
+      write('HSET', rules, 'owner:' .. name, account)
+      events[#events + 1] = ARGV[at + ROOM_JOIN.owned]
+    end
+    is_new = false
+    return 'd'
+  end
+
+  OPS['z'] = function(at)
+    local nick, session, token = key(at + ROOM_LEAVE.nick), ARGV[at + ROOM_LEAVE.session], ARGV[at + ROOM_LEAVE.token]
+    if token ~= '' then
+      write('HDEL', tokens, token)
+      write('ZREM', token_ends, token)
+      known[token] = nil
+    end
+    if seat(nick) ~= session then return 'g' end
+    end_seat(nick, token == '' and redis.call('HGET', nick, 'token'))
+    write('ZREM', members, ARGV[at + ROOM_LEAVE.key])
+    count = count - 1
+    events[#events + 1] = ARGV[at + ROOM_LEAVE.event]
+    return 'd'
+  end
+
+  OPS['n'] = function(at)
+    if seat(key(at + REFUSED.nick)) ~= ARGV[at + REFUSED.session] then return 'g' end
+    note_answer(ARGV[at + REFUSED.token], ARGV[at + REFUSED.tag], 'u')
+    return 'd'
+  end
+
+  if find(letters, 'Q') then
+    add_restraints(OPS, LOOKS, {
+      clock = clock, key = key, note_answer = note_answer, seat = seat, events = events, log = keys.log, meta = keys.meta,
+      is_restrained = meta[8] == '1',
+      -- Whoever owns the room may do everything, moderators what moderators do; and only as accounts.
+      may = function(at, name, action)
+        local account = ARGV[at + MODERATE.account]
+        if redis.call('HGET', rules, 'owner:' .. name) == account then return true end
+        return not find(action, '^moderator') and action ~= 'outsiders'
+          and redis.call('HGET', rules, 'moderator:' .. name) == account
+      end,
+      account_in = function(nick) return seat(nick) and redis.call('HGET', nick, 'account') end,
+      evict = function(_, name, nick)
+        end_seat(nick, redis.call('HGET', nick, 'token'))
+        write('ZREM', members, name)
+        count = count - 1
+      end,
+    })
+  end
+end
+
+local at, last = 12, #ARGV
+while at <= last do
+  local look = LOOKS[ARGV[at]]
+  if look then look(at) end
+  at = at + LENGTH[ARGV[at]]
+end
+
+at = 12
+-- What comes after a command that was refused would not see what that one was to do.
+while at <= last and not rest do
+  local op = ARGV[at]
+  local outcome, note = OPS[op](at)
+  outcomes[#outcomes + 1] = outcome
+  if note then notes[#notes + 1] = note .. ',' end
+  at = at + LENGTH[op]
+end
+
+if not meta[9] and #events > 0 and find(letters, '[sSuUM]') then write('HSETNX', keys.meta, 'used', '1') end
+for token, it in pairs(known) do
+  if it.is_changed then write('HSET', tokens, token, it.first .. ' ' .. it.done .. ' ' .. it.refused) end
+end
+local over = find(letters, '[yz]') and redis.pcall('ZRANGEBYSCORE', token_ends, '-inf', clock.now, 'LIMIT', 0, 100) or {}
+for _, token in ipairs(over) do
+  write('HDEL', tokens, token)
+  write('ZREM', token_ends, token)
+end
+local entry = 0
+if #events > 0 then
+  entry = append(keys, meta, node, batch, clock, events, ARGV[7], tonumber(ARGV[5]), tonumber(ARGV[6]))
+  offset = entry
+else
+  trim(keys, clock.now, tonumber(meta[4] or 0), tonumber(ARGV[5]), tonumber(ARGV[6]))
+end
+local result, noted = table.concat(outcomes), table.concat(notes)
+write('HSET', batches, node, table.concat({ batch, entry, count, result, noted }, ' '))
+return done({ 'ok', offset, entry, count, result, noted })
