@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
 from argon2 import PasswordHasher
@@ -10,7 +11,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from tertulia.chat.guessing import Failures, delay
 from tertulia.chat.hashing import Hashing
+from tertulia.chat.identities import IDENTITY
 from tertulia.domain.networks import network_of
+from tertulia.domain.operator_commands import Action
 
 _NOBODY = (
     "$argon2id$v=19$m=65536,t=3,p=4$igm7Y+Kn4+xl+QCZzA71FQ$qSDy"
@@ -53,11 +56,39 @@ class Pending:
     """How many bytes of the message were shown already; ``text`` begins after them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The session in the room that changes the account of its nickname, and what the audit log calls it."""
+
+    session: str
+    key: str
+    nickname: str
+    token: str
+    """The key of its token; empty where it has none."""
+    action: Action
+
+
+class Changed(Enum):
+    """What came of a change."""
+
+    DONE = "done"
+    GONE = "gone"
+    """The session does not hold its nickname any more."""
+    TAKEN = "taken"
+    """The account is another than was thought, or there is one where none was."""
+    UNINVITED = "uninvited"
+    """The invitation is none that is good."""
+
+
 class Accounts(Protocol):
     """The store's side of accounts. Each method waits while the store is away."""
 
     async def password_hash(self, key: str) -> str | None:
         """Return an account's password hash; None where there is no such account."""
+        ...
+
+    async def add_vouched(self, key: str, nickname: str, identity: str) -> None:
+        """Make an account without a password, for a person; does nothing where the nickname is taken."""
         ...
 
     async def login(self, key: str) -> Login | None:
@@ -112,6 +143,30 @@ class Accounts(Protocol):
         """
         ...
 
+    async def change_wait(self, network: str, per_hour: int) -> float:
+        """Take a turn of a network, which has ``per_hour``, to change an account; return the wait for it."""
+        ...
+
+    async def among(self, keys: Sequence[str]) -> set[str]:
+        """Return which of these, folded, are accounts."""
+        ...
+
+    async def change(
+        self, holder: Holder, was: str, hashed: str, invitation: str = ""
+    ) -> tuple[Changed, int]:
+        """Give an account another password hash, and end its other logins: of devices, and by tokens.
+
+        ``was`` is its hash until now; empty: there is no account, and one is made. Where it is ``hashed`` as
+        well, only the other logins end. The holder's own token proves to be the account from now on. With an
+        ``invitation``, as it is kept, that is used up. As a whole, and once. Returns as well since when the
+        account is there, as ``JoinOp.account``; 0 where it was not changed.
+        """
+        ...
+
+    async def delete(self, holder: Holder) -> None:
+        """Delete an account, its login, and what waits for it. The holder's token is then a guest's."""
+        ...
+
 
 def _always() -> bool:
     return True
@@ -144,8 +199,21 @@ class Passwords:
         self, key: str, password: str, address: str, wanted: Callable[[], bool] = _always
     ) -> bool:
         """Say whether a password is an account's. After five wrong ones any is refused for a while."""
+        return await self.proven(key, password, address, wanted) is not None
+
+    async def proven(
+        self, key: str, password: str, address: str, wanted: Callable[[], bool] = _always
+    ) -> str | None:
+        """Do as ``prove`` does; return the hash that was proven, None where it was not."""
         stored = await self._accounts.password_hash(key)
-        return await self._try(key, stored, password, network_of(address), wanted)
+        is_it = await self._try(key, stored, password, network_of(address), wanted)
+        return stored if is_it else None
+
+    async def vouched(self, key: str, nickname: str, identity: str) -> bool:
+        """Say whether an account is a person's for whom an issuer vouches; the first time, make it."""
+        if await self._accounts.password_hash(key) is None:
+            await self._accounts.add_vouched(key, nickname, identity)
+        return await self._accounts.password_hash(key) == identity
 
     async def _try(
         self, key: str, stored: str | None, password: str, network: str, wanted: Callable[[], bool]
@@ -165,6 +233,10 @@ class Passwords:
         return False
 
     def _verify(self, stored: str, password: str) -> bool:
+        if stored.startswith(IDENTITY):
+            stored = (
+                _NOBODY  # it has no password, and nobody learns that from how soon it is refused
+            )
         try:
             return self._hasher.verify(stored, password)
         except (VerificationError, InvalidHashError):

@@ -35,14 +35,14 @@ class Answers:
         store: Store,
         accounts: Accounts,
         passwords: Passwords,
-        orders: OperatorCommands,
+        operator_commands: OperatorCommands,
         rules: AccountRules,
         metrics: Metrics,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._passwords = passwords
-        self._orders = orders
+        self._operator_commands = operator_commands
         self._rules = rules
         self._signing_up = SigningUp(accounts, rules)
         self._metrics = metrics
@@ -109,7 +109,7 @@ class Answers:
         )
 
     def _is_banned(self, key: str, session: DeviceSession) -> bool:
-        return self._orders.ban_on(key, session.address, is_account=True) is not None
+        return self._operator_commands.ban_on(key, session.address, is_account=True) is not None
 
     async def _sign_up(self, session: DeviceSession, asked: requests.SignUp) -> bool:
         if wait := await self._signing_up.wait(session.address, take=True):

@@ -51,6 +51,7 @@ class RequestOp(DeviceOp, eq=False):
 class SignUpOp(DeviceOp, eq=False):
     """Make an account, and log it in; TAKEN where an account or a session has the name."""
 
+    weight = 1024
     nickname: str
     password_hash: str
     address: str

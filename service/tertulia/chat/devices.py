@@ -42,15 +42,15 @@ class Devices:
         store: Store,
         accounts: Accounts,
         passwords: Passwords,
-        orders: OperatorCommands,
+        operator_commands: OperatorCommands,
         rules: AccountRules,
         metrics: Metrics,
     ) -> None:
         self._store = store
-        self._orders = orders
+        self._operator_commands = operator_commands
         self._metrics = metrics
         self._accounts = accounts
-        self._answers = Answers(store, accounts, passwords, orders, rules, metrics)
+        self._answers = Answers(store, accounts, passwords, operator_commands, rules, metrics)
         self._sessions: dict[str, DeviceSession] = {}
         self._tasks = Tasks()
         self._counter = 0
@@ -65,7 +65,7 @@ class Devices:
         name = f"{self._store.node}:d{self._counter}"
         session = DeviceSession(name, outbox, address, answer_bytes, _now())
         self._sessions[session.name] = session
-        if self._orders.ban_on("", address) is not None:
+        if self._operator_commands.ban_on("", address) is not None:
             self.lost(session, Disconnect.BANNED)
         return session
 
@@ -175,8 +175,10 @@ class Devices:
         shown, session.shown = session.shown, []
         try:
             if await session.outbox.is_delivered():
-                for it in shown:
-                    op = ForgetOp(session.name, it.key, it.sender, it.number, it.shown)
+                for message in shown:
+                    op = ForgetOp(
+                        session.name, message.key, message.sender, message.number, message.shown
+                    )
                     await self._answers.commit(op)
         finally:
             session.outbox.close(reason)
@@ -245,7 +247,7 @@ class Devices:
         """End every connection that a ban covers."""
         for session in list(self._sessions.values()):
             key = session.waiting_as
-            if self._orders.ban_on(key, session.address, is_account=True) is not None:
+            if self._operator_commands.ban_on(key, session.address, is_account=True) is not None:
                 self.lost(session, Disconnect.BANNED)
 
     def drain(self) -> None:

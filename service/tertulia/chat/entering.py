@@ -1,34 +1,35 @@
-"""How a session comes in: bans, passwords, tokens, the queue at the door, and what it reads first.
+"""How a session comes in: bans, passwords, tokens, and the queue at the door.
 
 enter ──▶ banned? ──▶ proves its password ──▶ what of its token? ──▶ banned? ──▶ queue ──▶ store ──▶ welcome
              └──no──────────┴──no──────────────────────────────────────┴──▶ refused, tries again
 """
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Final
 
 import msgspec
 
 from tertulia.chat.accounts import Passwords
 from tertulia.chat.admission import Admission
-from tertulia.chat.fanout import News
 from tertulia.chat.hashing import Busy
 from tertulia.chat.operator_commands import OperatorCommands
-from tertulia.chat.ports import Clock, JoinOp, Remembered, Replay, Store
+from tertulia.chat.own_accounts import OwnAccounts
+from tertulia.chat.ports import Clock, JoinOp, Remembered, Store
 from tertulia.chat.roster import Roster
-from tertulia.chat.session import ENDED, PROVING, Session
+from tertulia.chat.session import JOINING, PROVING, Session
 from tertulia.chat.sessions import Sessions
+from tertulia.chat.suggesting import suggestions
 from tertulia.chat.tasks import Tasks
 from tertulia.chat.tokens import new_token, token_key
-from tertulia.dialects.contract import Refusal, Welcome
+from tertulia.dialects.contract import Refusal
 from tertulia.domain import commands, nicknames
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import Present
-from tertulia.domain.position import Position
 
 _ENDS: Final = {
     Refusal.INVALID_NICKNAME: Disconnect.REFUSED_INVALID,
     Refusal.NICKNAME_TAKEN: Disconnect.REFUSED_TAKEN,
+    Refusal.NOT_SIGNED_IN: Disconnect.REFUSED_TAKEN,
+    Refusal.NO_ACCOUNT: Disconnect.REFUSED_TAKEN,
     Refusal.BANNED: Disconnect.BANNED,
 }
 """The reason why a connection ends, by the refusal of its nickname."""
@@ -44,7 +45,8 @@ class Entering:
         sessions: Sessions,
         roster: Roster,
         passwords: Passwords,
-        orders: OperatorCommands,
+        own_accounts: OwnAccounts,
+        operator_commands: OperatorCommands,
         tries: int,
     ) -> None:
         """``tries``: how many refused nicknames a client may ask for."""
@@ -53,7 +55,8 @@ class Entering:
         self._sessions = sessions
         self._roster = roster
         self._passwords = passwords
-        self._orders = orders
+        self._own_accounts = own_accounts
+        self._operator_commands = operator_commands
         self._tries = tries
         self._admission = Admission()
         self._tasks = Tasks()
@@ -62,18 +65,92 @@ class Entering:
     # --- Up to the store -------------------------------------------------------------------------
 
     def enter(self, session: Session, command: commands.Enter) -> None:
-        """Begin to let a session in under the nickname that it asks for."""
+        """Begin to let a session in under the nickname that it asks for, or that its issuer says."""
+        if command.id_token is not None:
+            session.prove()
+            self._start(session, self._identify(session, command, command.id_token))
+            return
         is_valid = nicknames.is_valid(command.nickname)
-        session.choose(command.nickname, nicknames.fold(command.nickname) if is_valid else "")
+        session.choose(
+            command.nickname, nicknames.fold(command.nickname) if is_valid else "",
+            shows_lobby=command.shows_lobby, about=command.about,
+        )  # fmt: skip
+        self._note_rooms(session, command)
         if not is_valid:
             self.refuse(session, Refusal.INVALID_NICKNAME)
         elif self._is_turned_away(session):
             return
+        elif session.proved_key == session.key:
+            session.proved()
+            self._recall(session, command, proven=True)
         elif command.password is None:
             self._recall(session, command, proven=False)
         else:
             session.prove()
-            self._tasks.start(self._prove(session, command, command.password))
+            self._start(session, self._prove(session, command, command.password))
+
+    def prove(self, session: Session, command: commands.ProveAccount) -> None:
+        """Find out whether a session is the account that it says, before it enters under its nickname."""
+        session.prove()
+        self._start(session, self._prove_before(session, command))
+
+    async def _prove_before(self, session: Session, command: commands.ProveAccount) -> None:
+        key = nicknames.fold(command.nickname) if nicknames.is_valid(command.nickname) else ""
+        try:
+            is_account = bool(key) and await self._passwords.prove(
+                key, command.password, session.address, lambda: session.state is PROVING
+            )
+        except Busy:
+            self._sessions.end(session, Disconnect.TOO_MANY_LOGINS)
+            return
+        if session.state is not PROVING:
+            return  # gone meanwhile
+        session.stay(key if is_account else "")
+        session.write(session.replies.proved(command.nickname, is_account=is_account))
+        if session.tries >= self._tries:
+            self._sessions.end(session, Disconnect.ENTER_TRIES)
+        else:
+            session.outbox.proceed()
+
+    def _note_rooms(self, session: Session, command: commands.Enter) -> None:
+        if command.room:
+            session.go_to({command.room: None}, command.room)
+        elif command.rooms:
+            session.go_to(command.rooms)
+
+    def _start(self, session: Session, work: Coroutine[object, object, None]) -> None:
+        """Do something for a session that takes a while. A defect of ours ends the session."""
+
+        async def done() -> None:
+            try:
+                await work
+            except Exception:
+                self._sessions.fail(session)
+
+        self._tasks.start(done())
+
+    async def _identify(self, session: Session, command: commands.Enter, token: str) -> None:
+        found = None if session.identities is None else await session.identities.identify(token)
+        if session.state is not PROVING:
+            return  # gone meanwhile
+        nickname = "" if found is None else found.nickname
+        is_valid = nicknames.is_valid(nickname)
+        session.choose(nickname, nicknames.fold(nickname) if is_valid else "", about=command.about)
+        self._note_rooms(session, command)
+        if found is None:
+            self.refuse(session, Refusal.NOT_SIGNED_IN)
+        elif not is_valid:
+            self.refuse(session, Refusal.INVALID_NICKNAME)
+        elif not self._is_turned_away(session):
+            is_own = await self._passwords.vouched(session.key, nickname, found.name)
+            if session.state is not PROVING:
+                return
+            if is_own:
+                session.proved()
+                self._recall(session, command, proven=True)
+                return
+            self.refuse(session, Refusal.NICKNAME_TAKEN)
+        session.outbox.proceed()
 
     async def _prove(self, session: Session, command: commands.Enter, password: str) -> None:
         try:
@@ -88,8 +165,12 @@ class Entering:
         if proven:
             session.proved()
             self._recall(session, command, proven=True)
-        else:
-            self.refuse(session, Refusal.NICKNAME_TAKEN)
+            return
+        # Who tries without a password learns no less: such a nickname is given to anybody.
+        is_free = self._roster.holder(session.nickname) is None
+        is_nobodys = is_free and not await self._own_accounts.accounts.among([session.key])
+        if session.state is PROVING:
+            self.refuse(session, Refusal.NO_ACCOUNT if is_nobodys else Refusal.NICKNAME_TAKEN)
             session.outbox.proceed()
 
     def _recall(self, session: Session, command: commands.Enter, *, proven: bool) -> None:
@@ -128,7 +209,7 @@ class Entering:
         self._sessions.by_name[session.name] = session
         join = JoinOp(
             session.name, session.key, session.nickname, session.encoder.name, session.address,
-            session.port, session.token_key, resume is not None, proven,
+            session.port, session.token_key, resume is not None, proven, about=session.about,
         )  # fmt: skip
         session.submitted(join)
         self._admit(*self._admission.offer(join, self._clock.time()))
@@ -145,15 +226,36 @@ class Entering:
                 lambda: self._admit(*self._admission.due(self._clock.time())),
             )
 
-    def told_everybody(self, started: float) -> None:
+    def announced(self, started: float) -> None:
         """Learn that newcomers were announced to everybody. ``started``: when that began, by the clock."""
         now = self._clock.time()
         self._admission.fanned_out(now - started, now)
 
-    def refuse(self, session: Session, refusal: Refusal, *, for_good: bool = False) -> None:
+    def taken(self, session: Session) -> None:
+        """Refuse a nickname that somebody has; where the dialect can say so, with some that are free."""
+        if session.encoder.suggests and not session.is_account:
+            self._start(session, self._suggest(session))
+        else:
+            self.refuse(session, Refusal.NICKNAME_TAKEN)
+
+    async def _suggest(self, session: Session) -> None:
+        found = await suggestions(session.nickname, self._roster, self._own_accounts.accounts)
+        if session.state is JOINING:
+            self._refuse(session, Refusal.NICKNAME_TAKEN, session.replies.taken(found))
+            session.outbox.proceed()
+
+    def refuse(
+        self, session: Session, refusal: Refusal, *, for_good: bool = False, until: int = 0
+    ) -> None:
         """Refuse a nickname. The session may try again, unless its tries are used up or it is not wanted."""
+        answer = session.replies.refusal(refusal, session.nickname, until=until)
+        self._refuse(session, refusal, answer, for_good=for_good)
+
+    def _refuse(
+        self, session: Session, refusal: Refusal, answer: bytes, *, for_good: bool = False
+    ) -> None:
         session.refuse()
-        session.write(session.encoder.refusal(refusal, session.nickname))
+        session.write(answer)
         self._sessions.by_name.pop(session.name, None)
         if for_good or not session.encoder.retries:
             self._sessions.end(session, _ENDS[refusal])
@@ -163,65 +265,10 @@ class Entering:
             session.decoder.refused()
 
     def _is_turned_away(self, session: Session) -> bool:
-        ban = self._orders.ban_on(session.key, session.address, is_account=session.is_account)
+        ban = self._operator_commands.ban_on(
+            session.key, session.address, is_account=session.is_account
+        )
         if ban is None:
             return False
-        self.refuse(session, Refusal.BANNED, for_good=ban.is_of_addresses)
+        self.refuse(session, Refusal.BANNED, for_good=ban.is_of_addresses, until=ban.until)
         return True
-
-    # --- Its own join has come by ----------------------------------------------------------------
-
-    def activate(self, session: Session, news: News) -> None:
-        """Let a session in, at its own join, which is the next of an entry's events."""
-        session.activate()
-        others, here = self._roster.others(session.name), news.position
-        cut = news.cut(session)
-        if session.resume_from is not None:
-            # It reads the whole entry: where in it its join stands is not its choice.
-            self._resume(session, session.resume_from, here, list(others))
-        else:
-            # It still has to read what follows its join in the entry, so its place is before that entry.
-            before = msgspec.structs.replace(here, offset=here.offset - 1)
-            cut.start = len(news.events) + 1
-            welcome = Welcome(
-                session.nickname, others, before, session.token, missed_some=session.misses_some
-            )
-            cut.prefix = session.encoder.welcome(welcome)
-            if session.encoder.deaf_seconds:
-                session.write(cut.prefix)
-                cut.prefix = b""
-                session.hold()
-                self._clock.call_later(
-                    session.encoder.deaf_seconds, lambda: self._sessions.hears(session)
-                )
-        self._sessions.admit(session)
-
-    def _resume(
-        self, session: Session, after: commands.Resume, here: Position, others: list[str]
-    ) -> None:
-        """Give a session its welcome, then what it missed, then the present: nothing twice, no gap.
-
-        Until what it missed is read from the log, everything for the client is held. ``here`` is the entry
-        of its join, which it reads as everybody does.
-        """
-        session.resume()
-        encoder, write = session.encoder, session.outbox.write
-
-        def go_on(replay: Replay) -> None:
-            if session.state is ENDED:
-                return
-            welcome = Welcome(
-                session.nickname, others, here, session.token, replay.done,
-                missed_some=not replay.is_complete, resumed=True,
-            )  # fmt: skip
-            write(encoder.welcome(welcome))
-            for entry in replay.entries:
-                # Somebody who is present was in its welcome, and did not join just now.
-                events = [event for event in entry.events if not isinstance(event, Present)]
-                if events:
-                    write(encoder.batch(list(map(encoder.public, events)), entry.position))
-            self._sessions.release(session)
-            session.outbox.proceed()
-
-        position = Position(after.epoch, after.offset)
-        self._store.replay(position, here, session.token_key, go_on)

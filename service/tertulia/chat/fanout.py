@@ -6,17 +6,28 @@ middle of the entry, a sender whose dialect does not echo, a new administrator. 
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from tertulia.chat.ports import Outbox
+from tertulia.chat.reader import Reader
 from tertulia.chat.receipts import Stream
-from tertulia.chat.session import Session
+from tertulia.chat.unshown import Unshown, said
 from tertulia.dialects.contract import Encoder
-from tertulia.domain.events import PublicEvent, Said
+from tertulia.domain.events import MODERATED, PublicEvent, Said
 from tertulia.domain.position import Position
+from tertulia.domain.text import LINE_END
 from tertulia.telemetry.metrics import Metrics
+
+
+def acknowledged(events: Sequence[PublicEvent]) -> int:
+    """Count what clients acknowledge of some events that do so: each line of a message, and each notice."""
+    texts = [event.text for event in events if type(event) is Said]
+    lines = len(texts) + "".join(texts).count(LINE_END)
+    if len(texts) == len(events):  # mostly
+        return lines
+    return lines + sum(map(MODERATED.__contains__, map(type, events)))
 
 
 class Broadcast(Protocol):
@@ -39,6 +50,8 @@ class Broadcast(Protocol):
 
 class OneByOne:
     """A broadcast that writes to one outbox after the other."""
+
+    __slots__ = ("_writes",)
 
     def __init__(self) -> None:
         self._writes: dict[Outbox, Callable[[bytes], None]] = {}
@@ -73,20 +86,35 @@ class Cut(msgspec.Struct, eq=False):
     """The first event that it does not read any more."""
     skips: set[int] = set()
     inserts: list[tuple[int, bytes]] = []
-    """What the session reads right after an event, by the event's index."""
+    """What the session reads right after an event, by the event's index; -1: before the first."""
 
-    def apply(self, pieces: Sequence[bytes]) -> Sequence[bytes]:
-        """Choose from the rendered events what the session reads."""
+    def apply(
+        self, pieces: Sequence[bytes], begin: int = 0, end: int | None = None
+    ) -> Sequence[bytes]:
+        """Choose from the rendered events, or a part of them, what the session reads."""
+        first, last = max(begin, self.start), len(pieces) if end is None else end
+        if self.end is not None:
+            last = min(last, self.end)
         if not self.skips and not self.inserts:
-            return pieces[self.start : self.end]
+            return pieces[first:last]
         inserts = dict(self.inserts)
-        own = []
-        for index in range(self.start, len(pieces) if self.end is None else self.end):
-            if index not in self.skips:
-                own.append(pieces[index])
-            if index in inserts:
-                own.append(inserts[index])
+        own = [inserts[begin - 1]] if begin - 1 in inserts else []
+        for index in sorted(self.skips.union(inserts)):  # few, where the pieces may be many
+            if first <= index < last:
+                own += pieces[first : index if index in self.skips else index + 1]
+                if index in inserts:
+                    own.append(inserts[index])
+                first = index + 1
+        own += pieces[first:last]
         return own
+
+    def has(self, index: int) -> bool:
+        """Say whether the session reads an event."""
+        is_before_end = self.end is None or index < self.end
+        return index >= self.start and is_before_end and index not in self.skips
+
+
+_ALL: Final = Cut()
 
 
 class News(msgspec.Struct, eq=False):
@@ -94,9 +122,9 @@ class News(msgspec.Struct, eq=False):
 
     position: Position
     events: list[PublicEvent] = []
-    cuts: dict[Session, Cut] = {}
+    cuts: dict[Reader, Cut] = {}
 
-    def cut(self, session: Session) -> Cut:
+    def cut(self, session: Reader) -> Cut:
         """Return a session's cut."""
         return self.cuts.setdefault(session, Cut())
 
@@ -104,17 +132,20 @@ class News(msgspec.Struct, eq=False):
 class Group:
     """The sessions of one encoder."""
 
-    __slots__ = ("_broadcast", "encoder", "held", "sessions", "stream")
+    __slots__ = ("_broadcast", "_unshown", "encoder", "held", "missing", "sessions", "stream")
 
-    def __init__(self, encoder: Encoder, broadcast: Broadcast) -> None:
+    def __init__(self, encoder: Encoder, broadcast: Broadcast, unshown: Unshown) -> None:
         self.encoder = encoder
-        self.sessions: set[Session] = set()
+        self._unshown = unshown
+        self.missing = 0
+        """How many events could not be shown."""
+        self.sessions: set[Reader] = set()
         self.stream = Stream()
         self._broadcast = broadcast
-        self.held: set[Session] = set()
+        self.held: set[Reader] = set()
         """Sessions to which nothing is written for now."""
 
-    def add(self, session: Session) -> None:
+    def add(self, session: Reader) -> None:
         """Add a session. A session that is held keeps what is written to it until it is released."""
         self.sessions.add(session)
         session.receipts.join(self.stream)
@@ -123,13 +154,13 @@ class Group:
         else:
             self._broadcast.add(session.outbox)
 
-    def release(self, session: Session) -> None:
+    def release(self, session: Reader) -> None:
         """Write to a session as to the others: it is not held any more."""
         if session in self.held:
             self.held.remove(session)
             self._broadcast.add(session.outbox)
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: Reader) -> None:
         """Remove a session, if it is there."""
         if session in self.sessions:
             self.sessions.remove(session)
@@ -142,24 +173,81 @@ class Group:
         whole: list[bytes] = []
         for news in entries:
             events, position, cuts = news.events, news.position, news.cuts
-            pieces = list(map(encoder.public, events))
             apart = [session for session in cuts if session in self.sessions] if cuts else ()
+            try:
+                pieces = encoder.pieces(events, position)
+                text = encoder.batch(pieces, position)
+                if apart:
+                    own = [cuts[it].prefix + self._part(news, pieces, cuts[it]) for it in apart]
+            except Exception:
+                text, own = self._mended(news, apart)
             if not apart:
-                whole.append(encoder.batch(pieces, position))
+                whole.append(text)
                 continue
             if whole:
                 self.write(b"".join(whole))
                 whole.clear()
-            self.write(encoder.batch(pieces, position), apart)
-            for session in apart:
-                cut = cuts[session]
-                own = cut.prefix + encoder.batch(cut.apply(pieces), position)
-                if own:
-                    session.write(own)
+            # They first: most of them speak, and what they answer is here when the others are written to.
+            for session, its_own in zip(apart, own, strict=True):
+                if its_own:
+                    session.write(its_own)
+            self.write(text, apart)
         if whole:
             self.write(b"".join(whole))
 
-    def write(self, data: bytes, but: Sequence[Session] = ()) -> None:
+    def _part(
+        self, news: News, pieces: Sequence[bytes], cut: Cut, begin: int = 0, end: int | None = None
+    ) -> bytes:
+        """Render what somebody reads of an entry, or a part of it."""
+        first = max(begin, cut.start)
+        before = said(news.events[:first]) if first else 0
+        return self.encoder.batch(cut.apply(pieces, begin, end), news.position, before)
+
+    def _mended(self, news: News, apart: Sequence[Reader]) -> tuple[bytes, list[bytes]]:
+        """Render an entry of which not all can be shown: for everybody, and for each of those apart.
+
+        Whoever is to read what is missing reads a notice in its place.
+        """
+        try:
+            mended = self._unshown.mended(self.encoder, news.events, news.position)
+            notice, pieces, missing = mended
+            text = b"".join([notice, *(self._part(news, pieces, _ALL, *it) for it in mended.parts)])
+            own = []
+            for session in apart:
+                cut = news.cuts[session]
+                parts = [self._part(news, pieces, cut, *it) for it in mended.parts]
+                is_told = any(map(cut.has, missing))
+                own.append(b"".join([cut.prefix, notice if is_told else b"", *parts]))
+        except Exception:
+            self._fail()
+            return b"", [b""] * len(apart)
+        # The notice is a message as well, for those who acknowledge them.
+        more = 1 - acknowledged([news.events[index] for index in missing])
+        self.stream.messages += more
+        for session in apart:
+            if not any(map(news.cuts[session].has, missing)):
+                session.receipts.skip(more)
+        self.missing += len(missing)
+        return text, own
+
+    def _fail(self) -> None:
+        """Let everybody go: they can't even be told that something is missing."""
+        self._unshown.note(self.encoder)
+        self._unshown.failed |= self.sessions
+        for session in list(self.sessions):
+            self.remove(session)
+
+    def announce(self, render: Callable[[Encoder], bytes]) -> None:
+        """Write a notice to every session."""
+        try:
+            text = render(self.encoder)
+        except Exception:
+            self._fail()
+            return
+        self.write(text)
+        self.stream.messages += 1  # those who acknowledge messages do so with a notice, too
+
+    def write(self, data: bytes, but: Sequence[Reader] = ()) -> None:
         """Write to every session except some."""
         if not data:
             return
@@ -170,55 +258,68 @@ class Group:
 
 
 class Audience:
-    """Everybody on this node who listens to a chat."""
+    """Everybody on this node who listens to a room."""
 
-    def __init__(self, metrics: Metrics, broadcast: Callable[[], Broadcast] = OneByOne) -> None:
-        """``broadcast`` makes a broadcast for each encoder."""
+    __slots__ = ("_broadcast", "_groups", "_metrics", "unshown")
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        broadcast: Callable[[], Broadcast] = OneByOne,
+        unshown: Unshown | None = None,
+    ) -> None:
+        """``broadcast`` makes a broadcast for each encoder; ``unshown`` is another room's of the chat."""
         self._metrics = metrics
         self._broadcast = broadcast
+        self.unshown = unshown or Unshown(metrics)
         self._groups: dict[Encoder, Group] = {}
-        self.lagging: set[Session] = set()
-        """Sessions with bytes that the kernel has not taken yet."""
 
-    def add(self, session: Session) -> None:
+    def add(self, session: Reader) -> None:
         """Add a session, which reads what is written from now on."""
         group = self._groups.get(session.encoder)
         if group is None:
-            group = self._groups[session.encoder] = Group(session.encoder, self._broadcast())
+            group = Group(session.encoder, self._broadcast(), self.unshown)
+            self._groups[session.encoder] = group
         group.add(session)
 
-    def release(self, session: Session) -> None:
+    def release(self, session: Reader) -> None:
         """Write to a session as to the others, if it is there: it is not held any more."""
         if session.encoder in self._groups:
             self._groups[session.encoder].release(session)
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: Reader) -> None:
         """Remove a session, if it is there."""
-        self.lagging.discard(session)
         if session.encoder in self._groups:
             self._groups[session.encoder].remove(session)
 
-    def with_backlog(self) -> list[Session]:
-        """Return the sessions for which something may wait: only these are looked at one by one."""
-        found = list(self.lagging)
+    def held(self) -> list[Reader]:
+        """Return those for whom everything is held for now."""
+        found: list[Reader] = []
         for group in self._groups.values():
             if group.held:
                 found += group.held
         return found
 
+    @property
+    def echoes(self) -> bool:
+        """Whether everybody here reads their own public messages."""
+        return all(it.encoder.echoes or not it.sessions for it in self._groups.values())
+
     def announce(self, render: Callable[[Encoder], bytes]) -> None:
-        """Write something that is no event to everybody, as each encoder renders it."""
+        """Write a notice to everybody, as each encoder renders it."""
         for group in self._groups.values():
-            group.write(render(group.encoder))
+            group.announce(render)
 
     def tell(self, entries: Sequence[News]) -> None:
         """Write some entries to every session, in order: all of it, or what its cut leaves."""
         events = messages = 0
         for news in entries:
             events += len(news.events)
-            messages += list(map(type, news.events)).count(Said)
+            messages += acknowledged(news.events)
         for group in self._groups.values():
             if group.sessions:
+                missing = group.missing
                 group.tell(entries)
                 group.stream.messages += messages
-                self._metrics.deliveries(group.encoder.name).count += events * len(group.sessions)
+                shown = events - (group.missing - missing)
+                self._metrics.deliveries(group.encoder.name).count += shown * len(group.sessions)

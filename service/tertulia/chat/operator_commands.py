@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from tertulia.domain.bans import Ban, Bans
+from tertulia.domain.moderation import Rules, Standing
 from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.text import clean
 
@@ -32,33 +33,45 @@ class OperatorCommands:
         self._drain = drain
         self._wall = wall
         self._bans = Bans()
+        self.rules = Rules()
+        """What moderators have set in the lobby, which follows it in the log."""
 
     def replace_bans(self, bans: Iterable[Ban]) -> None:
         """Replace the bans by those that the store has."""
         self._bans.replace(bans)
 
-    def take(self, order: OperatorCommand) -> None:
-        """Note an operator command; carry it out where it is about this node or about who may come in."""
+    def take(self, command: OperatorCommand, room: str = "") -> None:
+        """Note an operator command; carry it out where it is about this node or about who may come in.
+
+        ``room``: the further room in whose log it stands.
+        """
         _log.info(
             "an operator's order",
-            action=order.action.value,
+            action=command.action.value,
             chat=self._chat,
-            by=clean(order.by),
-            order=clean(order.id),
-            subject=clean(order.subject) if order.subject else None,
-            reason=clean(order.text) if order.text else None,
+            room=room or None,
+            by=clean(command.by),
+            order=clean(command.id),
+            subject=clean(command.subject) if command.subject else None,
+            reason=clean(command.text) if command.text else None,
         )
-        if order.action is Action.BAN and order.ban is not None:
-            self._bans.add(order.ban)
-        elif order.action is Action.UNBAN:
-            self._bans.remove(order.subject)
-        elif order.action is Action.DRAIN and order.subject == self._node_id:
-            self._drain_unless_late(order)
+        if command.action is Action.BAN and command.ban is not None:
+            self._bans.add(command.ban)
+        elif command.action is Action.UNBAN:
+            self._bans.remove(command.subject)
+        elif command.action is Action.DRAIN and command.subject == self._node_id:
+            self._drain_unless_late(command)
 
-    def _drain_unless_late(self, order: OperatorCommand) -> None:
+    def _drain_unless_late(self, command: OperatorCommand) -> None:
         # Where the node was frozen, the operator believes that this drain will not happen any more.
-        if not 0 < order.until < self._wall() * 1000:
+        if not 0 < command.until < self._wall() * 1000:
             self._drain()
+
+    def standing(
+        self, rules: Rules, key: str, *, is_account: bool, account: int | None
+    ) -> Standing:
+        """Return what holds in a room, by its rules, for somebody who enters it."""
+        return rules.standing(key, self._wall(), is_account=is_account, account=account)
 
     def ban_on(self, key: str, address: str, *, is_account: bool = False) -> Ban | None:
         """Return a ban that covers somebody; None where none does."""

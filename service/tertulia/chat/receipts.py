@@ -33,10 +33,21 @@ class Receipts:
         """Note that the client did not read so many messages that its stream counts as written."""
         self._before += messages
 
-    def give(self) -> int:
-        """Note a private message to the client; return the count of acknowledgements that covers it."""
-        self._private += 1
-        return self.received()
+    def give(self, lines: int = 1) -> int:
+        """Note a private message to the client; return the count of acknowledgements that covers it.
+
+        Who acknowledges everything does so with each of its lines, which are messages there.
+        """
+        if not self._acknowledges_all or self._stream is None:
+            self._private += lines if self._acknowledges_all else 1
+            return self._private
+        self._private = private = self._private + lines
+        return self._stream.messages - self._before + private
+
+    def give_notices(self, notices: int = 1) -> None:
+        """Note notices to the client: where it acknowledges everything, it does so with these."""
+        if self._acknowledges_all:
+            self._private += notices
 
     def received(self) -> int:
         """Return how many messages that it may acknowledge were written to the client."""

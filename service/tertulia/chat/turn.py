@@ -1,7 +1,9 @@
 """What came together, in the order in which it is read."""
 
+from collections.abc import Iterable
+
 from tertulia.chat.fanout import Audience, News
-from tertulia.chat.session import Session
+from tertulia.chat.reader import Reader
 
 
 class Turn:
@@ -14,11 +16,13 @@ class Turn:
     each session.
     """
 
+    __slots__ = ("_audience", "_events", "_own")
+
     def __init__(self, audience: Audience) -> None:
         self._audience = audience
         # One of the two is always empty: before one kind is added, the other is written.
         self._events: list[News] = []
-        self._own: dict[Session, list[bytes]] = {}
+        self._own: dict[Reader, list[bytes]] = {}
 
     def events(self, news: News) -> None:
         """Add an entry's events, for everybody."""
@@ -26,11 +30,22 @@ class Turn:
             self.flush()
         self._events.append(news)
 
-    def letter(self, session: Session, text: bytes) -> None:
+    def letter(self, session: Reader, text: bytes) -> None:
         """Add a private message. What came before it counts as written from now on."""
         if self._events:
             self.flush()
         self._own.setdefault(session, []).append(text)
+
+    def letters(self, texts: Iterable[tuple[Reader, bytes]]) -> None:
+        """Add private messages or answers, in order. What came before them counts as written from now on."""
+        if self._events:
+            self.flush()
+        own = self._own
+        for session, text in texts:
+            if session in own:
+                own[session].append(text)
+            else:
+                own[session] = [text]
 
     answer = letter
     """Add an answer to a session."""
@@ -43,5 +58,5 @@ class Turn:
         elif self._own:
             own, self._own = self._own, {}
             for session, texts in own.items():
-                if text := b"".join(texts):
+                if text := texts[0] if len(texts) == 1 else b"".join(texts):
                     session.write(text)

@@ -1,48 +1,37 @@
 """Finding the names of all chats in a Redis, or in all shards of a cluster."""
 
-from tertulia.redis.access import Access, Server
+from contextlib import nullcontext, suppress
+
+from tertulia.domain.rooms import MARK
+from tertulia.redis.access import Access
 from tertulia.redis.client import Client
-from tertulia.redis.cluster import masters
-from tertulia.redis.masters import Masters
-from tertulia.redis.topology import servers_of
+from tertulia.redis.cluster import shards
+from tertulia.redis.errors import StoreAway
+from tertulia.settings.redis_url import RedisKind
 from tertulia.store.keys import Keys
 
 _ANY_CHAT = Keys("main")
 _STEP = 500
 
 
-class _Shard(Masters):
-    """One master of a cluster."""
-
-    is_cluster = True
-
-    def __init__(self, access: Access, server: Server) -> None:
-        super().__init__(access)
-        self._server = server
-
-    async def find(self, seconds: float) -> Server:
-        return self._server
-
-
 async def chats(access: Access, name: str, seconds: float) -> list[str]:
     """Return the names of all chats, in alphabetical order. ``name`` is the name of the connections.
 
-    Raises StoreAway if a server does not answer within so many seconds.
+    Without those on a shard that does not answer within so many seconds: the others are to be seen all the
+    more. Raises StoreAway if nobody can tell which shards there are.
     """
-    servers = servers_of(access, _ANY_CHAT.meta)
-    first = Client(servers, name, seconds)
-    clients = [first]
-    found: set[str] = set()
+    link = Client.to(access, _ANY_CHAT.meta, name, seconds).link
     try:
-        await first.connect()
-        if servers.is_cluster:
-            assert servers.now is not None
-            others = await masters(first, servers.now) - {servers.now}
-            clients += [Client(_Shard(access, it), name, seconds) for it in others]
-        for client in clients:
-            async for key in client.scan_iter("{*}:meta", _STEP):
-                found.add(str(key)[1 : -len("}:meta")])
+        first = await link.connect()
     finally:
-        for client in clients:
-            client.disconnect()
-    return sorted(found)
+        link.disconnect()
+    servers = [first]
+    if access.url.kind is RedisKind.CLUSTER:
+        servers = [it[0] for *_, it in await shards(access, first, seconds)]
+    found: set[str] = set()
+    for server in dict.fromkeys(servers):
+        with suppress(StoreAway) if len(servers) > 1 else nullcontext():
+            async with access.visit(server, name, seconds) as redis:
+                async for key in redis.scan_iter("{*}:meta", _STEP):
+                    found.add(str(key)[1 : -len("}:meta")])
+    return sorted(name for name in found if MARK not in name)  # else a further room of one

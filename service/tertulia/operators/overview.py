@@ -1,22 +1,28 @@
 """Looking at a chat as it is in Redis: its nodes, its people, the pending messages, the bans.
 
+Of a further room: what is in force there, and who did what.
+
 Everything is read in Redis, and no node is asked. Only one thing is changed: messages that an earlier
 version kept for an account are converted to the form of this version.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tertulia.domain.bans import Ban, BanKind, Bans
+from tertulia.domain.moderation import Rules
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import OperatorCommand
-from tertulia.domain.operator_commands import decode as decode_order
+from tertulia.domain.operator_commands import decode as decode_command
+from tertulia.domain.text import with_line_feeds
+from tertulia.operators.refusals import NotThere
 from tertulia.redis.client import Client, flat
 from tertulia.settings.sections import ClusterSettings
-from tertulia.store.keys import Keys
+from tertulia.store.keys import Keys, LogKeys, RoomKeys
 from tertulia.store.pending import Mailboxes, Sender
-from tertulia.store.wire import parse_bans
+from tertulia.store.wire import parse_bans, parse_rules
 
 _PAGE = 500
 
@@ -75,20 +81,19 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """An order in the audit log."""
+    """A command in the audit log."""
 
-    order: OperatorCommand
+    command: OperatorCommand
     at: int
     """Milliseconds since 1970."""
 
 
-class Overview:
-    """All that operators can see of one chat. Raises StoreAway if Redis does not answer."""
+class LogOverview:
+    """What operators can see of a lobby and of a further room alike. Raises StoreAway."""
 
-    def __init__(self, chat: str, redis: Client) -> None:
-        self._keys = Keys(chat)
+    def __init__(self, keys: LogKeys, redis: Client) -> None:
+        self._keys = keys
         self._redis: Any = redis  # the types of redis-py don't say that replies are text
-        self._mailboxes = Mailboxes(self._keys, redis)
 
     async def now(self) -> int:
         """Return Redis' clock, in milliseconds since 1970."""
@@ -96,21 +101,55 @@ class Overview:
         return int(seconds * 1000 + micros // 1000)
 
     async def exists(self) -> bool:
-        """Return whether a node has ever served this chat."""
+        """Return whether a node has ever served it."""
         return bool(await self._redis.exists(self._keys.meta))
+
+    async def members(self) -> list[str]:
+        """Return who is in it, folded, oldest first."""
+        return list(await self._redis.zrange(self._keys.members, 0, -1))
+
+    async def rules(self) -> Rules:
+        """Return what moderators have set, and who they are; without mutes that have ended."""
+        now = await self.now()
+        rules = parse_rules(flat(await self._redis.hgetall(self._keys.moderation)), ())
+        rules.mutes = {
+            key: it for key in sorted(rules.mutes) if (it := rules.mute_of(key, now / 1000))
+        }
+        return rules
+
+    async def audited(self, most: int) -> list[Audited]:
+        """Return the last operator commands, oldest first."""
+        return parse_audited(await self._redis.xrevrange(self._keys.audit, count=most))
+
+
+def parse_audited(page: Sequence[tuple[str, dict[str, str]]]) -> list[Audited]:
+    """Return the commands in a page of an audit log that was read backwards, oldest first."""
+    return [
+        Audited(decode_command(fields["e"]), _milliseconds(name)) for name, fields in reversed(page)
+    ]
+
+
+class Overview(LogOverview):
+    """All that operators can see of one chat. Raises StoreAway if Redis does not answer."""
+
+    _keys: Keys
+
+    def __init__(self, chat: str, redis: Client) -> None:
+        super().__init__(Keys(chat), redis)
+        self._mailboxes = Mailboxes(self._keys, redis)
 
     async def nodes(self, settings: ClusterSettings) -> list[NodeSeen]:
         """Return all registered nodes, by name."""
         keys = self._keys
         now = await self.now()
         leases = await self._redis.zrange(keys.leases, 0, -1, withscores=True)
-        told = await self._redis.together(
-            lambda it: [
-                (it.hgetall(keys.node_info(node)), it.scard(keys.nicks(node))) for node, _ in leases
-            ]
+        told = await asyncio.gather(
+            *(self._redis.hgetall(keys.node_info(node)) for node, _ in leases),
+            *(self._redis.scard(keys.nicks(node)) for node, _ in leases),
         )
+        node_infos, counts = told[: len(leases)], told[len(leases) :]
         seen = []
-        for (node, expiry), node_info, sessions in zip(leases, told[::2], told[1::2], strict=True):
+        for (node, expiry), node_info, sessions in zip(leases, node_infos, counts, strict=True):
             seen.append(
                 NodeSeen(
                     chat=keys.chat,
@@ -129,17 +168,23 @@ class Overview:
             )
         return sorted(seen, key=lambda each: each.registration)
 
+    async def has_room(self, room: str) -> bool:
+        """Say whether there is a further room."""
+        return await self._redis.zscore(self._keys.rooms, room) is not None
+
+    async def is_lasting(self, room: str) -> bool:
+        """Say whether a further room stays when nobody is in it and its log has aged out."""
+        return await self._redis.hget(self._keys.room_facts, f"lasting:{room}") is not None
+
     async def people(self) -> list[Person]:
         """Return the people in the room, oldest first, then the people logged in from a device."""
         return [*await self.in_room(), *await self._logged_in()]
 
     async def holder(self, key: str) -> str | None:
         """Return the registration of the node that holds a nickname, given folded."""
-        generation, (session, node, of_generation) = await self._redis.together(
-            lambda it: (
-                it.hget(self._keys.meta, "sitting"),
-                it.hmget(self._keys.nick(key), ["session", "node", "sitting"]),
-            )
+        generation, (session, node, of_generation) = await asyncio.gather(
+            self._redis.hget(self._keys.meta, "sitting"),
+            self._redis.hmget(self._keys.nick(key), ["session", "node", "sitting"]),
         )
         if session is None or of_generation != (generation or "0"):
             return None
@@ -148,6 +193,10 @@ class Overview:
     async def is_account(self, key: str) -> bool:
         """Return whether there is an account with a name, given folded."""
         return bool(await self._redis.exists(self._keys.account(key)))
+
+    async def account_since(self, key: str) -> int:
+        """Return since when there is an account, given folded, in ms since 1970; 0: there is none."""
+        return int(await self._redis.hget(self._keys.account(key), "since") or 0)
 
     async def devices_covered(self, ban: Ban) -> list[tuple[str, str]]:
         """Return the accounts, logged in from a device, that a ban covers.
@@ -173,33 +222,31 @@ class Overview:
 
     async def senders(self, key: str) -> list[Sender]:
         """Return the senders of an account's pending messages; the one that has waited longest first."""
-        return [it async for it in self._mailboxes.senders(key)]
+        return [sender async for sender in self._mailboxes.senders(key)]
 
     async def waiting(self, key: str) -> list[Waiting]:
         """Return the messages that wait for an account, oldest first."""
         found = await self._mailboxes.everything(key)
-        return [Waiting(it.sender, it.text.decode(), it.at) for it in found]
-
-    async def audited(self, most: int) -> list[Audited]:
-        """Return the last orders, oldest first."""
-        entries = await self._redis.xrevrange(self._keys.audit, count=most)
         return [
-            Audited(decode_order(fields["e"]), _milliseconds(name))
-            for name, fields in reversed(entries)
+            Waiting(message.sender, with_line_feeds(message.text.decode()), message.at)
+            for message in found
         ]
 
     async def in_room(self) -> list[Person]:
         """Return the people in the room, oldest first."""
+        return await self.present(await self.members())
+
+    async def present(self, names: Sequence[str]) -> list[Person]:
+        """Return those of some people, folded, who are in the chat."""
         keys = self._keys
         fields = ["nickname", "dialect", "node", "address", "port", "since"]
         people = []
-        for page in _pages(await self._redis.zrange(keys.members, 0, -1)):
-            told = await self._redis.together(
-                lambda it, page=page: [
-                    (it.hmget(keys.nick(key), fields), it.exists(keys.account(key))) for key in page
-                ]
+        for page in _pages(names):
+            told = await asyncio.gather(
+                *(self._redis.hmget(keys.nick(key), fields) for key in page),
+                *(self._redis.exists(keys.account(key)) for key in page),
             )
-            for found, is_account in zip(told[::2], told[1::2], strict=True):
+            for found, is_account in zip(told[: len(page)], told[len(page) :], strict=True):
                 nickname, dialect, node, address, port, since = found
                 if nickname is not None:  # else they left since
                     people.append(
@@ -219,8 +266,8 @@ class Overview:
         keys, fields = self._keys, ["nickname", "node", "address", "port"]
         people = []
         for page in _pages(await self._redis.zrange(keys.devices, 0, -1)):
-            for nickname, node, address, port in await self._redis.together(
-                lambda it, page=page: [it.hmget(keys.device(key), fields) for key in page]
+            for nickname, node, address, port in await asyncio.gather(
+                *(self._redis.hmget(keys.device(key), fields) for key in page)
             ):
                 if nickname is not None:  # else the login has expired
                     people.append(
@@ -235,6 +282,17 @@ class Overview:
                         )
                     )
         return people
+
+
+def room_in_words(keys: RoomKeys) -> str:
+    """Return which further room it is, for people."""
+    return f"the room #{keys.name} of the chat {keys.chat}"
+
+
+def absent(keys: RoomKeys) -> NotThere:
+    """Return what says that there is no such further room."""
+    why = f"there is no room #{keys.name} in the chat {keys.chat}"
+    return NotThere("room", why, "rooms lists those that are there")
 
 
 def configured(registration: str) -> str:
