@@ -1,4 +1,4 @@
-"""The dialect ``device``: one short connection for each operation. Source: the protocol page device.
+"""The dialect ``device``: one short connection for each operation. Source: docs/protocols/device.md.
 
 Each operation is a dialogue, written below as the page has it: what is read, what is asked of the
 service, what is written. ``OPERATIONS`` is the table of all.
@@ -22,6 +22,7 @@ from tertulia.dialects.device_framing import (
 )
 from tertulia.domain import requests
 from tertulia.domain.requests import MAX_PORT, MIN_PORT, Request
+from tertulia.domain.text import in_one_line
 
 MIN_PASSWORD: Final = 3
 MAX_PASSWORD: Final = 72
@@ -180,7 +181,8 @@ def _show() -> Generator[Step, Any, bool]:
     texts = yield requests.Show(me, sender)
     if texts is None:
         return False
-    yield Tell(texts[: fitting(texts, MAX_STRING, 1)] or NOTHING)
+    shown = texts[: fitting(texts, MAX_STRING, 1)]
+    yield Tell(list(map(in_one_line, shown)) or NOTHING)  # each line is a message
     return True
 
 

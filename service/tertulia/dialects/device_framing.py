@@ -1,4 +1,4 @@
-"""How ``device`` writes integers and strings. Source: the protocol page device, "Framing"."""
+"""How ``device`` writes integers and strings. Source: docs/protocols/device.md, "Framing"."""
 
 from collections.abc import Sequence
 from enum import Enum, auto

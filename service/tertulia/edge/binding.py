@@ -20,7 +20,7 @@ class Servers(list[asyncio.Server]):
     @property
     def sockets(self) -> list[socket.socket]:
         """Those of all of them."""
-        return [it for server in self for it in server.sockets]
+        return [sock for server in self for sock in server.sockets]
 
     def close(self) -> None:
         """Accept nobody any more."""
@@ -41,8 +41,8 @@ def bind_all(host: str, port: int) -> list[socket.socket]:
             bound.append(_listen(family, (address[0], port, *address[2:])))
         except OSError as error:
             if error.errno not in _NOT_HERE:
-                for it in bound:
-                    it.close()
+                for sock in bound:
+                    sock.close()
                 raise
             missing = error
         else:

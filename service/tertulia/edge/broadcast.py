@@ -57,7 +57,7 @@ class UringBroadcast:
 
     def write(self, data: bytes, but: Collection[Receiver]) -> None:
         """Write to all, but for some."""
-        places = [self._places[it] for it in but if it in self._places] if but else ()
+        places = [self._places[member] for member in but if member in self._places] if but else ()
         short = self._ring.send(self._requests, data, places)
         left = [(self._members[place], data[max(0, sent) :]) for place, sent in short]
         # From here on members may change sides, as what is written tells them how they stand.

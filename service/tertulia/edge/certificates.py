@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from cryptography import x509
@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.types import (
     CertificatePublicKeyTypes,
     PublicKeyTypes,
 )
-
-from tertulia.telemetry.metrics import Metrics
+from prometheus_client import Counter, Gauge
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks at the files. One that changed is read when it has not changed again meanwhile, as
@@ -112,6 +111,22 @@ def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d at %H:%M} UTC"
 
 
+class Counted(Protocol):
+    """Where it is counted what becomes of certificates, by listener."""
+
+    def certificate_expiry(self, listener: str, /) -> Gauge:
+        """Return when the one in use ends."""
+        ...
+
+    def certificate_refused(self, listener: str, /) -> Gauge:
+        """Return whether the last one could not be used."""
+        ...
+
+    def certificate_reload_failures(self, listener: str, /) -> Counter:
+        """Return how many could not be used."""
+        ...
+
+
 class Certificate:
     """The certificate of a listener, the newest that could be used."""
 
@@ -121,7 +136,7 @@ class Certificate:
         certificate: Path,
         key: Path | None,
         loop: asyncio.AbstractEventLoop,
-        metrics: Metrics,
+        metrics: Counted,
     ) -> None:
         """Take the files in use, and look after them until ``stop``. Raises CertificateError."""
         self._listener = listener

@@ -8,6 +8,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol, cast
 
 from tertulia.domain.disconnects import Disconnect
@@ -70,6 +71,7 @@ class Connection(asyncio.Protocol):
         "is_parted",
         "listener",
         "patience",
+        "proceed",
         "pump",
         "transport",
         "unheard",
@@ -77,6 +79,7 @@ class Connection(asyncio.Protocol):
     )
 
     write: Callable[[bytes], None]
+    proceed: Callable[[], None]
 
     def __init__(
         self,
@@ -99,6 +102,7 @@ class Connection(asyncio.Protocol):
         self.unheard = False
         """Whether an abort is to be a reset: some of what the client said may not be taken."""
         self.pump = Pump(listener, self)
+        self.proceed = self.pump.proceed
         self._inbound = inbound(self)
         # The event loop takes it from here once, so there is no call in between.
         self.data_received = self._inbound.received  # type: ignore[method-assign] # a slot
@@ -156,9 +160,6 @@ class Connection(asyncio.Protocol):
         self.pump.caught_up()
 
     # --- What the session asks -------------------------------------------------------------------
-
-    def proceed(self) -> None:
-        self.pump.proceed()
 
     def is_flushed(self) -> bool:
         return not self._gone and self.transport.get_write_buffer_size() == 0
@@ -259,9 +260,10 @@ class Connection(asyncio.Protocol):
         """Whether what is written is encrypted here."""
         return self.transport.get_extra_info("ssl_object") is not None
 
-    def begin_session(self) -> None:
-        """Have the host take the client in."""
-        self.pump.begin(self.listener.host.connect(self, self._address, self._port))
+    def begin_session(self, listener: Listener | None = None) -> None:
+        """Have the host take the client in: that of its listener, or of another one with the same limits."""
+        self.listener = listener = listener or self.listener
+        self.pump.begin(listener, listener.host.connect(self, self._address, self._port))
 
     def half_closed(self) -> bool:
         """Carry out and answer what was read before the client's end: our half may stay open."""
@@ -308,6 +310,10 @@ class Connection(asyncio.Protocol):
         if self.patience is not None:
             self.patience.cancel()
             self.patience = None
+
+    def wait_on(self, seconds: float) -> None:
+        """Wait so long for what a client without a session does next, which it need not."""
+        self._replace_patience(seconds, partial(self.close, Disconnect.GONE))
 
     def _out_of_patience(self) -> None:
         self.patience = None

@@ -36,8 +36,9 @@ AT_ONCE: Final = DrainSchedule(0.0, 1.0)
 async def send_away(connections: Connections, spread: DrainSchedule, hurry: asyncio.Event) -> None:
     """Close every connection once what was read from it is committed and answered.
 
-    From its turn on, a connection is read no more; until then it is served as always. ``hurry`` ends
-    the spreading. Waits as long as the store is away: the caller sets the bound.
+    From its turn on, a connection is read no more; until then it is served as always. What the system has
+    of it by then is read. ``hurry`` ends the spreading. Waits as long as the store is away: the caller sets
+    the bound.
     """
     clock = asyncio.get_running_loop().time
     began = clock()
@@ -47,10 +48,12 @@ async def send_away(connections: Connections, spread: DrainSchedule, hurry: asyn
     going: list[OpenConnection] = []
     while waiting or going:
         due = count if hurry.is_set() else spread.due(count, clock() - began)
-        while waiting and count - len(waiting) < due:
-            connection = waiting.popleft()
+        turn = [waiting.popleft() for _ in range(due - (count - len(waiting)))]
+        if turn:
+            await _look_at_sockets()
+        for connection in turn:
             connection.stop_reading()
-            going.append(connection)
+        going += turn
         quiet = [connection for connection in going if connection.is_quiet]
         going = [connection for connection in going if not connection.is_quiet]
         for connection in quiet:
@@ -59,6 +62,14 @@ async def send_away(connections: Connections, spread: DrainSchedule, hurry: asyn
             await asyncio.sleep(_POLL_SECONDS)
         elif waiting:
             await _pause(hurry)
+
+
+async def _look_at_sockets() -> None:
+    """Let the loop read what is there: the signal to shut down may have overtaken a client's last words."""
+    for _ in range(
+        2
+    ):  # the first may come before the loop asks the system, the second only after it
+        await asyncio.sleep(0)
 
 
 async def _pause(hurry: asyncio.Event) -> None:

@@ -6,7 +6,6 @@ Nothing here takes a body, so all that is asked for is asked for with GET, or wi
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -23,15 +22,15 @@ class Answer:
     content_type: str = PLAIN
     more: Mapping[str, str] = field(default_factory=dict)
     """Headers beside those that every answer has."""
+    is_part: bool = False
+    """Whether it is a part of documents, and none itself."""
 
     def headers(self) -> dict[str, str]:
         """Return all headers, with the date of now."""
-        return {
-            "Date": formatdate(usegmt=True),
-            "Content-Type": self.content_type,
-            "Content-Length": str(len(self.body)),
-            **self.more,
-        }
+        about = {"Content-Type": self.content_type, "Content-Length": str(len(self.body))}
+        if self.status is HTTPStatus.NOT_MODIFIED:
+            about = {}  # RFC 9110, 8.6: the length would be that of what is not sent
+        return {"Date": formatdate(usegmt=True), **about, **self.more}
 
 
 def bare(status: HTTPStatus, **more: str) -> Answer:
@@ -54,13 +53,3 @@ class Pages:
         if method not in METHODS:
             return bare(HTTPStatus.METHOD_NOT_ALLOWED, Allow=", ".join(METHODS))
         return page(accept)
-
-
-def fixed(files: Mapping[str, tuple[str, bytes]]) -> Pages:
-    """Return pages that are the same for everybody: by path, a content type and a body."""
-    answers = {path: Answer(HTTPStatus.OK, body, kind) for path, (kind, body) in files.items()}
-    return Pages({path: partial(_always, answer) for path, answer in answers.items()})
-
-
-def _always(answer: Answer, _accept: str) -> Answer:
-    return answer

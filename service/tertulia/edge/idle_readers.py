@@ -73,19 +73,21 @@ class IdleReaders:
             return
         began = time.perf_counter()
         ready = self._epoll.poll(0, _AT_ONCE)
-        for fd, events in ready:
-            found = self._hear.get(fd)
-            if found is not None:
-                hear, unit = found
-                # An error is reported once: the one that reads from now on has to hear it.
-                hear(b"" if events & _BROKEN else _read(fd, unit))
-        self._taken += time.perf_counter() - began
-        if len(ready) == _AT_ONCE:
-            self._loop.call_soon(self._read)
-        else:
-            pause = min(self._taken * _PAUSE_FACTOR, _LONGEST_PAUSE)
-            self._taken = 0.0
-            self._loop.call_later(pause, self._look_again)
+        try:
+            for fd, events in ready:
+                found = self._hear.get(fd)
+                if found is not None:
+                    hear, unit = found
+                    # An error is reported once: the one that reads from now on has to hear it.
+                    hear(b"" if events & _BROKEN else _read(fd, unit))
+        finally:  # whoever fails, the others are heard: what is not read yet is ready again
+            self._taken += time.perf_counter() - began
+            if len(ready) == _AT_ONCE:
+                self._loop.call_soon(self._read)
+            else:
+                pause = min(self._taken * _PAUSE_FACTOR, _LONGEST_PAUSE)
+                self._taken = 0.0
+                self._loop.call_later(pause, self._look_again)
 
     def _look_again(self) -> None:
         if not self._epoll.closed:

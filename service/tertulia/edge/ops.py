@@ -287,4 +287,4 @@ async def serve(
         )
 
     bound = bind_all(host, port)
-    return Servers([await loop.create_server(make, sock=it, backlog=BACKLOG) for it in bound])
+    return Servers([await loop.create_server(make, sock=sock, backlog=BACKLOG) for sock in bound])

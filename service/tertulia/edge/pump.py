@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from tertulia.domain.commands import Fault, Faulty, Say, Whisper
+from tertulia.domain.commands import Ask, Fault, Faulty, JoinRoom, Say, ShowLobby, Whisper
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.requests import Message
 from tertulia.edge.pace import Pace
@@ -22,10 +22,16 @@ COMMANDS_AT_ONCE: Final = 64
 LONG_COMMANDS_AT_ONCE: Final = 8
 """The same where they may be long: a line of 4 kB takes up to half a millisecond to read."""
 _FEW_BYTES: Final = 16_384
+_SHARE: Final = LONG_COMMANDS_AT_ONCE, COMMANDS_AT_ONCE - LONG_COMMANDS_AT_ONCE, _FEW_BYTES
+"""So many commands of any length, and so many more where no more than so many bytes are left."""
+_FILTERED_SHARE: Final = 1, COMMANDS_AT_ONCE - 1, 512
+"""The same where each sign of a text may take two microseconds (edge/word_filter.py): ten milliseconds."""
 LARGE_READ: Final = 65_536
 """Bytes. libuv goes on reading, up to 32 times, as long as there is more than it has room for."""
-_SAID: Final = frozenset({Say, Whisper, Message})
-"""What puts text before somebody else."""
+_LARGE: Final = frozenset({Ask, ShowLobby})
+"""What may have a line for each person in the chat for an answer: then everybody has a turn behind it."""
+_SAID: Final = frozenset({Say, Whisper, Message, JoinRoom})
+"""What puts text before somebody else: who joins a room is announced there."""
 
 _log = structlog.get_logger(__name__)
 
@@ -81,8 +87,9 @@ class Pump:
         self._long_lines = 0
         self._throttle: asyncio.TimerHandle | None = None
 
-    def begin(self, session: Served) -> None:
-        """Carry out what comes from now on in a session."""
+    def begin(self, listener: Listener, session: Served) -> None:
+        """Carry out what comes from now on in a session of a listener's host."""
+        self._listener = listener
         self.session = session
         self.decoder = session.decoder
 
@@ -97,55 +104,96 @@ class Pump:
     def proceed(self) -> None:
         """Carry out what was read, as far as the session may go on."""
         session = self.session
-        if session is None or self.is_over:
+        if session is None or self.is_over or self._has_rest:  # its next turn comes
             return
         if self.is_plain and self.reading and not (self.is_ended or self._is_draining):
             return  # as after most answers: nothing waits to be carried out
         self.go_on(session)
 
-    def go_on(self, session: Served) -> None:
-        """Carry out what was read, no matter what was done with it before."""
+    def go_on(self, session: Served, size: int = 0) -> None:
+        """Carry out what was read, no matter what was done with it before. ``size``: bytes to be charged."""
         socket = self._socket
         try:
-            self.carry_out(session)
+            as_before = self.carry_out(session, size)
             if self.carried_out is not None:
                 self.carried_out(session)
         except Exception:
-            # A defect of ours ends one connection, not the node, and is loud about it.
-            _log.exception("connection failed", dialect=self._listener.dialect)
-            self._listener.host.lost(session, Disconnect.INTERNAL)
-        self.set_reading()
+            as_before = False
+            self.fail()
+        if not as_before:
+            self.set_reading()
         if socket.patience is not None or not self.is_plain:
             socket.set_patience(session)
 
-    def carry_out(self, session: Served) -> None:
-        """Take commands, and have them carried out, until something speaks against it."""
-        host, decoder, limits = self._listener.host, self.decoder, self._listener.limits
+    def fail(self) -> None:
+        """End the connection for the exception that is being handled.
+
+        A defect of ours ends one connection, not the node, and is loud about it.
+        """
+        _log.exception("connection failed", dialect=self._listener.dialect)
+        if self.session is not None:
+            self._listener.host.lost(self.session, Disconnect.INTERNAL)
+        else:
+            self._listener.metrics.disconnects(Disconnect.INTERNAL).inc()
+            self._socket.close(Disconnect.INTERNAL)
+
+    def carry_out(self, session: Served, size: int = 0) -> bool:
+        """Charge bytes, take commands, and have them carried out, until something speaks against it.
+
+        True: the socket is to be read as before, as after most messages.
+        """
+        listener, decoder = self._listener, self.decoder
+        host, limits, command_of = listener.host, listener.limits, decoder.next_command
+        pace, now = self.pace or self._paced(), listener.loop.time()  # which stands still in a turn
+        if size and (debt := pace.read(size, now)):
+            self._wait(debt, Limit.BYTES)
         self.is_plain = False
-        left, more = LONG_COMMANDS_AT_ONCE, COMMANDS_AT_ONCE - LONG_COMMANDS_AT_ONCE
-        while session.takes_commands and session.awaiting < limits.uncommitted_commands:
-            behind = self._lagging and self._is_behind
-            if (behind or self._throttle is not None) and not self._is_draining:
-                return
+        carry_out, most = host.command, limits.uncommitted_commands
+        left, more, few = _FILTERED_SHARE if listener.is_filtered else _SHARE
+        is_first = True
+        while session.takes_commands and session.awaiting < most:
+            is_held_up = self._throttle is not None or (self._lagging and self._is_behind)
+            if is_held_up and not self._is_draining:
+                return False
             if not left:
-                if not more or decoder.buffered > _FEW_BYTES:
+                if not more or decoder.buffered > few:
                     self.leave_rest()
-                    return
+                    return False
                 left, more = more, 0
             left -= 1
-            command = decoder.next_command()
+            command = command_of()
             if command is None:
                 self.is_plain = session.is_active and not (decoder.buffered or self.part)
                 if self.is_ended and session.awaiting == 0:
                     host.lost(session, Disconnect.GONE)
-                return
-            if isinstance(command, Faulty) and command.fault is Fault.TOO_LONG:
+                return False
+            kind = type(command)
+            if kind is Faulty and command.fault is Fault.TOO_LONG:
                 self._long_lines += 1
                 if self._long_lines > limits.long_lines:
                     host.lost(session, Disconnect.LONG_LINES)
-                    return
-            host.command(session, command)
-            self._charge_command(session, command)
+                    return False
+            carry_out(session, command)
+            self.spoke_at = now
+            is_said = kind in _SAID
+            if not is_said and kind in _LARGE and command.is_long:
+                left = more = 0
+            if debt := pace.command(now, is_said=is_said):
+                if pace.is_to_be_told():
+                    host.slowed(session)
+                self._wait(debt, pace.limit)
+            elif is_first:
+                is_first = False
+                if (
+                    left
+                    and not (decoder.buffered or self.part or self.is_ended)
+                    and session.is_active
+                ):
+                    # As after most commands: the decoder need not be asked for another one.
+                    self.is_plain = True
+                    is_free = session.awaiting < most and not self._is_draining
+                    return is_free and session.takes_commands and self.reading
+        return False
 
     def leave_rest(self) -> None:
         """Let everybody else have a turn before more of this client is carried out, or read."""
@@ -218,14 +266,6 @@ class Pump:
         pace = self.pace or self._paced()
         if debt := pace.read(count, self._listener.loop.time()):
             self._wait(debt, Limit.BYTES)
-
-    def _charge_command(self, session: Served, command: object) -> None:
-        pace = self.pace or self._paced()
-        self.spoke_at = now = self._listener.loop.time()
-        if debt := pace.command(now, is_said=type(command) in _SAID):
-            if pace.is_to_be_told():
-                self._listener.host.slowed(session)
-            self._wait(debt, pace.limit)
 
     def _paced(self) -> Pace:
         self.pace = Pace(self._listener.rates)

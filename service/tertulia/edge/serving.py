@@ -9,6 +9,7 @@ import structlog
 
 from tertulia.chat.receipts import Receipts
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.heartbeat import Heartbeat
 from tertulia.edge.idle_readers import IdleReaders
 from tertulia.edge.limits import ConnectionCounts, Seldom
 from tertulia.edge.pace import Rates
@@ -20,6 +21,8 @@ CLOSING_SECONDS: Final = 5.0
 """For how long a client may keep a connection that the service has closed."""
 _IPV4_CLOTHES: Final = "::ffff:"
 _ACKNOWLEDGEMENTS_AT_ONCE: Final = 2048
+LOOK_SECONDS: Final = 15.0
+"""How often is looked at a client's silence."""
 HEAD: Final = 4
 """Bytes that tell an acknowledgement from most other lines."""
 COMPLAINT_SECONDS: Final = 60.0
@@ -120,6 +123,10 @@ class Socket(Protocol):
 
     def set_reading(self, reading: bool) -> None:
         """Read, or not."""
+        ...
+
+    def close(self, reason: Disconnect) -> None:
+        """Close the connection."""
         ...
 
     def set_patience(self, session: Served) -> None:
@@ -258,13 +265,20 @@ class Listener:
     """Where clients rest that only acknowledge, if the system can do that."""
     has_ring: bool
     """Whether those who read the same are sent to with a ring."""
+    is_filtered: bool = False
+    """Whether a text is searched for words that are refused, which takes time."""
+    ping: bytes = b""
+    """What a client of lines is asked that says nothing; empty where silence is no fault."""
     acknowledgements: tuple[Acknowledgement, ...] = field(init=False)
     """That line ending in LF, and in CRLF; empty where there is none."""
     head: bytes = field(init=False)
     """What such a line begins with; empty where there is none."""
     rates: Rates = field(init=False)
     """How fast each client may go on sending."""
+    heartbeat: Heartbeat = field(init=False)
+    """Pings those clients that are pinged."""
     _refusals: dict[Disconnect, Seldom] = field(init=False, default_factory=dict)
+    _foreign: Seldom = field(init=False, default_factory=lambda: Seldom(COMPLAINT_SECONDS))
     _untrusted: Seldom = field(init=False, default_factory=lambda: Seldom(COMPLAINT_SECONDS))
 
     def __post_init__(self) -> None:
@@ -272,6 +286,7 @@ class Listener:
         ends = () if line is None else (line, line[:-1] + b"\r\n")
         self.acknowledgements = tuple(map(Acknowledgement, ends))
         self.rates = Rates(self.limits)
+        self.heartbeat = Heartbeat(self.loop, LOOK_SECONDS) if self.ping else Heartbeat(self.loop)
         self.head = (line or b"")[:HEAD]
 
     def turn_away(self, transport: asyncio.Transport, reason: Disconnect) -> None:
@@ -284,6 +299,11 @@ class Listener:
                 dialect=self.dialect, reason=reason.label, count=count, connections=self.counts.open,
             )  # fmt: skip
         transport.close()
+
+    def refused_origin(self) -> None:
+        """Log, seldom, that a page may not connect: a proxy that changes ``Host`` makes ours foreign."""
+        if count := self._foreign.due(self.loop.time()):
+            _log.warning("a page of another origin was refused", dialect=self.dialect, count=count)
 
     def look_for_header(self, first: bytes, address: str) -> None:
         """Log, seldom, a proxy that is not trusted: otherwise only its clients would notice."""

@@ -5,6 +5,7 @@ from asyncio import Server
 from functools import partial
 from typing import Final
 
+from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import connection
 from tertulia.edge.connection import Connection
 from tertulia.edge.preamble import PreambleRules
@@ -17,6 +18,10 @@ _READS_UNTIL_REST: Final = 16
 """Reads that brought nothing but acknowledgements, before a client is read less often."""
 SILENT_SECONDS: Final = 1.0
 """The client must also have said nothing for so long: a client that talks is read at once."""
+PING_SECONDS: Final = 90.0
+"""Of silence, after which a client is asked, where the listener has it asked: docs/protocols/irc.md."""
+LET_GO_SECONDS: Final = 180.0
+"""Of silence, after which it is let go. Both are looked at every ``serving.LOOK_SECONDS``."""
 
 
 class LineInbound:
@@ -70,9 +75,12 @@ class LineInbound:
             connection.heard()
         if pump.pace is None:  # its first words
             self._listener.look_for_header(data, connection.address)
-        pump.decoder.feed(data)
-        pump.charge_bytes(len(data))
-        pump.go_on(session)
+        try:
+            pump.decoder.feed(data)
+        except Exception:
+            pump.fail()
+            return
+        pump.go_on(session, len(data))
 
     def ended(self) -> bool:
         return self._connection.half_closed()
@@ -162,9 +170,55 @@ class LineInbound:
         return True
 
 
+class KeptAliveInbound(LineInbound):
+    """Reads one client's lines, asks it when none come, and lets it go where none come then.
+
+    The wheel of the listener's heartbeat compares: a read costs nothing more than the loop's clock.
+    """
+
+    __slots__ = ("_heard_at", "_is_asked", "_loop", "_slot")
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._loop = connection.listener.loop
+        self._heard_at = 0.0
+        self._is_asked = False
+        self._slot = 0  # of the heartbeat
+
+    def opened(self) -> None:
+        self._heard_at = self._loop.time()
+        self._slot = self._listener.heartbeat.add(self)
+        super().opened()
+
+    def received(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
+        super().received(data)
+
+    def lost(self) -> None:
+        self._listener.heartbeat.discard(self, self._slot)
+        super().lost()
+
+    def beat(self) -> None:
+        """Ask the client, or let it go, as its silence has it."""
+        pump = self._pump
+        session, now = pump.session, self._loop.time()
+        if session is None or pump.is_over or not session.is_active:
+            return  # who has not entered yet has the listener's patience
+        if not pump.reading:  # what it said may be there, and has to be read first
+            self._heard_at = now
+        silence = now - self._heard_at
+        if silence < PING_SECONDS:
+            self._is_asked = False
+        elif silence >= LET_GO_SECONDS and self._is_asked:
+            self._listener.host.lost(session, Disconnect.SILENT)
+        elif not self._is_asked:
+            self._is_asked = True
+            self._connection.write(self._listener.ping)
+
+
 def connect(listener: Listener, client: Client | None = None) -> Connection:
     """Return what a client's socket is given to."""
-    return Connection(listener, LineInbound, client)
+    return Connection(listener, KeptAliveInbound if listener.ping else LineInbound, client)
 
 
 async def serve(

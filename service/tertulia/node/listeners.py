@@ -4,17 +4,21 @@ import asyncio
 import select
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from tertulia.chat.door import DeviceDoor, Door
 from tertulia.chat.fanout import Broadcast, OneByOne
+from tertulia.chat.identities import Identities
 from tertulia.chat.room import Room
 from tertulia.dialects.browser import BrowserEncoder
 from tertulia.dialects.contract import Encoder
+from tertulia.dialects.irc.client import IrcServer
+from tertulia.dialects.irc.encoder import IrcEncoder
 from tertulia.domain.addresses import host_port
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
@@ -23,6 +27,7 @@ from tertulia.edge.broadcast import UringBroadcast
 from tertulia.edge.idle_readers import IdleReaders
 from tertulia.edge.io_uring import IoUring
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.page import PageFiles, page_files
 from tertulia.edge.preamble import PRIVATE_READ_BYTES, PreambleRules
 from tertulia.edge.serving import Connections, Host, Listener, Patience
 from tertulia.node import open_files
@@ -33,9 +38,12 @@ from tertulia.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from tertulia.edge.certificates import Certificate
+    from tertulia.edge.word_filter import WordFilter
 
 DEVICE: Final = "device"
 """The dialect of those who are not in the room."""
+IRC: Final = IrcEncoder.name
+"""The dialect that a page's listener may have beside its own."""
 
 Encoders = Mapping[str, Callable[[ListenerSettings], Encoder]]
 
@@ -59,6 +67,8 @@ class Listeners:
     ) -> None:
         self.connections = Connections()
         """Of all of them together."""
+        self.url: str | None = None
+        """Where browsers find the page, of the first listener that has it, since ``open``."""
         self._settings = settings
         self._encoders = encoders
         self._metrics = metrics
@@ -68,10 +78,13 @@ class Listeners:
         )
         self._idle_readers = IdleReaders(loop) if hasattr(select, "epoll") else None
         self._ring = _ring(settings)
-        self._page = websocket.page()
+        has_page = any(listener.dialect == BrowserEncoder.name for listener in settings.listeners)
+        self._page = page_files() if has_page else PageFiles({})
         self._bound: list[tuple[ListenerSettings, list[socket.socket], PreambleRules | None]] = []
         self._servers = Servers()
         self._certificates: list[Certificate] = []
+        self._filters: dict[int, WordFilter] = {}
+        """By the place of the listener in the settings."""
 
     def broadcast(self) -> Broadcast:
         """Make what sends the same to many of the clients."""
@@ -80,6 +93,7 @@ class Listeners:
     def bind(self, stack: AsyncExitStack) -> None:
         """Take the addresses, and accept nobody yet. Raises Misconfigured."""
         listeners = self._settings.listeners
+        self._filters = _filters(listeners)
         rules = [self._rules(i, listener, stack) for i, listener in enumerate(listeners)]
         sockets = [self._bind(listener, stack) for listener in listeners]
         self._bound = list(zip(listeners, sockets, rules, strict=True))
@@ -87,8 +101,9 @@ class Listeners:
     async def open(self, rooms: Mapping[str, Room], others: open_files.Others) -> None:
         """Accept clients, and leave enough open files for others. Raises Misconfigured."""
         self._leave_files(others)
-        for settings, listening, rules in self._bound:
-            await self._listen(settings, listening, rules, rooms[settings.chat])
+        for i, (settings, listening, rules) in enumerate(self._bound):
+            room = rooms[settings.chat]
+            await self._listen(settings, listening, rules, room, self._filters.get(i))
 
     def close(self) -> None:
         """Accept nobody any more; clients on the way in are turned away."""
@@ -98,9 +113,11 @@ class Listeners:
                 rules.close()
 
     def reload(self) -> None:
-        """Take what there is of new certificates in use."""
+        """Take what there is of new certificates and filters in use."""
         for certificate in self._certificates:
             certificate.reload()
+        for word_filter in self._filters.values():
+            word_filter.reload()
 
     def _rules(
         self, i: int, listener: ListenerSettings, stack: AsyncExitStack
@@ -149,7 +166,9 @@ class Listeners:
             bound = bind_all(listener.host, listener.port)
         except OSError as error:
             raise Misconfigured(
-                explain(error, listener.dialect, listener.host, listener.port, "listeners")
+                explain(
+                    error, listener.dialect, listener.host, listener.port, "listeners (--listen)"
+                )
             ) from error
         for listening in bound:
             stack.callback(listening.close)
@@ -163,32 +182,61 @@ class Listeners:
         bound: list[socket.socket],
         rules: PreambleRules | None,
         room: Room,
+        word_filter: "WordFilter | None",
     ) -> None:
-        listener = self._listener(settings, room)
+        listener = self._listener(settings, room, word_filter)
+        irc: Mapping[str, Listener] = {}
+        if settings.irc:
+            irc = {
+                kind: self._listener(settings, room, word_filter, self._irc(settings, kind))
+                for kind in (websocket.IRC_TEXT, websocket.IRC_BINARY)
+            }
         host, port = settings.host, bound[0].getsockname()[1]
         tls, url = settings.certificate is not None, None
         if settings.dialect == BrowserEncoder.name:
-            site = websocket.Site(listener, self._page, settings.origins, settings.hosts, tls)
-            self._servers += [await websocket.serve(site, it, rules) for it in bound]
+            oidc = settings.oidc
+            site = websocket.Site(
+                listener,
+                self._page if oidc is None else page_files(oidc),
+                settings.origins,
+                settings.hosts,
+                tls,
+                () if oidc is None else oidc.origins,
+                irc,
+            )
+            self._servers += [await websocket.serve(site, sock, rules) for sock in bound]
             url = f"{'https' if tls else 'http'}://{host_port(host, port)}/"
+            self.url = self.url or url
         else:
-            self._servers += [await tcp.serve(listener, it, rules) for it in bound]
+            self._servers += [await tcp.serve(listener, sock, rules) for sock in bound]
         dialect, chat = settings.dialect, settings.chat
         _log.info("listening", dialect=dialect, host=host, port=port, chat=chat, tls=tls, url=url)
 
-    def _listener(self, settings: ListenerSettings, room: Room) -> Listener:
+    def _listener(
+        self,
+        settings: ListenerSettings,
+        room: Room,
+        word_filter: "WordFilter | None",
+        other: Encoder | None = None,
+    ) -> Listener:
+        """Make what the connections of a listener share, or those of its other dialect."""
         limits = self._settings.limits.on(settings)
         host: Host
-        if settings.dialect == DEVICE:
+        dialect, ping = settings.dialect, b""
+        if dialect == DEVICE:
             host, acknowledgement = DeviceDoor(room.devices, settings.answer_bytes), None
             patience = Patience(limits.operation_seconds, True, Disconnect.OPERATION_TIMEOUT)
         else:
-            encoder = self._encoders[settings.dialect](settings)
-            host, acknowledgement = Door(room, encoder), encoder.acknowledgement
+            encoder = other or self._encoder(settings)
+            refuses = None if word_filter is None else word_filter.refuses
+            host = Door(room, encoder, None if other else _issuer(settings), refuses)
+            dialect, acknowledgement = encoder.name, encoder.acknowledgement
             patience = Patience(limits.enter_seconds, False, Disconnect.ENTER_TIMEOUT)
+            if isinstance(encoder, IrcEncoder) and not other:
+                ping = f"PING :{encoder.server.name}\r\n".encode()
         return Listener(
             host,
-            settings.dialect,
+            dialect,
             acknowledgement,
             patience,
             limits,
@@ -198,7 +246,53 @@ class Listeners:
             self.connections,
             self._idle_readers,
             self._ring is not None,
+            is_filtered=word_filter is not None,
+            ping=ping,
         )
+
+    def _encoder(self, listener: ListenerSettings) -> Encoder:
+        if listener.dialect == IRC:
+            return self._irc(listener)
+        return self._encoders[listener.dialect](listener)
+
+    def _irc(self, listener: ListenerSettings, subprotocol: str = "") -> IrcEncoder:
+        """Make the encoder of a listener's clients of ``irc``: lines on a socket, or of a WebSocket."""
+        server = IrcServer(
+            name=listener.network,
+            lobby=listener.channel,
+            joins_lobby=listener.joins_lobby,
+            history=listener.history,
+            is_websocket=bool(subprotocol),
+            is_binary=subprotocol == websocket.IRC_BINARY,
+            version=version("tertulia"),
+            accounts=self._settings.accounts.registration,
+        )
+        return IrcEncoder(server)
+
+
+def _issuer(listener: ListenerSettings) -> Identities | None:
+    if listener.oidc is None:
+        return None
+    # What reads certificates and tokens takes a sixth of a node's start.
+    from tertulia.edge.id_tokens import IdTokens
+
+    return IdTokens(listener.oidc)
+
+
+def _filters(listeners: Sequence[ListenerSettings]) -> "dict[int, WordFilter]":
+    """Read what listeners refuse. Raises Misconfigured."""
+    wanted = {i: (name_of(it), it.filter) for i, it in enumerate(listeners) if it.filter}
+    if not wanted:
+        return {}
+    from tertulia.edge.word_filter import FilterError, WordFilter  # only such a node loads RE2
+
+    filters = {}
+    for i, (name, path) in wanted.items():
+        try:
+            filters[i] = WordFilter(name, path)
+        except FilterError as error:
+            raise Misconfigured(f"listeners[{i}].filter: {error}") from error
+    return filters
 
 
 def _ring(settings: Settings) -> IoUring | None:

@@ -24,6 +24,7 @@ from tertulia.chat.accounts import Passwords
 from tertulia.chat.devices import Devices
 from tertulia.chat.hashing import Hashing
 from tertulia.chat.operator_commands import OperatorCommands
+from tertulia.chat.own_accounts import OwnAccounts
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.signing_up import AccountRules
 from tertulia.dialects.browser import BrowserEncoder
@@ -38,7 +39,7 @@ from tertulia.edge.lag import LagTimer
 from tertulia.node import open_files
 from tertulia.node.errors import Misconfigured
 from tertulia.node.errors import StartError as StartError  # raised by run
-from tertulia.node.listeners import DEVICE, Listeners, name_of
+from tertulia.node.listeners import DEVICE, IRC, Listeners, name_of
 from tertulia.node.sd_notify import Notifier, Pulse
 from tertulia.node.signals import Stop, heed_hangup, heed_signals
 from tertulia.redis.access import Access
@@ -57,13 +58,13 @@ from tertulia.telemetry.tracer import TracingError
 _log = structlog.get_logger("tertulia.node")
 
 ENCODERS: dict[str, Callable[[ListenerSettings], Encoder]] = {
-    "chatte": lambda listener: ChatteEncoder(listener.encoding, listener.wording),
+    "chatte": lambda listener: ChatteEncoder(listener.encoding, listener.wording, listener.history),
     "protocollo": lambda listener: ProtocolloEncoder(
-        listener.wording, listener.encoding, listener.prompt
+        listener.wording, listener.encoding, listener.prompt, listener.history
     ),
-    "browser": lambda listener: BrowserEncoder(),
+    "browser": lambda listener: BrowserEncoder(listener.history),
 }
-"""Every dialect of a room: how a listener's settings make its encoder."""
+"""Dialects of a room, beside ``irc``: how a listener's settings make the encoder."""
 _HURRY_SECONDS = 1.0
 """What is left for leaving in order after a second signal."""
 _LAST_WORDS_SECONDS = 1.0
@@ -158,10 +159,12 @@ class Node:
             collector(registry=registry)
         self._metrics = Metrics(
             registry,
-            dialects=(*ENCODERS, DEVICE),
+            dialects=(*ENCODERS, IRC, DEVICE),
             chats={listener.chat for listener in settings.listeners},
             version=self._version,
-            certificates=(name_of(it) for it in settings.listeners if it.certificate),
+            certificates=(
+                name_of(listener) for listener in settings.listeners if listener.certificate
+            ),
             dropped_lines=dropped_lines,
         )
         self._listeners = Listeners(settings, ENCODERS, self._metrics, self._loop)
@@ -190,13 +193,15 @@ class Node:
             url = embedded.url
         else:
             url = settings.redis_url.get_secret_value()
-        redis = Multiplexer(Access.by(settings, url), settings.cluster.redis_timeout_seconds)
+        redis = Multiplexer(Access.to(url, settings), settings.cluster.redis_timeout_seconds)
         self._watching = asyncio.create_task(redis.watch(settings.cluster.heartbeat_seconds))
         stack.callback(self._watching.cancel)
         chats = {listener.chat for listener in settings.listeners}
         await asyncio.gather(*(self._open(chat, redis, alone) for chat in chats))
         if not alone:
-            for advice in sorted({it for store in self._stores.values() for it in store.advice}):
+            for advice in sorted(
+                {sentence for store in self._stores.values() for sentence in store.advice}
+            ):
                 _log.warning("redis should be set otherwise", advice=advice)
         self._observe()
         stack.callback(self._lag.stop)
@@ -205,10 +210,10 @@ class Node:
         self._starting = False
         self._notifier.ready(self._status())
         stack.callback(Pulse(self._notifier, self._loop, self._status).stop)
-        _log.info("ready")
+        _log.info("ready", url=self._listeners.url)
 
     def reload(self) -> None:
-        """Take what there is of new certificates in use."""
+        """Take what there is of new certificates and filters in use."""
         serving = not (self._starting or self._draining)
         if serving:
             self._notifier.reloading()
@@ -283,7 +288,9 @@ class Node:
                 most_connections=most, evicting=self._metrics.ops_evictions.inc,
             )  # fmt: skip
         except OSError as error:
-            raise Misconfigured(explain(error, "ops", host, port, "ops")) from error
+            raise Misconfigured(
+                explain(error, "ops", host, port, "ops (--ops, TERTULIA_OPS__PORT)")
+            ) from error
         stack.callback(servers.close)
         port = servers.sockets[0].getsockname()[1]
         self._ops_address = host_port(host, port)
@@ -294,16 +301,17 @@ class Node:
         settings, limits = self._settings, self._settings.limits
         store = ChatStore(chat, redis, self._node_id, settings.cluster, self._metrics,
             alone=alone, is_replicated=settings.durability == "replicated",
+            most_rooms=limits.rooms, most_room_members=limits.room_members,
             node_info=self._node_info, tracer=self._tracer,
         )  # fmt: skip
-        orders = OperatorCommands(chat, self._node_id, self.ask_to_drain)
+        operator_commands = OperatorCommands(chat, self._node_id, self.ask_to_drain)
         passwords = Passwords(store.accounts, self._hashing)
         rules = AccountRules(
-            settings.accounts.registration == "open",
+            settings.accounts.registration,
             settings.accounts.sign_ups_per_hour,
             settings.accounts.device_addresses == "onchat",
         )
-        devices = Devices(store, store.accounts, passwords, orders, rules, self._metrics)
+        devices = Devices(store, store.accounts, passwords, operator_commands, rules, self._metrics)
         room = Room(
             chat,
             store,
@@ -313,10 +321,18 @@ class Node:
                 limits.outbox_bytes,
                 chat not in settings.lasting_chats,
                 settings.cluster.confirm_seconds,
+                max(
+                    (listener.history for listener in settings.listeners if listener.chat == chat),
+                    default=0,
+                ),
+                settings.cluster.log_age_seconds,
+                settings.cluster.away_seconds,
+                limits.rooms_per_session,
             ),
             passwords,
             devices,
-            orders,
+            OwnAccounts(store, store.accounts, passwords, operator_commands, rules, self._metrics),
+            operator_commands,
             self._metrics,
             self._listeners.broadcast,
         )
@@ -410,6 +426,10 @@ class Node:
         metrics.bus_up.set_function(lambda: self._all_stores("bus"))
         metrics.slow_readers.set_function(
             lambda: sum(room.lagging for room in self._rooms.values())
+        )
+        metrics.rooms.set_function(lambda: sum(len(it.further) for it in self._rooms.values()))
+        metrics.room_seats.set_function(
+            lambda: sum(it.further.seats for it in self._rooms.values())
         )
         for chat, room in self._rooms.items():
             metrics.roster_size(chat).set_function(partial(len, room.roster))

@@ -51,7 +51,7 @@ def heed_signals(stop: Stop, before_the_end: Callable[[], None]) -> None:
 
 
 def heed_hangup(stop: Stop, reload: Callable[[], None]) -> None:
-    """SIGHUP asks for new certificates; when it comes because the terminal is gone, it drains soon."""
+    """SIGHUP asks for new certificates and filters; where the terminal is gone, it drains soon."""
     at_terminal = sys.stderr.isatty()
 
     def hung_up() -> None:

@@ -22,6 +22,8 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tertulia.settings import redis_url as urls
+from tertulia.settings.api import ApiSettings
+from tertulia.settings.command_line import OPTIONS
 from tertulia.settings.listener import DEFAULT_PORTS, ListenerSettings
 from tertulia.settings.sections import (
     AccountSettings,
@@ -33,16 +35,6 @@ from tertulia.settings.sections import (
 from tertulia.settings.sources import SettingsError as SettingsError  # raised by load
 from tertulia.settings.sources import read
 from tertulia.settings.values import Network, Rate, Span, absolute, in_order
-
-OPTIONS: dict[str, str] = {
-    "redis_url": "--redis-url",
-    "data_dir": "--data-dir",
-    "listeners": "--listen",
-    "ops": "--ops",
-    "node_id": "--node-id",
-    "log.format": "--log-format",
-}
-"""Which option of the command sets which key, so that an error names what was typed."""
 
 
 class Settings(BaseSettings):
@@ -110,12 +102,15 @@ class Settings(BaseSettings):
         json_schema_extra={"shown": "$XDG_DATA_HOME/tertulia or ~/.local/share/tertulia"},
     )
     listeners: tuple[ListenerSettings, ...] = Field(
-        default_factory=lambda: tuple(ListenerSettings(dialect=name) for name in DEFAULT_PORTS),
+        default_factory=lambda: tuple(
+            ListenerSettings(dialect=name, irc=name == "browser") for name in DEFAULT_PORTS
+        ),
         min_length=1,
         description="The addresses on which clients are accepted, each with its dialect.",
         json_schema_extra={"shown": "every dialect on its own port of 127.0.0.1"},
     )
     ops: OpsSettings = OpsSettings()
+    api: ApiSettings = ApiSettings()
     trusted_proxies: tuple[Network, ...] = Field(
         default=(),
         description="Addresses and networks of balancers. Their connections have to begin with a PROXY "
@@ -180,8 +175,11 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _reachable(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and (problem := urls.problem(value.get_secret_value())):
-            raise PydanticCustomError("refused", "{problem}", {"problem": problem})
+        try:
+            if value is not None:
+                urls.parse(value.get_secret_value())
+        except urls.WrongUrl as error:
+            raise PydanticCustomError("refused", "{problem}", {"problem": str(error)}) from None
         return value
 
     @field_validator("data_dir")

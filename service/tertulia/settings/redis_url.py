@@ -1,6 +1,7 @@
 """The URL of the shared Redis: what it says, what is wrong with it, how it is shown without its password."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import parse_qsl, unquote
@@ -63,20 +64,13 @@ class RedisUrl:
 
 def parse(url: str) -> RedisUrl:
     """Read a URL. Raises WrongUrl."""
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in _KINDS:
+    scheme, authority, path, query, fragment = _split(url)
+    if scheme not in _KINDS:
         raise WrongUrl("this does not begin with redis://, rediss://, unix:// or the like")
     kind, tls = _KINDS[scheme]
-    authority, path, query, fragment = _split(url)
     userinfo, _, netloc = authority.rpartition("@")
-    try:
-        port = _SENTINEL_PORT if kind is RedisKind.SENTINEL else _REDIS_PORT
-        hosts = tuple(_host(it, port) for it in netloc.split(",")) if netloc else ()
-    except ValueError:
-        raise WrongUrl(
-            "its host or port is malformed (in a password, @ : / ? # % are written %40 %3A %2F "
-            "%3F %23 %25)"
-        ) from None
+    port = _SENTINEL_PORT if kind is RedisKind.SENTINEL else _REDIS_PORT
+    hosts = tuple(_host(part, port) for part in netloc.split(",")) if netloc else ()
     if fragment:
         raise WrongUrl("there is a # in it (in a password, it is written %23)")
     said = dict(parse_qsl(query, keep_blank_values=True))
@@ -108,39 +102,25 @@ def parse(url: str) -> RedisUrl:
     if kind is RedisKind.CLUSTER and int(database or 0):
         raise WrongUrl("a Redis Cluster has no database but 0")
     user, _, password = userinfo.partition(":")
-    return RedisUrl(
-        kind,
-        tls,
-        hosts,
-        socket,
-        said.get("username", unquote(user)),
-        said.get("password", unquote(password)),
-        int(database or 0),
-        master,
-    )
+    user = said.get("username", unquote(user))
+    password = said.get("password", unquote(password))
+    return RedisUrl(kind, tls, hosts, socket, user, password, int(database or 0), master)
 
 
-def _split(url: str) -> tuple[str, str, str, str]:
-    """Return authority, path, query and fragment. (``urlsplit`` knows nothing of several hosts.)"""
-    found = re.fullmatch(r"[^:]*://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", url, re.DOTALL)
-    authority, path, query, fragment = found.groups("") if found else ("", "", "", "")
-    return authority, path, query, fragment
+def _split(url: str) -> Sequence[str]:
+    """Return scheme, authority, path, query and fragment. (``urlsplit`` reads no several hosts.)"""
+    found = re.fullmatch(r"([^:]*)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", url, re.DOTALL)
+    return found.groups("") if found else [""] * 5
 
 
 def _host(text: str, default_port: int) -> tuple[str, int]:
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:\s]+))(?::([0-9]{1,5}))?", text)
     if found is None or not is_host(found[1] or found[2]) or int(found[3] or default_port) > 65_535:
-        raise ValueError
+        raise WrongUrl(
+            "its host or port is malformed (in a password, @ : / ? # % are written %40 %3A %2F "
+            "%3F %23 %25)"
+        )
     return found[1] or found[2], int(found[3] or default_port)
-
-
-def problem(url: str) -> str | None:
-    """Return what is wrong with a URL and what would be right, without any part of it, or None."""
-    try:
-        parse(url)
-    except WrongUrl as error:
-        return str(error)
-    return None
 
 
 def has_password(url: str) -> bool:
@@ -150,8 +130,8 @@ def has_password(url: str) -> bool:
 
 
 def masked(url: str) -> str:
-    """Return a URL without ``problem``, fit for logs: host visible, passwords masked."""
-    userinfo, at, host = _split(url)[0].rpartition("@")
+    """Return a well-formed URL, fit for logs: host visible, passwords masked."""
+    userinfo, at, host = _split(url)[1].rpartition("@")
     user, colon, _ = userinfo.partition(":")
     shown = f"{user}{colon}{'***' if colon else ''}{at}{host}"
     visible = url.replace(f"//{userinfo}{at}{host}", f"//{shown}", 1)

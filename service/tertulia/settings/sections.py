@@ -8,7 +8,7 @@ from pydantic import (
 )
 
 from tertulia.settings.listener import ListenerSettings
-from tertulia.settings.values import Count, Host, Port, Rate, Seconds, Section, Size, in_order
+from tertulia.settings.values import Count, Host, Port, Rate, Seconds, Section, Size, Span, in_order
 
 
 class OpsSettings(Section):
@@ -100,6 +100,20 @@ class LimitSettings(Section):
         description="Too long lines that a connection may send before it is disconnected.",
     )
 
+    rooms: Count = Field(
+        default=10_000,
+        description="Further rooms of a chat: who asks for another one is told that there is none left. "
+        "Equal on all nodes of a chat.",
+    )
+    rooms_per_session: Count = Field(
+        default=50, description="Further rooms in which one session may be at once."
+    )
+    room_members: Count = Field(
+        default=10_000,
+        description="Sessions in one further room, so that a join there costs no more than in a large lobby. "
+        "Equal on all nodes of a chat.",
+    )
+
     def on(self, listener: ListenerSettings) -> Self:
         """Return those that hold on a listener."""
         names = ("messages_per_second", "messages_burst")
@@ -180,6 +194,12 @@ class ClusterSettings(Section):
         "that acknowledges.",
     )
 
+    away_seconds: Annotated[Span, Field(ge=0)] = Field(
+        default=5.0,
+        description="Seconds for which a browser whose connection is lost, or whose page is loaded again, "
+        "keeps its seat: who is back by then, on any node, was never gone. 0: it leaves at once.",
+    )
+
     @model_validator(mode="after")
     def _rising(self) -> Self:
         in_order(self, "heartbeat_seconds", "silence_seconds", "lease_seconds")
@@ -190,9 +210,10 @@ class ClusterSettings(Section):
 class AccountSettings(Section):
     """Who may make an account, and what devices learn of each other. Equal on all nodes of a chat."""
 
-    registration: Literal["open", "closed"] = Field(
+    registration: Literal["open", "invited", "closed"] = Field(
         default="open",
-        description="Who may make an account: `open`, anybody; `closed`, only operators, by `tertulia "
+        description="Who may make an account: `open`, anybody; `invited`, who has a code of `tertulia "
+        "account invite`, on the page or by writing to `G`; `closed`, only operators, by `tertulia "
         "account add`.",
     )
     sign_ups_per_hour: Count = Field(

@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from tertulia.settings.command_line import CHAT_PASSWORD_FILE, shown
+
 Key = tuple[str | int, ...]
 """The place of a value, as in ``("listeners", 0, "port")``."""
 
@@ -40,7 +42,7 @@ class SettingsError(Exception):
 
     def __init__(self, problems: Sequence[str]) -> None:
         # Names are as somebody wrote them, and may hold anything.
-        self.problems = tuple(_CONTROL.sub(_escaped, it) for it in problems)
+        self.problems = tuple(_CONTROL.sub(_escaped, problem) for problem in problems)
         super().__init__("\n".join(self.problems))
 
 
@@ -105,12 +107,9 @@ def variable(model: type[BaseSettings], key: Key) -> str:
 
 def dotted(key: Key) -> str:
     """Return a key as people write it: ``listeners[0].port``."""
-    return "".join(f"[{it}]" if isinstance(it, int) else f".{it}" for it in key).removeprefix(".")
-
-
-def without_passwords(text: str) -> str:
-    """Mask what looks like the user part of a URL, wherever it got to."""
-    return re.sub(r"://[^\s'\"]*@", "://***@", text)
+    return "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" for step in key
+    ).removeprefix(".")
 
 
 class _Source:
@@ -172,7 +171,7 @@ class _Environment(_Source):
         self._set = {
             name.upper(): value
             for name, value in os.environ.items()
-            if name.upper().startswith(prefix) and value
+            if name.upper().startswith(prefix) and value and name.upper() != CHAT_PASSWORD_FILE
         }
         self.unreadable = list(self._unreadable())
         self.unknown = list(self._unknown(prefix))
@@ -251,7 +250,7 @@ def _problems(
         # Of values that don't go together, those that somebody set are to blame.
         related = [(*key, name) for name in it.get("ctx", {}).get("fields", ())]
         blamed = [whole for whole in related if _strongest(sources, whole).sets(whole)] or [key]
-        places = " and ".join(_strongest(sources, it).place(it) for it in blamed)
+        places = " and ".join(_strongest(sources, name).place(name) for name in blamed)
         yield f"{places}: {_complaint(model, key, it)}"
 
 
@@ -306,19 +305,6 @@ def _suggestion(name: str, known: Iterable[str], do: str, prefix: str = "") -> s
 
 def _under(name: str, rest: Key) -> str:
     return dotted((name, *rest))
-
-
-def shown(value: object) -> str:
-    """Return a value for an error's text: short, on one line, no password in it."""
-    if isinstance(value, Mapping):
-        return "a table"
-    if isinstance(value, list | tuple):
-        return "a list"
-    try:
-        text = without_passwords(repr(value))
-    except ValueError:  # a number of thousands of digits, if written as 0xfff
-        return "a huge number"
-    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -22,9 +22,9 @@ def describe(settings: Settings) -> str:
         for step in key:
             value = getattr(value, str(step))
         if element(field):
-            for it in value:
+            for item in value:
                 lists += ["", f"[[{dotted(key)}]]"]
-                lists += [_line(name, inner, type(it).model_fields[name]) for name, inner in it]
+                lists += [_line(name, inner, type(item).model_fields[name]) for name, inner in item]
             continue
         if key[:-1] != section:
             section = key[:-1]

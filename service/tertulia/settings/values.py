@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tertulia.domain.addresses import is_host
-from tertulia.settings.sources import shown
+from tertulia.settings.command_line import shown
 
 _SHORTEST = 0.001
 _LONGEST = 1e9
@@ -39,8 +39,6 @@ def _host(value: str) -> str:
     return value
 
 
-CHAT = r"^[a-z0-9-]{1,32}$"
-"""What a chat may be called."""
 Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 

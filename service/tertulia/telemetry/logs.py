@@ -93,7 +93,7 @@ def configure(
         )
     )
     root = logging.getLogger()
-    for old in [it for it in root.handlers if isinstance(it, _FromStandard)]:
+    for old in [handler for handler in root.handlers if isinstance(handler, _FromStandard)]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, Literal, Self, TypeVar, cast, overload
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from tertulia.dialects.contract import RoomFault
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
 from tertulia.telemetry import counters
@@ -176,6 +177,7 @@ LIMIT: Final = Label("limit", tuple(Limit))
 CAUSE: Final = Label("cause", tuple(RetryCause))
 OUTCOME: Final = Label("outcome", tuple(SignUpOutcome))
 REASON: Final = Label("reason", tuple(Disconnect))
+ROOM: Final = Label("reason", (RoomFault.FULL, RoomFault.NO_ROOM_LEFT, RoomFault.TOO_MANY_ROOMS))
 
 
 class Metrics:
@@ -207,6 +209,16 @@ class Metrics:
         Gauge, "roster_size", "Nicknames in a chat on all nodes, as this one knows.", CHAT
     )
     joins = _each(Counter, "joins_total", "Sessions of this node that joined a chat.", DIALECT)
+    rooms = _one(Gauge, "rooms", "Further rooms that this node follows, of all its chats.")
+    room_seats = _one(Gauge, "room_seats", "Seats of this node's sessions in further rooms.")
+    room_joins = _one(Counter, "room_joins_total", "Seats that this node's sessions took in rooms.")
+    room_parts = _one(Counter, "room_parts_total", "Seats in rooms that they gave back, or lost.")
+    room_refusals = _each(
+        Counter, "room_refusals_total", "Clients that came into no room, by what is full.", ROOM
+    )
+    rooms_behind = _one(
+        Gauge, "rooms_behind", "Rooms that this node can't follow yet, as it lost Redis for them."
+    )
     sign_ups = _each(
         Counter,
         "sign_ups_total",
@@ -222,8 +234,20 @@ class Metrics:
         KIND,
         DIALECT,
     )
+    messages_filtered = _each(
+        Counter,
+        "messages_filtered_total",
+        "Messages not passed on, as they had words that their listener refuses.",
+        DIALECT,
+    )
     deliveries = _each(
         counters.Counter, "deliveries_total", "Messages written to this node's clients.", DIALECT
+    )
+    unshown = _each(
+        counters.Counter,
+        "unshown_total",
+        "Events, letters and past messages that could not be shown: a defect of ours.",
+        DIALECT,
     )
     pending_messages = _each(
         Gauge, "pending_messages", "Messages that wait for accounts of a chat, in Redis.", CHAT

@@ -1,0 +1,1 @@
+"""The dialect ``irc``: what people's own clients speak already. Described in docs/protocols/irc.md."""
