@@ -1,0 +1,1 @@
+"""The HTTP API: a process of its own over Redis, for programs, and for operators without a shell."""

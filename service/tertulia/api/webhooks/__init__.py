@@ -1,0 +1,1 @@
+"""Webhooks: programs are told of what happens in rooms, by requests to their URLs."""
