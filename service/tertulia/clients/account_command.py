@@ -10,7 +10,10 @@ import msgspec
 
 from tertulia.clients import options
 from tertulia.clients.admin.durations import span
-from tertulia.operators.accounts import AccountBook, AccountProblem, AccountSeen, Copied
+from tertulia.operators.accounts import AccountBook, AccountSeen, Copied
+from tertulia.operators.book import Book
+from tertulia.operators.invitations import InvitationBook
+from tertulia.operators.refusals import CommandRefused
 from tertulia.redis.access import Access
 from tertulia.redis.embedded import DataDirUnusable, running_url
 from tertulia.redis.errors import StoreAway
@@ -18,11 +21,12 @@ from tertulia.settings import redis_url
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")
+_BookT = TypeVar("_BookT", bound=Book)
 
 
-@click.group()
+@click.group(cls=options.CommandList)
 def account() -> None:
-    """Make, change, delete, prune, list and copy accounts.
+    """Make, change, list, copy and delete accounts, and invite people to make one.
 
     They work on the Redis of the settings; without one, on that of the node that runs on the data
     folder. A password is asked for, or read from standard input: never an option, which others see.
@@ -54,7 +58,7 @@ def add_account(nickname: str, chat: str, **given: Any) -> None:
 @click.argument("nickname")
 @_for_account
 def change_password(nickname: str, chat: str, **given: Any) -> None:
-    """Give an account another password."""
+    """Change the password of an account."""
     password = _asked_for_password()
     _with_accounts(given, chat, lambda book: book.set_password(nickname, password))
     click.echo(f"changed the password of {nickname}")
@@ -64,7 +68,7 @@ def change_password(nickname: str, chat: str, **given: Any) -> None:
 @click.argument("nickname")
 @_for_account
 def delete_account(nickname: str, chat: str, **given: Any) -> None:
-    """Delete an account, and what waits for it."""
+    """Delete an account, and the messages that wait for it."""
     _with_accounts(given, chat, lambda book: book.delete(nickname))
     click.echo(f"deleted the account {nickname}")
 
@@ -73,6 +77,8 @@ class _Span(click.ParamType[int]):
     name = "span"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
         try:
             return span(value)
         except ValueError as error:
@@ -110,9 +116,9 @@ def list_accounts(unused_for: int | None, chat: str, **given: Any) -> None:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @_for_account
 def prune_accounts(unused_for: int, yes: bool, chat: str, **given: Any) -> None:
-    """Delete accounts that were not used for long, and what waits for them.
+    """Delete accounts that nobody used for long, and the messages that wait for them.
 
-    Never one as which somebody is connected. They are shown, and you are asked first.
+    It shows them and asks you first. It keeps accounts that are connected.
     """
     found = _with_accounts(given, chat, lambda book: book.unused(unused_for))
     if not found:
@@ -138,10 +144,10 @@ def prune_accounts(unused_for: int, yes: bool, chat: str, **given: Any) -> None:
 
 def _show(accounts: Sequence[AccountSeen]) -> None:
     click.echo(f"{'NICKNAME':32}  {'SINCE':16}  {'USED':10}  {'DEVICE':6}  PENDING")
-    for it in accounts:
-        here = "in" if it.is_logged_in else "-"
-        since, used = f"{it.since:%Y-%m-%d %H:%M}", f"{it.used:%Y-%m-%d}"
-        click.echo(f"{it.nickname:32}  {since}  {used}  {here:6}  {it.pending}")
+    for seen in accounts:
+        here = "in" if seen.is_logged_in else "-"
+        since, used = f"{seen.since:%Y-%m-%d %H:%M}", f"{seen.used:%Y-%m-%d}"
+        click.echo(f"{seen.nickname:32}  {since}  {used}  {here:6}  {seen.pending}")
 
 
 @account.command("export")
@@ -149,7 +155,7 @@ def _show(accounts: Sequence[AccountSeen]) -> None:
 def export_accounts(chat: str, **given: Any) -> None:
     """Print all accounts, one a line in JSON, for import.
 
-    There are the passwords' hashes in it: whoever reads it can try passwords.
+    The output has the hashes of the passwords: people who read it can try passwords.
     """
     for each in _with_accounts(given, chat, lambda book: book.copies()):
         click.echo(msgspec.json.encode(each))
@@ -159,10 +165,10 @@ def export_accounts(chat: str, **given: Any) -> None:
 @click.argument("file", type=click.File("rb"))
 @_for_account
 def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
-    """Make the accounts of a FILE that export printed; - is standard input.
+    """Make the accounts from a FILE that export printed; - is standard input.
 
-    One that there is already is left as it is. Exit status 1 where any was not made; which, and why,
-    stands on standard error.
+    Accounts that exist already are left as they are. Exit status 1 if any was not made; standard error
+    says which, and why.
     """
     copied = read_accounts(file.read())
 
@@ -172,7 +178,7 @@ def import_accounts(file: BinaryIO, chat: str, **given: Any) -> None:
             try:
                 await book.put(each)
                 made += 1
-            except AccountProblem as error:
+            except CommandRefused as error:
                 click.echo(f"tertulia: {error}", err=True)
         return made
 
@@ -190,6 +196,56 @@ def read_accounts(data: bytes) -> list[Copied]:
         raise click.BadParameter(f"this is not what account export prints: {error}") from None
 
 
+@account.command("invite")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="How many codes.",
+)
+@click.option(
+    "--for",
+    "seconds",
+    type=_Span(),
+    default="7d",
+    show_default=True,
+    metavar="SPAN",
+    help="How long each is good, like 12h or 7d.",
+)
+@_for_account
+def invite(count: int, seconds: int, chat: str, **given: Any) -> None:
+    """Print codes with which people make an account where registration is by invitation.
+
+    Each is good for one account. They can't be shown again: only their hashes are kept.
+    """
+    made = _with_invitations(given, chat, lambda book: book.invite(count, seconds))
+    click.echo("NUMBER  CODE")
+    for invitation in made:
+        click.echo(f"{invitation.number:<6}  {invitation.code}")
+
+
+@account.command("invitations")
+@_for_account
+def list_invitations(chat: str, **given: Any) -> None:
+    """List the codes that are still good, by number."""
+    found = _with_invitations(given, chat, lambda book: book.all())
+    click.echo(f"{'NUMBER':6}  {'MADE':16}  UNTIL")
+    for invitation in found:
+        click.echo(
+            f"{invitation.number:<6}  {invitation.made:%Y-%m-%d %H:%M}  {invitation.until:%Y-%m-%d %H:%M}"
+        )
+
+
+@account.command("uninvite")
+@click.argument("number", type=click.IntRange(1))
+@_for_account
+def uninvite(number: int, chat: str, **given: Any) -> None:
+    """Withdraw the invitation with this NUMBER."""
+    _with_invitations(given, chat, lambda book: book.take_back(number))
+    click.echo(f"took back the invitation {number}")
+
+
 def _asked_for_password() -> str:
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
@@ -204,6 +260,21 @@ def _asked_for_password() -> str:
 def _with_accounts(
     given: dict[str, Any], chat: str, do: Callable[[AccountBook], Coroutine[Any, Any, _T]]
 ) -> _T:
+    return _with(AccountBook, given, chat, do)
+
+
+def _with_invitations(
+    given: dict[str, Any], chat: str, do: Callable[[InvitationBook], Coroutine[Any, Any, _T]]
+) -> _T:
+    return _with(InvitationBook, given, chat, do)
+
+
+def _with(
+    kind: type[_BookT],
+    given: dict[str, Any],
+    chat: str,
+    do: Callable[[_BookT], Coroutine[Any, Any, _T]],
+) -> _T:
     settings = options.configured(**given)
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
@@ -216,13 +287,13 @@ def _with_accounts(
         options.fail(f"no node runs on {settings.data_dir}: start it, or set redis_url")
 
     async def work() -> _T:
-        access = Access.by(settings, url)
-        async with AccountBook(chat, access, settings.cluster.redis_timeout_seconds) as book:
+        access = Access.to(url, settings)
+        async with kind.to(chat, access, settings.cluster.redis_timeout_seconds) as book:
             return await do(book)
 
     try:
         return asyncio.run(work())
-    except AccountProblem as error:
+    except CommandRefused as error:
         click.echo(f"tertulia: {error}", err=True)
     except StoreAway as error:
         shown_url = redis_url.masked(url)

@@ -4,15 +4,16 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from tertulia.settings import redis_url
-from tertulia.settings.model import OPTIONS, Settings, SettingsError, load
-from tertulia.settings.sources import shown
-from tertulia.settings.values import CHAT
+from tertulia.settings.command_line import CHAT, OPTIONS, shown
 from tertulia.telemetry import journal
+
+if TYPE_CHECKING:
+    from tertulia.settings.model import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -20,6 +21,23 @@ FAILED = 1
 """The exit status when the service could not do its work."""
 MISUSED = 2
 """The exit status when it was told wrong, as click has it too."""
+
+
+class CommandList(click.Group):
+    """A group of commands whose help says in a whole sentence what each does, however long it is."""
+
+    def to_list(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or one that stands for it in a list."""
+        return self.get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list; click's own cuts each sentence where the line ends."""
+        found = ((name, self.to_list(ctx, name)) for name in self.list_commands(ctx))
+        rows = [
+            (name, it.get_short_help_str(sys.maxsize)) for name, it in found if it and not it.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def _without_password(
@@ -128,13 +146,16 @@ def configuring(command: _Command) -> _Command:
     return command
 
 
-def configured(config: Path | None, log_format: str | None, **given: object) -> Settings:
+def configured(config: Path | None, log_format: str | None, **given: object) -> "Settings":
     """Load the settings that the options of ``configuring`` choose, as ``loaded`` does."""
     return loaded(config, {**given, "log": {"format": log_format}})
 
 
-def loaded(config: Path | None, given: dict[str, object]) -> Settings:
+def loaded(config: Path | None, given: dict[str, object]) -> "Settings":
     """Load the settings; end the process, with a line for each mistake, where they are wrong."""
+    # Only here: --help and a mistyped option are answered without it, in a third of the time.
+    from tertulia.settings.model import SettingsError, load
+
     try:
         return load(config, given)
     except SettingsError as error:

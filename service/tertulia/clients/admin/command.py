@@ -19,16 +19,17 @@ from typing import Any, NoReturn
 import click
 
 from tertulia.clients import options
-from tertulia.clients.admin.client import AdminClient, NobodyThere
+from tertulia.domain.operator_commands import MOST_TEXT
+from tertulia.domain.rooms import fold_room, is_room
 from tertulia.domain.text import clean, decode
-from tertulia.operators.commands import OrderRefused
+from tertulia.operators.deployment import Deployment, NobodyThere
+from tertulia.operators.refusals import CommandRefused
 from tertulia.redis.errors import StoreAway
+from tertulia.settings.command_line import shown
 from tertulia.settings.redis_url import masked
 
 _MOST_NAME = 200
 """Characters in the name that an operator gives."""
-MOST_TEXT = 4000
-"""Bytes in an announcement or a reason, so that with what stands around it it is a line in any dialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,30 @@ class CommandResult:
 
 
 Work = Callable[..., Awaitable[CommandResult | None]]
+Decorator = Callable[[Any], Any]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=options.CommandList, context_settings={"help_option_names": ["-h", "--help"]})
 def admin() -> None:
-    """Look after the whole deployment, over Redis, from anywhere.
+    """Operate the whole deployment over Redis, from any machine.
 
     Works on the Redis of the settings; without one, on that of the node that runs on the data folder.
-    Exit status: 0 done; 1 not found, refused, or somebody is away; 2 asked wrongly.
+    Exit status: 0 done; 1 not found, refused, or Redis or a node is away; 2 wrong usage.
     """
+
+
+def _room_name(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None or is_room(fold_room(value)):
+        return value if value is None else fold_room(value)
+    raise click.BadParameter(f"{shown(value)} is no room: it should be 1 to 32 of a-z 0-9 . _ + -")
+
+
+ANY_ROOM: Decorator = click.option(
+    "--room", callback=_room_name, metavar="NAME", help="A further room.  [default: the lobby]"
+)
+THE_ROOM: Decorator = click.option(
+    "--room", callback=_room_name, metavar="NAME", help="Which further room.", required=True
+)
 
 
 def asking(
@@ -58,12 +74,14 @@ def asking(
     *,
     chat: str | None = None,
     acts: bool = False,
+    room: Decorator | None = None,
     streams: bool = False,
     prepare: Callable[..., dict[str, Any]] = dict,
 ) -> Callable[[Work], click.Command]:
     """Make a command of a function, which is given a client, the chat, and the command's own options.
 
     ``chat``: the one meant by default; None: all. ``acts``: whether it does something in somebody's name.
+    ``room``: its option for a further room, ``ANY_ROOM`` or ``THE_ROOM``; then it is given ``room``.
     ``streams``: whether it writes by itself, and so has to know whether in JSON. ``prepare`` makes what the
     function is given of the command's own options; it raises click's errors where they are wrong.
     """
@@ -79,7 +97,8 @@ def asking(
             by: str | None = None,
             **given: Any,
         ) -> None:
-            given = prepare(**given)
+            where = {"room": given.pop("room")} if room is not None else {}
+            given = {**prepare(**given), **where}
             settings = options.loaded(config, {"redis_url": redis_url, "data_dir": data_dir})
             if by is not None and not typed(by).strip():
                 raise click.BadParameter("this is no name", param_hint="--as")
@@ -88,7 +107,7 @@ def asking(
                 given["as_json"] = as_json
 
             async def answer() -> CommandResult | None:
-                async with AdminClient(settings, who(by), timeout) as client:
+                async with Deployment(settings, who(by), timeout) as client:
                     return await work(client, chat, **given)
 
             _show(answer, as_json, redis_url=settings.redis_url)
@@ -118,6 +137,8 @@ def asking(
         ]
         if acts:
             shared.append(_AS)
+        if room is not None:
+            shared.append(room)
         for option in shared:
             described = option(described)
         command = click.command(name, help=work.__doc__)(described)
@@ -188,7 +209,7 @@ def _show(
 ) -> None:
     try:
         found = asyncio.run(answer())
-    except (OrderRefused, NobodyThere) as error:
+    except (CommandRefused, NobodyThere) as error:
         _failed(str(error), as_json)
     except StoreAway as error:
         where = f" at {masked(redis_url.get_secret_value())}" if redis_url is not None else ""

@@ -3,9 +3,10 @@
 import re
 from datetime import UTC, datetime
 
+from tertulia.domain.operator_commands import LONGEST_SECONDS
+
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _PARTS = re.compile(r"(\d{1,9})([smhdw])")
-_LONGEST = 100 * 365 * 86_400
 
 
 def span(text: str) -> int:
@@ -15,7 +16,10 @@ def span(text: str) -> int:
     """
     parts = _PARTS.findall(text)
     seconds = sum(int(number) * _UNITS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= _LONGEST:
+    if (
+        "".join(number + unit for number, unit in parts) != text
+        or not 0 < seconds <= LONGEST_SECONDS
+    ):
         raise ValueError(f"{text!a} should be a span of time, like 90s, 15m, 2h, 7d, 1w or 1h30m")
     return seconds
 

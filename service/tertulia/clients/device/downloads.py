@@ -1,6 +1,6 @@
 """Files that peers share: kept under a safe name, never over another file.
 
-Source: the protocol page device, "Live chat", sharing a file.
+Source: docs/protocols/device.md, "Live chat, between devices": sharing a file.
 """
 
 import os

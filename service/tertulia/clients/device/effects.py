@@ -27,6 +27,10 @@ class Parting(Enum):
     """The chat has as many members as it may have."""
     TOO_MUCH = auto()
     """It said more than one may in a chat."""
+    OFTEN = auto()
+    """It came and went more often than one may."""
+    DEAF = auto()
+    """It does not read what I say."""
 
 
 @dataclass(frozen=True, slots=True)

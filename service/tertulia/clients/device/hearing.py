@@ -17,6 +17,12 @@ BYTES_BURST = 1_048_576
 """Bytes that may come at once: some files."""
 MAX_HEARD = 16 * 1_048_576
 """Bytes of one peer in one chat, files included: what it can make a disk or a captured screen hold."""
+LINE_BYTES = 64
+"""What a line counts for besides: it has a name, a time and a mark, however short it is."""
+COMINGS_BURST = 10
+"""Times that one may come into a chat in a row; each is told, and so is each leaving."""
+COMINGS_PER_SECOND = 1 / 60
+"""And after that."""
 IN_ALL = 4
 """How many times that is for all together, however many there are and come and go."""
 
@@ -24,12 +30,22 @@ IN_ALL = 4
 class Hearing:
     """What one peer has said in this chat, over however many connections."""
 
-    __slots__ = ("_bytes", "_everybody", "_lines", "is_fast", "is_told", "open_at", "size")
+    __slots__ = (
+        "_bytes",
+        "_comings",
+        "_everybody",
+        "_lines",
+        "is_fast",
+        "is_told",
+        "open_at",
+        "size",
+    )
 
     def __init__(self, times: int = 1, everybody: "Hearing | None" = None) -> None:
         """``times``: for how many it counts. ``everybody``: where it is counted as well."""
         self._bytes = TokenBucket(times * BYTES_PER_SECOND, times * BYTES_BURST)
         self._lines = TokenBucket(times * LINES_PER_SECOND, times * LINES_BURST)
+        self._comings = TokenBucket(times * COMINGS_PER_SECOND, times * COMINGS_BURST)
         self._everybody = everybody
         self.size = 0
         """Bytes so far."""
@@ -50,10 +66,17 @@ class Hearing:
 
     def said(self, now: float) -> None:
         """Count a line that is shown, or something that might have been one."""
+        self.size += LINE_BYTES
         self._wait(self._lines.charge(1, now), now)
         if self._everybody is not None:
             self._everybody.said(now)
             self.open_at = max(self.open_at, self._everybody.open_at)
+
+    def comes_too_often(self, now: float) -> bool:
+        """Count that it comes in, and say whether it, or everybody together, does so too often."""
+        if self._comings.take(1, now) > 0:
+            return True
+        return self._everybody is not None and self._everybody.comes_too_often(now)
 
     def _wait(self, seconds: float, now: float) -> None:
         if seconds:

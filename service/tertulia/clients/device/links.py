@@ -136,7 +136,7 @@ class Links:
 
     def know(self, name: str) -> bool:
         """Say whether somebody is in or dialled under a name."""
-        known = (nicknames.fold(it.member.name) for it in self if it.member)
+        known = (nicknames.fold(link.member.name) for link in self if link.member)
         return nicknames.fold(name) in known
 
     @property

@@ -164,13 +164,13 @@ class LiveChat:
             return list(self._drop(link, Parting.TOO_MUCH, now))
         return list(self._advance(link, now))
 
-    def closed(self, number: int, now: float) -> list[Effect]:
-        """Learn that a connection ended, or could not be made."""
+    def closed(self, number: int, now: float, *, is_deaf: bool = False) -> list[Effect]:
+        """Learn that a connection ended, or could not be made; ``is_deaf``: the peer did not read."""
         link = self._links.get(number)
         if link is None:
             return []
         if link.talking:
-            return list(self._drop(link, Parting.BROKE, now))
+            return list(self._drop(link, Parting.DEAF if is_deaf else Parting.BROKE, now))
         return list(self._drop(link, Parting.UNREACHABLE if link.dialled else None, now))
 
     # What the person says
@@ -379,12 +379,15 @@ class LiveChat:
                 yield from self._dial(member, peer.dial_member(self._me, member), now)
 
     def _welcome(self, link: PeerLink, member: Partner, now: float) -> Iterator[Effect]:
+        if self._hearings.of(member.name).comes_too_often(now):
+            yield from self._drop(link, Parting.OFTEN, now)
+            return
         again = False
         for older in self._links.talking():
             if is_same_name(member.name, older.member):
                 again = self._links.remove(older)  # it is back before its end was noticed
                 yield Close(older.number)
-        others = [it.member for it in self._links.talking() if it.member is not None]
+        others = [link.member for link in self._links.talking() if link.member is not None]
         if len(others) + 2 > MAX_MEMBERS:
             link.claims = member
             yield from self._drop(link, Parting.FULL, now)

@@ -27,9 +27,14 @@ In a chat every line is a message, but for:
 \u          add somebody, chosen from who is online
 \a NAME     add NAME
 share FILE  send a file of at most 65535 bytes to all who are here
-What you wrote is marked * until it is delivered, then **. Without a password, signup and in ask for
-it. Ctrl-C, or Ctrl-D on an empty line: leave, log out and end."""
-
+What you wrote is marked * until it is delivered, then **. Whom you chat with learns your network
+address. Without a password, signup and in ask for it. Ctrl-C, or Ctrl-D on an empty line: leave, log
+out and end."""
+ADDRESS = """A chat goes directly from device to device: whom you chat with learns your network address,
+and so does everybody who is added. Depending on the service, whoever enters a chat with you learns
+it, too."""
+MARKS = """What you wrote has a mark: with * it waits with the service until it is read, with ** it was
+delivered."""
 SHOWN_ONLINE = 100
 """Names that are listed; all others can be typed as well."""
 _PARTED = {
@@ -40,12 +45,14 @@ _PARTED = {
     Parting.UNREACHABLE: "{} could not be reached, and reads nothing of what you write.",
     Parting.UNPLACED: "{}'s device can't be told from a stranger's: {why}.",
     Parting.TOO_MUCH: f"{{}} was dropped: it said more than {MAX_HEARD >> 20} MiB in this chat.",
+    Parting.DEAF: "{} was dropped: its device does not read what you write.",
 }
 _TURNED_AWAY = {
     Parting.GARBLED: "it sent what no device sends",
     Parting.SILENT: "it did not say in time who it is",
     Parting.UNPLACED: "{why}",
     Parting.ELSEWHERE: "the service says that {name}'s device is at {why}",
+    Parting.OFTEN: "it comes and goes too often",
     Parting.CROWD: "too many connections come",
     Parting.FULL: "the chat is full",
 }

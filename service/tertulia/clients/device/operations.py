@@ -1,6 +1,6 @@
 """The operations that a device runs with the service, one exchange each.
 
-Source: the protocol page device, "Operations" and "Operation 10, after the answer".
+Source: docs/protocols/device.md, "Operations" and "10, after the answer".
 """
 
 import re

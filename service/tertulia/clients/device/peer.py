@@ -1,6 +1,6 @@
 """What two devices say to each other on one connection, in each of the two roles.
 
-Source: the protocol page device, "Live chat, between devices".
+Source: docs/protocols/device.md, "Live chat, between devices".
 """
 
 from collections.abc import Callable, Iterable, Iterator

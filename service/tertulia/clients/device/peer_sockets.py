@@ -87,7 +87,7 @@ class PeerSockets:
         self.detach()
         if self._server is not None:
             self._server.close()
-        closing = [asyncio.ensure_future(it.gone.wait()) for it in self._closing]
+        closing = [asyncio.ensure_future(connection.gone.wait()) for connection in self._closing]
         if closing:
             await asyncio.wait(closing, timeout=FLUSH_SECONDS)
         for connection in list(self._closing):
@@ -144,7 +144,9 @@ class PeerSockets:
         if self._is_ours(connection) and connection.number is not None:
             del self._links[connection.number]
             if self._chat is not None:
-                self.carry_out(self._chat.closed(connection.number, _now()))
+                self.carry_out(
+                    self._chat.closed(connection.number, _now(), is_deaf=connection.is_deaf)
+                )
 
     def _is_ours(self, connection: "_Connection") -> bool:
         number = connection.number
@@ -156,6 +158,7 @@ class PeerSockets:
             return
         connection.transport.write(data)
         if connection.transport.get_write_buffer_size() > MAX_BACKLOG:
+            connection.is_deaf = True
             connection.transport.abort()
 
     def _close(self, number: int, after: float = 0.0) -> None:
@@ -223,6 +226,8 @@ class _Connection(asyncio.Protocol):
     def __init__(self, owner: PeerSockets, number: int | None) -> None:
         self.number = number
         self.gone = asyncio.Event()
+        self.is_deaf = False
+        """Whether too much waits for the peer to read it."""
         self.transport: asyncio.Transport
         self._owner = owner
 

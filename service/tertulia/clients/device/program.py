@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tertulia.clients.device import notices
-from tertulia.clients.device.account import Account
+from tertulia.clients.device.account import Account, Explanation
 from tertulia.clients.device.conversation import Conversation
 from tertulia.clients.device.hosts import is_loopback, source_for
 from tertulia.clients.device.operations import LoginAnswer, hanging, log_in, log_out, show, sign_up
@@ -25,6 +25,8 @@ EXIT_SECONDS = 5.0
 """For peers and service to be told that the program ends."""
 SHOWN_ANSWERS = 64
 """Answers of operation 200 that are shown one after the other, of 64 KiB each: no service shows for ever."""
+SHOWN_SENDERS = 100
+"""Of whom ``hanging`` tells at once: whoever has many accounts does not fill the screen."""
 MIN_PASSWORD = 3
 MAX_PASSWORD = 72
 
@@ -175,7 +177,9 @@ class Device:
         verb, _, argument = line.partition(" ")
         usage, command = self._commands.get(verb, ("", None))
         if command is None:
-            self._terminal.note(f"There is no command {verb}; help tells which there are.")
+            self._terminal.note(
+                f"There is no command {verb}; help tells which there are. Ctrl-D ends the program."
+            )
             return
         if (" " in usage) != bool(argument.strip()):
             self._terminal.note(usage)
@@ -222,6 +226,8 @@ class Device:
             return
         self._account = Account(name, self._options.folder)
         self._terminal.note(f"You are {name}.")
+        if self._account.needs(Explanation.ADDRESS):
+            self._terminal.note(notices.ADDRESS)
         self._home()
 
     async def _log_out(self, _argument: str) -> None:
@@ -238,8 +244,12 @@ class Device:
         if account is None:
             return
         entries = await self._service.call(lambda: hanging(account.name))
-        for entry in entries:
-            self._terminal.write(notices.hanging(entry))
+        self._terminal.write(*map(notices.hanging, entries[:SHOWN_SENDERS]))
+        if len(entries) > SHOWN_SENDERS:
+            more = len(entries) - SHOWN_SENDERS
+            self._terminal.note(
+                f"And of {more} more: show NAME reads one, then others come up here."
+            )
         if not entries:
             self._terminal.note("Nothing is waiting for you.")
 

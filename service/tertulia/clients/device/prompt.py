@@ -227,7 +227,7 @@ def _gathered(keys: Iterable[KeyPress]) -> list[KeyPress]:
     for is_text, run in groupby(keys, lambda it: not isinstance(it.key, Keys)):
         first, *others = run
         if is_text and len(others) >= _MOST_TYPED_AT_ONCE:
-            others = [KeyPress(Keys.BracketedPaste, "".join(it.data for it in others))]
+            others = [KeyPress(Keys.BracketedPaste, "".join(other.data for other in others))]
         gathered += [first, *others]
     return gathered
 

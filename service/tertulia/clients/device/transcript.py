@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tertulia.clients.device.account import Account
+from tertulia.clients.device import notices
+from tertulia.clients.device.account import Account, Explanation
 from tertulia.clients.device.downloads import CannotKeep, keep
 from tertulia.clients.device.history import Mark, Utterance
 from tertulia.clients.device.operations import PendingFrom
@@ -41,6 +42,7 @@ class Transcript:
         for message in messages[-SHOWN_LINES:]:
             at = message.at.astimezone().strftime("%d-%m-%Y %H:%M")
             self._terminal.write_words(f"{at} {self._shown(message)}")
+            self._explain(message)
 
     def show_pending(self, pending: PendingFrom) -> bool:
         """Show what waited with the service, kept on disk first; return whether there was anything."""
@@ -67,7 +69,10 @@ class Transcript:
         """Keep a file that somebody shared."""
         self._files += 1
         if self._files > MAX_FILES:
-            self._terminal.note(f"{name} shared a file; {MAX_FILES} were kept, and no more are.")
+            if self._files == MAX_FILES + 1:
+                self._terminal.note(
+                    f"{name} shared a file; {MAX_FILES} were kept, and no more are, nor told, in this chat."
+                )
             return
         try:
             path = keep(self._account.downloads, file.name, file.content)
@@ -79,6 +84,11 @@ class Transcript:
     def _record(self, message: Utterance) -> None:
         self._attempt(lambda: self._history.add([message]))
         self._terminal.write_words(self._shown(message))
+        self._explain(message)
+
+    def _explain(self, message: Utterance) -> None:
+        if message.mark is not Mark.THEIRS and self._account.needs(Explanation.MARKS):
+            self._terminal.note(notices.MARKS)
 
     def _shown(self, message: Utterance) -> str:
         more = len(message.text) - SHOWN_CHARACTERS

@@ -1,6 +1,6 @@
 """The binary framing of ``device``: integers and strings, in any split.
 
-Source: the protocol page device, "Framing".
+Source: docs/protocols/device.md, "Framing".
 """
 
 QUIT = r"\q"

@@ -1,7 +1,7 @@
 """The words of each dialect, as a client writes and reads them. Sans-IO.
 
-Written from the protocol pages, not from the service's own dialects: what checks the service should not
-repeat its mistakes. A dialect is one file, and one line in ``by_name``.
+Written from the pages in docs/protocols, not from the service's own dialects: what checks the service
+should not repeat its mistakes. A dialect is one file, and one line in ``by_name``.
 """
 
 from tertulia.clients.dialects.browser import Browser

@@ -1,8 +1,9 @@
-"""``chatte``: numeric codes, one line each way. Source: the protocol page chatte."""
+"""``chatte``: numeric codes, one line each way. Source: docs/protocols/chatte.md."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from tertulia.clients.dialects.contract import LineHandshake, Whole, whole_lines
+from tertulia.clients.dialects.contract import LineHandshake, Whole, entered_as, whole_lines
 
 
 class _Entering(LineHandshake):
@@ -28,6 +29,8 @@ class Chatte:
     echoes: ClassVar[bool] = True
     announces: ClassVar[bool] = True
     one_order: ClassVar[bool] = True
+    most_rooms: ClassVar[int] = 1
+    has_lobby: ClassVar[bool] = False
     mark: ClassVar[bytes] = b"\t"
     acknowledgement: ClassVar[bytes] = b"101 Message received.\n"
     answers: ClassVar[tuple[bytes, ...]] = (b"101 Message sent.\n",)
@@ -35,10 +38,10 @@ class Chatte:
     refusals: ClassVar[tuple[bytes, ...]] = (b"203 Invalid destinatary.", b"666 Invalid command.")
     slowed: ClassVar[bytes] = b"102 G You write too fast"
 
-    def entering(self, nickname: str) -> _Entering:
-        return _Entering(nickname)
+    def entering(self, nickname: str, rooms: Sequence[str] = ()) -> _Entering:
+        return _Entering(entered_as(nickname, rooms))
 
-    def say(self, text: bytes) -> bytes:
+    def say(self, text: bytes, room: str = "") -> bytes:
         return b"100 %s\n" % text
 
     def whisper(self, recipient: bytes, text: bytes) -> bytes:

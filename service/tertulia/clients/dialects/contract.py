@@ -1,5 +1,6 @@
 """What a dialect is to the load tool: few things, so that a peer's protocol can be one as well."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -40,6 +41,10 @@ class Dialect(Protocol):
     """Whether everybody is told who came."""
     one_order: ClassVar[bool]
     """Whether all read the messages of different senders in the same order, as far as is promised."""
+    most_rooms: ClassVar[int]
+    """How many further rooms a client may be in; 0 where there are none."""
+    has_lobby: ClassVar[bool]
+    """Whether who is in a further room is shown the lobby as well."""
     mark: ClassVar[bytes]
     """What a TAB in a text looks like on the wire."""
     acknowledgement: ClassVar[bytes]
@@ -51,12 +56,12 @@ class Dialect(Protocol):
     slowed: ClassVar[bytes]
     """What stands once in each notice that a sender is read more slowly; empty where there is none."""
 
-    def entering(self, nickname: str) -> Handshake:
-        """Begin a connection."""
+    def entering(self, nickname: str, rooms: Sequence[str] = ()) -> Handshake:
+        """Begin a connection, into these further rooms."""
         ...
 
-    def say(self, text: bytes) -> bytes:
-        """Return a message to everybody."""
+    def say(self, text: bytes, room: str = "") -> bytes:
+        """Return a message to everybody in a room that the client is in; else in the lobby."""
         ...
 
     def whisper(self, recipient: bytes, text: bytes) -> bytes:
@@ -110,3 +115,8 @@ class LineHandshake:
 def whole_lines(data: bytes) -> Whole:
     """Find the end of the last complete line."""
     return Whole(data.rfind(b"\n") + 1)
+
+
+def entered_as(nickname: str, rooms: Sequence[str]) -> str:
+    """Return what a line client enters as: it is shown one room."""
+    return "@".join((nickname, *rooms))

@@ -1,8 +1,9 @@
-"""``protocollo``: a message is two lines, recipient then text. Source: the protocol page protocollo."""
+"""``protocollo``: a message is two lines, recipient then text. Source: docs/protocols/protocollo.md."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from tertulia.clients.dialects.contract import LineHandshake, Whole, whole_lines
+from tertulia.clients.dialects.contract import LineHandshake, Whole, entered_as, whole_lines
 
 
 class _Entering(LineHandshake):
@@ -24,6 +25,8 @@ class Protocollo:
     echoes: ClassVar[bool] = False
     announces: ClassVar[bool] = True
     one_order: ClassVar[bool] = True
+    most_rooms: ClassVar[int] = 1
+    has_lobby: ClassVar[bool] = False
     mark: ClassVar[bytes] = b"\t"
     acknowledgement: ClassVar[bytes] = b""
     answers: ClassVar[tuple[bytes, ...]] = ()
@@ -33,10 +36,10 @@ class Protocollo:
     )
     slowed: ClassVar[bytes] = b"G> scrivi troppo in fretta"
 
-    def entering(self, nickname: str) -> _Entering:
-        return _Entering(nickname.encode() + b"\n")
+    def entering(self, nickname: str, rooms: Sequence[str] = ()) -> _Entering:
+        return _Entering(entered_as(nickname, rooms).encode() + b"\n")
 
-    def say(self, text: bytes) -> bytes:
+    def say(self, text: bytes, room: str = "") -> bytes:
         return b"G\n%s\n" % text
 
     def whisper(self, recipient: bytes, text: bytes) -> bytes:

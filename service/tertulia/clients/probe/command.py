@@ -18,7 +18,7 @@ from tertulia.clients.targets import TargetError
 from tertulia.domain import addresses
 from tertulia.edge import ops
 from tertulia.edge.binding import explain
-from tertulia.settings.sources import shown
+from tertulia.settings.command_line import shown
 
 _PREFIX = r"[A-Za-z][A-Za-z0-9.-]{0,26}"
 """With what is added it is a nickname."""
@@ -72,9 +72,9 @@ def command(
     file: Path | None,
     prometheus: bool,
 ) -> None:
-    """See the service as people see it: come in, say something, read it, go.
+    """Test the service as a client: enter, say something, read it, leave.
 
-    The first address is where it says something, each further one where it reads that as well; all have
+    It says something at the first address, and reads it at each further one; all have
     to lead into one chat, and may be the same, like chatte=chat.example.org:1234. People in that chat
     read that it comes and goes: give it one of its own.
 

@@ -15,10 +15,10 @@ from tertulia.clients import dialects
 from tertulia.clients.dialects.contract import Dialect
 from tertulia.clients.targets import TargetError, split
 from tertulia.domain import addresses
-from tertulia.settings.sources import shown
+from tertulia.settings.command_line import shown
 
 _TLS: Final = "+tls"
-NAMES: Final = tuple(it + tls for it in dialects.NAMES for tls in ("", _TLS))
+NAMES: Final = tuple(name + tls for name in dialects.NAMES for tls in ("", _TLS))
 """What may stand before an address."""
 _READ_BYTES: Final = 65_536
 _GO_SECONDS: Final = 1.0
@@ -98,7 +98,7 @@ def ways(values: Sequence[str]) -> list[Way]:
 
     Raises TargetError where one is malformed, or nobody would read what is said.
     """
-    found = [way(it) for it in values]
+    found = [way(value) for value in values]
     if len(found) == 1 and not _dialect(found[0]).echoes:
         raise TargetError(
             f"{values[0]!r}: nobody reads his own words in {found[0].dialect}: give a second address, where "
@@ -115,24 +115,26 @@ async def visit(
     Never raises. All have to lead into one chat. Each visitor is called ``nickname`` and four signs that
     change, so that one whom the service has not yet noticed to be gone is in nobody's way.
     """
-    visitors = [_Visitor(it, f"{nickname}-{secrets.token_hex(2)}", within, context) for it in there]
-    made = Visit([it.passage for it in visitors])
+    visitors = [
+        _Visitor(target, f"{nickname}-{secrets.token_hex(2)}", within, context) for target in there
+    ]
+    made = Visit([visitor.passage for visitor in visitors])
     words = f"probe {secrets.token_hex(8)}".encode()
     try:
         async with asyncio.timeout(within):
-            for it in visitors:
-                await it.enter()
+            for visitor in visitors:
+                await visitor.enter()
             readers = visitors if visitors[0].echoes else visitors[1:]
             async with asyncio.TaskGroup() as reading:
-                for it in readers:
-                    reading.create_task(it.read(words))
+                for reader in readers:
+                    reading.create_task(reader.read(words))
                 visitors[0].say(words)
     except* Trouble as troubles:
         made.problem = str(troubles.exceptions[0])
     except* TimeoutError:
-        made.problem = next(filter(None, (it.waits_for for it in visitors)))
+        made.problem = next(filter(None, (visitor.waits_for for visitor in visitors)))
     finally:
-        await asyncio.gather(*(it.leave() for it in visitors))
+        await asyncio.gather(*(visitor.leave() for visitor in visitors))
     made.ended = time.time()
     return made
 

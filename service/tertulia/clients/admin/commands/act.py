@@ -2,12 +2,12 @@
 
 import click
 
-from tertulia.clients.admin.client import AdminClient
-from tertulia.clients.admin.command import CommandResult, asking, text_given
+from tertulia.clients.admin.command import ANY_ROOM, CommandResult, asking, text_given
 from tertulia.clients.admin.commands.show import ban_record, list_bans
 from tertulia.clients.admin.durations import local, span
 from tertulia.domain.bans import BanKind, subject_of
 from tertulia.domain.nicknames import is_well_formed
+from tertulia.operators.deployment import Deployment
 
 
 def _done(action: str, **data: object) -> dict[str, object]:
@@ -48,11 +48,13 @@ def _said(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) 
     return text
 
 
-def _reason(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str:
+def reason_given(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str:
+    """Understand the reason of what is done. Raises BadParameter."""
     return text_given(value or "", "the reason")
 
 
-def _span(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+def span_given(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """Understand a span of time, as seconds. Raises BadParameter."""
     if value is None:
         return None
     try:
@@ -61,7 +63,9 @@ def _span(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
         raise click.BadParameter(str(error)) from error
 
 
-_REASON = click.option("--reason", callback=_reason, metavar="TEXT", help="Why; told to who it is.")
+_REASON = click.option(
+    "--reason", callback=reason_given, metavar="TEXT", help="Why; told to who it is."
+)
 _IS_ACCOUNT = click.option(
     "--account", is_flag=True, help="WHOM is an account: whoever has its password."
 )
@@ -70,14 +74,24 @@ _IS_NICKNAME = click.option(
 )
 
 
-@asking("kick", chat="main", acts=True)
+@asking("kick", chat="main", acts=True, room=ANY_ROOM)
 @click.argument("nickname", callback=nickname_given)
 @_REASON
-async def kick(client: AdminClient, chat: str, nickname: str, reason: str) -> CommandResult:
-    """Remove somebody from the room, or log a device out. He may come back: see ban."""
+async def kick(
+    client: Deployment, chat: str, nickname: str, reason: str, room: str | None
+) -> CommandResult:
+    """Remove somebody from the chat, or log a device out; with --room, only from that room.
+
+    They may come back: see ban.
+    """
+    told = {"chat": chat, "nickname": nickname}
+    if room is not None:
+        await client.room_operator(chat, room).kick(nickname, reason)
+        data = _done("kick", **told, room=True, device=False, reason=reason, in_room=room)
+        return CommandResult(data, f"{nickname}: removed from the room #{room}")
     was_in_room, was_logged_in = await client.operator(chat).kick(nickname, reason)
     data = _done(
-        "kick", chat=chat, nickname=nickname, room=was_in_room, device=was_logged_in, reason=reason
+        "kick", **told, room=was_in_room, device=was_logged_in, reason=reason, in_room=None
     )
     done = [
         what
@@ -93,19 +107,23 @@ async def kick(client: AdminClient, chat: str, nickname: str, reason: str) -> Co
 @asking("ban", chat="main", acts=True, prepare=_whom)
 @click.argument("whom", required=False)
 @click.option(
-    "--for", "seconds", callback=_span, metavar="SPAN", help="For 2h, 7d …  [default: for good]"
+    "--for",
+    "seconds",
+    callback=span_given,
+    metavar="SPAN",
+    help="For 2h, 7d …  [default: for good]",
 )
 @_REASON
 @_IS_ACCOUNT
 @_IS_NICKNAME
 async def ban(
-    client: AdminClient,
+    client: Deployment,
     chat: str,
     whom: tuple[BanKind, str] | None,
     seconds: int | None,
     reason: str,
 ) -> CommandResult:
-    """Keep somebody out: WHOM is a nickname, an address, a network (192.0.2.0/24) or an account.
+    """Ban somebody: WHOM is a nickname, an address, a network (192.0.2.0/24) or an account.
 
     Without WHOM, list the bans. A ban in place of an earlier one counts from now.
     """
@@ -125,7 +143,7 @@ async def ban(
 @click.argument("whom")
 @_IS_ACCOUNT
 @_IS_NICKNAME
-async def unban(client: AdminClient, chat: str, whom: tuple[BanKind, str]) -> CommandResult:
+async def unban(client: Deployment, chat: str, whom: tuple[BanKind, str]) -> CommandResult:
     """End a ban."""
     kind, subject = whom
     await client.operator(chat).unban(kind, subject)
@@ -133,17 +151,19 @@ async def unban(client: AdminClient, chat: str, whom: tuple[BanKind, str]) -> Co
     return CommandResult(data, f"the {kind.value} {subject} is not banned any more")
 
 
-@asking("say", chat="main", acts=True)
+@asking("say", chat="main", acts=True, room=ANY_ROOM)
 @click.argument("text", nargs=-1, required=True, callback=_said)
-async def say(client: AdminClient, chat: str, text: str) -> CommandResult:
-    """Tell everybody in the room something, as the server: from G, a name that nobody can take."""
-    await client.operator(chat).say(text)
-    return CommandResult(_done("say", chat=chat, text=text), f"said to the chat {chat}")
+async def say(client: Deployment, chat: str, text: str, room: str | None) -> CommandResult:
+    """Write to everybody in the room as the server: from G, a nickname that nobody can take."""
+    await client.orders(chat, room).say(text)
+    data = _done("say", chat=chat, text=text, in_room=room)
+    where = f"the chat {chat}" if room is None else f"the room #{room} of the chat {chat}"
+    return CommandResult(data, f"said to {where}")
 
 
 @asking("close", chat="main", acts=True)
-async def close(client: AdminClient, chat: str) -> CommandResult:
-    """Close the chat: every session ends. Who enters next opens it anew."""
+async def close(client: Deployment, chat: str) -> CommandResult:
+    """Close the chat: every session ends. The next one to enter opens it anew."""
     count = await client.close(chat)
     return CommandResult(
         _done("close", chat=chat, sessions=count), f"closed the chat {chat}: {count} went"
@@ -152,8 +172,8 @@ async def close(client: AdminClient, chat: str) -> CommandResult:
 
 @asking("drain", acts=True)
 @click.argument("node")
-async def drain(client: AdminClient, chat: str | None, node: str) -> CommandResult:
-    """Let a node send everybody away and end, as after a SIGTERM. Waits until it has begun."""
+async def drain(client: Deployment, chat: str | None, node: str) -> CommandResult:
+    """Drain a node: it ends its sessions and stops, as after a SIGTERM. Wait until it has begun."""
     nodes = await client.drain(node)
     sessions = sum(each.sessions for each in nodes)
     data = _done("drain", node=nodes[0].node, sessions=sessions)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import click
 
-from tertulia.clients.admin.client import AdminClient
-from tertulia.clients.admin.command import asking, emit
+from tertulia.clients.admin.command import ANY_ROOM, asking, emit
 from tertulia.clients.admin.durations import moment
 from tertulia.clients.admin.log_lines import LogLine, log_lines
+from tertulia.operators.deployment import Deployment
 from tertulia.operators.log_reader import LogReader
 from tertulia.redis.errors import StoreAway
 
@@ -27,7 +27,7 @@ def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
         raise click.BadParameter(str(error)) from error
 
 
-@asking("log", chat="main", streams=True)
+@asking("log", chat="main", streams=True, room=ANY_ROOM)
 @click.option(
     "--since",
     callback=_moment,
@@ -37,30 +37,37 @@ def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 @click.option(
     "-n", "most", type=click.IntRange(0), help=f"The last so many.  [default: {_LINES}; all since]"
 )
+@click.option("--places", is_flag=True, help="Show the place of each message, for redact.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
 async def log(
-    client: AdminClient,
+    client: Deployment,
     chat: str,
     since: datetime | None,
     most: int | None,
     follow: bool,
+    places: bool,
     as_json: bool,
+    room: str | None,
 ) -> None:
-    """Show who came, went and said what, and what operators did.
+    """Show the log: joins, leaves, messages and operator commands.
 
     In JSON, one object a line.
     """
-    await client.chats(chat)
-    reader = client.log_reader(chat)
+    await client.room(chat, room)
+    reader = client.log_reader(chat, room)
     await reader.begin()
     if most is None and since is None:
         most = _LINES
+
+    def write(happening: LogLine) -> None:
+        emit(json.dumps(happening.record()) if as_json else happening.line(with_place=places))
+
     for each in await _back(reader, since, most):
-        _write(each, as_json)
+        write(each)
     while follow:
         try:
             for each in log_lines(await reader.further()):
-                _write(each, as_json)
+                write(each)
         except StoreAway as error:
             click.echo(f"tertulia: waiting for Redis: {error}", err=True)
         sys.stdout.flush()
@@ -75,13 +82,9 @@ async def _back(reader: LogReader, since: datetime | None, most: int | None) -> 
         page = await reader.back(before)
         young = [entry for entry in page if round(entry.position.at * 1000) >= begin]
         entries += young
-        count += sum(len(entry.events) + len(entry.orders) for entry in young)
+        count += sum(len(entry.events) + len(entry.operator_commands) for entry in young)
         if not page or len(young) < len(page):
             break
         before = page[-1].position.offset
     found = list(log_lines(reversed(entries)))
     return found if most is None else found[len(found) - min(most, len(found)) :]
-
-
-def _write(happening: LogLine, as_json: bool) -> None:
-    emit(json.dumps(happening.record()) if as_json else happening.line())

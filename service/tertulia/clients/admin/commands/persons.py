@@ -5,20 +5,20 @@ import json
 
 import click
 
-from tertulia.clients.admin.client import AdminClient
 from tertulia.clients.admin.command import CommandResult, asking
 from tertulia.clients.admin.commands.act import nickname_given
 from tertulia.domain.bans import BanKind
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import Action
-from tertulia.operators.commands import OrderRefused
+from tertulia.operators.deployment import Deployment
 from tertulia.operators.erasing import LogBusy
+from tertulia.operators.refusals import CommandRefused
 
 
 @asking("export", chat="main", acts=True)
 @click.argument("nickname", callback=nickname_given)
-async def export(client: AdminClient, chat: str, nickname: str) -> CommandResult:
-    """Print all that is kept of somebody, in JSON. That you did stands in the audit log."""
+async def export(client: Deployment, chat: str, nickname: str) -> CommandResult:
+    """Print all data about somebody, in JSON. The audit log notes it."""
     await client.chats(chat)
     key = fold(nickname)
     traces = client.traces(chat, key)
@@ -34,6 +34,7 @@ async def export(client: AdminClient, chat: str, nickname: str) -> CommandResult
         "resumable": len(await traces.tokens()),
         "log": await traces.said(),
         "audit": await traces.audited(),
+        "rooms": await client.rooms(chat).traces(key),
     }
     await client.operator(chat).note(Action.READ_ALL, key)
     return CommandResult(kept, json.dumps(kept, indent=2))
@@ -41,19 +42,19 @@ async def export(client: AdminClient, chat: str, nickname: str) -> CommandResult
 
 @asking("erase", chat="main", acts=True)
 @click.argument("nickname", callback=nickname_given)
-async def erase(client: AdminClient, chat: str, nickname: str) -> CommandResult:
-    """Erase somebody: account, device login, messages that wait in both directions, bans on his name, and
-    what stands of him in the room's log and in the audit log. He is removed from the room.
+async def erase(client: Deployment, chat: str, nickname: str) -> CommandResult:
+    """Erase somebody: the account, the device login, messages that wait in both directions, bans of the
+    nickname, and what the logs and audit logs of all rooms have of the person, who is removed from the chat.
 
-    What others wrote about him stays, and so does what backups and the nodes' own logs hold.
+    What others wrote about the person stays, and so do backups and the nodes' own logs.
     """
     await client.chats(chat)
     key, operator = fold(nickname), client.operator(chat)
     traces = client.traces(chat, key)
-    with contextlib.suppress(OrderRefused):  # they are not there
+    with contextlib.suppress(CommandRefused):  # they are not there
         await operator.kick(nickname, "")
     for kind in (BanKind.NICKNAME, BanKind.ACCOUNT):
-        with contextlib.suppress(OrderRefused):  # there is none
+        with contextlib.suppress(CommandRefused):  # there is none
             await operator.unban(kind, key)
     done = {
         "account": await traces.delete_account(),
@@ -61,9 +62,9 @@ async def erase(client: AdminClient, chat: str, nickname: str) -> CommandResult:
         "resumable": await traces.forget_tokens(),
     }
     try:
-        redacted = await traces.redact()
+        redacted = await traces.redact() + await client.redact_in_rooms(chat, key)
     except LogBusy:
-        raise OrderRefused(
+        raise CommandRefused(
             "the log could not be rewritten, as it grows too quickly or somebody else rewrites it: "
             "all else is erased, try again"
         ) from None

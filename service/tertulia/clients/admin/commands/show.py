@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from tertulia.clients.admin.client import AdminClient
 from tertulia.clients.admin.command import CommandResult, asking
 from tertulia.clients.admin.durations import ago, iso, local
 from tertulia.clients.admin.tables import printable, table
@@ -13,13 +12,14 @@ from tertulia.domain.addresses import host_port
 from tertulia.domain.bans import Ban
 from tertulia.domain.nicknames import fold, is_well_formed
 from tertulia.domain.operator_commands import Action
-from tertulia.operators.commands import OrderRefused
-from tertulia.operators.overview import NodeSeen, Waiting
+from tertulia.operators.deployment import Deployment
+from tertulia.operators.overview import Audited, NodeSeen, Waiting
+from tertulia.operators.refusals import CommandRefused
 
 
 @asking("nodes")
-async def nodes(client: AdminClient, chat: str | None) -> CommandResult:
-    """List the nodes: how they are, and whom they serve."""
+async def nodes(client: Deployment, chat: str | None) -> CommandResult:
+    """List the nodes: their state, and how many people they serve."""
     found = await client.nodes(chat)
     headings = (
         "CHAT",
@@ -60,8 +60,8 @@ def _node_origin(node: NodeSeen, now: int) -> tuple[object, ...]:
 
 
 @asking("who")
-async def who(client: AdminClient, chat: str | None) -> CommandResult:
-    """List who is in the room, and who is logged in from a device."""
+async def who(client: Deployment, chat: str | None) -> CommandResult:
+    """List the people in the room and those who are logged in from a device."""
     rows, data = [], []
     for name in await client.chats(chat):
         for person in await client.overview(name).people():
@@ -87,7 +87,7 @@ def _place(address: str | None, port: int | None) -> str | None:
     return address if port is None else host_port(address, port)
 
 
-async def list_bans(client: AdminClient, chat: str | None) -> CommandResult:
+async def list_bans(client: Deployment, chat: str | None) -> CommandResult:
     """List the bans."""
     rows, data = [], []
     for name in await client.chats(chat):
@@ -113,13 +113,13 @@ def ban_record(ban: Ban) -> dict[str, object]:
 @asking("pending", chat="main", acts=True)
 @click.argument("nickname")
 @click.option(
-    "--contents", is_flag=True, help="Show the messages themselves; it stands in the audit log."
+    "--contents", is_flag=True, help="Show the messages themselves. The audit log notes it."
 )
-async def pending(client: AdminClient, chat: str, nickname: str, contents: bool) -> CommandResult:
-    """Show what waits for an account: how much, of whom, for how long."""
+async def pending(client: Deployment, chat: str, nickname: str, contents: bool) -> CommandResult:
+    """Show the messages that wait for an account: how many, from whom, since when."""
     overview, key = client.overview(chat), fold(nickname)
     if not (is_well_formed(nickname) and await overview.is_account(key)):
-        raise OrderRefused(f"there is no account {printable(nickname)} in the chat {chat}")
+        raise CommandRefused(f"there is no account {printable(nickname)} in the chat {chat}")
     now, counted = await overview.now(), await overview.senders(key)
     found: list[Waiting] = []
     if contents:
@@ -129,51 +129,56 @@ async def pending(client: AdminClient, chat: str, nickname: str, contents: bool)
     for message in found:
         by_sender.setdefault(fold(message.sender), []).append(message)
     rows, senders = [], []
-    for it in counted:
-        rows.append((it.nickname, it.messages, ago(now - it.first), ago(now - it.last)))
+    for sender in counted:
+        rows.append(
+            (sender.nickname, sender.messages, ago(now - sender.first), ago(now - sender.last))
+        )
         record: dict[str, Any] = {
-            "sender": it.nickname,
-            "messages": it.messages,
-            "oldest": iso(it.first),
-            "newest": iso(it.last),
+            "sender": sender.nickname,
+            "messages": sender.messages,
+            "oldest": iso(sender.first),
+            "newest": iso(sender.last),
         }
         if contents:
-            own = by_sender.get(it.key, [])
+            own = by_sender.get(sender.key, [])
             record["texts"] = [{"at": iso(each.at), "text": each.text} for each in own]
         senders.append(record)
     text = table(("FROM", "MESSAGES", "OLDEST", "NEWEST"), rows) if rows else "nothing waits"
     if contents and found:
         lines = [f"{local(each.at)}  {each.sender}: {each.text}" for each in found]
         text += "\n\n" + "\n".join(map(printable, lines))
-    total = sum(it.messages for it in counted)
+    total = sum(sender.messages for sender in counted)
     return CommandResult({"nickname": key, "messages": total, "senders": senders}, text)
 
 
 @asking("audit")
 @click.option("-n", "most", type=click.IntRange(1, 10_000), default=50, show_default=True)
-async def audit(client: AdminClient, chat: str | None, most: int) -> CommandResult:
-    """List what operators did, the last of it."""
-    found = [
-        (name, each)
-        for name in await client.chats(chat)
-        for each in await client.overview(name).audited(most)
-    ]
-    found = sorted(found, key=lambda each: each[1].at)[-most:]
+async def audit(client: Deployment, chat: str | None, most: int) -> CommandResult:
+    """List the last operator commands, in further rooms as well."""
+    found: list[tuple[str, str | None, Audited]] = []
+    for name in await client.chats(chat):
+        found += [(name, None, it) for it in await client.overview(name).audited(most)]
+        found += [(name, room, it) for room, it in await client.rooms(name).audited(most)]
+    found = sorted(found, key=lambda each: each[2].at)[-most:]
     rows, data = [], []
-    for name, each in found:
-        order = each.order
-        row = (local(each.at), name, order.by, order.action.value)
-        rows.append((*row, order.subject or None, order.text or None))
+    for name, room, each in found:
+        command = each.command
+        where = name if room is None else f"{name} #{room}"
+        row = (local(each.at), where, command.by, command.action.value)
+        told = " ".join(text for text in (command.value, command.text) if text)
+        rows.append((*row, command.subject or None, told or None))
         data.append(
             {
                 "at": iso(each.at),
                 "chat": name,
-                "id": order.id,
-                "by": order.by,
-                "action": order.action.value,
-                "subject": order.subject,
-                "text": order.text,
-                "until": iso(order.ban.until) if order.ban and order.ban.until else None,
+                "room": room,
+                "id": command.id,
+                "by": command.by,
+                "action": command.action.value,
+                "subject": command.subject,
+                "text": command.text,
+                "value": command.value,
+                "until": iso(command.ban.until) if command.ban and command.ban.until else None,
             }
         )
     headings = ("AT", "CHAT", "BY", "ACTION", "WHOM", "TEXT")
