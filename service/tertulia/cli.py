@@ -1,5 +1,10 @@
-"""The command ``tertulia``: parses and calls."""
+"""The command ``tertulia``: parses and calls.
 
+What a command needs is loaded where it runs: for what is imported up here everybody waits, also for
+``--help``.
+"""
+
+import gc
 import ipaddress
 import os
 import sys
@@ -7,25 +12,52 @@ from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import ClassVar
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple, cast
 
 import click
 
 from tertulia.clients import options
 from tertulia.domain import addresses
-from tertulia.settings.sources import shown
-from tertulia.settings.text import describe, table
-from tertulia.telemetry import tracing
-from tertulia.telemetry.tracer import TracingError
+from tertulia.settings.command_line import shown
 
 
-class _Commands(click.Group):
+class _Elsewhere(NamedTuple):
+    module: str
+    name: str
+    help: str
+    """The first paragraph of its own, so that a list of commands does not load it."""
+
+
+class _Commands(options.CommandList):
     """Also those with many options of their own, which are only read where they are asked for."""
 
     _ELSEWHERE: ClassVar = {
-        "account": ("tertulia.clients.account_command", "account"),
-        "admin": ("tertulia.clients.admin.commands", "admin"),
-        "probe": ("tertulia.clients.probe.command", "command"),
+        "account": _Elsewhere(
+            "tertulia.clients.account_command",
+            "account",
+            "Make, change, list, copy and delete accounts, and invite people to make one.",
+        ),
+        "admin": _Elsewhere(
+            "tertulia.clients.admin.commands",
+            "admin",
+            "Operate the whole deployment over Redis, from any machine.",
+        ),
+        "api": _Elsewhere(
+            "tertulia.api.command",
+            "api",
+            "Serve the HTTP API until it is told to stop (Ctrl-C, or SIGTERM).",
+        ),
+        "chat": _Elsewhere(
+            "tertulia.clients.chat.command",
+            "chat",
+            "Chat in this terminal, on a full screen or in lines.",
+        ),
+        "probe": _Elsewhere(
+            "tertulia.clients.probe.command",
+            "command",
+            "Test the service as a client: enter, say something, read it, leave.",
+        ),
     }
 
     _PLUGGED: ClassVar = "tertulia.commands"
@@ -35,16 +67,32 @@ class _Commands(click.Group):
         plugged = entry_points(group=self._PLUGGED).names
         return sorted({*super().list_commands(ctx), *self._ELSEWHERE, *plugged})
 
+    def to_list(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if it := self._ELSEWHERE.get(cmd_name):
+            return click.Command(cmd_name, help=it.help)
+        return super().to_list(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # What is loaded now stays. Looking for cycles in it, again and again, took a tenth of a node's start.
+        gc.set_threshold(100_000)
+        return super().invoke(ctx)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "chat":
+            # structlog would load what draws the screen of `chat`, for boxes around errors that nobody wants:
+            # another tenth of a second before a node is ready.
+            sys.modules.setdefault("rich", cast(ModuleType, None))
         command = super().get_command(ctx, cmd_name)
-        if command is None and cmd_name in self._ELSEWHERE:
-            module, name = self._ELSEWHERE[cmd_name]
-            command = getattr(import_module(module), name)
+        if command is None and (it := self._ELSEWHERE.get(cmd_name)):
+            command = getattr(import_module(it.module), it.name)
         if command is None:
-            for it in entry_points(group=self._PLUGGED, name=cmd_name):
-                command = it.load()
+            for point in entry_points(group=self._PLUGGED, name=cmd_name):
+                command = point.load()
         if command is None and cmd_name == "load":
-            raise click.UsageError("load is in a package of its own: pip install tertulia-load")
+            raise click.UsageError(
+                "load is in a package of its own, beside this one: pip install ./load in a checkout, or "
+                "the file tertulia_load-….whl of the same release"
+            )
         return command
 
 
@@ -75,10 +123,9 @@ def _open_standard_files() -> None:
 def serve(config: Path | None, log_format: str | None, **given: object) -> None:
     """Run a node until it is told to stop (Ctrl-C, or SIGTERM).
 
-    Each option goes before its environment variable TERTULIA_…, and that before the file.
+    An option overrides its environment variable TERTULIA_…, and that overrides the file.
     """
     settings = options.configured(config, log_format, **given)
-    # Only here: the other commands answer at once, and need nothing that a node needs.
     from tertulia.node.node import StartError, run
 
     try:
@@ -93,10 +140,13 @@ def serve(config: Path | None, log_format: str | None, **given: object) -> None:
 def check(config: Path | None, log_format: str | None, **given: object) -> None:
     """Check the settings and print them as understood, secrets masked.
 
-    Exit status 2, with the place of each mistake, where something is wrong. Certificates are read as
-    well; no address is tried, as a node may be running.
+    Exit status 2, with the place of each mistake, where something is wrong. Certificates and filters
+    are read as well; no address is tried, as a node may be running.
     """
-    from tertulia.edge import certificates
+    from tertulia.edge import certificates, word_filter
+    from tertulia.settings.text import describe
+    from tertulia.telemetry import tracing
+    from tertulia.telemetry.tracer import TracingError
 
     settings = options.configured(config, log_format, **given)
     wrong = False
@@ -111,6 +161,12 @@ def check(config: Path | None, log_format: str | None, **given: object) -> None:
                 certificates.load(listener.certificate, listener.key, datetime.now(UTC))
             except certificates.CertificateError as error:
                 click.echo(f"tertulia: listeners[{i}]: {error}", err=True)
+                wrong = True
+        if listener.filter is not None:
+            try:
+                word_filter.load(listener.filter)
+            except word_filter.FilterError as error:
+                click.echo(f"tertulia: listeners[{i}].filter: {error}", err=True)
                 wrong = True
         if listener.dialect == "browser" and not listener.hosts and not _is_loopback(listener.host):
             click.echo(
@@ -133,16 +189,25 @@ def _is_loopback(host: str) -> bool:
 @main.command()
 def settings() -> None:
     """Print a table of all settings, in Markdown."""
+    from tertulia.settings.text import table
+
     click.echo(table(), nl=False)
 
 
 @main.command()
 def metrics() -> None:
     """Print a table of all metrics, in Markdown."""
-    # Only here: no other command needs it.
     from tertulia.telemetry.metric_text import table
 
     click.echo(table(), nl=False)
+
+
+@main.command()
+def disconnects() -> None:
+    """Print tables of why connections end, what people read then, and what to do, in Markdown."""
+    from tertulia.edge.disconnect_text import last_words, reasons
+
+    click.echo(f"{reasons()}\n{last_words()}", nl=False)
 
 
 @main.command()
@@ -172,8 +237,7 @@ def metrics() -> None:
 @click.option(
     "--classic",
     is_flag=True,
-    help="Those whom you chat with have the old program: split what you say into pieces that it has room "
-    "for, of 119 bytes.",
+    help="Your partners use the old program, which takes 119 bytes: split what you say.",
 )
 def device(
     port: int, server: dict[str, str], host: str | None, folder: Path | None, classic: bool
@@ -182,7 +246,6 @@ def device(
 
     Type help for what you can type.
     """
-    # Only here: no other command needs it.
     from tertulia.clients.device.program import CannotStart, Options, default_folder, run
 
     server_port = addresses.port(server["port"])
