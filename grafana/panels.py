@@ -198,9 +198,38 @@ TRAFFIC: Final = Row(
             unit="ops",
         ),
         Panel(
+            "Further rooms",
+            "Rooms in which people are, beside the lobby, and their seats: three for who is in three rooms.",
+            (
+                Query(total(metric("rooms"), "instance"), "rooms on {{instance}}"),
+                Query(total(metric("room_seats"), "instance"), "seats on {{instance}}"),
+            ),
+        ),
+        Panel(
+            "Into rooms and out",
+            "Seats taken and given back, and who came into none as something was full.",
+            (
+                Query(total(rate("room_joins_total")), "joins"),
+                Query(total(rate("room_parts_total")), "parts"),
+                Query(total(rate("room_refusals_total"), "reason"), "{{reason}}"),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            "Rooms behind",
+            "Rooms in which nobody of the node reads or speaks: it lost Redis, or their shard is away.",
+            (Query(total(metric("rooms_behind"), "instance"), "{{instance}}"),),
+        ),
+        Panel(
             "Not delivered",
             "Private messages whose sender was told that they did not arrive.",
             (Query(total(rate("undelivered_total"), "instance"), "{{instance}}"),),
+            unit="mps",
+        ),
+        Panel(
+            "Not shown",
+            "What a dialect failed to show; its readers were told so. Always a defect.",
+            (Query(total(rate("unshown_total"), "dialect"), "{{dialect}}"),),
             unit="mps",
         ),
         Panel(
@@ -607,6 +636,49 @@ BALANCER: Final = Row(
     ),
 )  # fmt: skip
 
+API: Final = Row(
+    "HTTP API",
+    (
+        Panel(
+            "Processes",
+            "Whether each process of the API answers.",
+            (Query('up{job="tertulia-api"}', "{{instance}}"),),
+            "state-timeline", states=("silent", "up"),
+        ),
+        Panel(
+            "Requests",
+            "By what was answered: 4xx is a caller's mistake, 5xx that Redis is away, or a defect.",
+            (Query("sum by (status) (rate(tertulia_api_requests_total[$__rate_interval]))", "{{status}}"),),
+            unit="reqps", stacked=True,
+        ),
+        Panel(
+            "Time to an answer",
+            "From a request's header to the begin of its answer, of all requests together.",
+            tuple(
+                Query(
+                    f"histogram_quantile({share}, sum by (le) "
+                    "(rate(tertulia_api_request_duration_seconds_bucket[$__rate_interval])))",
+                    f"p{share * 100:g}",
+                )
+                for share in (0.5, 0.9, 0.99)
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Streams of events",
+            "Programs and consoles that read as it happens.",
+            (Query("sum by (instance) (tertulia_api_streams)", "{{instance}}"),),
+            width=12,
+        ),
+        Panel(
+            "What programs said",
+            "Messages: said; sent again, and so not said; refused; not said, as Redis was away.",
+            (Query("sum by (outcome) (rate(tertulia_api_posts_total[$__rate_interval]))", "{{outcome}}"),),
+            unit="mps", width=12,
+        ),
+    ),
+)  # fmt: skip
+
 ROWS: Final = (
     OVERVIEW,
     PEOPLE,
@@ -618,4 +690,5 @@ ROWS: Final = (
     LIMITS,
     NODES,
     BALANCER,
+    API,
 )

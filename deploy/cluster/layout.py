@@ -9,10 +9,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-DIALECTS = {"chatte": 1234, "protocollo": 6789, "device": 4242, "browser": 8080}
+DIALECTS = {"chatte": 1234, "protocollo": 6789, "device": 4242, "browser": 8080, "irc": 6667}
 """What is served, and on which port of the balancer."""
 LISTENERS = (*DIALECTS, "probe")
 """What each node listens on for the balancer: the last is for `tertulia probe`, a chat of its own."""
+_OF_A_NODE = ("chatte", "protocollo", "device", "browser", "ops", "probe", "irc")
+"""What has a port on each node, in the order of their last digits."""
 USUAL_NODES = 3
 MOST_NODES = 50
 """Nodes that find their ports where they are documented."""
@@ -24,14 +26,15 @@ class ClusterError(Exception):
 
 
 def fixed_ports(nodes: int = USUAL_NODES) -> dict[str, int]:
-    """Return the ports that stand in the documents: node N has 9N01 to 9N06.
+    """Return the ports that stand in the documents: node N has 9N01 to 9N07.
 
     There is one node more than are run at first, to be added by hand.
     """
     ports = {**DIALECTS, "balancer": 8404, "prometheus": 9090, "redis": 9379}
     ports |= {"probe": 1230, "probe-metrics": 9465, "redis-exporter": 9121}
+    ports |= {"api": 8088, "api-server": 8188, "api-metrics": 9466}
     for number in range(1, nodes + 2):
-        for place, name in enumerate((*DIALECTS, "ops", "probe"), 1):
+        for place, name in enumerate(_OF_A_NODE, 1):
             ports[f"node{number}.{name}"] = 9000 + 100 * number + place
     return ports
 
@@ -117,6 +120,11 @@ class Layout:
     def password_file(self, user: str) -> Path:
         """Return the file with the password of a user of Redis."""
         return self.folder / "passwords" / user
+
+    @property
+    def api_token(self) -> Path:
+        """The file with the token of somebody who may do everything over the API."""
+        return self.folder / "passwords" / "api-token"
 
     @property
     def shown_folder(self) -> str:

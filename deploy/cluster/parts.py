@@ -16,6 +16,8 @@ from pathlib import Path
 
 from layout import DEPLOY, DIALECTS, HOST, LISTENERS, ROOT, ClusterError, Layout
 
+from tertulia.api.tokens import Scope, digest, new_secret
+
 _ASK_SECONDS = 2.0
 _PACKAGES = {"redis-server": "redis-server", "haproxy": "haproxy", "prometheus": "prometheus"}
 """Programs, and the packages of Debian that bring them."""
@@ -66,6 +68,7 @@ def prepare(layout: Layout) -> None:
         if not file.exists():
             file.touch(mode=0o600)
             file.write_text(secrets.token_hex(16) + "\n")
+    _make_token(layout)
     (layout.folder / "redis").mkdir(mode=0o700, exist_ok=True)
     users = subprocess.run(
         [DEPLOY / "redis" / "with-passwords", passwords], check=True, capture_output=True
@@ -88,12 +91,25 @@ def prepare(layout: Layout) -> None:
     watch(layout, layout.first_nodes)
 
 
+def _make_token(layout: Layout) -> None:
+    """Let one who may do everything use the API, with the token of an earlier run, or a new one."""
+    if not layout.api_token.exists():
+        layout.api_token.touch(mode=0o600)
+        layout.api_token.write_text(new_secret() + "\n")
+    token = digest(layout.api_token.read_text().strip())
+    scopes = json.dumps([it.value for it in Scope])
+    (layout.folder / "api-tokens.toml").write_text(
+        f'[[tokens]]\nname = "operator"\nsha256 = "{token}"\nscopes = {scopes}\n'
+    )
+
+
 def watch(layout: Layout, nodes: Iterable[str]) -> None:
     """Tell Prometheus whom to scrape; it looks at these files by itself."""
     scraped = {
         "nodes": [f"{node}.ops" for node in nodes],
         "balancers": ["balancer"],
         "probes": ["probe-metrics"],
+        "apis": ["api-metrics"],
         "redis": ["redis-exporter"] if "redis-exporter" in programs() else [],
     }
     for kind, names in scraped.items():
@@ -146,6 +162,11 @@ def balancer(layout: Layout, program: str) -> Part:
     """Return HAProxy with the configuration of the deployment; it is well when it has seen who is ready."""
     environment = {f"BIND_{it.upper()}": layout.address(it) for it in LISTENERS}
     environment["BIND_STATS"] = layout.address("balancer")
+    environment |= {
+        "BIND_API": layout.address("api"),
+        "API1_API": layout.address("api-server"),
+        "API1_OPS": layout.address("api-metrics"),
+    }
     for name in layout.nodes:
         environment[name.upper()] = HOST
         for dialect in (*LISTENERS, "ops"):
@@ -187,6 +208,20 @@ def probe(layout: Layout) -> Part:
         *("--every", "15", "--listen", place),
     )
     return Part("probe", command, lambda: answers(layout, "probe-metrics", "/livez"))
+
+
+def api(layout: Layout) -> Part:
+    """Return the HTTP API, as behind a balancer."""
+    environment = {
+        **_redis_settings(layout),
+        "TERTULIA_API__PORT": str(layout.ports["api-server"]),
+        "TERTULIA_API__TOKENS": str(layout.folder / "api-tokens.toml"),
+        "TERTULIA_OPS__PORT": str(layout.ports["api-metrics"]),
+        "TERTULIA_LASTING_CHATS": '["main"]',
+        "TERTULIA_LOG__FORMAT": "json",
+    }
+    command = (sys.executable, "-m", "tertulia", "api")
+    return Part("api", command, lambda: answers(layout, "api-metrics", "/readyz"), environment)
 
 
 def redis_exporter(layout: Layout, program: str) -> Part:

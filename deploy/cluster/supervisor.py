@@ -22,6 +22,7 @@ _KILLED: Final = {
     "redis": "the nodes wait for it",
     "haproxy": "who came in through it is disconnected, and nobody comes in",
     "prometheus": "nothing is measured",
+    "api": "no program gets in over HTTP, and no console",
     "probe": "nobody looks what people see",
     "redis-exporter": "Redis is not measured",
 }
@@ -77,7 +78,7 @@ class Supervisor:
         balancer = self._start(parts.balancer(layout, self._programs["haproxy"]))
         prometheus = self._start(parts.prometheus(layout, self._programs["prometheus"]))
         await balancer.well()
-        others = [prometheus, self._start(parts.probe(layout))]
+        others = [prometheus, self._start(parts.probe(layout)), self._start(parts.api(layout))]
         if "redis-exporter" in self._programs:
             program = self._programs["redis-exporter"]
             others.append(self._start(parts.redis_exporter(layout, program)))
@@ -106,6 +107,9 @@ class Supervisor:
             f"    protocollo  nc 127.0.0.1 {layout.ports['protocollo']}",
             f"    device      tertulia device 5001 --server {layout.address('device')}",
             f"    the page    http://{layout.address('browser')}/",
+            f"    irc         irc://{layout.address('irc')}/lobby",
+            f"    the API     http://{layout.address('api')}/; the token of one who may do everything: "
+            f"{layout.shown_folder}/passwords/api-token",
             "",
             f"    balancer    http://{layout.address('balancer')}/",
             f"    prometheus  http://{layout.address('prometheus')}/",
