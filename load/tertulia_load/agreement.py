@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Final
 
-from tertulia_load.client import NOTHING_KNOWN, Client, Known, State
+from tertulia_load.client import NOTHING_KNOWN, Known, Reader, State
 from tertulia_load.order import Order
 from tertulia_load.sequences import Sequences
 
@@ -21,16 +21,16 @@ _MOST_KEPT: Final = 1_000_000
 order is no longer looked at."""
 
 
-def reads_all(client: Client) -> bool:
+def reads_all(client: Reader) -> bool:
     """Say whether a client reads every public message. A client that does not read its own can't know their
     places, and is never in step."""
     return client.dialect.echoes or not client.is_sender
 
 
 class Agreement:
-    """The order of the public messages of one round, and who agrees with it."""
+    """The order of the public messages of one room in one round, and who agrees with it."""
 
-    def __init__(self, order: Order, clients: Sequence[Client]) -> None:
+    def __init__(self, order: Order, clients: Sequence[Reader]) -> None:
         """Begin with all readers at the beginning of an empty order."""
         self.out_of_order = 0
         """What was found by comparing, as far as that is done."""
@@ -46,7 +46,7 @@ class Agreement:
             client.in_step = client.is_ordered and reads_all(client)
             client.known = self._known_to(client)
 
-    def fall_out(self, client: Client) -> None:
+    def fall_out(self, client: Reader) -> None:
         """Let a reader keep its own account from here on."""
         client.in_step = False
         client.known = NOTHING_KNOWN
@@ -55,11 +55,14 @@ class Agreement:
         client.last_place = client.at - 1
         client.since = []
 
-    def reconcile(self) -> None:
-        """Find out who is right, and compare the others. To be called now and then."""
+    def reconcile(self) -> bool:
+        """Find out who is right, and compare the others. To be called now and then.
+
+        Return whether there is somebody to compare.
+        """
         apart = [client for client in self._clients if not client.in_step and client.is_ordered]
         if not apart:
-            return
+            return False
         faultless = [client for client in apart if self._is_faultless(client)]
         in_step = sum(client.in_step for client in self._clients)
         if right := self._right(faultless):
@@ -78,6 +81,7 @@ class Agreement:
                 if not grows or len(client.since) > _MOST_KEPT // len(apart):
                     self.out_of_order += self._pending(client)
                     client.is_ordered, client.since = False, []
+        return True
 
     def disorder(self) -> int:
         """Count how often messages came before others that have their place before them."""
@@ -92,18 +96,18 @@ class Agreement:
         ]
         self._order.forget(min([self._settled(), *places]))
 
-    def _known_to(self, client: Client) -> Known:
+    def _known_to(self, client: Reader) -> Known:
         # What a sender reads has its own answers in it.
         if client.is_sender or not client.in_step:
             return NOTHING_KNOWN
         return self._known.setdefault(client.dialect.name, {})
 
     @staticmethod
-    def _is_faultless(client: Client) -> bool:
+    def _is_faultless(client: Reader) -> bool:
         return client.is_ordered and reads_all(client) and client.public.is_faultless
 
     @staticmethod
-    def _counts(client: Client) -> bool:
+    def _counts(client: Reader) -> bool:
         return client.state is State.IN and client.is_ordered
 
     def _settled(self) -> int:
@@ -115,13 +119,13 @@ class Agreement:
         ]
         return min(places, default=self._order.end)
 
-    def _right(self, faultless: Sequence[Client]) -> Client | None:
+    def _right(self, faultless: Sequence[Reader]) -> Reader | None:
         """Return who has read what most have, message by message; None where that is in the order."""
         if not faultless:
             return None
         start = min(client.fell_at for client in faultless)
         order = self._order.between(start, self._order.end)
-        sides = [(order[: it.fell_at - start] + it.since, it) for it in faultless]
+        sides = [(order[: reader.fell_at - start] + reader.since, reader) for reader in faultless]
         ends = sorted(client.at for client in self._clients if client.in_step)
         follows_order = True
         for index in count():
@@ -135,10 +139,10 @@ class Agreement:
                 best = order[index]  # an equal number does not overturn it
             else:
                 follows_order = False
-            sides = [it for it in sides if index >= len(it[0]) or it[0][index] == best]
+            sides = [side for side in sides if index >= len(side[0]) or side[0][index] == best]
         return None if follows_order else max(sides, key=lambda it: len(it[0]))[1]
 
-    def _adopt(self, right: Client) -> None:
+    def _adopt(self, right: Reader) -> None:
         """Take a reader's messages as the order, from where it differs."""
         order, place = self._order, right.fell_at
         for client in self._clients:
@@ -156,7 +160,7 @@ class Agreement:
             known.clear()
         order.follows(place, right.since)
 
-    def _compare(self, client: Client, settled: int) -> None:
+    def _compare(self, client: Reader, settled: int) -> None:
         """Compare what a reader has read with the part of the order that does not change."""
         count = 0
         for raw in client.since:
@@ -168,7 +172,7 @@ class Agreement:
             count += 1
         del client.since[:count]
 
-    def _pending(self, client: Client) -> int:
+    def _pending(self, client: Reader) -> int:
         """Count the same in what is not yet compared; what has no place is left out."""
         count, last = 0, client.last_place
         for raw in client.since:

@@ -5,8 +5,9 @@ import errno
 import os
 import select
 import socket
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Protocol
 
 from tertulia.clients.dialects.contract import Dialect, Handshake
 from tertulia_load.sequences import Sequences
@@ -55,6 +56,35 @@ class Sockets:
         sock.close()  # and so the kernel waits for it no more
 
 
+class Reader(Protocol):
+    """Who reads what is said in one room: a client in the lobby, or its seat in a further room."""
+
+    at: int
+    """The place in the order up to which it has read."""
+    in_step: bool
+    """Whether all that it read was as in the order. If not, ``public`` is its own account."""
+    known: Known
+    public: Sequences
+    last_place: int
+    """Out of step, the highest place of a message that was read."""
+    fell_at: int
+    """Out of step, the place at which it fell out, and in ``since`` what it has read from there."""
+    since: list[bytes]
+    is_ordered: bool
+    """Whether the order of messages from different senders is verified."""
+    watches: int
+    """The sender whose messages here are under way until this one reads them; -1: nobody."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def dialect(self) -> Dialect: ...
+    @property
+    def is_sender(self) -> bool: ...
+    @property
+    def state(self) -> State: ...
+
+
 class Client:
     """One nickname, and the connection that it has, if any."""
 
@@ -76,6 +106,8 @@ class Client:
         "private",
         "public",
         "recv_into",
+        "rooms",
+        "seats",
         "since",
         "sock",
         "state",
@@ -92,7 +124,10 @@ class Client:
         self.state = State.APART
         self.is_sender = False
         self.watches = -1
-        """The sender whose public messages are under way until this client reads them."""
+        self.rooms: Sequence[str] = ()
+        """The names of the further rooms that it goes into."""
+        self.seats: Mapping[int, Reader] = {0: self}
+        """What it reads, by the rooms' numbers."""
         self.begin("")
 
     def begin(self, nickname: str) -> None:
@@ -103,25 +138,20 @@ class Client:
         """The beginning of a line or frame whose end has not come."""
         self.out = bytearray()
         """What the kernel did not take yet."""
-        # What has been read: see reading.py and agreement.py.
+        # What has been read: see Reader, reading.py and agreement.py.
         self.at = 0
-        """The place in the order up to which it has read."""
         self.in_step = True
-        """Whether all that it read was as in the order. If not, ``public`` is its own account."""
         self.known: Known = NOTHING_KNOWN
         self.public = Sequences()
         self.private = Sequences()
         self.last_place = -1
-        """Out of step, the highest place of a message that was read."""
         self.fell_at = 0
-        """Out of step, the place at which it fell out, and then what it has read since."""
         self.since: list[bytes] = []
         self.is_ordered = True
-        """Whether the order of messages from different senders is verified."""
 
     def connect(self) -> None:
         """Begin to connect. Raises OSError where that fails at once."""
-        self.entering: Handshake = self.dialect.entering(self.nickname)
+        self.entering: Handshake = self.dialect.entering(self.nickname, self.rooms)
         sock = socket.socket(self.target.family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)

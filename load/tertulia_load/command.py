@@ -1,6 +1,5 @@
 """The command ``tertulia load``: options to a plan, an outcome to a table and a status."""
 
-import asyncio
 import re
 import secrets
 import select
@@ -8,15 +7,8 @@ import string
 import sys
 
 import click
-import msgspec
 
-from tertulia.clients.targets import TargetError
-from tertulia.settings.sources import shown
-from tertulia_load.plan import Plan, PlanError
-from tertulia_load.progress import Line
-from tertulia_load.report import table
-from tertulia_load.run import RunError, run
-from tertulia_load.targets import target
+from tertulia.settings.command_line import shown
 
 _TROUBLE = 1
 """The exit status when something was lost, or the run could not be carried through."""
@@ -34,6 +26,15 @@ def _sizes(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[in
 @click.option("--clients", default=100, show_default=True, help="How many connect.")
 @click.option("--senders", default=10, show_default=True, help="How many of them send.")
 @click.option("--processes", default=1, show_default=True, help="Over how many they are spread.")
+@click.option(
+    "--rooms",
+    default=0,
+    show_default=True,
+    help="Further rooms over which clients and public messages are spread.",
+)
+@click.option(
+    "--rooms-per-client", default=1, show_default=True, help="In how many rooms each client is."
+)
 @click.option("--rate", type=float, help="Open loop: messages a second, of all senders together.")
 @click.option(
     "--in-flight",
@@ -67,7 +68,10 @@ def _sizes(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[in
     help="Acknowledge what is received (chatte: everything; browser: private messages).",
 )
 @click.option(
-    "--storm", type=float, metavar="SECONDS", help="After so long all drop and come back, once."
+    "--storm",
+    type=float,
+    metavar="SECONDS",
+    help="After so long all connections drop, and all clients come back, once.",
 )
 @click.option("--jitter", default=0.0, show_default=True, help="Seconds over which they come back.")
 @click.option(
@@ -101,11 +105,23 @@ def command(
     Clients are dealt out over the addresses, which have to belong to one chat, like
     chatte=127.0.0.1:1234 browser=127.0.0.1:8080.
 
-    A service slows down who says more than its limits.messages_per_second: lift it where you load.
+    A service slows down senders that exceed its limits.messages_per_second: raise that limit for a load test.
 
     Exit status 1 when anything was lost, came twice or out of order, or a client was refused or
     disconnected; 2 when an option is wrong.
     """
+    # Only here: `tertulia --help` loads this file to list the command, and answers in half the time.
+    import asyncio
+
+    import msgspec
+
+    from tertulia.clients.targets import TargetError
+    from tertulia_load.plan import Plan, PlanError
+    from tertulia_load.progress import Line
+    from tertulia_load.report import table
+    from tertulia_load.run import RunError, run
+    from tertulia_load.targets import target
+
     if not hasattr(select, "epoll"):
         raise click.UsageError("this needs Linux (epoll)")
     if rate is not None and in_flight is not None:

@@ -36,7 +36,7 @@ class Settle(msgspec.Struct, frozen=True, tag=True):
     """Wait until everybody has read everything."""
 
     sent: dict[int, int]
-    """How many public messages each sender has sent, of all processes."""
+    """How many public messages each sender has sent in each room, by the voice, of all processes."""
 
 
 Order = Begin | Join | Send | Stop | Settle
@@ -66,6 +66,8 @@ class Joined(msgspec.Struct, frozen=True, tag=True):
     retries: int
     begun: int
     last_entered: int
+    cpu_seconds: float = 0.0
+    """What the process used meanwhile."""
 
 
 class Stopped(msgspec.Struct, frozen=True, tag=True):
@@ -87,10 +89,9 @@ class Settled(msgspec.Struct, frozen=True, tag=True):
     histogram: str
     recorded: int
     longest: int
-    order: int
-    """A number that tells whether others have found the same order."""
-    ordered: int
-    """How many messages are in it."""
+    orders: dict[int, tuple[int, int]]
+    """Of each room: a number that tells whether others have found the same order, and how many messages it
+    has."""
     cpu_seconds: float
     """What this process used until all processes had sent everything."""
 

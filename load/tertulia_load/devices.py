@@ -1,4 +1,4 @@
-"""Loading the dialect ``device``: one short connection for each operation. Source: the protocol page device.
+"""Loading the dialect ``device``: one short connection for each operation. Source: docs/protocols/device.md.
 
 A device has nothing that stays open and no room. So a sender leaves messages for the next device (operation
 10), and has that device show them (200), again and again; what is shown is checked as any other private
@@ -295,8 +295,7 @@ class DeviceRun:
                     histogram=devices.latency.encode(),
                     recorded=devices.latency.recorded,
                     longest=devices.latency.longest,
-                    order=0,
-                    ordered=0,
+                    orders={},
                     cpu_seconds=time.process_time() - cpu,
                 )
             ],
@@ -304,7 +303,7 @@ class DeviceRun:
 
     async def _all(self, doing: str, work: list[Coroutine[Any, Any, None]]) -> None:
         began = time.monotonic()
-        waiting = {asyncio.create_task(it) for it in work}
+        waiting = {asyncio.create_task(job) for job in work}
         devices = self._devices
         while waiting:
             done, waiting = await asyncio.wait(waiting, timeout=_TICK)

@@ -15,7 +15,17 @@ from tertulia_load.texts import Token
 class Order:
     """Public messages by their place, which counts from 0. What all have read may be forgotten."""
 
-    __slots__ = ("_digest", "_heads", "_places", "_tag", "base", "due", "owners", "tokens")
+    __slots__ = (
+        "_digest",
+        "_heads",
+        "_places",
+        "_senders",
+        "_tag",
+        "base",
+        "due",
+        "owners",
+        "tokens",
+    )
 
     def __init__(self, tag: bytes, senders: int) -> None:
         """Begin empty, for messages with a tag by that many senders."""
@@ -23,7 +33,9 @@ class Order:
         self.owners: list[int] = []
         self.due: list[int] = []
         self._tag = tag
-        self._heads = [0] * senders
+        self._senders = senders
+        self._heads: dict[int, int] = {}
+        """The number of each sender's next message; it is the first of others."""
         self.base = 0
         """The first place that is not forgotten, at which the lists begin."""
         self._digest = 0
@@ -54,11 +66,11 @@ class Order:
         if (
             token.tag != self._tag
             or not token.is_public
-            or sender >= len(self._heads)
-            or token.number != self._heads[sender]
+            or sender >= self._senders
+            or token.number != self._heads.get(sender, 0)
         ):
             return False
-        self._heads[sender] += 1
+        self._heads[sender] = token.number + 1
         if self._places is not None:
             self._places[token.raw] = self.end
         self.tokens.append(token.raw)
@@ -78,14 +90,14 @@ class Order:
 
     def cut(self, at: int) -> None:
         """Forget everything from a place on."""
-        self._heads = list(self.heads_at(at).values())
+        self._heads = self.heads_at(at)
         low = at - self.base
         del self.tokens[low:], self.owners[low:], self.due[low:]
         self._places = None
 
     def heads_at(self, at: int) -> dict[int, int]:
         """Return the number of each sender's first message from a place on."""
-        heads = dict(enumerate(self._heads))
+        heads = dict(self._heads)
         for sender in self.owners[at - self.base :]:
             heads[sender] -= 1
         return heads

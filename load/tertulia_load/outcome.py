@@ -28,6 +28,11 @@ class Joins(msgspec.Struct, frozen=True, kw_only=True):
     """Each client reads it of everyone who comes later."""
     notices_seconds: float
     """From the first connection to the last of these."""
+    seats: int
+    """Further rooms that they are in, all together."""
+    seats_per_second: float
+    busiest: float
+    """The share of a core that the tool's busiest process used meanwhile."""
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +71,8 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     stray: int
     """Messages that their reader can't have: from before it came, or to somebody else."""
     orders: int
-    """How many different orders of public messages the processes found. More than one is wrong."""
+    """How many different orders of public messages the processes found, in one room at the most. More than
+    one is wrong."""
     disconnected: int
     farewells: dict[str, int]
 
@@ -169,6 +175,9 @@ class Rounds:
             notices=notices,
             notices_expected=notices_expected,
             notices_seconds=max(last_notice - begun, 0) / 1_000_000,
+            seats=(seats := entered * self.plan.rooms_per_client if self.plan.rooms else 0),
+            seats_per_second=seats / seconds,
+            busiest=max(report.cpu_seconds for report in reports) / seconds,
         )
         self.joins.append(joins)
         return joins
@@ -182,7 +191,9 @@ class Rounds:
 
     def settled(self, at: int, reports: Sequence[Settled]) -> None:
         """Add what was read in it."""
-        self._busiest = max(self._busiest, *(it.cpu_seconds / self._seconds for it in reports))
+        self._busiest = max(
+            self._busiest, *(report.cpu_seconds / self._seconds for report in reports)
+        )
         self._tallies += [report.tally for report in reports]
         for report in reports:
             self._farewells.update(report.farewells)
@@ -192,9 +203,14 @@ class Rounds:
         self._readers = sum(report.tally.readers for report in reports)
         self._unordered = sum(report.tally.unordered for report in reports)
         # A message that not all have in full is lost somewhere, and is counted as lost.
-        longest = max(report.ordered for report in reports)
-        full = {report.order for report in reports if report.ordered == longest}
-        self._orders = max(self._orders, len(full))
+        found: dict[int, list[tuple[int, int]]] = {}
+        for report in reports:
+            for room, order in report.orders.items():
+                found.setdefault(room, []).append(order)
+        for orders in found.values():
+            longest = max(end for _, end in orders)
+            full = {digest for digest, end in orders if end == longest}
+            self._orders = max(self._orders, len(full))
 
     def outcome(self, *, interrupted: bool) -> Outcome:
         """Return the sum."""

@@ -2,14 +2,16 @@
 
 import re
 import resource
+from collections import Counter
 from typing import Final
 
 import msgspec
 
+from tertulia_load import dialects
 from tertulia_load.targets import DEVICE, Target
-from tertulia_load.texts import MAX_SIZE, MIN_SIZE
+from tertulia_load.texts import MAX_CLIENTS, MAX_IRC_SIZE, MAX_SIZE, MIN_SIZE
 
-MAX_CLIENTS: Final = 100_000
+MAX_ROOMS: Final = 50_000
 MAX_PROCESSES: Final = 64
 MAX_SECONDS: Final = 3_600.0
 MAX_RATE: Final = 1_000_000.0
@@ -33,6 +35,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Target, ...]
     clients: int = 100
     senders: int = 10
+    rooms: int = 0
+    """Further rooms over which clients and public messages are spread; 0: all is said in the lobby."""
+    rooms_per_client: int = 1
+    """In how many of them each client is."""
     processes: int = 1
     rate: float | None = None
     """Open loop: messages a second of all senders together. None: closed loop."""
@@ -93,13 +99,50 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Return where a client connects: neighbours in one process, to different targets."""
         return self.targets[client // self.processes % len(self.targets)]
 
+    def rooms_of(self, client: int) -> list[int]:
+        """Return the rooms that a client is in.
+
+        All have equally many members, as far as that is possible. Members of one are neighbours, so that they
+        are on all nodes and in all processes, and other ones with each room of a client.
+        """
+        each, seats = self.rooms_per_client, self.clients * self.rooms_per_client
+        return [
+            (index * self.clients + (client - index) % self.clients) * self.rooms // seats
+            for index in range(each if self.rooms else 0)
+        ]
+
+    def room_name(self, room: int) -> str:
+        """Return the name of a room: the same in every run, as a chat may have so many rooms."""
+        return f"load-{room}"
+
+    @property
+    def members(self) -> float:
+        """How many members a room has."""
+        return self.clients * self.rooms_per_client / self.rooms
+
+    def notices(self, entered: int) -> int | None:
+        """Return how often so many clients read that one of them came: in each room, of all who come later.
+
+        None where that is not known: some are not shown the lobby, or not all are in.
+        """
+        speech = [dialects.by_name(it.dialect, it.place) for it in self.targets]
+        if not all(it.announces for it in speech):
+            return 0
+        lobby = entered * (entered - 1) // 2
+        if not self.rooms:
+            return lobby
+        members = Counter(room for client in range(self.clients) for room in self.rooms_of(client))
+        rooms = sum(count * (count - 1) // 2 for count in members.values())
+        shown = {it.has_lobby for it in speech}
+        return None if len(shown) > 1 or entered < self.clients else rooms + lobby * shown.pop()
+
     def nickname(self, client: int, round_: int) -> str:
         """Return a client's name in a round: the old one may not be free yet when it comes back."""
         return f"{self.joined_prefix(round_)}{client}"
 
     def joined_prefix(self, round_: int) -> str:
         """Return what all nicknames of a round begin with, and no others."""
-        return f"{self.prefix}.{round_}-"
+        return f"{self.prefix}_{round_}-"
 
     def round_tag(self, round_: int) -> bytes:
         """Return what the messages of a round begin with."""
@@ -124,9 +167,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         bounded("--messages", self.messages, 1, MAX_MESSAGES)
         bounded("--jitter", self.jitter, 0, 600)
         bounded("--settle", self.settle, 0.1, 60)
+        bounded("--rooms", self.rooms, 0, MAX_ROOMS)
         low, high = self.sizes
         bounded("--size", low, MIN_SIZE, MAX_SIZE)
         bounded("--size", high, low, MAX_SIZE)
+        if any(target.dialect == "irc" for target in self.targets):
+            if high > MAX_IRC_SIZE:
+                found.append(
+                    f"--size is up to {high}; a line of irc has room for {MAX_IRC_SIZE} bytes"
+                )
+            if re.search(r"^[0-9-]|[.+]", self.prefix):
+                found.append("--prefix: names of irc begin with a letter, and have no . and no +")
         if self.rate is not None:
             bounded("--rate", self.rate, 0.001, MAX_RATE)
         if self.ramp is not None:
@@ -141,6 +192,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.is_of_devices:
             found += self._device_problems()
+        if self.rooms and not found:
+            found += self._room_problems()
         if not found and self.clients < 2 * self.processes:
             found.append(
                 f"{self.clients} clients are too few for {self.processes} processes: each needs two, so "
@@ -156,9 +209,29 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 )
         return found
 
+    def _room_problems(self) -> list[str]:
+        each = self.rooms_per_client
+        for target in self.targets:
+            most = dialects.by_name(target.dialect, target.place).most_rooms
+            if not 1 <= each <= most:
+                can = f"in 1 to {most:,} rooms" if most else "in no rooms"
+                return [f"--rooms-per-client is {each:,}; a client of {target.dialect} is {can}"]
+        if self.private:
+            return ["--private is for the lobby: leave it out, or --rooms"]
+        if self.rooms % each:
+            return [
+                f"--rooms is {self.rooms:,}; it should be a multiple of --rooms-per-client, {each:,}"
+            ]
+        if self.members < 2 * self.processes:
+            return [
+                f"{self.members:g} members of a room are too few for {self.processes} processes: each needs "
+                "two, so that one sees what the other sends"
+            ]
+        return []
+
     def _device_problems(self) -> list[str]:
         if any(target.dialect != DEVICE for target in self.targets):
             return ["devices are in no room: load them by themselves"]
-        if self.processes > 1 or self.storm is not None or self.acknowledge:
-            return ["devices know no --processes, --storm or --ack"]
+        if self.processes > 1 or self.storm is not None or self.acknowledge or self.rooms:
+            return ["devices know no --processes, --storm, --ack or --rooms"]
         return []

@@ -4,6 +4,9 @@ A node writes the same bytes to all sessions of a dialect. What the first reader
 and put into the order (order.py); a reader that then reads the same bytes at the same place has read the same
 messages, which is one look-up and one comparison. Only what differs (a sender's answers, private messages,
 reads that end elsewhere, and faults) is split again, and only what is not as it should be goes one by one.
+
+In further rooms messages always go one by one, each with the order of its room: a read brings those of
+several rooms, so that hardly two readers read the same bytes.
 """
 
 from collections import Counter
@@ -14,7 +17,7 @@ import msgspec
 
 from tertulia_load import texts
 from tertulia_load.agreement import Agreement, reads_all
-from tertulia_load.client import NOTHING_KNOWN, Client, State
+from tertulia_load.client import NOTHING_KNOWN, Client, Reader, State
 from tertulia_load.latency import Latency
 from tertulia_load.order import Order
 from tertulia_load.runs import Runs
@@ -24,7 +27,7 @@ from tertulia_load.texts import Token
 _MOST_KNOWN: Final = 256
 """Reads that are remembered. Readers of one fan-out are close together."""
 _MOST_IN_ORDER: Final = 50_000
-"""Messages from which on those that all have read are forgotten."""
+"""Messages of all rooms from which on those that all have read are forgotten."""
 _ONWARD: Final = (Verdict.NEXT, Verdict.AHEAD)
 
 
@@ -75,7 +78,6 @@ class Reading:
     ) -> None:
         """Begin to read. ``landed`` is told of so many messages of a sender that arrived."""
         self.tally = Tally()
-        self.order = Order(tag, senders)
         self.farewells: Counter[str] = Counter()
         """Why the service closed connections, as far as it said so."""
         self._tag = tag
@@ -87,7 +89,18 @@ class Reading:
         self._whisperers = {c.id: clients[i - 1].id for i, c in enumerate(clients)}
         for client in clients:
             client.private = Sequences()
-        self._agreement = Agreement(self.order, clients)
+        rooms: dict[int, list[Reader]] = {}
+        for client in clients:
+            for room, reader in client.seats.items():
+                rooms.setdefault(room, []).append(reader)
+        self._readers = rooms
+        self.orders = {room: Order(tag, senders) for room in rooms}
+        """Of each room: the lobby is 0, where there are no further ones."""
+        self._agreements = {room: Agreement(self.orders[room], rooms[room]) for room in rooms}
+        self._apart = set(rooms)
+        """Rooms with readers out of step, if they are still there."""
+        self._in_rooms = any(client.rooms for client in clients)
+        self._order = self.orders.get(0, Order(tag, senders))
         self._runs: dict[bytes, Runs] = {}
 
     def take(self, client: Client, buffer: bytearray, count: int, now: int) -> None:
@@ -105,47 +118,57 @@ class Reading:
 
     def tidy(self) -> None:
         """Compare readers, and forget what all have read. To be called now and then."""
-        self._agreement.reconcile()
-        if len(self.order.tokens) > _MOST_IN_ORDER:
-            self._agreement.forget()
+        self._reconcile()
+        most = _MOST_IN_ORDER // max(len(self.orders), 1)
+        for room, order in self.orders.items():
+            if len(order.tokens) > most:
+                self._agreements[room].forget()
+
+    def _reconcile(self) -> None:
+        self._apart = {room for room in self._apart if self._agreements[room].reconcile()}
 
     def account(self, public: Mapping[int, int], private: Mapping[int, int]) -> Tally:
         """Return the tally, by how many messages each sender has sent: all, and those of here."""
-        self._agreement.reconcile()
-        tally = msgspec.structs.replace(self.tally)
-        tally.out_of_order += self._agreement.disorder()
+        self._reconcile()
+        tally, sent = msgspec.structs.replace(self.tally), _by_room(public)
+        tally.out_of_order += sum(it.disorder() for it in self._agreements.values())
         for client in self._clients:
-            for account in (client.public, client.private):
+            for account in (client.private, *(it.public for it in client.seats.values())):
                 tally.doubled += account.doubled
                 tally.out_of_order += account.late
             if client.state is not State.IN:
                 continue
             tally.readers += 1
-            tally.unordered += not client.is_ordered
-            tally.lost += self._lost(client, public)
+            tally.unordered += not all(it.is_ordered for it in client.seats.values())
+            for room, reader in client.seats.items():
+                tally.lost += self._lost(reader, sent.get(room, {}))
             whisperer = self._whisperers[client.id]
             tally.lost += client.private.lost({whisperer: private.get(whisperer, 0)})
         return tally
 
     def expected(self, public: Mapping[int, int], private: Mapping[int, int]) -> int:
         """Return how many messages there are to read for those who are there."""
+        count = 0
+        for room, sent in _by_room(public).items():
+            total = sum(sent.values())
+            for reader in self._readers.get(room, ()):
+                if reader.state is State.IN:
+                    count += total - (0 if reader.dialect.echoes else sent.get(reader.id, 0))
         readers = [c for c in self._clients if c.state is State.IN]
-        own = sum(public.get(c.id, 0) for c in readers if not c.dialect.echoes)
-        whispered = sum(private.get(self._whisperers[c.id], 0) for c in readers)
-        return sum(public.values()) * len(readers) - own + whispered
+        return count + sum(private.get(self._whisperers[c.id], 0) for c in readers)
 
-    def _lost(self, client: Client, public: Mapping[int, int]) -> int:
-        if client.in_step:
-            return max(0, sum(public.values()) - client.at)
-        if not reads_all(client):
-            public = {sender: count for sender, count in public.items() if sender != client.id}
-        return client.public.lost(public)
+    def _lost(self, reader: Reader, public: Mapping[int, int]) -> int:
+        if reader.in_step:
+            return max(0, sum(public.values()) - reader.at)
+        if not reads_all(reader):
+            public = {sender: count for sender, count in public.items() if sender != reader.id}
+        return reader.public.lost(public)
 
     # --- What most reads come to -----------------------------------------------------------------
 
     def _passed(self, client: Client, count: int, now: int) -> None:
         """Note that a reader has read the next messages of the order."""
-        order, latency, tally = self.order, self._latency, self.tally
+        order, latency, tally = self._order, self._latency, self.tally
         at = client.at
         low = at - order.base
         client.at = at + count
@@ -176,10 +199,13 @@ class Reading:
             client.write(whole.reply)
         if client.is_sender:
             self._count_answers(client, data)
-        if not client.is_ordered:
+        if self._in_rooms:
+            if tokens := texts.find(data):
+                self._one_by_one(client, tokens, now)
+        elif not client.is_ordered:
             self._by_number(client, data, now)
-        elif tokens := data.split(dialect.mark)[1::2]:
-            self._messages(client, data, tokens, now, is_plain=is_plain)
+        elif raw := data.split(dialect.mark)[1::2]:
+            self._messages(client, data, raw, now, is_plain=is_plain)
         if whole.farewell:
             client.drop()
             self.ended(whole.farewell)
@@ -188,7 +214,7 @@ class Reading:
         self, client: Client, data: bytes, tokens: list[bytes], now: int, *, is_plain: bool
     ) -> None:
         at = client.at
-        if client.in_step and self.order.follows(at, tokens):
+        if client.in_step and self._order.follows(at, tokens):
             self.tally.apart += len(tokens)
             if is_plain and client.known is not NOTHING_KNOWN:
                 if len(client.known) >= _MOST_KNOWN:
@@ -280,22 +306,33 @@ class Reading:
             self._landed(token.sender, 1 + client.private.skipped)
 
     def _public(self, client: Client, token: Token) -> None:
+        reader = client.seats.get(token.room)
         own = token.sender == client.id and not reads_all(client)
-        if own or token.sender >= self._senders:
+        if reader is None or own or token.sender >= self._senders:
             self.tally.stray += 1
             return
-        if client.in_step:
-            if self.order.follows(client.at, [token.raw]):
-                client.at += 1
-                if token.sender == client.watches:
+        if reader.in_step:
+            if self.orders[token.room].follows(reader.at, [token.raw]):
+                reader.at += 1
+                if token.sender == reader.watches:
                     self._landed(token.sender, 1)
                 return
-            self._agreement.fall_out(client)
-        verdict = client.public.take(token.sender, token.number)
+            self._agreements[token.room].fall_out(reader)
+            self._apart.add(token.room)
+        verdict = reader.public.take(token.sender, token.number)
         if verdict is Verdict.STRAY:
             self.tally.stray += 1
         if verdict in _ONWARD:
-            if client.is_ordered:
-                client.since.append(token.raw)
-            if token.sender == client.watches:  # what it skipped is no longer under way
-                self._landed(token.sender, 1 + client.public.skipped)
+            if reader.is_ordered:
+                reader.since.append(token.raw)
+            if token.sender == reader.watches:  # what it skipped is no longer under way
+                self._landed(token.sender, 1 + reader.public.skipped)
+
+
+def _by_room(public: Mapping[int, int]) -> dict[int, dict[int, int]]:
+    """Return how many messages each sender has sent in each room."""
+    rooms: dict[int, dict[int, int]] = {}
+    for voice, count in public.items():
+        room = texts.room_of(voice)
+        rooms.setdefault(room, {})[voice - texts.voice(0, room)] = count
+    return rooms

@@ -52,7 +52,12 @@ def _lines(outcome: Outcome) -> Iterator[tuple[str, str]]:
 def _clients(plan: Plan) -> str:
     where = Counter(str(plan.target(client)) for client in range(plan.clients))
     listed = ", ".join(f"{name} ({count:,})" for name, count in where.items())
-    return f"{plan.clients:,} in {_processes(plan)}: {listed}"
+    rooms = (
+        f"; {plan.rooms:,} rooms of {plan.members:g}, each client in {plan.rooms_per_client:,}"
+        if plan.rooms
+        else ""
+    )
+    return f"{plan.clients:,} in {_processes(plan)}: {listed}{rooms}"
 
 
 def _processes(plan: Plan) -> str:
@@ -86,6 +91,8 @@ def _load(plan: Plan) -> str:
 
 def _joins(joins: Joins) -> str:
     told = f"{joins.clients:,} in {joins.seconds:.2f} s, {joins.per_second:,.0f}/s"
+    if joins.seats:
+        told += f"; {joins.seats:,} seats in rooms, {joins.seats_per_second:,.0f}/s"
     if joins.retries:
         told += f", {joins.retries:,} tried again"
     if not joins.notices_expected:

@@ -24,7 +24,6 @@ from tertulia_load.pacing import Pace
 from tertulia_load.plan import MAX_SETTLING, Plan
 from tertulia_load.reading import Reading
 from tertulia_load.sending import Sender, Sending
-from tertulia_load.texts import Kind
 
 _LOOK: Final = 20_000
 """Microseconds between two looks whether everybody has everything."""
@@ -67,7 +66,8 @@ class Round:
         self._private: dict[int, int] = {}
         self._from = self._until = self._next_look = 0
         self._complete: int | None = None
-        self._cpu = 0.0
+        self._expected = 0
+        self._cpu = time.process_time()
         self._ticked = (now, 0)
         self.take: Take = self._take_early
         """Takes what a client has read: the first bytes of a buffer, at a time."""
@@ -93,7 +93,8 @@ class Round:
             share = len(self._senders) / self._plan.senders
             phase = self._process / self._plan.processes
             pace = Pace(self._plan.rate * share, self._from, self._until, phase)
-            expected = self._plan.rate * len(self._clients)
+            readers = self._plan.members if self._plan.rooms else self._plan.clients
+            expected = self._plan.rate * readers / self._plan.processes
         most = self._plan.most_messages(self._process)
         self._sending = Sending(self._senders, pace, self._plan.in_flight, most)
         self._latency = Latency(round(expected / SAMPLES_PER_SECOND))
@@ -121,6 +122,11 @@ class Round:
         self._cpu = time.process_time() - self._cpu
         self._sent = order.sent
         self._from, self._next_look, self._complete = now, now, None
+        self._expect()
+
+    def _expect(self) -> None:
+        if self._reading is not None:
+            self._expected = self._reading.expected(self._sent, self._private)
 
     # --- What happens ----------------------------------------------------------------------------
 
@@ -134,6 +140,8 @@ class Round:
         else:
             client.drop()
             self._reading.ended(why)
+            if self._stage is Stage.SETTLING:
+                self._expect()
 
     def go_on(self, now: int) -> list[Report]:
         """Do what is to be done at a time, and return what there is to report."""
@@ -195,15 +203,16 @@ class Round:
                 retries=joining.retries,
                 begun=joining.begun,
                 last_entered=joining.last_entered,
+                cpu_seconds=time.process_time() - self._cpu,
             )
         ]
 
     def _stopped(self, sending: Sending, now: int) -> list[Report]:
         self._stage = Stage.WAITING
-        self._private = sending.numbers(Kind.PRIVATE)
+        self._private = sending.private()
         return [
             Stopped(
-                public=sending.numbers(Kind.PUBLIC),
+                public=sending.public(),
                 private=self._private,
                 latest=sending.latest,
                 held_back=sending.held_back,
@@ -213,7 +222,7 @@ class Round:
 
     def _settled(self, reading: Reading, now: int) -> list[Report]:
         if self._complete is None:
-            if reading.tally.delivered >= reading.expected(self._sent, self._private):
+            if reading.tally.delivered >= self._expected:
                 account = reading.account(self._sent, self._private)
                 if not account.lost:
                     self._complete = now
@@ -231,8 +240,7 @@ class Round:
                 histogram=self._latency.encode(),
                 recorded=self._latency.recorded,
                 longest=self._latency.longest,
-                order=reading.order.digest(),
-                ordered=reading.order.end,
+                orders={room: (it.digest(), it.end) for room, it in reading.orders.items()},
                 cpu_seconds=self._cpu,
             )
         ]

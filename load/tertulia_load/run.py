@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, Self, TypeVar
 
-from tertulia_load import control, dialects
+from tertulia_load import control
 from tertulia_load.control import (
     Begin,
     Failed,
@@ -128,12 +128,12 @@ class _Run:
         doing = "coming back" if number else "joining"
         reports = await self._all(Joined, within, doing)
         entered = sum(report.entered for report in reports)
-        speech = [dialects.by_name(it.dialect, it.place) for it in plan.targets]
-        expected = entered * (entered - 1) // 2 if all(it.announces for it in speech) else 0
-        if entered == plan.clients:
+        expected = plan.notices(entered)
+        if entered == plan.clients and expected is not None:
             await self._notices(expected)
         last = max(process.progress.last_notice for process in self._processes)
-        joins = self._rounds.joined(reports, self._total().notices, last, expected)
+        notices = self._total().notices if expected is not None else 0
+        joins = self._rounds.joined(reports, notices, last, expected or 0)
         return joins.clients == plan.clients
 
     async def _notices(self, expected: int) -> None:
@@ -173,12 +173,12 @@ class _Run:
     def _total(self) -> Progress:
         all_ = [process.progress for process in self._processes]
         return Progress(
-            clients=sum(it.clients for it in all_),
-            notices=sum(it.notices for it in all_),
-            last_notice=max(it.last_notice for it in all_),
-            sent=sum(it.sent for it in all_),
-            delivered=sum(it.delivered for it in all_),
-            slowest=max(it.slowest for it in all_),
+            clients=sum(progress.clients for progress in all_),
+            notices=sum(progress.notices for progress in all_),
+            last_notice=max(progress.last_notice for progress in all_),
+            sent=sum(progress.sent for progress in all_),
+            delivered=sum(progress.delivered for progress in all_),
+            slowest=max(progress.slowest for progress in all_),
         )
 
     async def _all(

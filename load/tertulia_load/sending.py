@@ -24,10 +24,13 @@ class Sender:
         "_kinds",
         "_partner",
         "_random",
+        "_rooms",
         "_sizes",
         "_tag",
+        "_turn",
         "in_flight",
-        "numbers",
+        "private",
+        "public",
     )
 
     def __init__(self, client: Client, partner: Client, plan: Plan, tag: bytes) -> None:
@@ -37,9 +40,13 @@ class Sender:
         self._sizes = plan.sizes
         self._kinds = Shares(plan.private)
         self._random = random.Random(client.id)  # noqa: S311 - sizes; the same in every run
+        self._rooms = list(zip(client.seats, client.rooms or [""], strict=True))
+        self._turn = client.id % len(self._rooms)
         self.in_flight = 0
-        self.numbers = {Kind.PUBLIC: 0, Kind.PRIVATE: 0}
-        """The number of the next message of each kind: how many were sent."""
+        self.public = dict.fromkeys(client.seats, 0)
+        """The number of the next public message in each room: how many were sent."""
+        self.private = 0
+        """The same of private ones."""
 
     @property
     def can_send(self) -> bool:
@@ -50,18 +57,20 @@ class Sender:
         """Send a message for each of the times at which one was due."""
         dialect, written = self._client.dialect, []
         for at in due:
-            private = self._kinds.take()
-            kind = Kind.PRIVATE if private else Kind.PUBLIC
-            number = self.numbers[kind]
-            self.numbers[kind] = number + 1
             low, high = self._sizes
             size = low if low == high else self._random.randint(low, high)
-            text = texts.text(texts.token(self._tag, kind, self._client.id, number, at), size)
-            written.append(
-                dialect.whisper(self._partner.nickname.encode(), text)
-                if private
-                else dialect.say(text)
-            )
+            if self._kinds.take():
+                token = texts.token(self._tag, Kind.PRIVATE, self._client.id, self.private, at)
+                self.private += 1
+                name = self._partner.nickname.encode()
+                written.append(dialect.whisper(name, texts.text(token, size)))
+                continue
+            room, called = self._rooms[self._turn]
+            self._turn = (self._turn + 1) % len(self._rooms)
+            voice = texts.voice(self._client.id, room)
+            token = texts.token(self._tag, Kind.PUBLIC, voice, self.public[room], at)
+            self.public[room] += 1
+            written.append(dialect.say(texts.text(token, size), called))
         self.in_flight += len(written)
         self._client.write(b"".join(written))
 
@@ -120,9 +129,17 @@ class Sending:
         """Whether all was sent that may be sent; never, where nobody sends at all."""
         return not self._left
 
-    def numbers(self, kind: Kind) -> dict[int, int]:
-        """Return how many messages of a kind each sender has sent."""
-        return {id_: sender.numbers[kind] for id_, sender in self._senders.items()}
+    def public(self) -> dict[int, int]:
+        """Return how many public messages each sender has sent in each room, by the voice."""
+        return {
+            texts.voice(id_, room): count
+            for id_, sender in self._senders.items()
+            for room, count in sender.public.items()
+        }
+
+    def private(self) -> dict[int, int]:
+        """Return how many private messages each sender has sent."""
+        return {id_: sender.private for id_, sender in self._senders.items()}
 
     def _send_due(self, pace: Pace, now: int) -> None:
         for at in pace.due(now, min(_MOST_DUE, self._left)):

@@ -20,6 +20,7 @@ from tertulia_load import control, dialects
 from tertulia_load.client import Client, Sockets, State
 from tertulia_load.control import Begin, Failed, Join, Order, Report, Send, Settle, Stop
 from tertulia_load.plan import Plan
+from tertulia_load.rooms import take_seats
 from tertulia_load.round import Round
 
 _ORDERS: Final = 0
@@ -149,6 +150,8 @@ def _clients(plan: Plan, process: int, sockets: Sockets) -> list[Client]:
         client.is_sender = client.id < plan.senders
         before = clients[i - 1].id
         client.watches = before if before < plan.senders else -1
+    if plan.rooms:
+        take_seats(plan, clients)
     return clients
 
 

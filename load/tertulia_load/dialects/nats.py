@@ -5,6 +5,7 @@ stores every message and then acknowledges it. That needs a stream, which docs/l
 """
 
 import json
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from tertulia.clients.dialects.contract import LineHandshake, Whole, whole_lines
@@ -45,16 +46,18 @@ class Nats:
     echoes: ClassVar[bool] = True
     announces: ClassVar[bool] = False
     one_order: ClassVar[bool] = False
+    most_rooms: ClassVar[int] = 0
+    has_lobby: ClassVar[bool] = True
     mark: ClassVar[bytes] = b"\t"
     acknowledgement: ClassVar[bytes] = b""
     answers: ClassVar[tuple[bytes, ...]] = ()
     refusals: ClassVar[tuple[bytes, ...]] = (b"-ERR ",)
     slowed: ClassVar[bytes] = b""
 
-    def entering(self, nickname: str) -> _Entering:
+    def entering(self, nickname: str, rooms: Sequence[str] = ()) -> _Entering:
         return _Entering((_ROOM, _ONE + nickname.encode()))
 
-    def say(self, text: bytes) -> bytes:
+    def say(self, text: bytes, room: str = "") -> bytes:
         return _publish(_ROOM, text)
 
     def whisper(self, recipient: bytes, text: bytes) -> bytes:
@@ -81,11 +84,11 @@ class JetStream(Nats):
     answers: ClassVar[tuple[bytes, ...]] = (b'{"stream":',)
     refusals: ClassVar[tuple[bytes, ...]] = (b"-ERR ", b'{"error":')
 
-    def entering(self, nickname: str) -> _Entering:
+    def entering(self, nickname: str, rooms: Sequence[str] = ()) -> _Entering:
         number = nickname.rpartition("-")[2].encode()
         return _Entering((_ROOM, _ONE + nickname.encode(), _ACKNOWLEDGED + number))
 
-    def say(self, text: bytes) -> bytes:
+    def say(self, text: bytes, room: str = "") -> bytes:
         return _publish(_ROOM, text, _acknowledged(text))
 
     def whisper(self, recipient: bytes, text: bytes) -> bytes:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from speed.bench.peers import INSPIRCD, JETSTREAM, LIMIT, NATS, NGIRCD
-from speed.bench.results import Figure
-from speed.bench.servers import Running, Server, tertulia
+from speed.bench.peers import ERGO, INSPIRCD, JETSTREAM, LIMIT, NATS, NGIRCD, centrifugo
+from speed.bench.results import Figure, Tool
+from speed.bench.servers import PAST, Running, Server, tertulia
 
 CLIENTS: Final = (100, 1000, 5000)
 MAIN: Final = 1000
@@ -24,6 +24,17 @@ STORM_OF_ALL: Final = 1000
 MOST_OF_NGIRCD: Final = 1000
 """Clients of ngIRCd at most: with more, it needs minutes to let them join one channel."""
 IDLE: Final = 5000
+NEWCOMERS: Final = 1000
+SMALL: Final = (10, 100)
+"""Clients of a small room."""
+ROOMS: Final = 10_000
+ROOMS_CLIENTS: Final = 2_000
+ROOMS_EACH: Final = 50
+"""Rooms that each of these clients is in: so many as a session may be in unless told otherwise."""
+ROOMS_RATE: Final = 1000.0
+ROOMS_AT_ONCE: Final = 100
+"""Clients on their way into their rooms at the same time: each asks for all of them at once."""
+ROOMS_FAULT_EVERY: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,16 @@ class Load:
     at_once: int = 1000
     """Clients on their way in at the same time: a server that lets them in but once a second would keep
     everybody waiting."""
+    rooms: int = 0
+    """Further rooms over which clients and messages are spread."""
+    rooms_each: int = 1
+    """In how many of them each client is."""
+    past: int = 0
+    """Messages that are said before the others come, and that each of them reads. The load tool can't."""
+
+    def lasts(self, seconds: float) -> float:
+        """Return for how many seconds it sends, where a measurement takes so many."""
+        return max(self.least, seconds * self.share)
 
     def options(self, seconds: float) -> list[str]:
         """Return it as the tool's options."""
@@ -50,7 +71,8 @@ class Load:
         return [
             *("--clients", f"{self.clients}", "--senders", f"{self.senders}", *pace),
             *("--private", f"{self.private:g}", "--at-once", f"{self.at_once}"),
-            *("--duration", f"{max(self.least, seconds * self.share):g}"),
+            *("--rooms", f"{self.rooms}", "--rooms-per-client", f"{self.rooms_each}"),
+            *("--duration", f"{self.lasts(seconds):g}"),
         ]
 
 
@@ -87,9 +109,13 @@ class Case:
     load: Load
     sides: tuple[Side, ...]
     fault: Fault | None = None
-    """What is done to the first side each second."""
+    """What is done to the first side every so often."""
+    fault_every: float = 1.0
+    """Seconds from one fault to the next."""
     most_rounds: int = 99
     """How often it is measured at most, for what takes long or is not compared with others."""
+    tool: Tool = "load"
+    """What loads; the generator takes over where the load tool turns out to be busy, if it can."""
 
 
 def _rounds(load: Load) -> int:
@@ -100,7 +126,7 @@ def _rounds(load: Load) -> int:
 def _fan_out() -> Iterator[Case]:
     ours, limit = Side(tertulia(), ("chatte",)), Side(LIMIT, ("chatte",))
     for clients in CLIENTS:
-        ngircd = (Side(NGIRCD),) if clients <= MOST_OF_NGIRCD else ()
+        some = (Side(NGIRCD), Side(ERGO), Side(centrifugo())) if clients <= MOST_OF_NGIRCD else ()
         paces: tuple[tuple[str, str, Figure, Load], ...] = (
             ("w1", "1 in flight", "deliveries", Load(clients, in_flight=1)),
             ("w16", "16 in flight", "deliveries", Load(clients, in_flight=16)),
@@ -114,8 +140,9 @@ def _fan_out() -> Iterator[Case]:
                 title=f"{clients:,} clients, {SENDERS} senders, {words}",
                 figure=figure,
                 load=load,
-                sides=(ours, limit, Side(INSPIRCD), *ngircd, Side(NATS)),
+                sides=(ours, limit, Side(INSPIRCD), *some, Side(NATS)),
                 most_rounds=most_rounds,
+                tool="generator",
             )
             yield Case(
                 name=f"fanout-{clients}-{short}-ack",
@@ -125,7 +152,34 @@ def _fan_out() -> Iterator[Case]:
                 load=load,
                 sides=(replace(ours, acknowledges=True), replace(limit, acknowledges=True)),
                 most_rounds=most_rounds,
+                tool="generator",
             )
+
+
+def _irc() -> Iterator[Case]:
+    ours, inspircd, ergo = Side(tertulia(), ("irc",)), Side(INSPIRCD), Side(ERGO)
+    for short, words, in_flight in (("w1", "1 in flight", 1), ("w16", "16 in flight", 16)):
+        yield Case(
+            name=f"irc-fanout-{MAIN}-{short}",
+            group="IRC",
+            title=f"{MAIN:,} clients of IRC, {SENDERS} senders, {words}",
+            figure="deliveries",
+            load=Load(MAIN, in_flight=in_flight),
+            sides=(ours, inspircd, Side(NGIRCD), ergo),
+            most_rounds=_SOME,
+            tool="generator",
+        )
+    for clients, sides in ((STORM_OF_ALL, (ours, inspircd, ergo)), (STORM, (ours, inspircd))):
+        yield Case(
+            name=f"irc-join-{clients}",
+            group="IRC",
+            title=f"{clients:,} clients of IRC into one channel, everybody told of everybody",
+            figure="join",
+            load=Load(clients, senders=0, share=0, least=0.1),
+            sides=sides,
+            most_rounds=1,
+            tool="generator",
+        )
 
 
 def _private() -> Iterator[Case]:
@@ -143,8 +197,11 @@ def _private() -> Iterator[Case]:
                 Side(JETSTREAM),
                 Side(NATS),
                 Side(INSPIRCD),
+                Side(ERGO),
+                Side(centrifugo()),
             ),
-            most_rounds=_SOME if in_flight == 1 else 1,
+            most_rounds=_SOME,
+            tool="generator",
         )
 
 
@@ -183,6 +240,7 @@ def _standing() -> Iterator[Case]:
             load=Load(clients, senders=0, share=0, least=0.1),
             sides=sides,
             most_rounds=1,
+            tool="generator",
         )
     yield Case(
         name=f"idle-{IDLE}",
@@ -196,25 +254,96 @@ def _standing() -> Iterator[Case]:
 
 
 def _nodes() -> Iterator[Case]:
+    # All on one core, however many there are: what a further node costs is the question.
     sides = tuple(
-        Side(tertulia(nodes), ("chatte",), note="1 node" if nodes == 1 else f"{nodes} nodes")
+        Side(
+            tertulia(nodes, is_apart=False),
+            ("chatte",),
+            note="1 node" if nodes == 1 else f"{nodes} nodes",
+        )
         for nodes in (3, 2, 1)
     )
     paces: tuple[tuple[str, str, Figure, Load], ...] = (
         ("w1", "1 in flight", "deliveries", Load(1000, in_flight=1)),
         ("w16", "16 in flight", "deliveries", Load(1000, in_flight=16)),
         ("r100", "100 messages/s", "cpu", Load(1000, rate=RATE)),
+        ("r1000", "1,000 messages/s", "cpu", Load(1000, rate=10 * RATE)),
     )
     for short, words, figure, load in paces:
         yield Case(
             name=f"nodes-{short}",
             group="Several nodes on one Redis",
-            title=f"1,000 clients, {SENDERS} senders, {words}",
+            title=f"1,000 clients, {SENDERS} senders, {words}, all nodes on one core",
             figure=figure,
             load=load,
             sides=sides,
             most_rounds=_rounds(load),
+            tool="generator",
         )
+
+
+def _without_ring() -> Iterator[Case]:
+    paces: tuple[tuple[str, str, Figure, Load], ...] = (
+        ("w1", "1 in flight", "deliveries", Load(MAIN, in_flight=1)),
+        ("w16", "16 in flight", "deliveries", Load(MAIN, in_flight=16)),
+        ("r100", "100 messages/s", "cpu", Load(MAIN, rate=RATE)),
+    )
+    for short, words, figure, load in paces:
+        yield Case(
+            name=f"no-ring-{short}",
+            group="Without io_uring",
+            title=f"{MAIN:,} clients, {SENDERS} senders, {words}",
+            figure=figure,
+            load=load,
+            sides=(
+                Side(tertulia(io_uring=False), ("chatte",), note="without io_uring"),
+                Side(tertulia(), ("chatte",), note="with it"),
+                Side(LIMIT, ("chatte",)),
+                Side(INSPIRCD),
+                Side(NATS),
+            ),
+            most_rounds=_rounds(load),
+            tool="generator",
+        )
+
+
+def _small() -> Iterator[Case]:
+    for clients in SMALL:
+        yield Case(
+            name=f"small-{clients}",
+            group="Small rooms",
+            title=f"{clients} clients, one of whom sends one message at a time",
+            figure="p50",
+            load=Load(clients, senders=1, in_flight=1),
+            sides=(
+                Side(tertulia(), ("chatte",), note="chatte"),
+                Side(tertulia(), ("irc",), note="IRC"),
+                Side(tertulia(), ("browser",), note="browser"),
+                Side(ERGO),
+                Side(centrifugo()),
+            ),
+            most_rounds=_SOME,
+            tool="generator",
+        )
+
+
+def _past() -> Iterator[Case]:
+    ours = tertulia(past=PAST)
+    yield Case(
+        name=f"history-{NEWCOMERS}",
+        group="History",
+        title=f"{NEWCOMERS:,} newcomers, each of whom reads the last {PAST} messages",
+        figure="past",
+        load=Load(NEWCOMERS, senders=0, share=0, past=PAST),
+        sides=(
+            Side(ours, ("chatte",), note="chatte"),
+            Side(ours, ("irc",), note="IRC"),
+            Side(ours, ("browser",), note="browser"),
+            Side(centrifugo()),
+        ),
+        most_rounds=_SOME,
+        tool="generator",
+    )
 
 
 def _balanced() -> Iterator[Case]:
@@ -258,29 +387,101 @@ def _recovery() -> Iterator[Case]:
     )
 
 
+def _rooms() -> Iterator[Case]:
+    three = (Side(tertulia(3), ("browser",)), Side(centrifugo(3)))
+    one = (Side(tertulia(), ("browser",)), Side(centrifugo()))
+    everybody = Load(
+        ROOMS_CLIENTS, 0, rooms=ROOMS, rooms_each=ROOMS_EACH, least=10, at_once=ROOMS_AT_ONCE
+    )
+    members = ROOMS_CLIENTS * ROOMS_EACH // ROOMS
+    words = f"{ROOMS:,} rooms of {members} members, 3 nodes"
+    talk = replace(everybody, senders=ROOMS_CLIENTS, rate=ROOMS_RATE)
+    yield Case(
+        name="rooms-idle",
+        group="Further rooms",
+        title=f"{words}: nobody talks",
+        figure="idle",
+        load=everybody,
+        sides=three,
+        most_rounds=1,
+    )
+    yield Case(
+        name=f"rooms-r{ROOMS_RATE:.0f}",
+        group="Further rooms",
+        title=f"{words}: {ROOMS_RATE:,.0f} messages/s, spread over all",
+        figure="cpu",
+        load=talk,
+        sides=three,
+        most_rounds=1,
+    )
+    yield Case(
+        name="rooms-join",
+        group="Further rooms",
+        title=f"{ROOMS_CLIENTS // 10:,} clients go into {ROOMS_EACH} of {ROOMS // 10:,} rooms each, 1 node",
+        figure="seats",
+        load=replace(everybody, clients=ROOMS_CLIENTS // 10, rooms=ROOMS // 10, least=0.1, share=0),
+        sides=one,
+        most_rounds=_SOME,
+    )
+    on_three = Side(tertulia(3, is_sharded=True), ("browser",), note="3 masters")
+    yield Case(
+        name="rooms-masters",
+        group="Further rooms",
+        title=f"{ROOMS // 10:,} rooms of {members} members, 3 nodes, everybody has 1 in flight",
+        figure="messages",
+        load=replace(
+            talk,
+            clients=ROOMS_CLIENTS // 10,
+            senders=ROOMS_CLIENTS // 10,
+            rooms=ROOMS // 10,
+            rate=None,
+            in_flight=1,
+            least=5,
+        ),
+        sides=(on_three, Side(tertulia(3), ("browser",), note="1 master")),
+        most_rounds=_SOME,
+    )
+    ours = Side(tertulia(), ("browser",))
+    yield Case(
+        name="rooms-recovery",
+        group="Further rooms",
+        title=f"{ROOMS:,} rooms of {members} members, {ROOMS_RATE:,.0f} messages/s, 1 node; "
+        f"the bus connection is killed each {ROOMS_FAULT_EVERY:g} s",
+        figure="latency",
+        load=replace(talk, least=2.5 * ROOMS_FAULT_EVERY),
+        sides=(replace(ours, note="bus killed"), replace(ours, note="undisturbed")),
+        fault=_kill_bus,
+        fault_every=ROOMS_FAULT_EVERY,
+        most_rounds=1,
+    )
+
+
 def _kill_bus(running: Running) -> int:
-    assert running.redis is not None
-    return int(running.redis.control.client_kill_filter(_type="pubsub"))
+    return sum(int(server.control.client_kill_filter(_type="pubsub")) for server in running.redis)
 
 
 def everything() -> list[Case]:
     """Return the whole set, in the order in which it is measured."""
     return [
         *_fan_out(),
+        *_irc(),
         *_private(),
+        *_small(),
+        *_past(),
         *_mixed(),
+        *_without_ring(),
         *_nodes(),
         *_balanced(),
         *_standing(),
         *_recovery(),
+        *_rooms(),
     ]
 
 
 QUICK: Final = (
     "fanout-1000-w1",
-    "fanout-1000-w16",
-    "fanout-1000-r100",
     "private-w1",
+    "small-10",
     "join-1000",
 )
 """What is measured when there is little time."""

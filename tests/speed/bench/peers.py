@@ -6,16 +6,25 @@ the nodes.
 
 import contextlib
 import json
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from harness.redis_server import free_port
-from speed.bench.cores import Cores
-from speed.bench.servers import Running, Server, missing_program, program, running, said_by
+from harness.redis_server import RedisServer, free_port
+from speed.bench.cores import Cores, pinned
+from speed.bench.servers import (
+    REDIS_OPTIONS,
+    Running,
+    Server,
+    missing_compiler,
+    missing_program,
+    program,
+    running,
+    said_by,
+)
 
 _INSPIRCD: Final = """\
 <config format="xml">
@@ -48,6 +57,45 @@ DNS = no
 Ident = no
 PAM = no
 """
+_ERGO_SERVER: Final = {
+    "name": "irc.bench.example",
+    "casemapping": "ascii",
+    "enforce-utf8": True,
+    "lookup-hostnames": False,
+    "check-ident": False,
+    "max-sendq": "256M",
+    "ip-cloaking": {"enabled": False},
+    "ip-limits": {"count": False, "throttle": False},
+}
+_ERGO: Final = {
+    "network": {"name": "bench"},
+    "datastore": {"path": "ircd.db", "autoupgrade": True},
+    "accounts": {"authentication-enabled": True, "multiclient": {"enabled": False}},
+    "channels": {"default-modes": "+n", "max-channels-per-client": 100},
+    "limits": {
+        "nicklen": 32,
+        "identlen": 20,
+        "realnamelen": 150,
+        "channellen": 64,
+        "awaylen": 390,
+        "kicklen": 390,
+        "topiclen": 390,
+        "monitor-entries": 100,
+        "whowas-entries": 100,
+        "chan-list-modes": 100,
+        "registration-messages": 1024,
+    },
+    "fakelag": {"enabled": False},
+    "logging": [{"method": "stderr", "type": "*", "level": "error"}],
+    "history": {
+        "enabled": True,
+        "channel-length": 2048,
+        "client-length": 256,
+        "autoreplay-on-join": 0,
+        "chathistory-maxmessages": 1000,
+    },
+}
+"""A channel keeps a history in memory, of the length that Ergo has by default."""
 _STREAM: Final = {
     "name": "LOAD",
     "subjects": ["load.>"],
@@ -58,6 +106,75 @@ _STREAM: Final = {
     "num_replicas": 1,
 }
 """Every message is stored in a file, and then acknowledged."""
+
+
+_CENTRIFUGO: Final = {
+    "client": {
+        "allow_anonymous_connect_without_token": True,
+        "channel_limit": 1_000,
+        "queue_max_size": 268_435_456,
+        "ping_interval": "3600s",
+    },
+    "channel": {
+        "without_namespace": {
+            "allow_subscribe_for_client": True,
+            "allow_subscribe_for_anonymous": True,
+            "allow_publish_for_client": True,
+            "allow_publish_for_anonymous": True,
+            "allow_history_for_client": True,
+            "allow_history_for_anonymous": True,
+            "history_size": 1_000,
+            "history_ttl": "1h",
+            "force_recovery": True,
+        }
+    },
+    "log": {"level": "warn"},
+}
+"""A channel keeps a history in Redis, with an epoch and offsets, as a room here does."""
+
+
+def centrifugo(nodes: int = 1) -> Server:
+    """Return so many nodes and a Redis, which writes to disk before each answer as ours does."""
+
+    @contextlib.contextmanager
+    def start(directory: Path, cores: Cores) -> Iterator[Running]:
+        redis = RedisServer(fsync="always", options=REDIS_OPTIONS)
+        ports, ids = [], []
+        with contextlib.ExitStack() as stack:
+            stack.callback(redis.close)
+            with pinned(cores.servers[0]):
+                redis.start()
+            for number in range(nodes):
+                port, of_node = free_port(), directory / f"node-{number}"
+                of_node.mkdir()
+                settings = {
+                    **_CENTRIFUGO,
+                    "engine": {"type": "redis", "redis": {"address": redis.url}},
+                    "http_server": {"address": "127.0.0.1", "port": f"{port}"},
+                }
+                (of_node / "config.json").write_text(json.dumps(settings))
+                its = replace(cores, servers=cores.servers[1 + number :])
+                command = [
+                    program("centrifugo") or "centrifugo",
+                    "-c",
+                    str(of_node / "config.json"),
+                ]
+                process = stack.enter_context(running(command, of_node, its, port))
+                ports.append(port)
+                ids.append(process.pid)
+            yield Running({"centrifugo": ports}, {"node": ids, "redis": [redis.pid]}, [redis])
+
+    return Server(
+        name="Centrifugo",
+        start=start,
+        missing=lambda: None if program("centrifugo") else _NO_CENTRIFUGO,
+        version=lambda: said_by([program("centrifugo") or "centrifugo", "version"]),
+        processes=1 + nodes,
+        apart=nodes > 1,
+    )
+
+
+_NO_CENTRIFUGO: Final = "no centrifugo here: tests/deploy/install-tools"
 
 
 @contextlib.contextmanager
@@ -95,6 +212,20 @@ def _start_ngircd(directory: Path, cores: Cores) -> Iterator[Running]:
         command = [activate, "--listen", f"127.0.0.1:{port}", *command]
     with running(command, directory, cores, port) as process:
         yield Running({"irc": [port]}, {"ngircd": [process.pid]})
+
+
+@contextlib.contextmanager
+def _start_ergo(directory: Path, cores: Cores) -> Iterator[Running]:
+    port = free_port()
+    server = {**_ERGO_SERVER, "listeners": {f"127.0.0.1:{port}": {}}}
+    config = directory / "ircd.yaml"
+    config.write_text(json.dumps({**_ERGO, "server": server}))  # JSON is YAML
+    its = [program("ergo") or "ergo"]
+    subprocess.run(
+        [*its, "initdb", "--conf", config], cwd=directory, check=True, capture_output=True
+    )
+    with running([*its, "run", "--conf", str(config)], directory, cores, port) as process:
+        yield Running({"irc": [port]}, {"ergo": [process.pid]})
 
 
 @contextlib.contextmanager
@@ -140,32 +271,34 @@ def _make_stream(port: int) -> None:
         raise RuntimeError(f"nats-server does not make a stream: {answer.decode()}")
 
 
-def _no_compiler() -> str | None:
-    return None if shutil.which("gcc") else "no gcc here: apt-get install gcc libc6-dev"
-
-
 LIMIT: Final = Server(
     name="C limit",
     start=_start_limit,
-    missing=_no_compiler,
+    missing=missing_compiler,
     version=lambda: said_by(["gcc", "--version"]),
 )
 INSPIRCD: Final = Server(
     name="InspIRCd",
     start=_start_inspircd,
-    missing=missing_program("inspircd", "inspircd"),
+    missing=missing_program("inspircd", "apt-get install inspircd"),
     version=lambda: said_by([program("inspircd") or "inspircd", "--version"]),
 )
 NGIRCD: Final = Server(
     name="ngIRCd",
     start=_start_ngircd,
-    missing=missing_program("ngircd", "ngircd"),
+    missing=missing_program("ngircd", "apt-get install ngircd"),
     version=lambda: said_by([program("ngircd") or "ngircd", "--version"]),
+)
+ERGO: Final = Server(
+    name="Ergo",
+    start=_start_ergo,
+    missing=missing_program("ergo", "tests/speed/bench/install-peers"),
+    version=lambda: said_by([program("ergo") or "ergo", "--version"]),
 )
 NATS: Final = Server(
     name="nats-server",
     start=_start_nats,
-    missing=missing_program("nats-server", "nats-server"),
+    missing=missing_program("nats-server", "tests/speed/bench/install-peers"),
     version=lambda: said_by([program("nats-server") or "nats-server", "--version"]),
 )
 JETSTREAM: Final = Server(

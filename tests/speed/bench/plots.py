@@ -30,11 +30,13 @@ _COLOURS: Final = {
     "ngIRCd": "#CC79A7",
     "nats-server": "#009E73",
     "nats-server, stored": "#56B4E9",
+    "Ergo": "#D55E00",
+    "Centrifugo": "#F0E442",
 }
 _OTHERS: Final = ("#0072B2", "#56B4E9", "#009E73", "#E69F00")
 _ROLES: Final = {"node": "#0072B2", "redis": "#D55E00"}
 _HEIGHT: Final = 4.0
-_WIDTH: Final = 5.5
+_WIDTH: Final = 7.0
 """Inches of one panel."""
 
 Groups = Mapping[str, Sequence[float | None]]
@@ -63,17 +65,17 @@ def _pictures(cases: Mapping[str, CaseResult]) -> Iterator[tuple[str, Picture]]:
             panel.set_title(f"Fan-out, {pace[1:]} in flight for each of 10 senders")
         yield "fan-out", picture
     if any(f"fanout-{n}-r100" in cases for n in CLIENTS):
-        picture, (panel,) = _panels(1, width=7.5)
+        picture, (panel,) = _panels(1, width=9.0)
         _by_clients(panel, cases, "r100", "cpu")
         panel.set_ylabel("CPU time per delivery, µs")
         panel.set_title("Fan-out at 100 messages per second")
         yield "cpu-per-delivery", picture
     if case := cases.get("fanout-1000-r100"):
-        picture, (panel,) = _panels(1, width=7.5)
+        picture, (panel,) = _panels(1, width=9.0)
         _latencies(panel, case)
         yield "latency", picture
     if case := cases.get("private-w1"):
-        picture, (panel,) = _panels(1, width=7.5)
+        picture, (panel,) = _panels(1, width=9.0)
         _one_each(panel, case, "messages", scale=1e-3)
         panel.set_ylabel("messages per second, thousands")
         panel.set_title("Private messages, 1,000 clients, 1 in flight each")
@@ -164,7 +166,7 @@ def _shares(panel: Axes, case: CaseResult) -> None:
 
 def _legend(panel: Axes) -> None:
     """Put it below, where no bar can be behind it."""
-    panel.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=5, fontsize=8)
+    panel.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=7, fontsize=8)
 
 
 def _bars(panel: Axes, ticks: Sequence[str], groups: Groups) -> None:

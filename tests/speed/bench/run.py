@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from speed.bench import generator
 from speed.bench.cases import Case, Side
 from speed.bench.cores import divide
 from speed.bench.machine import machine, versions
 from speed.bench.measure import MeasureError, measure
-from speed.bench.results import CaseResult, Measured, Results, SideResult
+from speed.bench.results import CaseResult, Measured, Results, SideResult, is_held_back
 from speed.bench.servers import Server
 
 Show = Callable[[CaseResult], None]
@@ -69,14 +70,22 @@ def _measure(case: Case, seconds: float, rounds: int, missing: dict[str, None]) 
             sides.append(side)
     measured: dict[str, list[Measured]] = {side.name: [] for side in sides}
     failed: dict[str, list[str]] = {side.name: [] for side in sides}
-    rounds = min(rounds, case.most_rounds)
-    for number in range(rounds):
+    rounds, tool = min(rounds, case.most_rounds), case.tool
+    number = 0
+    while number < rounds:
         for side in sides:
-            _tell(f"{case.name}: {side.name}, round {number + 1} of {rounds}")
+            _tell(f"{case.name}: {side.name}, round {number + 1} of {rounds}, by the {tool}")
             try:
-                measured[side.name].append(measure(case, side, seconds))
+                measured[side.name].append(measure(case, side, seconds, tool=tool))
             except MeasureError as error:
                 failed[side.name].append(str(error))
+        number += 1
+        busy = any(is_held_back(it, case.figure) for it in measured.values())
+        if busy and tool == "load" and generator.can(case):
+            # Of all, as a ratio of what two tools made would be none.
+            tool, number = "generator", 0
+            measured = {side.name: [] for side in sides}
+            failed = {side.name: [] for side in sides}
     return CaseResult(
         name=case.name,
         group=case.group,

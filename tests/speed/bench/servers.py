@@ -1,6 +1,7 @@
 """What is measured: the service as it is deployed, with Redis beside it, and how a server is started here."""
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -14,13 +15,18 @@ from typing import Final, Literal
 
 from harness import processes
 from harness.node import Listener, Node
+from harness.redis_groups import ClusterRedis
 from harness.redis_server import RedisServer, free_port, redis_binary
 from harness.waiting import until_sync
 from speed.bench.cores import Cores, pinned
 
 START_SECONDS: Final = 20.0
 _SHIPPED: Final = Path(__file__).parents[3] / "deploy" / "haproxy"
-_DIALECTS: Final = ("chatte", "protocollo", "browser")
+_SBIN: Final = "/usr/sbin:/usr/local/sbin"
+_BUILT: Final = Path(__file__).parents[3] / "build" / "tools" / "bin"
+_DIALECTS: Final = ("chatte", "protocollo", "browser", "irc")
+PAST: Final = 50
+"""Messages that newcomers read, in the cases that are about them; with the peers as well."""
 WITHOUT_LIMITS: Final = {
     "LIMITS__COMMANDS_PER_SECOND": "1000000",
     "LIMITS__COMMANDS_BURST": "1000000",
@@ -32,7 +38,7 @@ WITHOUT_LIMITS: Final = {
     "LIMITS__CONNECTIONS": "100000",
 }
 """What one client may do is not what is measured, here as with the peers."""
-_REDIS_OPTIONS: Final = ("--client-output-buffer-limit", "pubsub 256mb 64mb 60")
+REDIS_OPTIONS: Final = ("--client-output-buffer-limit", "pubsub", "256mb", "64mb", "60")
 """As in deploy/redis/redis.conf."""
 
 Fsync = Literal["always", "everysec", "no"]
@@ -46,7 +52,7 @@ class Running:
     """Where it listens, by the dialect's name in the load tool."""
     processes: Mapping[str, Sequence[int]]
     """The ids of its processes, by what they do."""
-    redis: RedisServer | None = None
+    redis: Sequence[RedisServer] = ()
 
 
 Start = Callable[[Path, Cores], AbstractContextManager[Running]]
@@ -68,28 +74,53 @@ class Server:
     """Whether each of them should have a core of its own, if there are enough."""
 
 
-def tertulia(nodes: int = 1, fsync: Fsync = "always", *, is_balanced: bool = False) -> Server:
+def tertulia(
+    nodes: int = 1,
+    fsync: Fsync = "always",
+    *,
+    is_balanced: bool = False,
+    is_sharded: bool = False,
+    is_apart: bool = True,
+    io_uring: bool = True,
+    past: int | None = None,
+) -> Server:
     """Return so many nodes and a Redis, which writes to disk before each answer unless told otherwise.
 
-    Behind the shipped HAProxy, or with clients that connect to the nodes themselves.
+    Behind the shipped HAProxy, or with clients that connect to the nodes themselves. ``is_sharded``: on a
+    Redis Cluster of three masters. ``is_apart``: each on a core of its own, if there are enough. ``past``:
+    messages that newcomers of every dialect read, where it is not what is usual there.
     """
+    settings = {**WITHOUT_LIMITS, "IO_URING": f"{io_uring}".lower()}
+    if past is not None:
+        at = {"host": "127.0.0.1", "port": 0, "history": past}
+        settings["LISTENERS"] = json.dumps([{"dialect": it, **at} for it in _DIALECTS])
+    if is_balanced:
+        settings["TRUSTED_PROXIES"] = '["127.0.0.1"]'
 
     @contextlib.contextmanager
     def start(directory: Path, cores: Cores) -> Iterator[Running]:
-        redis = RedisServer(fsync=fsync, options=_REDIS_OPTIONS)
+        redis: RedisServer | ClusterRedis = (
+            ClusterRedis(options=REDIS_OPTIONS)
+            if is_sharded
+            else RedisServer(fsync=fsync, options=REDIS_OPTIONS)
+        )
+        servers = redis.servers if isinstance(redis, ClusterRedis) else [redis]
         started: list[Node] = []
         try:
             with pinned(cores.servers[0]):
                 redis.start()
             for number in range(nodes):
                 with pinned(cores.servers[1 + number]):
-                    started.append(_node(directory, redis, number, trusts=is_balanced))
+                    started.append(_node(directory, redis.url, number, settings))
             for node in started:
                 node.ready_sync()
             direct = Running(
                 ports={dialect: [node.port(dialect) for node in started] for dialect in _DIALECTS},
-                processes={"node": [node.pid for node in started], "redis": [redis.pid]},
-                redis=redis,
+                processes={
+                    "node": [node.pid for node in started],
+                    "redis": [server.pid for server in servers],
+                },
+                redis=servers,
             )
             with (
                 _balanced(direct, started, directory, cores)
@@ -105,10 +136,12 @@ def tertulia(nodes: int = 1, fsync: Fsync = "always", *, is_balanced: bool = Fal
     return Server(
         name="tertulia",
         start=start,
-        missing=missing_program("haproxy", "haproxy") if is_balanced else lambda: None,
+        missing=missing_program("haproxy", "apt-get install haproxy")
+        if is_balanced
+        else lambda: None,
         version=_versions,
         processes=1 + nodes + is_balanced,
-        apart=nodes > 1,
+        apart=nodes > 1 and is_apart,
     )
 
 
@@ -141,15 +174,13 @@ def _balanced(
         )
 
 
-def _node(directory: Path, redis: RedisServer, number: int, *, trusts: bool) -> Node:
+def _node(directory: Path, redis_url: str, number: int, settings: dict[str, str]) -> Node:
     return Node(
         directory / f"node-{number}",
-        redis_url=redis.url,
+        redis_url=redis_url,
         node_id=f"bench-{number}",
         listeners=tuple(map(Listener, _DIALECTS)),
-        settings={**WITHOUT_LIMITS, "TRUSTED_PROXIES": '["127.0.0.1"]'}
-        if trusts
-        else WITHOUT_LIMITS,
+        settings=settings,
     )
 
 
@@ -165,14 +196,19 @@ def said_by(command: Sequence[str]) -> str:
     return (done.stdout or done.stderr).strip().partition("\n")[0]
 
 
-def missing_program(name: str, package: str) -> Callable[[], str | None]:
-    """Return what says whether a program is not on PATH, and how to get it."""
-    return lambda: None if program(name) else f"no {name} here: apt-get install {package}"
+def missing_program(name: str, how: str) -> Callable[[], str | None]:
+    """Return what says whether a program is not there, and how to get it."""
+    return lambda: None if program(name) else f"no {name} here: {how}"
 
 
 def program(name: str) -> str | None:
-    """Return where a program is, also where PATH does not have the system's."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    """Return where a program is: one that we built, as the system's is older, or else the system's."""
+    return shutil.which(name, path=_BUILT) or shutil.which(name) or shutil.which(name, path=_SBIN)
+
+
+def missing_compiler() -> str | None:
+    """Say that no C compiler is here, and how to get one."""
+    return None if shutil.which("gcc") else "no gcc here: apt-get install gcc libc6-dev"
 
 
 @contextlib.contextmanager

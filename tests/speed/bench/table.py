@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from speed.bench.results import (
-    BUSY_TOOL,
-    MORE_IS_BETTER,
     CaseResult,
     Figure,
     Measured,
     SideResult,
+    is_held_back,
     ratio,
 )
 
@@ -33,15 +32,26 @@ def _kilobytes(value: float | None) -> str:
     return _NOTHING if value is None else f"{value / 1000:,.2f}"
 
 
+def _percent(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.1%}"
+
+
 _HEADS: Final[dict[Figure, tuple[str, Callable[[float | None], str]]]] = {
     "deliveries": ("deliveries/s", _per_second),
     "messages": ("messages/s", _per_second),
     "cpu": ("CPU µs/delivery", _micros),
     "join": ("seconds", _micros),
+    "past": ("seconds", _micros),
+    "p50": ("p50 ms", _micros),
+    "cost": ("CPU µs/message", _per_second),
+    "seats": ("seats/s", _per_second),
     "memory": ("kB/connection", _kilobytes),
+    "idle": ("% of a core", _percent),
     "latency": ("longest ms", _micros),
 }
 _RATIO: Final = "ours ÷"
+_WRONG: Final = ("lost", "duplicated", "out_of_order")
+_WRONG_HEADS: Final = ("lost", "twice", "disorder")
 
 
 def rows(case: CaseResult) -> list[Row]:
@@ -54,7 +64,7 @@ def rows(case: CaseResult) -> list[Row]:
         row = [side.name]
         for figure in figures:
             row.append(_HEADS[figure][1](side.median(figure)))
-            row.append(_ratio(ours, side, figure) if side is not ours else "")
+            row.append(_number(ratio(ours, side, figure), 2) if side is not ours else "")
         found.append(row + [_NOTHING if it is None else it for it in _rest(case, side)])
     return found
 
@@ -84,44 +94,46 @@ def markdown(case: CaseResult) -> str:
 
 def notes(case: CaseResult) -> Iterator[str]:
     """Say what has to be known beside the figures."""
+    if any(it.by == "generator" for side in case.sides for it in side.measured):
+        yield "measured with the generator in C"
     for side in case.sides:
         for why in dict.fromkeys(side.failed):
             yield f"{side.name}: {why}"
         for why in dict.fromkeys(trouble for it in side.measured for trouble in it.trouble):
             yield f"{side.name}: {why}"
-        if _held_back(side) and case.figure in MORE_IS_BETTER:
-            yield f"{side.name}: the load tool was busy: it may be more; look at the CPU time"
-
-
-def _ratio(ours: SideResult, side: SideResult, figure: Figure) -> str:
-    """Return a ratio, with a sign where the load tool kept one of the two from doing more."""
-    found = _number(ratio(ours, side, figure), 2)
-    if figure not in MORE_IS_BETTER or found == _NOTHING:
-        return found
-    sign = {(True, True): "~ ", (True, False): "≥ ", (False, True): "≤ "}
-    return sign.get((_held_back(ours), _held_back(side)), "") + found
-
-
-def _held_back(side: SideResult) -> bool:
-    return max((it.tool for it in side.measured), default=0.0) > BUSY_TOOL
+    busy = [side.name for side in case.sides if is_held_back(side.measured, case.figure)]
+    if case.sides[0].name in busy:
+        yield f"no ratio, as the load tool was busy, and its own limit measured, with {', '.join(busy)}"
+    elif busy:
+        yield f"no ratio to {', '.join(busy)}: the load tool was busy, and its own limit measured"
 
 
 def _columns(figure: Figure) -> Sequence[Figure]:
     if figure in ("deliveries", "messages"):
         return (figure, "cpu")
-    if figure == "cpu":
-        return ("cpu",)
+    if figure == "p50":
+        return ("p50", "cost")
+    if figure == "past":
+        return ("past", "cpu")
     return (figure,)
 
 
 def _further(case: CaseResult) -> Row:
     if case.figure == "join":
-        return ["notices", "of"]
+        return ["notices", "of", "tool"]
+    if case.figure == "past":
+        return ["of it", "notices", "of", "lost", "twice", "tool"]
+    if case.figure == "p50":
+        return ["p99 ms", "longest ms", "messages/s", *_WRONG_HEADS, "tool"]
+    if case.figure == "seats":
+        return ["tool"]
     if case.figure == "memory":
         return ["% of a core"]
+    if case.figure == "idle":
+        return ["of it", "kB/seat", "connections to Redis, each"]
     if case.figure == "latency":
-        return ["p50 ms", "p99 ms", "lost", "twice", "disorder", "killed"]
-    return ["of it", "p50 ms", "p99 ms", "longest ms", "lost", "twice", "disorder", "tool"]
+        return ["p50 ms", "p99 ms", *_WRONG_HEADS, "killed"]
+    return ["of it", "p50 ms", "p99 ms", "longest ms", *_WRONG_HEADS, "tool"]
 
 
 def _rest(case: CaseResult, side: SideResult) -> list[str | None]:
@@ -129,17 +141,25 @@ def _rest(case: CaseResult, side: SideResult) -> list[str | None]:
     if it is None:
         return [None] * len(_further(case))
     if case.figure == "join":
-        return [f"{it.notices:,}", f"{it.notices_expected:,}"]
+        return [f"{it.notices:,}", f"{it.notices_expected:,}", f"{it.tool:.0%}"]
+    if case.figure == "seats":
+        return [f"{it.tool:.0%}"]
     if case.figure == "memory":
         return [f"{sum(it.busy.values()):.1%}"]
+    if case.figure == "idle":
+        shares = " + ".join(f"{role} {share:.1%}" for role, share in it.busy.items())
+        return [shares, _kilobytes(it.value("memory")), f"{it.connections:.1f}"]
     quantiles = [_number(it.p50, 2), _number(it.p99, 2)]
     wrong = [f"{sum(getattr(m, name) for m in side.measured):,}" for name in _WRONG]
+    if case.figure == "past":
+        notices = [f"{it.notices:,}", f"{it.notices_expected:,}"]
+        return [_shares(it), *notices, *wrong[:2], f"{it.tool:.0%}"]
+    if case.figure == "p50":
+        pace = _per_second(it.messages)
+        return [_number(it.p99, 2), _number(it.longest, 1), pace, *wrong, f"{it.tool:.0%}"]
     if case.figure == "latency":
         return [*quantiles, *wrong, f"{it.faults}"]
     return [_shares(it), *quantiles, _number(it.longest, 1), *wrong, f"{it.tool:.0%}"]
-
-
-_WRONG: Final = ("lost", "duplicated", "out_of_order")
 
 
 def _shares(it: Measured) -> str:
