@@ -14,12 +14,12 @@ from contract.lossy_proxy import LossyProxy
 from contract.node import DIALECT, WITHIN, Node, stop
 from harness.redis_server import RedisServer
 from tertulia.domain.bans import BanKind
+from tertulia.domain.moderation import Moderation
 from tertulia.domain.operator_commands import Action
 from tertulia.operators.commands import Operator
 from tertulia.redis.access import Access
 from tertulia.redis.client import Client
 from tertulia.redis.multiplexer import Multiplexer
-from tertulia.redis.topology import servers_of
 from tertulia.settings.sections import ClusterSettings
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.keys import Keys
@@ -128,16 +128,33 @@ class RedisStores:
             fields = ("nickname", nickname, "hash", password, "since", "1")
             self.server.control.hset(self.keys.account(nickname), items=list(fields))
 
+    async def appoint(self, nickname: str) -> None:
+        """Make an account a moderator, as an operator does."""
+        await self.dismiss(Action.APPOINT, nickname)
+
+    async def close(self) -> None:
+        """Close the chat, as an operator does."""
+        client = Client.to(
+            Access.to(f"redis://127.0.0.1:{self.server.port}"),
+            self.keys.meta,
+            "tertulia-admin",
+            0.5,
+        )
+        await Operator(self.chat, client, "carla", 3.0).close()
+        client.link.disconnect()
+
     async def dismiss(self, action: Action, nickname: str) -> None:
         """Kick or ban a nickname, as an operator does."""
         url = f"redis://127.0.0.1:{self.server.port}"
-        client = Client(servers_of(Access.to(url), self.keys.meta), "tertulia-admin", 0.5)
+        client = Client.to(Access.to(url), self.keys.meta, "tertulia-admin", 0.5)
         orders = Operator(self.chat, client, "carla", 3.0)
         if action is Action.KICK:
             await orders.kick(nickname, "")
+        elif action is Action.APPOINT:
+            await orders.moderate(Moderation(action, nickname))
         else:
             await orders.ban(BanKind.NICKNAME, nickname, None, "")
-        client.disconnect()
+        client.link.disconnect()
 
     def registered(self) -> set[str]:
         """Return the ids of the nodes that have a lease."""
@@ -166,7 +183,8 @@ class RedisStores:
 
     def broken(self) -> dict[str, list[str]]:
         """Return what stores did that they must never do, by node."""
-        return {n.follower.name: n.follower.broken for n in self.nodes if n.follower.broken}
+        followers = [it for n in self.nodes for it in (n.follower, *n.room_followers)]
+        return {it.name: it.broken for it in followers if it.broken}
 
     # --- What Redis holds ------------------------------------------------------------------------
 
@@ -174,6 +192,10 @@ class RedisStores:
         """Return the room's events as they stand in the log, in order."""
         entries = cast(list[tuple[str, dict[str, str]]], self.server.control.xrange(self.keys.log))
         return [line for _, fields in entries for line in fields["e"].split("\n")]
+
+    def inbox(self, node: Node) -> list[str]:
+        """Return the letters in a node's inbox."""
+        return cast(list[str], self.server.control.lrange(self.keys.inbox(node.store.node), 0, -1))
 
     def names(self) -> list[str]:
         """Return the names of all keys of the chat."""

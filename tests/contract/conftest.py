@@ -41,8 +41,11 @@ class MemoryStores:
         if password is not None:
             self._chat.passwords[nickname] = password
 
+    async def appoint(self, nickname: str) -> None:
+        await self.dismiss(Action.APPOINT, nickname)
+
     async def dismiss(self, action: Action, nickname: str) -> None:
-        subject = nickname if action is Action.KICK else f"nickname:{nickname}"
+        subject = f"nickname:{nickname}" if action is Action.BAN else nickname
         self._chat.order(OperatorCommand("1", "carla", action, subject))
 
     def registered(self) -> set[str]:
@@ -52,7 +55,8 @@ class MemoryStores:
         self._chat.condemn(node)
 
     def broken(self) -> dict[str, list[str]]:
-        return {n.follower.name: n.follower.broken for n in self.nodes if n.follower.broken}
+        followers = [it for n in self.nodes for it in (n.follower, *n.room_followers)]
+        return {it.name: it.broken for it in followers if it.broken}
 
     async def end(self) -> None:
         for node in self.nodes:

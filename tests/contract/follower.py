@@ -11,6 +11,8 @@ from tertulia.chat.ports import (
     Member,
     Op,
     Outcome,
+    RoomJoinOp,
+    RoomLeaveOp,
     SayOp,
 )
 from tertulia.chat.roster import Roster
@@ -19,13 +21,17 @@ from tertulia.domain.events import (
     Closed,
     Joined,
     Left,
+    Moderated,
     Present,
     PublicEvent,
+    Registered,
     Said,
     Undelivered,
+    WentAway,
     Whispered,
     encode,
 )
+from tertulia.domain.moderation import Rules
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.position import Position
@@ -33,6 +39,8 @@ from tertulia.domain.position import Position
 _EVENTS: dict[type[Op], type[PublicEvent]] = {
     JoinOp: Joined,
     LeaveOp: Left,
+    RoomJoinOp: Joined,
+    RoomLeaveOp: Left,
     SayOp: Said,
     CloseOp: Closed,
 }
@@ -41,13 +49,17 @@ _EVENTS: dict[type[Op], type[PublicEvent]] = {
 class RecordingFollower:
     """What ``chat.ports.Follower`` asks for. A store's mistakes stand in ``broken``."""
 
+    history = 0
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.calls: list[str] = []
         """What was called, in order; settled ops and events by what they are about."""
         self.entries: list[Entry] = []
         self.letters: list[Delivery] = []
-        self.orders: list[OperatorCommand] = []
+        self.operator_commands: list[OperatorCommand] = []
+        self.rules = Rules()
+        """As it was told at the last seating, and by the log since."""
         self.bans: list[Ban] = []
         """Those that it was told of at the last seating."""
         self.ops: list[Op] = []
@@ -58,13 +70,18 @@ class RecordingFollower:
         """What a room tells of that: "came" or "went", who, his session."""
         self.here: dict[str, str] = {}
         """The sessions of guests that may hold a nickname, and that nickname, folded."""
+        self.held_tokens: list[str] = []
+        """The keys of the tokens of the guests that are here."""
         self.roster = Roster()
         self.fencings = 0
+        self.refusals = 0
         self.renumberings = 0
         self.gaps: list[Position] = []
         """Up to where something was lost."""
         self.done_with: int | None = None
         """The number of the last letter that is done with; None: all that came."""
+        self.before: list[Entry] = []
+        self.is_whole = False
         self.trimmed = False
         """Whether the test took entries out of the log, so that offsets may have a gap."""
         self.broken: list[str] = []
@@ -79,25 +96,40 @@ class RecordingFollower:
         self._enter("entry")
         if self.entries:
             self._check_next(self.entries[-1].position, entry.position)
-        if not entry.events and not entry.orders:
+        if not entry.events and not entry.operator_commands:
             self.broken.append(f"entry {entry.position.offset} is empty")
         self.entries.append(entry)
         self._unflushed = True
-        self.orders += entry.orders
+        self.operator_commands += entry.operator_commands
         for event in entry.events:
             self.calls.append(f"event {describe(event)}")
             self._seen.add(encode(event))
+            if isinstance(event, Joined | Present):  # who an account is, the store finds out
+                self._seen.add(encode(_as_asked(event)))
+            if (
+                isinstance(event, Joined)
+                and event.was
+                and self.roster.pass_on(event.was, _member(event))
+            ):
+                self.here.pop(event.was, None)
+                key = fold(event.nickname)  # nobody is told in the room; this is about sessions
+                self.told += [("went", key, event.was), ("came", key, event.session)]
+                continue
             if isinstance(event, Joined | Present):
                 holder = self.roster.holder(event.nickname)
                 if holder is not None and holder.session != event.session:
                     self._goes(holder.nickname, holder.session)
-                if self.roster.add(Member(event.nickname, event.session, event.dialect)):
+                if self.roster.add(_member(event)):
                     self.told.append(("came", fold(event.nickname), event.session))
             elif isinstance(event, Left):
                 self._goes(event.nickname, event.session)
             elif isinstance(event, Closed):
                 for member in list(self.roster):
                     self._goes(member.nickname, member.session)
+            elif isinstance(event, WentAway | Registered):
+                self.roster.change(event)
+            elif isinstance(event, Moderated):
+                self.rules.take(event)
         self._inside = False
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> None:
@@ -130,6 +162,18 @@ class RecordingFollower:
             self.calls.append(f"settled {getattr(op, 'text', op.session)}")
         self._inside = False
 
+    def past(self, entries: Iterable[Entry], epoch: str, *, is_whole: bool) -> None:
+        self._enter("past")
+        self.before = list(entries)
+        self.is_whole = is_whole
+        if any(entry.position.epoch != epoch for entry in self.before):
+            self.broken.append("a past of another epoch")
+        self._inside = False
+
+    @property
+    def holders(self) -> Mapping[str, Member]:
+        return self.roster.holders
+
     def confirmed(self) -> int:
         return self._last_letter if self.done_with is None else self.done_with
 
@@ -160,11 +204,22 @@ class RecordingFollower:
     def banned(self, bans: Iterable[Ban]) -> None:
         self.bans = list(bans)
 
+    def moderated(self, rules: Rules) -> None:
+        self.rules = rules
+
     def present(self) -> Iterable[Member]:
         return list(self.roster)
 
     def sessions(self) -> Mapping[str, str]:
         return self.here
+
+    def tokens(self) -> Iterable[str]:
+        return self.held_tokens
+
+    def refused(self) -> None:
+        self._enter("refused")
+        self.refusals += 1
+        self._inside = False
 
     def fenced(self) -> None:
         self._enter("fenced")
@@ -229,19 +284,37 @@ class RecordingFollower:
         event = _event(op)
         seen = encode(event) in self._seen
         if isinstance(event, Joined):  # or others had written it down after Redis lost its data
-            seen |= encode(Present(event.nickname, event.session, event.dialect)) in self._seen
+            named = (event.nickname, event.session, event.dialect, event.number)
+            present = Present(*named, about=event.about)
+            seen |= encode(present) in self._seen
         if not seen and not self.trimmed:
             self.broken.append(f"settled before its entry came: {op}")
+
+
+def _member(event: Joined | Present) -> Member:
+    away = event.away if isinstance(event, Present) else ""
+    named = (event.nickname, event.session, event.dialect)
+    return Member(*named, event.number, event.is_account, away, event.about)
+
+
+def _as_asked(event: Joined | Present) -> PublicEvent:
+    kind = type(event)
+    named = (event.nickname, event.session, event.dialect)
+    return kind(*named, number=event.number, about=event.about)
 
 
 def _event(op: Op) -> PublicEvent:
     match op:
         case JoinOp():
-            return Joined(op.nickname, op.session, op.dialect)
-        case LeaveOp():
-            return Left(op.nickname, op.session)
+            return Joined(op.nickname, op.session, op.dialect, about=op.about)
+        case RoomJoinOp():
+            named = (op.nickname, op.session, op.dialect)
+            return Joined(*named, number=op.number, about=op.about)
+        case LeaveOp() | RoomLeaveOp():
+            is_gone = isinstance(op, RoomLeaveOp) and op.is_gone
+            return Left(op.nickname, op.session, is_gone, op.words)
         case SayOp():
-            return Said(op.nickname, op.session, op.text)
+            return Said(op.nickname, op.session, op.text, op.tag, op.is_account, op.is_notice)
         case CloseOp():
             return Closed(op.nickname, op.session)
     raise TypeError(f"no event comes of {type(op).__name__}")

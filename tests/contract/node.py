@@ -10,9 +10,13 @@ from contract.follower import RecordingFollower
 from harness.waiting import until
 from tertulia.chat.ports import (
     CloseOp,
+    Entry,
     JoinOp,
     LeaveOp,
+    ModerateOp,
     Op,
+    PresenceOp,
+    RefusedOp,
     Remembered,
     Replay,
     ReportOp,
@@ -20,6 +24,7 @@ from tertulia.chat.ports import (
     Store,
     WhisperOp,
 )
+from tertulia.domain.moderation import Moderation
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import Action
 from tertulia.domain.position import Position
@@ -27,7 +32,7 @@ from tertulia.domain.position import Position
 OpT = TypeVar("OpT", bound=Op)
 
 DIALECT = "chatte"
-WITHIN = 10.0
+WITHIN = 30.0
 """Seconds after which a test gives up waiting."""
 
 
@@ -43,7 +48,9 @@ class Guest:
     def key(self) -> str:
         return fold(self.nickname)
 
-    def join(self, token: str = "", *, resumed: bool = False, proven: bool = False) -> JoinOp:
+    def join(
+        self, token: str = "", *, resumed: bool = False, proven: bool = False, about: str = ""
+    ) -> JoinOp:
         self.node.follower.here[self.session] = self.key
         return self._submit(
             JoinOp(
@@ -56,27 +63,46 @@ class Guest:
                 token,
                 resumed,
                 proven,
+                about=about,
             )
         )
 
-    def leave(self, token: str = "") -> LeaveOp:
+    def leave(self, token: str = "", words: str = "") -> LeaveOp:
         self.lose()
-        return self._submit(LeaveOp(self.session, self.key, self.nickname, token))
+        return self._submit(LeaveOp(self.session, self.key, self.nickname, token, words))
 
     def lose(self) -> None:
         """Be gone, and nobody has said so to the store."""
         self.node.follower.here.pop(self.session, None)
 
-    def say(self, text: str, tag: int = 0, token: str = "") -> SayOp:
-        return self._submit(SayOp(self.session, self.key, self.nickname, text, tag, token))
-
-    def whisper(self, recipient: str, text: str, tag: int = 0, token: str = "") -> WhisperOp:
+    def say(self, text: str, tag: int = 0, token: str = "", *, is_account: bool = False) -> SayOp:
         return self._submit(
-            WhisperOp(self.session, self.key, self.nickname, recipient, text, tag, token)
+            SayOp(self.session, self.key, self.nickname, text, tag, token, is_account)
         )
+
+    def whisper(
+        self, recipient: str, text: str, tag: int = 0, token: str = "", *, is_account: bool = False
+    ) -> WhisperOp:
+        who = self.session, self.key, self.nickname
+        return self._submit(WhisperOp(*who, recipient, text, tag, token, is_account=is_account))
+
+    def refused(self, tag: int, token: str) -> RefusedOp:
+        return self._submit(RefusedOp(self.session, self.key, tag, token))
+
+    def change(self, away: str | None = None, *, account: bool | None = None) -> PresenceOp:
+        """Say that one is away or back, or that the nickname is one's account or is not."""
+        return self._submit(PresenceOp(self.session, self.key, self.nickname, away, account))
 
     def close_chat(self) -> CloseOp:
         return self._submit(CloseOp(self.session, self.key, self.nickname))
+
+    def moderate(
+        self, action: Action, whom: str = "", value: int = 0, index: int = 0, text: str = ""
+    ) -> ModerateOp:
+        holder = self.node.follower.roster.holder(whom)
+        act = Moderation(action, whom, value, index, text)
+        held = holder.session if holder else ""
+        return self._submit(ModerateOp(self.session, self.key, self.nickname, act, held))
 
     def report_to(self, sender: "Guest", text: str, number: int = 0) -> ReportOp:
         """Report a whisper of another guest that this one did not get."""
@@ -93,6 +119,8 @@ class Node:
 
     store: Store
     follower: RecordingFollower
+    room_followers: list[RecordingFollower] = field(default_factory=list)
+    """The followers of further rooms that were opened."""
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def guest(self, nickname: str) -> Guest:
@@ -127,6 +155,30 @@ class Node:
         self.store.replay(after, before, token, done.set_result)
         return await asyncio.wait_for(done, WITHIN)
 
+    async def look_back(self, before: Position, most: int = 1000) -> tuple[list[Entry], bool]:
+        """Read so many entries back from a place; return them, and whether these are all."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        entries: list[Entry] = []
+
+        def take(entry: Entry) -> bool:
+            entries.append(entry)
+            return len(entries) < most
+
+        self.store.look_back(before, take, done.set_result)
+        return entries, await asyncio.wait_for(done, WITHIN)
+
+    async def look_on(self, after: Position, most: int = 1000) -> tuple[list[Entry], bool]:
+        """Read so many entries on from a place; return them, and whether these are all."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        entries: list[Entry] = []
+
+        def take(entry: Entry) -> bool:
+            entries.append(entry)
+            return len(entries) < most
+
+        self.store.look_on(after, take, done.set_result)
+        return entries, await asyncio.wait_for(done, WITHIN)
+
     async def enter_one(self, nickname: str) -> Guest:
         """Let a guest join, and wait until it is in."""
         return (await self.enter(nickname))[0]
@@ -141,6 +193,10 @@ class StoreFactory(Protocol):
 
     def give_password(self, nickname: str, password: str | None) -> None:
         """Make an account, or give it another password; None deletes it. Its nickname is given folded."""
+        ...
+
+    async def appoint(self, nickname: str) -> None:
+        """Make an account, given folded, a moderator, as an operator does."""
         ...
 
     async def dismiss(self, action: Action, nickname: str) -> None:

@@ -113,10 +113,10 @@ class _Link(Link):
         await self.turn()
         return await super().run(script, keys, args)
 
-    async def call_many(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    async def ask(self, *commands: Sequence[Argument]) -> list[Any]:
         if commands and commands[0][0] == "HMGET" and "epoch" in commands[0]:
             await self.turn()
-        return await super().call_many(commands)
+        return await super().ask(*commands)
 
 
 class SteppedStore(ChatStore):
@@ -127,7 +127,7 @@ class SteppedStore(ChatStore):
         self._turns = turns
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         for use, link in self._links.items():
-            stepped = _Link(link._servers, link._name, link._timeout, link._multiplexer)
+            stepped = _Link(link._masters, link._use, link._multiplexer)
             stepped.turn = lambda: self._turns.wait(self._member.node_id)
             self._links[use] = stepped
 

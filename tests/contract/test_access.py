@@ -3,8 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -14,26 +14,25 @@ from hiredis import Reader
 from harness.authority import Authority, Certificate
 from harness.engines import needs_tls
 from harness.redis_server import RedisServer, free_port, running_redis
-from tertulia.redis.access import Access, Server, taken
+from tertulia.redis.access import Access, Server
 from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
-from tertulia.redis.link import Link
-from tertulia.redis.masters import OneServer
-from tertulia.redis.topology import servers_of
+from tertulia.redis.script import Script
+from tertulia.settings.model import Settings
 from tertulia.store.keys import Keys
 from tertulia.telemetry.metrics import RetryCause
 
 SECRET = "opensesame"
 SEEN_WITH = ("8.0.", "8.1.")
 """The versions of redis-py out of whose hands a connection was taken."""
-MOST_CALLS = 12
+MOST_CALLS = 8
 TIMEOUT = 2.0
 USER = ("--user", "andy", "on", "allkeys", "+@all", ">" + SECRET)
 
 
 async def get_in(access: Access) -> None:
     """Connect and be answered; nothing that is told of a failure has a password in it."""
-    link = Link(servers_of(access, Keys("x").meta), "tertulia-test", TIMEOUT)
+    link = Client.to(access, Keys("x").meta, "tertulia-test", TIMEOUT).link
     try:
         assert await link.call("ECHO", "hello") == b"hello"
     except StoreAway as error:
@@ -75,25 +74,30 @@ def tls_port(authority: Authority) -> Iterator[int]:
 async def test_redis_over_tls(
     tls_port: int, authority: Authority, client: Certificate, tmp_path: Path
 ) -> None:
-    named = replace(
-        Access.to(f"rediss://localhost:{tls_port}"),
-        ca_file=authority.file,
-        cert_file=client.file,
-        key_file=client.key,
+    url, numbered = f"rediss://localhost:{tls_port}", f"rediss://127.0.0.1:{tls_port}"
+    ours = Settings(
+        redis_ca_file=authority.file, redis_cert_file=client.file, redis_key_file=client.key
     )
-    await get_in(named)
-    numbered = replace(named, url=Access.to(f"rediss://127.0.0.1:{tls_port}").url)
-    error = await refused(numbered)
+
+    def but(url: str, **others: Any) -> Access:
+        return Access.to(url, ours.model_copy(update=others))
+
+    await get_in(but(url))
+    error = await refused(but(numbered))
     assert "certificate" in str(error).lower()
-    await get_in(replace(numbered, verify="chain"))
+    await get_in(but(numbered, redis_verify="chain"))
 
-    stranger = replace(named, ca_file=Authority(tmp_path).file)
-    for wrong in (stranger, replace(stranger, verify="chain"), replace(named, ca_file=None)):
+    theirs = Authority(tmp_path).file
+    for wrong in (
+        but(url, redis_ca_file=theirs),
+        but(url, redis_ca_file=theirs, redis_verify="chain"),
+        but(url, redis_ca_file=None),
+    ):
         assert "redis_ca_file" in str(await refused(wrong))
-    await get_in(replace(stranger, verify="none"))
+    await get_in(but(url, redis_ca_file=theirs, redis_verify="none"))
 
-    await refused(replace(named, cert_file=None, key_file=None))
-    missing = await refused(replace(named, ca_file=tmp_path / "nowhere.pem"))
+    await refused(but(url, redis_cert_file=None, redis_key_file=None))
+    missing = await refused(but(url, redis_ca_file=tmp_path / "nowhere.pem"))
     assert f"redis_ca_file {tmp_path}/nowhere.pem can't be read" in str(missing)
     assert missing.is_final
 
@@ -114,9 +118,10 @@ async def test_a_password_from_a_file_is_read_for_each_connection(
 ) -> None:
     file = tmp_path / "password"
     port = shared_redis.port
-    access = replace(Access.to(f"redis://beth:wrong@127.0.0.1:{port}"), password_file=file)
+    settings = Settings(redis_password_file=file)
+    access = Access.to(f"redis://beth:wrong@127.0.0.1:{port}", settings)
     assert "redis_password_file" in str(await refused(access))
-    link = Link(servers_of(access, Keys("x").meta), "tertulia-test", TIMEOUT)
+    link = Client.to(access, Keys("x").meta, "tertulia-test", TIMEOUT).link
     for password in (SECRET, "another"):
         shared_redis.control.acl_setuser(
             "beth", enabled=True, reset=True, passwords=[f"+{password}"], categories=["+@all"]
@@ -126,16 +131,6 @@ async def test_a_password_from_a_file_is_read_for_each_connection(
         link.disconnect()
     file.write_bytes(b"\xff")
     assert "no text" in str(await refused(access))
-
-
-async def test_who_answers_is_another_kind_of_server(shared_redis: RedisServer) -> None:
-    place = f"127.0.0.1:{shared_redis.port}"
-    for scheme, path, told in (
-        ("redis+cluster", "", f"{place} is no Redis Cluster: write redis://"),
-        ("redis+sentinel", "/main", f"{place} is no Sentinel"),
-    ):
-        error = await refused(Access.to(f"{scheme}://{place}{path}"))
-        assert told in str(error)
 
 
 async def test_who_answers_says_what_no_redis_does() -> None:
@@ -164,11 +159,6 @@ async def test_what_redis_py_has_connected_can_be_taken_over(shared_redis: Redis
     """It uses one private name of redis-py: with a new version, look, and then add it."""
     assert redis.__version__.startswith(SEEN_WITH)
     access, server = Access.to(shared_redis.url), Server("127.0.0.1", shared_redis.port)
-    made = await access.reach(server, "tertulia-test", TIMEOUT)
-    writer = taken(made)
-    assert not made.is_connected
-    assert not writer.transport.is_closing()
-    writer.transport.abort()
     connection = await access.connect(server, "tertulia-test", TIMEOUT)
     assert await connection.ask(TIMEOUT, ("ECHO", "x" * 70_000), ("PING",)) == [
         b"x" * 70_000,
@@ -180,15 +170,16 @@ async def test_what_redis_py_has_connected_can_be_taken_over(shared_redis: Redis
 async def test_who_connects_can_be_cancelled_at_any_moment(shared_redis: RedisServer) -> None:
     """Before Python 3.12, asyncio.wait_for may swallow it: redis-py's own timeouts are built on that."""
     access, server = Access.to(shared_redis.url), Server("127.0.0.1", shared_redis.port)
-    client = Client(OneServer(access), "tertulia-test", TIMEOUT)
+    client = Client.to(access, "x", "tertulia-test", TIMEOUT)
 
     async def connect() -> None:
         (await access.connect(server, "tertulia-test", TIMEOUT)).end()
 
     async def ask() -> None:
         await client.echo("hello")
-        await client.together(lambda it: it.echo("hello"))
-        client.disconnect()
+        await asyncio.gather(client.echo("hello"), client.echo("hello"))
+        await client.link.call("PING")
+        client.link.disconnect()
 
     for work in (connect, ask):
         for after in range(80):
@@ -198,11 +189,11 @@ async def test_who_connects_can_be_cancelled_at_any_moment(shared_redis: RedisSe
             was_cancelled = task.cancel()
             await asyncio.wait([task])
             assert task.cancelled() == was_cancelled, f"after {after} turns of the loop"
-    client.disconnect()
+    client.link.disconnect()
 
 
 def test_a_script_costs_few_calls(shared_redis: RedisServer) -> None:
-    """Of Python's functions, for each batch: over redis-py's connection they are four times as many."""
+    """Of Python's functions, for each batch: over redis-py's connection they are six times as many."""
     calls, rounds = 0, 100
 
     def count(_frame: object, event: str, _arg: object) -> None:
@@ -210,16 +201,16 @@ def test_a_script_costs_few_calls(shared_redis: RedisServer) -> None:
         calls += event == "call"
 
     async def ask() -> None:
-        sha = shared_redis.control.script_load("return redis.call('PUBLISH', KEYS[1], ARGV[1])")
-        server = Server("127.0.0.1", shared_redis.port)
-        connection = await Access.to(shared_redis.url).connect(server, "tertulia-test", TIMEOUT)
+        link = Client.to(Access.to(shared_redis.url), "x", "tertulia-test", TIMEOUT).link
+        script = Script("return redis.call('PUBLISH', KEYS[1], ARGV[1])", str)
+        await link.run(script, ["{x}:room"], ["hello"])
         sys.setprofile(count)
         try:
             for _ in range(rounds):
-                await connection.ask(TIMEOUT, ("EVALSHA", sha, 1, "{x}:room", "hello"))
+                await link.run(script, ["{x}:room"], ["hello"])
         finally:
             sys.setprofile(None)
-        connection.end()
+        link.disconnect()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(ask())

@@ -98,7 +98,7 @@ async def test_only_who_was_not_used_and_is_not_here_is_pruned(chat_stores: Redi
     control.hset(keys.account("used"), "used", now - 3 * DAY_MS - 60_000)
     control.hset(keys.account("fresh"), "since", now)
     control.hset(keys.account("old"), "used", now - 100 * DAY_MS)
-    async with AccountBook(chat_stores.chat, Access.to(chat_stores.server.url), WITHIN) as book:
+    async with AccountBook.to(chat_stores.chat, Access.to(chat_stores.server.url), WITHIN) as book:
         ninety, three, two = 90 * 86_400, 3 * 86_400, 2 * 86_400
         shown = [it.nickname for it in await book.unused(ninety)]
         assert shown == ["entered", "logged", "old"]

@@ -11,7 +11,7 @@ from tertulia.domain.events import Joined, PublicEvent, Said, encode
 from tertulia.store import coalescing
 from tertulia.store.chat_store import ChatStore
 
-WHILE = 2.0
+WHILE = 5.0
 """Seconds that are enough for what a test does meanwhile, and to wait for."""
 AGES = 3600.0
 

@@ -36,7 +36,7 @@ async def test_nodes_hear_each_other(
     if sharded:
         needs_redis_7()
     else:
-        monkeypatch.setattr(masters, "_SHARDED_SINCE", (1000, 0))
+        monkeypatch.setattr(masters, "_SHARDED_SINCE", 1000)
     nodes = []
     chat = f"chat-{sharded}".lower()
     for name in ("one", "two"):

@@ -292,7 +292,7 @@ async def test_a_letter_of_the_new_epoch_is_not_taken_for_one_of_the_old(
     assert [op.outcome for op in ops] == [Outcome.DONE] * 3
     two.wire.flow()
     await epoch_changed(two)
-    await two.sees(lambda it: len(it.letters) >= 8, "new letters", within=2.0)
+    await two.sees(lambda it: len(it.letters) >= 8, "new letters")
     assert two.follower.letter_texts[5:] == [f"new {i}" for i in range(3)]
 
 

@@ -1,17 +1,19 @@
 """A connection to a real Redis: its failures are all of one kind, and it can be let go of at any time."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from contract.lossy_proxy import Loss, LossyProxy
 from contract.node import WITHIN
-from harness.redis_server import RedisServer, free_port
+from harness.redis_server import RedisServer
 from harness.waiting import until
 from tertulia.redis.access import Access
+from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.link import Link, Subscription
-from tertulia.redis.masters import OneServer
+from tertulia.redis.multiplexer import Multiplexer
 from tertulia.store.scripts import REGISTER
 from tertulia.telemetry.metrics import RetryCause
 
@@ -19,52 +21,70 @@ TIMEOUT = 0.2
 
 
 def link_to(url: str) -> Link:
-    return Link(OneServer(Access.to(url)), "tertulia-test", TIMEOUT)
+    return Client.to(Access.to(url), "x", "tertulia-test", TIMEOUT).link
+
+
+@pytest.fixture
+async def link(shared_redis: RedisServer) -> AsyncIterator[Link]:
+    link = link_to(shared_redis.url)
+    yield link
+    link.disconnect()
 
 
 def connections(server: RedisServer) -> list[int]:
     return [it.id for it in server.connections() if it.name == "tertulia-test"]
 
 
-async def test_a_command_is_answered(shared_redis: RedisServer) -> None:
-    link = link_to(shared_redis.url)
+async def test_a_command_is_answered(shared_redis: RedisServer, link: Link) -> None:
     assert await link.call("ECHO", "hello") == b"hello"
-    assert await link.call_many([("ECHO", "one"), ("ECHO", "two")]) == [b"one", b"two"]
-    assert await link.call_many([]) == []
-    assert connections(shared_redis)
+    assert await link.ask(("ECHO", "one"), ("ECHO", "two")) == [b"one", b"two"]
+    assert await link.ask() == []
+    (connection,) = connections(shared_redis)
+    shared_redis.control.client_kill_filter(_id=str(connection))
+    await until(lambda: link._shared is None or link._shared.connection.is_over, WITHIN, "the end")
+    assert await link.call("ECHO", "three") == b"three"
     link.disconnect()
     await until(lambda: not connections(shared_redis), WITHIN, "the connection to be closed")
 
 
-async def test_a_script_is_loaded_where_it_is_not_known(shared_redis: RedisServer) -> None:
+async def test_a_script_is_loaded_where_it_is_not_known(
+    shared_redis: RedisServer, link: Link
+) -> None:
     shared_redis.control.script_flush()
-    link = link_to(shared_redis.url)
     keys = [f"{{x}}:{i}" for i in range(8)]
     args: list[str | int] = ["n", 1000, "epoch", "", 0, "", ""]
     for _ in range(2):
         reply = await link.run(REGISTER, keys, args)
         assert reply[:2] == [b"ok", b"epoch"]
     assert shared_redis.control.script_exists(REGISTER.plain.sha) == [True]
-    link.disconnect()
 
 
-async def test_an_error_is_a_reason_to_connect_again(shared_redis: RedisServer) -> None:
-    link = link_to(shared_redis.url)
+async def test_an_error_is_a_reason_to_connect_again(shared_redis: RedisServer, link: Link) -> None:
     shared_redis.control.set("{x}:text", "text")
-    for failing in (link.call("LLEN", "{x}:text"), link.call_many([("LLEN", "{x}:text")])):
+    for failing in (link.call("LLEN", "{x}:text"), link.ask(("LLEN", "{x}:text"))):
         with pytest.raises(StoreAway) as caught:
             await failing
         assert caught.value.cause is RetryCause.OTHER
         await until(lambda: not connections(shared_redis), WITHIN, "the connection to be closed")
     assert await link.call("ECHO", "sound again") == b"sound again"
-    link.disconnect()
 
 
-async def test_nobody_there_is_a_failed_connection() -> None:
-    link = link_to(f"redis://127.0.0.1:{free_port()}")
-    with pytest.raises(StoreAway) as caught:
-        await link.connect()
-    assert caught.value.cause is RetryCause.CONNECTION
+async def test_a_refused_question_costs_no_connection(
+    shared_redis: RedisServer, link: Link
+) -> None:
+    """The shipped user may not ask for settings, which every chat tries: the connection is sound."""
+    await link.connect()
+    before = connections(shared_redis)
+    shared_redis.control.acl_setuser("default", enabled=True, commands=["-config"])
+    try:
+        with pytest.raises(StoreAway) as caught:
+            await link.call("CONFIG", "GET", "maxmemory")
+    finally:
+        shared_redis.control.acl_setuser("default", enabled=True, commands=["+@all"])
+    assert caught.value.cause is RetryCause.NO_PERMISSION
+    assert link.refusal
+    assert await link.call("ECHO", "hello") == b"hello"
+    assert connections(shared_redis) == before
 
 
 @pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.REPLY, Loss.STALLED])
@@ -86,8 +106,9 @@ async def test_a_reply_that_does_not_come_is_waited_for_no_longer_than_told(
 async def test_silence_where_a_message_is_due_is_a_lost_connection(
     shared_redis: RedisServer,
 ) -> None:
-    link = Subscription(OneServer(Access.to(shared_redis.url)), "tertulia-test", TIMEOUT)
-    await link.subscribe(["{x}:channel"], TIMEOUT)
+    multiplexer = Multiplexer(Access.to(shared_redis.url), TIMEOUT)
+    link = Subscription(multiplexer.masters("x"), "tertulia-test", multiplexer)
+    await link.subscribe(["{x}:channel"])
     await link_to(shared_redis.url).publish("{x}:channel", "hello")
     assert await link.receive(TIMEOUT) == [[b"message", b"{x}:channel", b"hello"]]
     with pytest.raises(StoreAway) as caught:
@@ -97,8 +118,22 @@ async def test_silence_where_a_message_is_due_is_a_lost_connection(
         await link.receive(TIMEOUT)
 
 
-async def test_a_replica_is_refused(shared_redis: RedisServer) -> None:
-    link = link_to(shared_redis.url)
+async def test_a_frozen_server_is_waited_for_no_longer_than_told(
+    shared_redis: RedisServer, link: Link
+) -> None:
+    await link.connect()
+    shared_redis.freeze()
+    try:
+        for _ in range(2):  # when it was connected, and when it has to connect
+            with pytest.raises(StoreAway) as caught:
+                await asyncio.wait_for(link.call("ECHO", "hello"), WITHIN)
+            assert caught.value.cause is RetryCause.TIMEOUT
+    finally:
+        shared_redis.thaw()
+    assert await link.call("ECHO", "hello") == b"hello"
+
+
+async def test_a_replica_is_refused(shared_redis: RedisServer, link: Link) -> None:
     shared_redis.control.replicaof("127.0.0.1", "1")
     try:
         with pytest.raises(StoreAway) as caught:
@@ -107,33 +142,3 @@ async def test_a_replica_is_refused(shared_redis: RedisServer) -> None:
     finally:
         shared_redis.control.replicaof("NO", "ONE")
     await link.connect()
-    link.disconnect()
-
-
-@pytest.mark.parametrize("turns", range(8))
-async def test_a_task_can_be_cancelled_at_any_moment(shared_redis: RedisServer, turns: int) -> None:
-    """Whoever stops or starts over cancels its tasks: one that goes on is never got rid of."""
-    for after in range(turns * 10, turns * 10 + 10):
-        link = link_to(shared_redis.url)
-        await link.connect()
-        asked = 0
-
-        async def ask(link: Link = link) -> None:
-            nonlocal asked
-            while True:
-                await link.call("PING")
-                asked += 1
-
-        task = asyncio.create_task(ask())
-        for _ in range(after):
-            await asyncio.sleep(0)
-        task.cancel()
-        before = asked
-        while not task.done() and asked < before + 10:  # noqa: ASYNC110 - turns are what is counted
-            await asyncio.sleep(0)
-        was_stopped = task.done()
-        while not task.done():
-            task.cancel()
-            await asyncio.sleep(0)
-        link.disconnect()
-        assert was_stopped, f"cancelled after {after} turns of the loop, it went on"

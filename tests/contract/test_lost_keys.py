@@ -7,13 +7,24 @@ from pathlib import Path
 import pytest
 
 from contract.chat_stores import RedisStores
+from contract.in_rooms import enter, open_room
 from contract.node import WITHIN, Guest
 from harness.waiting import until
 from tertulia.chat.ports import Outcome
+from tertulia.store import rooms as store_rooms
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "architecture.md"
 HARMLESS = {
     "audit",
+    "moderation",
+    "muted",
+    "redacted",
+    "rooms",
+    "room-nodes",
+    "room-sizes",
+    "room-facts",
+    "node:ID:rooms",
+    "spoke",
     "ban-ends",
     "batches",
     "inboxes",
@@ -28,6 +39,7 @@ HARMLESS = {
     "node:ID:waiting",
     "order",
     "order:ID",
+    "posted:HASH",
     "ended:andy",
     "replaced",
     "rewritten",
@@ -35,6 +47,10 @@ HARMLESS = {
     "failures:NETWORK",
     "failures:NETWORK:andy",
     "sign-ups:NETWORK",
+    "changes:NETWORK",
+    "invitations",
+    "webhook:NAME",
+    "webhook:NAME:dead",
     "unfinished",
 }
 """Who is in the room goes on as if nothing had been lost."""
@@ -131,3 +147,42 @@ async def test_a_chat_goes_on_without_a_key(chat_stores: RedisStores, kind: str)
     await one.store.settle()
     assert again.outcome is Outcome.DONE
     await one.sees(lambda it: carla.session in it.lefts(), "carla to leave")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("meta", "log", "marks", "order", "batches", "condemned", "tokens", "token-ends"),
+        *("moderation", "rooms", "room-nodes", "node:ID:rooms"),
+    ],
+)
+async def test_a_room_goes_on_without_a_key(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setattr(store_rooms, "_NOTE_SECONDS", 0.2)
+    control = chat_stores.server.control
+    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    here, there = open_room(one, "ops"), open_room(two, "ops")
+    (andy,), (betty,) = await enter(one, here, "andy"), await enter(two, there, "betty")
+    talk = [seat.say(f"{seat.session} {i}") for i in range(20) for seat in (andy, betty)]
+    for room in (here, there):
+        room.follower.trimmed = key == "log"
+    chat = chat_stores.chat
+    for name in chat_stores.registered():
+        control.delete(f"{{{chat}}}:{key.replace('ID', name)}")
+    control.delete(f"{{{chat}#ops}}:{key}")
+    await asyncio.gather(one.store.settle(), two.store.settle())
+    later = [andy.say("later"), betty.say("later as well")]
+    await asyncio.gather(one.store.settle(), two.store.settle())
+    assert {op.outcome for op in (*talk, *later)} == {Outcome.DONE}
+    for room in (here, there):
+        await until(lambda it=room: len(it.follower.said) == 42, WITHIN, "all of it")  # type: ignore[misc]
+    names = chat_stores.keys
+    await until(
+        lambda: control.exists(names.rooms, names.room_nodes, names.node_rooms(two.store.node)) == 3,
+        WITHIN, "what is noted",
+    )  # fmt: skip
+    two.wire.cut_off()
+    await until(lambda: here.follower.lefts() == [betty.session] or key == "order", WITHIN, "betty")
+    andy.leave()
+    await one.store.settle()

@@ -12,7 +12,6 @@ from tertulia.chat.ports import Outcome, ReportOp, WhisperOp
 from tertulia.domain.requests import LogIn, Message
 from tertulia.redis.access import Access
 from tertulia.redis.client import Client
-from tertulia.redis.topology import servers_of
 from tertulia.store.chat_store import ChatStore
 from tertulia.store.pending import Mailboxes
 
@@ -25,9 +24,9 @@ MESSAGE, SENDER = 64, 512
 async def boxes(chat_stores: RedisStores) -> AsyncIterator[Mailboxes]:
     """What waits in the chat, as operators see it."""
     url = f"redis://127.0.0.1:{chat_stores.server.port}"
-    client = Client(servers_of(Access.to(url), chat_stores.keys.meta), "test", WITHIN)
+    client = Client.to(Access.to(url), chat_stores.keys.meta, "test", WITHIN)
     yield Mailboxes(chat_stores.keys, client)
-    client.disconnect()
+    client.link.disconnect()
 
 
 def leave(guest: Guest, recipient: str, text: str) -> WhisperOp:

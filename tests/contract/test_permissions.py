@@ -100,6 +100,24 @@ async def test_channels_are_tried_as_well(chat_stores: RedisStores, user: str) -
     await until(lambda: not node.refused, WITHIN, "it to be permitted")
 
 
+@pytest.mark.parametrize("what", ["keys", "channels"])
+async def test_names_of_further_rooms_are_tried(
+    chat_stores: RedisStores, user: str, what: str
+) -> None:
+    version = str(chat_stores.server.control.info("server")["redis_version"])
+    if what == "channels" and version.startswith("6."):
+        pytest.skip("Redis 6.2 can't be asked about channels")
+    chat_stores.user = user
+    node = await chat_stores.prepare("one")
+    chat_stores.leave_to_end(node)
+    own = f"{{{chat_stores.chat}}}:*"
+    sign = "~" if what == "keys" else "&"
+    chat_stores.server.do("ACL", "SETUSER", user, f"reset{what}", sign + own)
+    with pytest.raises(StoreFailed, match="exists" if what == "keys" else "subscribe"):
+        await asyncio.wait_for(node.store.start(node.follower), WITHIN)
+    await node.wire.close()
+
+
 async def test_a_refused_subscription_is_told_as_that(chat_stores: RedisStores, user: str) -> None:
     """Redis closes the connection first: that is not the reason that anybody is looking for."""
     chat_stores.user = user

@@ -125,6 +125,15 @@ def older(control: redis.Redis) -> None:
     control.hset(KEYS.counts("dan"), mapping={"ann": 1, "eve": 1, "": 32, ":3-0": 2})
 
 
+def seated(control: redis.Redis) -> None:
+    """Ann is in the room, as a guest with an invitation, and Dan as an account."""
+    fill(control)
+    seat: dict[Any, Any] = {"session": f"{NODE}:1", "node": NODE, "sitting": "0", "nickname": "dan"}
+    control.hset(nick("dan"), mapping=seat)
+    control.hset(KEYS.token("t"), mapping={"key": "ann", "as": "guest", "joins": 1})
+    control.hset(KEYS.invitations, "code", "1 5 9000000000000000")
+
+
 def away(control: redis.Redis) -> None:
     fill(control)
     control.delete(KEYS.device("dan"))
@@ -138,6 +147,41 @@ def lost(control: redis.Redis) -> None:
 def order(script: Script, *more: str, args: Sequence[str | int] = ()) -> Call:
     head = [KEYS.meta, KEYS.log, KEYS.marks, KEYS.leases, KEYS.audit, KEYS.operator_command("1")]
     return script, [*head, *more], [ORDER, KEYS.room, 100, *args]
+
+
+def moderated(control: redis.Redis) -> None:
+    """Eve was muted, and a message was said that is withdrawn, as an older one was."""
+    fill(control)
+    control.xadd(KEYS.log, cast(Any, {"p": "1", "b": f"{NODE} 3", "e": '{"t":"said"}'}), id="3-0")
+    control.hset(KEYS.meta, "offset", 3)
+    control.xtrim(KEYS.log, minid="2-0", approximate=False)
+    control.hset(KEYS.moderation, "mute:eve", "{}")
+    control.zadd(KEYS.muted, {"eve": 5})
+    control.zadd(KEYS.redacted, {"1 0": 1})
+
+
+def moderate(action: str, key: str, value: int = 0, event: str = "{}") -> Call:
+    more = [KEYS.moderation, KEYS.muted, KEYS.redacted, KEYS.account(key)]
+    return order(scripts.MODERATE, *more, args=[action, key, value, 0, "", event])
+
+
+def own_account(key: str, was: str, hashed: str, invitation: str = "") -> Call:
+    names = [KEYS.meta, KEYS.account(key), nick(key), KEYS.token("t"), KEYS.device(key)]
+    names += [KEYS.devices, KEYS.ended(key), KEYS.invitations, KEYS.audit]
+    return scripts.OWN_ACCOUNT, names, [f"{NODE}:1", key, key, hashed, was, invitation, ORDER, 100]
+
+
+def relayed(control: redis.Redis) -> None:
+    """A webhook is relayed, and a delivery of it was given up."""
+    fill(control)
+    state = {"holder": "api", "until": 5, "term": 2, "at:ops": "e:1", "next:ops": "e:2 3 5"}
+    control.hset(KEYS.webhook("tickets"), mapping=cast(Any, state))
+    control.rpush(KEYS.dead_letters("tickets"), "{}")
+
+
+def webhook_step(step: str) -> Call:
+    names = [KEYS.webhook("tickets"), KEYS.dead_letters("tickets")]
+    return scripts.WEBHOOK_STEP, names, ["api", 2, "ops", "e:1", step, "e:2", "4", 1]
 
 
 def migrate(most: int) -> Call:
@@ -169,8 +213,8 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             # Who is its own it says anew each time that it is asked, so nobody here is.
             [
                 *(NODE, "e", 10_000, 3_600_000, 1_000_000, KEYS.room, 2),
-                *("ben", f"{DEAD}:2", DEAD, "ben", "chatte", ""),
-                *("eve", f"{NODE}:9", NODE, "eve", "chatte", ""),
+                *("ben", f"{DEAD}:2", DEAD, "ben", "chatte", 0, "lunch", "", ""),
+                *("eve", f"{NODE}:9", NODE, "eve", "chatte", 1, "", "", ""),
             ],
         ),
     ),
@@ -222,9 +266,9 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             [
                 *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
                 *(KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")),
-                *(nick("dan"), KEYS.pending("dan", "ann")),
+                *(nick("dan"), KEYS.token("t"), KEYS.audit, KEYS.pending("dan", "ann")),
             ],
-            ["dan", 0, "ann"],
+            ["dan", 0, ORDER, 100, "ann"],
         ),
     ),
     "DELETE_ACCOUNT, unused": (
@@ -234,11 +278,13 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             [
                 *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
                 *(KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")),
-                *(nick("dan"), KEYS.pending("dan", "ann")),
+                *(nick("dan"), KEYS.token("t"), KEYS.audit, KEYS.pending("dan", "ann")),
             ],
-            ["dan", 1000, "ann"],
+            ["dan", 1000, "", 100, "ann"],
         ),
     ),
+    "OWN_ACCOUNT, made": (seated, own_account("ann", "", "y", "code")),
+    "OWN_ACCOUNT, changed": (seated, own_account("dan", "x", "y")),
     "REFRESH": (
         fill,
         (
@@ -258,9 +304,9 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
             [
                 *(KEYS.meta, KEYS.account("dan"), KEYS.device("dan"), KEYS.devices),
                 *(KEYS.mailbox("dan"), KEYS.senders("dan"), KEYS.stream("dan")),
-                *(nick("dan"), KEYS.pending("dan", "ann")),
+                *(nick("dan"), KEYS.token("t"), KEYS.audit, KEYS.pending("dan", "ann")),
             ],
-            ["dan", 0, "ann"],
+            ["dan", 0, ORDER, 100, "ann"],
         ),
     ),
     "MIGRATE": (older, migrate(100)),
@@ -319,6 +365,17 @@ CASES: dict[str, tuple[Callable[[redis.Redis], None], Call]] = {
         ),
     ),
     "UNBAN": (fill, order(scripts.UNBAN, KEYS.bans, KEYS.ban_ends, args=["account:eve"])),
+    "MODERATE, mute": (moderated, moderate("mute", "ann", 60, '{"t":"muted","u":1}')),
+    "MODERATE, redact": (moderated, moderate("redact", "", 3)),
+    "WEBHOOK_LEASE": (
+        relayed,
+        (scripts.WEBHOOK_LEASE, [KEYS.webhook("tickets")], ["another", 4_000]),
+    ),
+    "WEBHOOK_LEASE, back": (
+        relayed,
+        (scripts.WEBHOOK_LEASE, [KEYS.webhook("tickets")], ["api", 0]),
+    ),
+    **{f"WEBHOOK_STEP, {it}": (relayed, webhook_step(it)) for it in ("pin", "fail", "bury")},
     "CLOSE": (fill, order(scripts.CLOSE, KEYS.members, args=['{"t":"closed"}'])),
 }
 TRIED = [(name, it) for name, (_, (script, *_)) in CASES.items() for it in commands_of(script)]
@@ -524,6 +581,7 @@ def submit_everything(guests: Sequence[Guest], newcomer: Guest, other: Guest) ->
         other.join(),
         submitted(andy, JoinOp(f"{andy.session}7", "ada", "Ada", "chatte", where, 5, proven=True)),
         betty.leave(),
+        carl.change("lunch", account=True),
         carl.say("bye"),
         carl.close_chat(),
         andy.close_chat(),

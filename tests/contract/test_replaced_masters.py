@@ -10,6 +10,7 @@ from harness.redis_server import RedisServer, running_redis
 from tertulia.redis.access import Access, Server
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.link import Link
+from tertulia.redis.multiplexer import Multiplexer
 from tertulia.redis.sentinel import Sentinels
 from tertulia.telemetry.metrics import RetryCause
 
@@ -20,11 +21,11 @@ class Telling(Sentinels):
     """Sentinels that name whom the test says; nobody, where it says so."""
 
     def __init__(self, named: RedisServer) -> None:
-        super().__init__(Access.to("redis+sentinel://127.0.0.1:1/tertulia"))
+        super().__init__(Access.to("redis+sentinel://127.0.0.1:1/tertulia"), TIMEOUT)
         self.named: RedisServer | None = named
         self.have_told = asyncio.Event()
 
-    async def find(self, seconds: float) -> Server:
+    async def find(self) -> Server:
         self.have_told.set()
         if self.named is None:
             raise StoreAway(RetryCause.CONNECTION, "no Sentinel answers")
@@ -50,10 +51,14 @@ def frozen(shared_redis: RedisServer) -> Iterator[RedisServer]:
 async def pair(shared_redis: RedisServer) -> AsyncIterator[tuple[Telling, Link, Link]]:
     """Give two links of one chat, to the server that Sentinels name."""
     sentinels = Telling(shared_redis)
-    one, two = (Link(sentinels, "tertulia-test", TIMEOUT) for _ in range(2))
+    one, two = link_to(sentinels), link_to(sentinels)
     yield sentinels, one, two
     one.disconnect()
     two.disconnect()
+
+
+def link_to(sentinels: Telling) -> Link:
+    return Link(sentinels, "tertulia-test", Multiplexer(sentinels.access, TIMEOUT))
 
 
 async def port_of(link: Link) -> int:
@@ -65,7 +70,7 @@ async def test_who_waited_for_it_to_answer_is_not_let_in(
     frozen: RedisServer, successor: RedisServer
 ) -> None:
     sentinels = Telling(frozen)
-    link = Link(sentinels, "tertulia-test", TIMEOUT)
+    link = link_to(sentinels)
     asking = asyncio.create_task(port_of(link))
     await asyncio.wait_for(sentinels.have_told.wait(), WITHIN)
     sentinels.named = successor
@@ -78,7 +83,7 @@ async def test_who_waited_for_it_to_answer_is_not_let_in(
 
 async def test_it_is_let_be_where_no_sentinel_can_tell(frozen: RedisServer) -> None:
     sentinels = Telling(frozen)
-    link = Link(sentinels, "tertulia-test", TIMEOUT)
+    link = link_to(sentinels)
     asking = asyncio.create_task(port_of(link))
     await asyncio.wait_for(sentinels.have_told.wait(), WITHIN)
     sentinels.named = None

@@ -17,6 +17,13 @@ from tertulia.store.scripts import COMMIT
 
 CHATS = 8
 LEASE = 3.0
+PATIENT = {
+    "heartbeat_seconds": 1.0,
+    "silence_seconds": 5.0,
+    "lease_seconds": 15.0,
+    "redis_timeout_seconds": 10.0,
+}
+"""Of a node whose connections are to be the same afterwards, however busy the machine is."""
 
 
 def chat_of(stores: RedisStores, number: int) -> str:
@@ -29,7 +36,7 @@ def store_of(chat: RedisNode) -> ChatStore:
 
 
 async def node_with_chats(
-    stores: RedisStores, count: int = CHATS, name: str = "node", **settings: float
+    stores: RedisStores, count: int = CHATS, name: str = "node", /, **settings: float
 ) -> list[RedisNode]:
     """Start a node with so many chats, over one wire."""
     first = await stores.node(name, **settings)
@@ -69,8 +76,7 @@ async def test_chats_share_a_connection_for_each_use(chat_stores: RedisStores) -
     chats = await node_with_chats(chat_stores, 50)
     guests = await guests_of(chats)
     await all_is_well(chats, guests, "hello")
-    # Nobody has asked for an account yet.
-    assert connections(chat_stores) == {f"tertulia-{use}": 1 for use in USES - {"accounts"}}
+    assert connections(chat_stores) == {f"tertulia-{use}": 1 for use in USES}
 
 
 async def test_the_last_chat_that_goes_closes_them(chat_stores: RedisStores) -> None:
@@ -90,7 +96,7 @@ async def test_the_last_chat_that_goes_closes_them(chat_stores: RedisStores) -> 
 
 
 async def test_a_chat_whose_key_is_broken_disturbs_nobody(chat_stores: RedisStores) -> None:
-    chats = await node_with_chats(chat_stores)
+    chats = await node_with_chats(chat_stores, **PATIENT)
     guests = await guests_of(chats)
     before, control = ids(chat_stores), chat_stores.server.control
     meta = Keys(chat_of(chat_stores, 0)).meta
@@ -113,17 +119,19 @@ async def test_a_chat_whose_key_is_broken_disturbs_nobody(chat_stores: RedisStor
 
 async def test_a_chat_whose_tasks_are_cancelled_disturbs_nobody(chat_stores: RedisStores) -> None:
     """As where it is fenced: some of its requests are under way, and nobody waits for their replies."""
-    chats = await node_with_chats(chat_stores)
+    chats = await node_with_chats(chat_stores, **PATIENT)
     guests = await guests_of(chats)
+    doomed = guests[0]
     before = ids(chat_stores)
     for round_ in range(5):
         lease = Keys(chat_of(chat_stores, 0)).leases
         chat_stores.server.control.zadd(lease, {chats[0].store.node: 0})
+        doomed.say("which is fenced")
         for chat, guest in zip(chats[1:], guests[1:], strict=True):
             guest.say(f"meanwhile {round_}")
             await asyncio.wait_for(chat.store.settle(), WITHIN)
         await until(lambda n=round_: chats[0].follower.fencings > n, WITHIN, "fencing")  # type: ignore[misc]
-        await chats[0].enter(f"again-{round_}")
+        doomed = await chats[0].enter_one(f"again-{round_}")
     assert ids(chat_stores) == before
     await all_is_well(chats[1:], guests[1:], "hello")
     for chat in chats[1:]:
@@ -138,7 +146,7 @@ async def test_a_node_that_may_not_unsubscribe_goes_on(chat_stores: RedisStores)
         commands=["+@all", "-unsubscribe"],
     )  # fmt: skip
     chat_stores.user = "silent"
-    chats = await node_with_chats(chat_stores, 3)
+    chats = await node_with_chats(chat_stores, 3, **PATIENT)
     guests = await guests_of(chats)
     before = ids(chat_stores)
     chat_stores.condemn(chats[0].store.node)
@@ -216,11 +224,11 @@ async def test_a_chat_that_redis_forgot_on_the_bus_comes_back_alone(
     guests = await guests_of(chats)
     before = ids(chat_stores)
     silent = chats[0]
-    connection = store_of(silent)._bus_link._connection
-    assert connection is not None
-    for channel in list(connection._hearing):
+    shared = store_of(silent)._bus_link._shared
+    assert shared is not None
+    for channel in list(shared.connection._hearing):
         if channel.startswith(f"{{{chat_stores.chat}}}".encode()):
-            del connection._hearing[channel]
+            del shared.connection._hearing[channel]
     await until(lambda: silent.counted("bus_reconnects_total"), WITHIN, "it to come back")
     await all_is_well(chats, guests, "hello")
     assert ids(chat_stores) == before

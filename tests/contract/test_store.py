@@ -107,6 +107,16 @@ async def test_what_was_taken_in_vain_is_not_held(store_factory: StoreFactory) -
 # Leaving
 
 
+@pytest.mark.parametrize("words", ["see you", 'quoted "so" and \\so', "%d è {}", "x" * 390])
+async def test_a_leave_is_announced_with_its_words(store_factory: StoreFactory, words: str) -> None:
+    one, two = await store_factory.node("one"), await store_factory.node("two")
+    andy = await one.enter_one("andy")
+    andy.leave(words=words)
+    await one.store.settle()
+    await two.sees(lambda it: Left("andy", andy.session, text=words) in it.events, "the leave")
+    assert one.follower.events[-1] == Left("andy", andy.session, text=words)
+
+
 async def test_a_leave_is_done_and_announced(store_factory: StoreFactory) -> None:
     node = await store_factory.node()
     guest = await node.enter_one("Andy")

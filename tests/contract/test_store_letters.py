@@ -6,7 +6,7 @@ import pytest
 
 from contract.node import WITHIN, StoreFactory
 from harness.waiting import until
-from tertulia.chat.ports import Outcome
+from tertulia.chat.ports import Outcome, PassOnOp
 from tertulia.domain.events import Said, Undelivered, Whispered
 
 
@@ -19,13 +19,13 @@ async def test_a_whisper_reaches_its_recipient_alone(
     two = await store_factory.node("two") if elsewhere else one
     andy = await one.enter_one("Andy")
     betty, _ = await two.enter("Betty", "carl")
-    op = andy.whisper(written, "psst")
+    op = andy.whisper(written, "psst", is_account=True)
     await one.store.settle()
     assert op.outcome is Outcome.DONE
     await until(lambda: two.follower.letters, WITHIN, "the whisper")
     (delivery,) = two.follower.letters
     assert (delivery.number, delivery.session) == (1, betty.session)
-    assert delivery.event == Whispered("Andy", andy.session, written, "psst")
+    assert delivery.event == Whispered("Andy", andy.session, written, "psst", is_account=True)
     assert elsewhere is (one.follower.letters == [])
     assert not any(isinstance(event, Said) for event in two.follower.events)
 
@@ -106,3 +106,35 @@ async def test_a_report_to_who_left_is_gone(store_factory: StoreFactory) -> None
     other.say("level")
     await one.store.settle()
     assert one.follower.letters == []
+
+
+async def test_a_letter_is_passed_on_to_where_its_reader_has_gone_on(
+    store_factory: StoreFactory,
+) -> None:
+    """As it was: who reads it can't tell that it went another way."""
+    nodes = [await store_factory.node(it) for it in ("one", "two", "three")]
+    one, two, three = nodes
+    betty = await three.enter_one("betty")
+    lost = one.guest("andy")
+    lost.join("a" * 32)
+    await one.store.settle()
+    betty.whisper("andy", "psst")
+    await three.store.settle()
+    await until(lambda: one.follower.letters, WITHIN, "the letter")
+    (letter,) = one.follower.letters
+    again = two.guest("andy")
+    again.join("a" * 32, resumed=True)
+    await two.store.settle()
+    ops = [
+        PassOnOp(session, "andy", letter.event, letter.at, letter.number)  # type: ignore[arg-type]
+        for session in (again.session, lost.session)
+    ]
+    for op in ops:
+        one.store.submit(op)
+    await one.store.settle()
+    assert [op.outcome for op in ops] == [Outcome.DONE, Outcome.GONE]
+    await until(lambda: two.follower.letters, WITHIN, "the letter where its reader is")
+    (passed,) = two.follower.letters
+    assert (passed.event, passed.session) == (letter.event, again.session)
+    assert passed.at == pytest.approx(letter.at, abs=0.001)
+    assert one.follower.letters == [letter]

@@ -6,7 +6,7 @@ import pytest
 
 from contract.node import WITHIN, StoreFactory
 from harness.waiting import until
-from tertulia.chat.ports import LeaveOp, Outcome, Remembered
+from tertulia.chat.ports import KNOWN_REFUSED, LeaveOp, Outcome, Remembered
 from tertulia.domain.events import Joined, Left, PublicEvent, Said
 from tertulia.domain.operator_commands import Action
 from tertulia.domain.position import Position
@@ -19,19 +19,21 @@ OTHER = "b" * 32
 async def test_who_has_the_token_takes_its_nickname_over(
     store_factory: StoreFactory, elsewhere: bool
 ) -> None:
-    """The earlier session is announced as gone, in the same entry; what it still has comes to nothing."""
+    """It goes on in its place in the order; what the earlier session still has comes to nothing."""
     one = await store_factory.node("one")
     two = await store_factory.node("two") if elsewhere else one
     lost, again = one.guest("andy"), two.guest("Andy")
     lost.join(TOKEN)
     await one.store.settle()
+    await two.enter("betty")
     op = again.join(TOKEN, resumed=True)
     await two.store.settle()
     assert op.outcome is Outcome.DONE
     assert two.follower.entries[-1].events == [
-        Left("andy", lost.session),
-        Joined("Andy", again.session, "chatte"),
+        Joined("Andy", again.session, "chatte", lost.session)
     ]
+    third = await store_factory.node("three")
+    assert third.follower.nicknames == ["Andy", "betty"], "as the store has them"
     late = [lost.say("late"), lost.leave()]
     kept = again.say("mine")
     await asyncio.gather(one.store.settle(), two.store.settle())
@@ -39,7 +41,7 @@ async def test_who_has_the_token_takes_its_nickname_over(
     assert kept.outcome is Outcome.DONE
     await until(lambda: one.follower.said, WITHIN, "the message")
     assert one.follower.said == ["mine"]
-    assert one.follower.nicknames == ["Andy"]
+    assert one.follower.nicknames == ["Andy", "betty"]
     whispered = again.whisper("andy", "to myself")
     await two.store.settle()
     assert whispered.outcome is Outcome.DONE
@@ -55,7 +57,7 @@ async def test_a_nickname_may_be_taken_over_again_and_again(store_factory: Store
         assert op.outcome is Outcome.DONE
     for node in nodes:
         await node.sees(lambda it: len(it.joins()) == 6, "all of them")
-        assert node.follower.lefts() == [guest.session for guest in guests[:5]]
+        assert node.follower.lefts() == [], "nobody is told"
         assert node.follower.nicknames == ["andy"]
 
 
@@ -174,6 +176,40 @@ async def test_what_was_not_done_is_not_remembered(store_factory: StoreFactory) 
     assert (await two.replay(place, place, TOKEN)).done == 1
 
 
+async def test_what_was_refused_is_remembered_with_the_token(store_factory: StoreFactory) -> None:
+    one, two = await store_factory.node("one"), await store_factory.node("two")
+    andy = one.guest("andy")
+    andy.join(TOKEN)
+    andy.whisper("nobody", "one", 1, TOKEN)
+    andy.say("two", 2, TOKEN)
+    andy.refused(3, TOKEN)
+    andy.whisper("nobody", "no number")
+    await one.store.settle()
+    place = one.follower.entries[-1].position
+    replay = await two.replay(place, place, TOKEN)
+    assert (replay.done, list(replay.refused)) == (3, [1, 3])
+    two.guest("andy").join(TOKEN, resumed=True)
+    await two.store.settle()
+    assert andy.refused(4, TOKEN).outcome is None
+    await one.store.settle()
+    replay = await two.replay(place, place, TOKEN)
+    assert (replay.done, list(replay.refused)) == (3, [1, 3])
+
+
+async def test_of_older_numbers_nobody_knows_whether_they_were_refused(
+    store_factory: StoreFactory,
+) -> None:
+    node = await store_factory.node()
+    andy = node.guest("andy")
+    andy.join(TOKEN)
+    for tag in (1, 2, 3, KNOWN_REFUSED + 1):
+        andy.refused(tag, TOKEN)
+    andy.say("the last", KNOWN_REFUSED + 2, TOKEN)
+    await node.store.settle()
+    place = node.follower.entries[-1].position
+    assert list((await node.replay(place, place, TOKEN)).refused) == [3, KNOWN_REFUSED + 1]
+
+
 async def test_a_replay_gives_what_is_between_two_places(store_factory: StoreFactory) -> None:
     """Both exclusive; more of it than the store reads in one go; as it was told the first time."""
     one, two = await store_factory.node("one"), await store_factory.node("two")
@@ -213,7 +249,7 @@ async def test_a_node_may_stop_after_its_session_was_taken_over(
     await one.store.settle()
     two.guest("andy").join(TOKEN, resumed=True)
     await two.store.settle()
-    await until(lambda: one.follower.lefts(), WITHIN, "the takeover")
+    await until(lambda: len(one.follower.joins()) == 2, WITHIN, "the takeover")
     await asyncio.wait_for(one.store.stop(), WITHIN)
     assert store_factory.registered() == {two.store.node}
 
@@ -233,7 +269,7 @@ async def test_a_buried_node_takes_nobody_with_it_whom_it_lost(
     again.say("still here")
     await two.store.settle()
     assert two.follower.said == ["still here"]
-    assert two.follower.lefts() == [lost.session]
+    assert two.follower.lefts() == []
 
 
 # What a token proves, and for how long
@@ -316,7 +352,7 @@ async def test_an_order_ends_all_tokens_of_the_nickname(
     await one.store.settle()
     await store_factory.dismiss(action, "andy")
     if action is Action.BAN:
-        await one.sees(lambda it: it.orders, "the ban")
+        await one.sees(lambda it: it.operator_commands, "the ban")
         for guest in [it for it in one.follower.roster if it.nickname == "andy"]:
             one.store.submit(LeaveOp(guest.session, "andy", "andy"))
         await one.store.settle()

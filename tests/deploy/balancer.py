@@ -37,7 +37,7 @@ def where(nodes: Sequence[Node]) -> dict[str, str]:
     told = {}
     for number in (1, 2, 3):
         node = nodes[number - 1] if number <= len(nodes) else None
-        for name in ("chatte", "protocollo", "device", "browser"):
+        for name in ("chatte", "protocollo", "device", "browser", "irc"):
             port = node and node.ports.get((name, "main"))
             told[f"NODE{number}_{name.upper()}"] = f"127.0.0.1:{port}" if port else away
         told[f"NODE{number}_OPS"] = f"127.0.0.1:{node.ops_port}" if node else away
@@ -61,7 +61,7 @@ class Balancer:
         """
         self._configuration = configuration
         self._bounds = [] if connections is None else ["-n", str(connections)]
-        names = ("CHATTE", "PROTOCOLLO", "DEVICE", "BROWSER")
+        names = ("CHATTE", "PROTOCOLLO", "DEVICE", "BROWSER", "IRC")
         self.ports = {name.lower(): free_port() for name in names}
         self.tls_ports = {name.lower(): free_port() for name in names}
         self.stats_port = free_port()
@@ -116,6 +116,15 @@ class Balancer:
         rows = await asyncio.to_thread(self._rows)
         return next(
             row["status"] for row in rows if (row["# pxname"], row["svname"]) == (backend, server)
+        )
+
+    async def is_left(self) -> bool:
+        """Say whether nobody is connected but who looks at it."""
+        rows = await asyncio.to_thread(self._rows)
+        return not any(
+            int(row["scur"])
+            for row in rows
+            if row["svname"] == "FRONTEND" and row["# pxname"] != "stats"
         )
 
     async def metrics(self) -> str:

@@ -5,7 +5,7 @@ import socket
 import struct
 from dataclasses import dataclass, field
 
-DIALECTS = ("chatte", "protocollo", "device", "browser")
+DIALECTS = ("chatte", "protocollo", "device", "browser", "irc")
 _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 
 
@@ -74,13 +74,13 @@ class FakeNode:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readuntil(b"\r\n\r\n")
-        assert request.startswith(b"GET /readyz "), request
+        is_of_life = request.startswith(b"GET /livez ")
+        assert is_of_life or request.startswith(b"GET /readyz "), request
         if self.status is None:
             await reader.read()
             return
-        writer.write(
-            b"HTTP/1.1 %d x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % self.status
-        )
+        status = 200 if is_of_life else self.status
+        writer.write(b"HTTP/1.1 %d x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
         await writer.drain()
 
     async def _serve(

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import redis
+from msgspec.structs import replace
+from pydantic import SecretStr
 
 from deploy.shipped_redis import PASSWORDS, ShippedRedis
 from deploy.tools import ROOT
@@ -16,15 +18,22 @@ from harness.chatte_client import ChatteClient
 from harness.device_client import chat, leave_messages, log_in, sign_up
 from harness.load import settle
 from harness.node import Listener, Node
+from harness.waiting import until
+from tertulia.operators.deployment import Deployment
+from tertulia.settings.model import Settings
 
 TRANSIENT = {
     *("{main}:node:ID:burial", "{main}:unfinished", "{main}:rewritten", "{main}:replaced"),
-    *("{main}:pending:andy", "{main}:counts:andy"),
+    *("{main}:changes:NETWORK", "{main}:spoke", "{main}:pending:andy", "{main}:counts:andy"),
+    *("{main#ops}:unfinished", "{main#ops}:spoke", "{main#ops}:condemned"),
 }
-"""Keys that are gone after seconds, or are seldom there at all; the last two are of earlier versions."""
+"""Keys that are gone after seconds, or are seldom there at all; two are of earlier versions."""
+ROOM = "ops"
+"""The further room in which some of them are."""
 BOTH = "redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[2], 2)"
 """A script as those of the nodes: what it writes is a transaction in the append-only file."""
 NEW = ("{main}:new", "{main}:newer")
+_SAID = '{"t":"said"'
 _EXPIRY_MS = 1000
 """By how much a key's end may differ: it is computed from a clock that a test reads."""
 
@@ -68,19 +77,40 @@ async def inhabit(server: ShippedRedis, folder: Path) -> None:
 
         anne = await ChatteClient.enter_chat(nodes[0].port(), "anne")
         bert = await BrowserClient.enter_chat(nodes[1].port("browser"), "bert")
-        people: list[ChatteClient] = [anne, bert]
+        carl = await ChatteClient.enter_chat(nodes[0].port(), f"carl@{ROOM}")
+        people: list[ChatteClient] = [anne, bert, carl]
+        await bert.join_room(ROOM)
+        dora = await BrowserClient.enter_chat(nodes[0].port("browser"), "dora")
+        await dora.join_room(ROOM)
+        await dora.part_room(ROOM)
         for _ in range(20):
             for person in people:
                 person.say()
+            bert.say(room=ROOM)
         anne.whisper("bert")
         await settle(people)
+        there = ("--room", ROOM)
+        client = server.client("admin")
+        anne_said, bert_said = place(client, "{main}:log"), place(client, f"{{main#{ROOM}}}:log")
         for words in (
             *(["ban", "--account", "eve"], ["ban", "192.0.2.0/24", "--for", "1h"]),
-            ["say", "There will be cake."],
+            *(["say", "There will be cake."], ["moderator", "add", "ada"]),
+            *(["mute", "eve", "--for", "1h"], ["redact", anne_said], ["slow", "1"]),
+            *(["mute", "eve", "--for", "1h", *there], ["redact", bert_said, *there]),
+            *(["topic", "Cake.", *there], ["lasting", "on", *there]),
         ):
             ran = await admin(*words)
             assert ran.status == 0, ran
+        invited = await admin.account("invite")
+        assert invited.status == 0, invited
+        anne.say("This is the first one in slow mode.")
+        ran = await admin("slow", "0")
+        assert ran.status == 0, ran
         await settle(people)
+        await until(lambda: client.exists("{main}:room-sizes"), 20, "the room's size to be noted")
+        await leave_what_programs_leave(
+            Settings(redis_url=SecretStr(url), redis_password_file=password)
+        )
         nodes[1].freeze()
         anne.whisper("bert", "a letter that is in its inbox")
         await anne.answered()
@@ -88,6 +118,26 @@ async def inhabit(server: ShippedRedis, folder: Path) -> None:
     finally:
         for node in nodes:
             node.end()
+
+
+async def leave_what_programs_leave(settings: Settings) -> None:
+    """Say something for a program, and give a webhook's delivery up."""
+    async with Deployment(settings, "a program", 5.0) as deployment:
+        said = await deployment.poster("main", None).post("ada", "a backup was made", "1")
+        await deployment.poster("main", ROOM).post("ada", "a backup was made", "1")
+        record = deployment.webhook("main", "backups")
+        lease = await record.lease("a process", 600_000)
+        steps = record.in_room("a process", lease.term, "lobby")
+        reached = replace(said.position, offset=said.position.offset - 1, at=0.0)
+        await steps.begin(reached)
+        await steps.pin(reached, said.position)
+        await steps.bury(reached, said.position, b'{"why":"nobody answered"}')
+
+
+def place(client: redis.Redis, log: str) -> str:
+    """Return where the first entry is in which something was said."""
+    entries = cast(list[tuple[str, dict[str, str]]], client.xrange(log))
+    return next(it.partition("-")[0] for it, fields in entries if fields["e"].startswith(_SAID))
 
 
 def contents(client: redis.Redis) -> dict[str, Kept]:
@@ -148,10 +198,11 @@ def is_rewritten(admin: redis.Redis) -> bool:
 
 
 def kinds() -> set[str]:
-    """Return the keys of a chat by the names that docs/architecture.md gives them."""
+    """Return the keys of a chat and its rooms by the names that docs/architecture.md gives them."""
     _, _, text = (ROOT / "docs" / "architecture.md").read_text().partition("## Keys of a chat")
-    rows = re.findall(r"^\| (`\{main\}.*?) \|", text.partition("\n## ")[0], re.MULTILINE)
-    return set(re.findall(r"`(.*?)`", " ".join(rows)))
+    rows = re.findall(r"^\| (`\{main[}#].*?) \|", text.partition("\n## ")[0], re.MULTILINE)
+    names = re.findall(r"`(.*?)`", " ".join(rows))
+    return {re.sub(r"^…", f"{{main#{ROOM}}}", name) for name in names}
 
 
 def missing_kinds(found: Mapping[str, Kept]) -> list[str]:
@@ -165,7 +216,7 @@ def missing_kinds(found: Mapping[str, Kept]) -> list[str]:
 
 def _pattern(kind: str) -> str:
     text = re.escape(kind)
-    for word in ("andy", "carl", "ID", "HASH", "NETWORK"):
+    for word in ("andy", "carl", "ID", "HASH", "NAME", "NETWORK"):
         text = re.sub(rf"(?<=:){word}(?=:|$)", "[^:]+", text)
     return text
 

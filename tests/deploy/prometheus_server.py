@@ -38,17 +38,16 @@ class Prometheus:
     ) -> None:
         """Prepare one; ``scraped`` are ports on this machine, by the file in targets/ that names them.
 
-        ``in_haste``: it looks more often than as shipped, and alerts fire without waiting to last.
+        It looks more often than as shipped. ``in_haste``: alerts fire without waiting to last.
         """
         self._program = packaged("prometheus")
         self._configuration = directory / "prometheus"
         shutil.copytree(SHIPPED, self._configuration)
         for file in (self._configuration / "targets").iterdir():
             self.scrape(file.stem, scraped.get(file.stem, ()))
-        if in_haste:
-            for file in self._configuration.glob("*.yml"):
-                text = re.sub(r"(_interval|_timeout): \S+", r"\1: 2s", file.read_text())
-                file.write_text(re.sub(r"\bfor: \S+", "for: 0s", text))
+        for file in self._configuration.glob("*.yml"):
+            text = re.sub(r"(_interval|_timeout): \S+", r"\1: 2s", file.read_text())
+            file.write_text(re.sub(r"\bfor: \S+", "for: 0s", text) if in_haste else text)
         self._log = directory / "prometheus.log"
         self._data = directory / "data"
         self._port = free_port()

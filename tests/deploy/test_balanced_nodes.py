@@ -11,6 +11,7 @@ from harness.browser_client import BrowserClient
 from harness.certificates import Made, make, trusting
 from harness.chatte_client import ChatteClient
 from harness.device_client import DeviceClient
+from harness.irc_client import IrcClient
 from harness.load import assert_promises_kept, settle
 from harness.node import Listener, Node, NodeFactory
 from harness.protocollo_client import ProtocolloClient
@@ -23,6 +24,7 @@ DIALECTS: dict[str, type[ChatteClient]] = {
     "chatte": ChatteClient,
     "protocollo": ProtocolloClient,
     "browser": BrowserClient,
+    "irc": IrcClient,
 }
 SETTINGS = {"TRUSTED_PROXIES": '["127.0.0.1"]', "LIMITS__CONNECTIONS_PER_ADDRESS": "2"}
 

@@ -5,6 +5,7 @@ import contextlib
 import math
 import re
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -32,7 +33,7 @@ AHEAD = 7200
 """Seconds that the odd node's clock is ahead."""
 MOST = 12
 """Connections that the odd node takes."""
-MOST_BALANCED = 20
+MOST_BALANCED = 40
 """Connections that the balancer takes."""
 WITHIN = 60.0
 TYPED = {
@@ -81,6 +82,7 @@ class Scene:
             "BALANCER:8443": f"127.0.0.1:{self.balancer.tls_ports['chatte']}",
             "BALANCER:8404": f"127.0.0.1:{self.balancer.stats_port}",
             "redis-cli --user admin --askpass": f"redis-cli -p {self.redis.port}",
+            "tertulia admin": f"TERTULIA_REDIS_URL={self.redis.url} {sys.executable} -m tertulia admin",
             "journalctl -u 'tertulia@*' -p warning": f"cat {log}",
             "FILE": str(self.certificate),
             ":1234": f":{self.odd.port()}",
@@ -119,6 +121,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
                 redis_url=redis.url.replace("//", "//andy:any@"),
                 LIMITS__CONNECTIONS=str(MOST),
                 LIMITS__LOGINS_WAITING="2",
+                LIMITS__ROOMS="2",
                 LIMITS__ENTER_SECONDS="120",
             )
         for node in (sound, odd):
@@ -156,11 +159,15 @@ async def open_connections(port: int, count: int) -> AsyncIterator[list[asyncio.
 async def test_a_node_that_does_not_trust_the_balancer(scene: Scene) -> None:
     await scene.is_quiet("TertuliaUntrustedProxy", scene.odd.ops_port)
     refused = 0
+    clients = []
     for number in range(40):
         client = await ChatteClient.connect(scene.balancer.ports["chatte"])
+        clients.append(client)
         refused += not await client.enter(f"guest-{number}")
         if refused == 8:
             break
+    for client in clients:
+        client.close()  # who stays takes a place at the balancer, in every test that follows
     assert refused == 8, "the balancer sends people to both"
     await scene.fires("TertuliaUntrustedProxy", scene.odd.ops_port, "critical")
     await scene.is_quiet("TertuliaUntrustedProxy", scene.sound.ops_port)
@@ -237,6 +244,39 @@ async def test_a_node_with_as_many_connections_as_it_takes(scene: Scene) -> None
     assert re.search(rf"^ *{MOST} 127\.0\.0\.1$", shown, re.MULTILINE), shown
 
 
+async def test_as_many_rooms_as_there_may_be(scene: Scene) -> None:
+    await scene.is_quiet("TertuliaRoomsFull", scene.odd.ops_port)
+    clients = [
+        await ChatteClient.enter_chat(scene.odd.port(), f"guest-{it}@room-{it}") for it in range(2)
+    ]
+    clients.append(await ChatteClient.connect(scene.odd.port()))
+    assert not await clients[-1].enter("guest-2@room-2")
+    await scene.fires("TertuliaRoomsFull", scene.odd.ops_port, "warning")
+    shown = await scene.shows("TertuliaRoomsFull")
+    assert 'tertulia_room_refusals_total{reason="no_room_left"} 1.0' in shown, shown
+    assert re.search(r"^main +#room-1 +1 ", shown, re.MULTILINE), shown
+    for client in clients:
+        client.close()
+
+
+async def test_a_room_that_redis_refuses(scene: Scene) -> None:
+    await scene.is_quiet("TertuliaRoomsBehind", scene.odd.ops_port)
+    client = await ChatteClient.enter_chat(scene.odd.port(), "guest@room-0")
+    control = scene.redis.control
+    control.rename("{main#room-0}:log", "{main#room-0}:kept")
+    control.set("{main#room-0}:log", "what somebody put there")
+    try:
+        control.client_kill_filter(_type="pubsub")
+        await scene.fires("TertuliaRoomsBehind", scene.odd.ops_port, "critical")
+        await scene.is_quiet("TertuliaNotReady", scene.odd.ops_port)
+        shown = await scene.shows("TertuliaRoomsBehind")
+    finally:
+        control.rename("{main#room-0}:kept", "{main#room-0}:log")
+    assert re.search(r"#room-0 .*\(WRONGTYPE\)", shown), shown
+    await scene.is_quiet("TertuliaRoomsBehind", scene.odd.ops_port)
+    client.close()
+
+
 async def test_a_bus_that_is_cut_every_0_7_s(scene: Scene) -> None:
     await scene.is_quiet("TertuliaBusCut", scene.odd.ops_port)
 
@@ -308,12 +348,14 @@ async def test_a_subscription_that_redis_refuses(scene: Scene) -> None:
 async def test_a_balancer_with_as_many_connections_as_it_takes(scene: Scene) -> None:
     stats = scene.balancer.stats_port
     await scene.is_quiet("TertuliaBalancerFull", stats)
-    # Prometheus has one more, and who looks another.
-    async with open_connections(scene.balancer.tls_ports["device"], MOST_BALANCED - 2):
+    await until(scene.balancer.is_left, WITHIN, "those of before to have left the balancer")
+    # Prometheus has one or two more, who looks another, and one is left.
+    many = MOST_BALANCED - 4
+    async with open_connections(scene.balancer.tls_ports["device"], many):
         await scene.fires("TertuliaBalancerFull", stats)
         shown = await scene.shows("TertuliaBalancerFull")
     assert f"haproxy_process_max_connections {MOST_BALANCED}" in shown
-    assert f'{{proxy="device-tls"}} {MOST_BALANCED - 2}' in shown
+    assert f'{{proxy="device-tls"}} {many}' in shown
     await scene.is_quiet("TertuliaBalancerFull", stats)
 
 

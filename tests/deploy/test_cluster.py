@@ -40,7 +40,7 @@ DIALECTS: dict[str, type[ChatteClient]] = {
 }
 CLIENTS = 300
 TALKERS = 9
-OPERATIONS = ROOT / "docs" / "operations.md"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 
 @pytest.fixture
@@ -76,6 +76,7 @@ class House:
         assert banned.status == 0, banned
         (await self.enter("chatte", "somebody")).close()
         self.everybody.pop()
+        await until(lambda: not self._redis.exists("{main}:nick:somebody"), 10, "somebody to go")
 
     def lasting(self) -> dict[str, Kept]:
         """Return it, with the log; and the epoch, as there is another where Redis lost something."""
@@ -232,10 +233,10 @@ async def test_whatever_is_killed_is_started_again(cluster: MadeCluster) -> None
         (("start", "redis"), "redis runs already"),
         (
             ("start", "grafana"),
-            "there is no grafana: there are haproxy, node1, node2, node3, node4",
+            "there is no grafana: there are api, haproxy, node1, node2, node3, node4",
         ),
         (("drain", "haproxy"), "only nodes drain: deploy/cluster/ctl restart haproxy"),
-        (("kill", "node2"), "node2 does not run; these do: haproxy, node1, node3, probe"),
+        (("kill", "node2"), "node2 does not run; these do: api, haproxy, node1, node3, probe"),
     ):
         with pytest.raises(AssertionError, match=f"ctl: {told}"):
             await ctl(*words)
@@ -275,8 +276,8 @@ def test_another_number_of_nodes(tmp_path: Path) -> None:
         cluster.end()
 
 
-def test_the_tour_is_as_printed(cluster: MadeCluster) -> None:
-    """Each command of the tour, in one shell; ``…`` stands for whatever it may be."""
+def test_the_tutorials_cluster_is_as_printed(cluster: MadeCluster) -> None:
+    """Each command of it, in one shell; ``…`` stands for whatever it may be."""
     packaged("nc", "netcat-openbsd")
     packaged("curl")
     before, blocks = tour()
@@ -307,7 +308,7 @@ def test_the_tour_is_as_printed(cluster: MadeCluster) -> None:
 
 def tour() -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Return the first command with what it prints, and then each command with what it prints."""
-    _, _, text = OPERATIONS.read_text().partition("## A tour on one machine\n")
+    _, _, text = TUTORIAL.read_text().partition("## Three nodes, with monitoring\n")
     text = text.partition("\n## ")[0]
     first, *others = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     commands: list[tuple[str, list[str]]] = []
@@ -335,11 +336,12 @@ def there(text: str, cluster: MadeCluster) -> str:
 
 def printed_ports() -> dict[int, str]:
     """Return what the ports in the documents are for."""
-    ports = {1234: "chatte", 6789: "protocollo", 4242: "device", 8080: "browser"}
+    ports = {1234: "chatte", 6789: "protocollo", 4242: "device", 8080: "browser", 6667: "irc"}
     ports |= {8404: "balancer", 9090: "prometheus", 9379: "redis"}
     ports |= {1230: "probe", 9465: "probe-metrics", 9121: "redis-exporter"}
+    ports |= {8088: "api", 9466: "api-metrics"}
     for number in range(1, 5):
-        names = ("chatte", "protocollo", "device", "browser", "ops", "probe")
+        names = ("chatte", "protocollo", "device", "browser", "ops", "probe", "irc")
         for place, name in enumerate(names, 1):
             ports[9000 + 100 * number + place] = f"node{number}.{name}"
     return ports
@@ -365,7 +367,9 @@ def test_a_second_one_in_its_folder_is_refused_and_an_interrupt_leaves_nothing(
     assert cluster.ctl("status").count("ready") == 3
 
     running = cluster.children()
-    assert len(running) >= 9, "the cluster, Redis, three nodes, HAProxy, Prometheus, what looks"
+    assert len(running) >= 10, (
+        "the cluster, Redis, three nodes, HAProxy, Prometheus, what looks, the API"
+    )
     cluster.stop(signal.SIGINT)
     assert not psutil.wait_procs(running, 10)[1]
     assert "Stopped after" in cluster.output

@@ -1,4 +1,4 @@
-"""The image and the Compose file. There is no container engine here: checked, not run."""
+"""The image's files and the Compose file, by what reads them; test_image runs the image."""
 
 import json
 import os
@@ -20,6 +20,7 @@ from deploy.tools import DEPLOY, ROOT, installed, packaged, run
 from harness import processes
 from harness.redis_server import free_port
 from harness.waiting import until_sync
+from tertulia.settings.listener import ListenerSettings
 from tertulia.settings.model import Settings
 from tertulia.settings.sources import leaves, variable
 
@@ -79,9 +80,10 @@ def test_the_image_is_made_of_files_that_are_there_and_are_let_in() -> None:
 def test_the_node_s_settings_are_right() -> None:
     run([sys.executable, "-m", "tertulia", "check", "--config", DOCKER / "node.toml"])
     settings = tomllib.loads((DOCKER / "node.toml").read_text())
+    listening = {ListenerSettings(**it).port for it in settings["listeners"]}
     exposed = re.search(r"^EXPOSE (.*)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
     assert exposed
-    assert len(exposed[1].split()) == len(settings["listeners"]) + 1
+    assert {*map(int, exposed[1].split())} == listening == {1234, 6789, 8080, 6667}
 
 
 def test_only_settings_that_there_are_stand_in_the_environment() -> None:
@@ -117,6 +119,19 @@ def test_every_service_is_hardened_and_none_is_without_a_fixed_version() -> None
             if volume["type"] == "bind":
                 assert volume["read_only"] is True
                 assert Path(volume["source"]).exists(), volume
+
+
+def test_the_docs_say_until_when_each_version_gets_corrections() -> None:
+    told = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (\d+\.\d+)[^|]*\|", told, re.MULTILINE)
+    versions = {
+        re.sub(r".*/", "", name): re.match(r"v?(\d+\.\d+)", tag)
+        for name, tag in (it["image"].split(":") for it in compose()["services"].values())
+        if name != "tertulia"
+    }
+    named = {name: found[1] for name, found in versions.items() if found}
+    assert named.keys() == versions.keys()
+    assert {name.lower(): version for name, version in rows}.items() >= named.items()
 
 
 def test_every_image_can_be_one_by_its_digest(tmp_path: Path) -> None:
@@ -188,14 +203,71 @@ def test_prometheus_is_told_where_the_runbook_is(tmp_path: Path) -> None:
 
 def test_the_probe_has_a_chat_of_its_own_that_nobody_else_reaches() -> None:
     services = compose()["services"]
-    listeners = tomllib.loads((DOCKER / "node.toml").read_text())["listeners"]
-    own = [it for it in listeners if it.get("chat") == "probe"]
-    assert [it["port"] for it in own] == [1230]
+    for number in (1, 2, 3):
+        own = [it for it in listeners(f"node{number}") if it.get("chat") == "probe"]
+        assert [it["port"] for it in own] == [1230]
     way = "chatte=haproxy:1230"
     assert services["haproxy"]["environment"]["BIND_PROBE"] == ":1230"
     assert services["probe"]["command"][:3] == ["probe", way, way]
     published = {it["published"] for it in services["haproxy"]["ports"]}
     assert "1230" not in published
+
+
+def listeners(node: str, *files: str) -> list[dict[str, Any]]:
+    """Return where a node of Compose's files listens."""
+    told = run(
+        [installed("compose-load"), "-format", "json", COMPOSE.name, *files], directory=DOCKER
+    )
+    environment = json.loads(told)["services"][node]["environment"]
+    if isinstance(environment, list):  # as of more than one file
+        environment = dict(it.split("=", 1) for it in environment)
+    found: list[dict[str, Any]] = json.loads(environment["TERTULIA_LISTENERS"])
+    return found
+
+
+def test_only_what_was_named_is_served() -> None:
+    """Devices only by the file of theirs: whoever has a device's address is taken for it."""
+    haproxy = compose()["services"]["haproxy"]
+    assert "BIND_DEVICE" not in haproxy["environment"]
+    for number in (1, 2, 3):
+        without, with_them = listeners(f"node{number}"), listeners(f"node{number}", "devices.yaml")
+        assert {"dialect": "device", "host": "0.0.0.0"} not in without
+        assert [it for it in with_them if it["dialect"] != "device"] == without
+        assert {"dialect": "device", "host": "0.0.0.0"} in with_them
+    published = {it["published"] for it in haproxy["ports"]}
+    assert published == {"1234", "6789", "8080", "6667", "8088"}
+
+
+def test_the_api_is_this_machines_and_its_tokens_are_a_secret() -> None:
+    services = compose()["services"]
+    (published,) = (it for it in services["haproxy"]["ports"] if it["published"] == "8088")
+    assert published["host_ip"] == "127.0.0.1", "it is in the clear"
+    assert services["haproxy"]["environment"]["BIND_API"] == ":8088"
+    api = services["api"]
+    assert api["command"][0] == "api"
+    assert api["environment"]["TERTULIA_API__TOKENS"] == "/run/secrets/api-tokens"
+    assert {it["source"] for it in api["secrets"]} == {"tertulia", "api-tokens"}
+
+
+def test_who_wants_io_uring_keeps_all_other_hardening() -> None:
+    files = ("io-uring.yaml",)
+    told = json.loads(
+        run([installed("compose-load"), "-format", "json", COMPOSE.name, *files], directory=DOCKER)
+    )["services"]
+    for name, service in told.items():
+        filtered = {"seccomp:seccomp.json"} if name.startswith("node") else set()
+        assert set(service["security_opt"]) == {"no-new-privileges:true"} | filtered, name
+    profile = json.loads((DOCKER / "seccomp.json").read_text())
+    assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
+    rules = profile["syscalls"]
+    allowed = {
+        name for rule in rules if rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]
+    }
+    ring = {"io_uring_setup", "io_uring_enter", "io_uring_register"}
+    assert ring <= allowed
+    assert not allowed & {"ptrace", "bpf", "mount", "unshare", "setns", "keyctl", "userfaultfd"}
+    for name in ("socket", "clone"):
+        assert all(rule.get("args") for rule in rules if name in rule["names"]), name
 
 
 def test_a_node_may_have_as_many_clients_as_it_should() -> None:

@@ -20,6 +20,7 @@ from deploy.balancer import (
 from deploy.fake_node import DIALECTS, FakeNode
 from deploy.tools import run
 from harness.certificates import make
+from harness.redis_server import free_port
 from harness.waiting import elapse, until
 
 LOOPBACK = {f"NODE{number}": "127.0.0.1" for number in (1, 2, 3)}
@@ -104,9 +105,12 @@ def certificate(tmp_path: Path) -> Path:
 
 def test_the_configuration_is_valid_without_a_warning(certificate: Path) -> None:
     extra = {"CERTIFICATE": str(certificate), "NODE4": "127.0.0.1", "ADMIN_SOCKET": "/run/x.sock"}
-    extra["BIND_PROBE"] = "127.0.0.1:1230"
+    extra |= {"BIND_PROBE": "127.0.0.1:1230"}
+    extra |= {"BIND_DEVICE": "127.0.0.1:4242", "BIND_DEVICE_TLS": "127.0.0.1:14242"}
+    extra |= {"BIND_API": "127.0.0.1:8088", "BIND_API_TLS": "127.0.0.1:8448"}
+    extra |= {"API1": "127.0.0.1", "API2": "127.0.0.1"}
     for environment in (LOOPBACK, {**LOOPBACK, **extra}):
-        told = run([haproxy(), "-c", "-f", CONFIGURATION], environment=environment)
+        told = run([haproxy(), "-c", "-V", "-f", CONFIGURATION], environment=environment)
         assert told.strip() == "Configuration file is valid"
 
 
@@ -122,6 +126,52 @@ async def test_every_dialect_reaches_a_node_that_is_told_who_the_client_is(
             for arrival in node.arrivals
             if arrival.dialect == dialect
         ] == [client]
+
+
+async def test_the_api_is_asked_of_a_process_that_is_ready(
+    tmp_path: Path, certificate: Path
+) -> None:
+    one, two = FakeNode(), FakeNode()  # their HTTP stands for the API's
+    await one.start()
+    await two.start()
+    plain, private = free_port(), free_port()
+    where = {"BIND_API": f"127.0.0.1:{plain}", "BIND_API_TLS": f"127.0.0.1:{private}"}
+    for name, node in (("API1", one), ("API2", two)):
+        address = f"127.0.0.1:{node.ops_port}"
+        where |= {name: "127.0.0.1", f"{name}_API": address, f"{name}_OPS": address}
+    cluster = Cluster(tmp_path, 0, CERTIFICATE=str(certificate), **where)
+    tls = ssl.create_default_context(cafile=str(certificate))
+
+    async def answers() -> set[bytes]:
+        told = set()
+        for port, secured in ((plain, None), (private, tls)) * 3:
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", port, ssl=secured, server_hostname="localhost" if secured else None
+            )
+            writer.write(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n")
+            async with asyncio.timeout(5):
+                told.add(await reader.readline())
+            writer.close()
+        return told
+
+    try:
+        await cluster.start()
+        one.status = 503
+        await until(partial(has_state, cluster, "api1", "NOLB"), 10, "the balancer to see it")
+        assert await answers() == {b"HTTP/1.1 200 x\r\n"}
+        one.status = 200
+        await until(partial(has_state, cluster, "api1", "UP"), 10, "the balancer to see it")
+        await two.die()
+        await until(partial(has_state, cluster, "api2", "DOWN"), 10, "the balancer to see it")
+        assert await answers() == {b"HTTP/1.1 200 x\r\n"}
+    finally:
+        await cluster.end()
+        await one.die()
+        await two.die()
+
+
+async def has_state(cluster: Cluster, api: str, state: str) -> bool:
+    return await cluster.balancer.state(api, "api-health") == state
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12])
@@ -193,6 +243,45 @@ async def test_when_all_are_red_everybody_stays(cluster: Cluster) -> None:
         await echoed(reader, writer)
     reader, _ = await cluster.connect()
     await closed(reader, 5)
+
+
+async def test_when_all_are_red_the_page_is_still_there(tmp_path: Path, certificate: Path) -> None:
+    """Its files come from whichever node lives; the chat itself takes no newcomers."""
+    cluster = Cluster(tmp_path, CERTIFICATE=str(certificate))
+    client = ssl.create_default_context(cafile=str(certificate))
+    client.check_hostname = False
+    try:
+        await cluster.start()
+        for node in cluster.nodes:
+            node.status = 503
+        for name in ("node1", "node2", "node3"):
+            await until(partial(is_in_state, cluster, name, "NOLB"), 5, f"{name} to be red")
+        for tls in (None, client):
+            for path in ("/", "/page.js"):
+                reader, writer = await cluster.connect("browser", tls)
+                asked = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+                writer.write(asked)
+                async with asyncio.timeout(5):
+                    assert await reader.readexactly(len(asked)) == asked
+            reader, writer = await cluster.connect("browser", tls)
+            writer.write(b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n")
+            await closed(reader, 5)
+    finally:
+        await cluster.end()
+
+
+@pytest.mark.parametrize("path", ["/ws", "/irc"])
+async def test_a_websocket_goes_to_a_node_that_is_ready(cluster: Cluster, path: str) -> None:
+    for node in cluster.nodes[:2]:
+        node.status = 503
+    for name in ("node1", "node2"):
+        await until(partial(is_in_state, cluster, name, "NOLB"), 5, f"{name} to be red")
+    for _ in range(3):
+        reader, writer = await cluster.connect("browser")
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            await reader.readline()
+    assert [node.sessions for node in cluster.nodes] == [0, 0, 3]
 
 
 async def test_a_dead_node_is_left_at_once(cluster: Cluster) -> None:

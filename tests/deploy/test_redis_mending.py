@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.inhabited_redis import BOTH, NEW, Kept, changes, contents, is_rewritten, now_ms
-from deploy.shipped_redis import PASSWORDS, ShippedRedis, engines
+from deploy.shipped_redis import PASSWORDS, ShippedRedis
 from deploy.tools import ROOT
 from harness.admin import Admin
 from harness.chatte_client import ChatteClient
@@ -24,10 +24,10 @@ LACKS = "the user default lacks permissions"
 SHIPPED, OLD = "user default off ~* &* +@all\n", "user default off\n"
 
 
-@pytest.fixture(params=list(engines().values()), ids=list(engines()))
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShippedRedis]:
-    """Run a Redis with the users as they were shipped once."""
-    server = ShippedRedis(tmp_path / "redis", program=request.param)
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ShippedRedis]:
+    """Run a Redis with the users as they were shipped once. `make test-engines` does so with each."""
+    server = ShippedRedis(tmp_path / "redis")
     set_default(server, OLD)
     try:
         server.start()

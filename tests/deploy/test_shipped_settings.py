@@ -80,6 +80,7 @@ def test_the_chart_has_who_may_sign_up_and_what_the_page_is_called() -> None:
     assert named == {
         "chatte": None,
         "protocollo": None,
+        "irc": None,
         "browser": ["chat.example.org", "192.0.2.1"],
     }
 

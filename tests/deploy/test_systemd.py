@@ -2,13 +2,17 @@
 
 import re
 import sys
+import tomllib
 from pathlib import Path
+
+import pytest
 
 from deploy.tools import DEPLOY, packaged, run
 from tertulia.node.open_files import Others
 from tertulia.settings.model import Settings
 
 UNIT = DEPLOY / "systemd" / "tertulia@.service"
+API = DEPLOY / "systemd" / "tertulia-api.service"
 MOST_EXPOSED = 2.0
 """On systemd's scale from 0 to 10; up to here it says OK."""
 FILES = Settings().limits.connections + Others(redis=200, ops=64, now=100).need(sys.maxsize)
@@ -17,15 +21,17 @@ SAYING_GOODBYE_SECONDS = 20
 """For slow clients, and for Redis."""
 
 
-def test_the_unit_is_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shipped", [UNIT, API], ids=["node", "api"])
+def test_the_unit_is_valid(tmp_path: Path, shipped: Path) -> None:
     # verify wants the program to be there, so it is given one that is.
-    unit = tmp_path / "tertulia@one.service"
-    unit.write_text(UNIT.read_text().replace("/opt/tertulia/bin/tertulia", sys.executable))
+    unit = tmp_path / shipped.name.replace("@", "@one")
+    unit.write_text(shipped.read_text().replace("/opt/tertulia/bin/tertulia", sys.executable))
     assert run([packaged("systemd-analyze", "systemd"), "--man=no", "verify", unit]) == ""
 
 
-def test_the_unit_is_exposed_to_little() -> None:
-    told = run([packaged("systemd-analyze", "systemd"), "security", "--offline=true", UNIT])
+@pytest.mark.parametrize("shipped", [UNIT, API], ids=["node", "api"])
+def test_the_unit_is_exposed_to_little(shipped: Path) -> None:
+    told = run([packaged("systemd-analyze", "systemd"), "security", "--offline=true", shipped])
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+) OK", told)
     assert found, told
     assert float(found[1]) <= MOST_EXPOSED
@@ -55,3 +61,11 @@ def test_journald_is_told_the_levels_of_lines() -> None:
         "its lines begin with their level"
     )
     assert "SyslogLevelPrefix" not in unit, "which journald takes off, unless it is told not to"
+
+
+def test_the_apis_settings_are_right_and_not_a_nodes() -> None:
+    example = DEPLOY / "systemd" / "api.toml.example"
+    run([sys.executable, "-m", "tertulia", "check", "--config", example])
+    settings = Settings.model_validate(tomllib.loads(example.read_text()))
+    assert settings.api.tokens is not None
+    assert settings.ops.port != Settings().ops.port

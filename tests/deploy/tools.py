@@ -35,6 +35,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     directory: Path = ROOT,
     text: str | None = None,
+    seconds: float = 100.0,
 ) -> str:
     """Run a program and return all that it wrote. Raises AssertionError where it failed."""
     done = subprocess.run(
@@ -46,7 +47,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100,
+        timeout=seconds,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
     return done.stdout

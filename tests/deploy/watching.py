@@ -102,15 +102,24 @@ class RedisExporter(Watcher):
 class Alertmanager(Watcher):
     """Alertmanager with the example's file, or the test is skipped."""
 
-    def __init__(self, directory: Path, receiver: int) -> None:
-        """Start one that tells a port of this machine, at once."""
+    def __init__(
+        self, directory: Path, receiver: int, api: int | None = None, token: Path | None = None
+    ) -> None:
+        """Start one that tells a port of this machine, at once.
+
+        ``api``: the port of an API that it tells as well, with the token in a file; else it does not.
+        """
         super().__init__(directory, "alertmanager", "/-/ready")
         program = packaged("prometheus-alertmanager")
         told = (DEPLOY / "alertmanager" / "alertmanager.yml").read_text()
         for shipped, here in (
             ("http://127.0.0.1:9095/", f"http://127.0.0.1:{receiver}/"),
             ("group_wait: 30s", "group_wait: 1s"),
-        ):
+            ("http://api:8088/", f"http://127.0.0.1:{api or 9}/"),  # 9: nobody is there
+            ("credentials_file: /run/secrets/alertmanager", f"credentials_file: {token}"),
+            ("repeat_interval: 4h", "repeat_interval: 1s"),
+            ("group_interval: 5m", "group_interval: 1s"),
+        )[: 4 if api is None else 6]:
             assert shipped in told
             told = told.replace(shipped, here)
         file = directory / "alertmanager.yml"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tertulia.chat.accounts import Correspondent, Login, Passwords, Pending
+from tertulia.chat.accounts import Changed, Correspondent, Holder, Login, Passwords, Pending
 from tertulia.chat.guessing import Failures
 
 
@@ -11,6 +11,9 @@ class NoAccounts:
 
     async def password_hash(self, key: str) -> str | None:
         return None
+
+    async def add_vouched(self, key: str, nickname: str, identity: str) -> None:
+        """Nobody is vouched for."""
 
     async def login(self, key: str) -> Login | None:
         return None
@@ -44,6 +47,20 @@ class NoAccounts:
 
     async def sign_up_wait(self, network: str, per_hour: int, *, take: bool) -> float:
         return 0.0
+
+    async def change_wait(self, network: str, per_hour: int) -> float:
+        return 0.0
+
+    async def among(self, keys: Sequence[str]) -> set[str]:
+        return set()
+
+    async def change(
+        self, holder: Holder, was: str, hashed: str, invitation: str = ""
+    ) -> tuple[Changed, int]:
+        return Changed.GONE, 0
+
+    async def delete(self, holder: Holder) -> None:
+        """There is none."""
 
 
 class KnownPasswords(Passwords):

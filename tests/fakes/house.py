@@ -11,17 +11,19 @@ from fakes.encoder import PlainDecoder
 from fakes.outbox import RecordingOutbox
 from tertulia.chat.devices import Devices
 from tertulia.chat.operator_commands import OperatorCommands
+from tertulia.chat.own_accounts import OwnAccounts
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.session import Session
 from tertulia.chat.signing_up import AccountRules
 from tertulia.dialects.contract import Encoder
 from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
+from tertulia.domain.rooms import RoomPlace
 from tertulia.telemetry.metrics import Metrics
 
 DIALECTS = (
-    *("plain", "silent", "patient", "framed", "deaf"),
-    *("chatte", "protocollo", "browser", "device"),
+    *("plain", "silent", "patient", "framed", "deaf", "choosing"),
+    *("chatte", "protocollo", "browser", "irc", "device"),
 )
 LIMITS = RoomLimits(enter_tries=3, outbox_bytes=1000, may_be_closed=True, confirm_seconds=30.0)
 
@@ -52,11 +54,18 @@ class Client:
         assert self.session.takes_commands
         self.room.command(self.session, command)
 
-    def enter(self, nickname: str) -> None:
-        self.do(commands.Enter(nickname))
+    def enter(self, nickname: str, room: str = "") -> None:
+        self.do(commands.Enter(nickname, room=room))
 
-    def say(self, text: str, tag: int = 0) -> None:
-        self.do(commands.Say(text, tag))
+    def say(self, text: str, tag: int = 0, room: str = "") -> None:
+        self.do(commands.Say(text, tag, room))
+
+    def join(self, room: str, resume: RoomPlace | None = None) -> None:
+        """Ask to be let into a further room."""
+        self.do(commands.JoinRoom(room, resume))
+
+    def part(self, room: str) -> None:
+        self.do(commands.PartRoom(room))
 
     def whisper(self, recipient: str, text: str, tag: int = 0) -> None:
         self.do(commands.Whisper(recipient, text, tag))
@@ -105,9 +114,17 @@ class House:
         store = self.chat.node(node, batch_ops)
         passwords = KnownPasswords(self.passwords)
         orders = OperatorCommands("main", node, lambda: self.drained.append(node), self.clock.time)
-        devices = Devices(store, NoAccounts(), passwords, orders, AccountRules(), self.metrics)
+        accounts, rules, metrics = NoAccounts(), AccountRules(), self.metrics
         room = Room(
-            "main", store, self.clock, self.limits, passwords, devices, orders, self.metrics
+            "main",
+            store,
+            self.clock,
+            self.limits,
+            passwords,
+            Devices(store, accounts, passwords, orders, rules, metrics),
+            OwnAccounts(store, accounts, passwords, orders, rules, metrics),
+            orders,
+            metrics,
         )
         self.stores[room] = store
         store.open(room)

@@ -16,14 +16,16 @@ from tertulia.dialects.browser import BrowserEncoder
 from tertulia.dialects.chatte import ChatteEncoder
 from tertulia.dialects.contract import Encoder
 from tertulia.dialects.device import DeviceDecoder, Reply
+from tertulia.dialects.irc.client import IrcServer
+from tertulia.dialects.irc.encoder import IrcEncoder
 from tertulia.dialects.protocollo import ProtocolloEncoder
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import tcp, websocket
 from tertulia.edge.connection import Connection
-from tertulia.edge.http import Pages
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.page import PageFiles
 from tertulia.edge.serving import Connections, Host, Listener, Patience
-from tertulia.edge.websocket import Site
+from tertulia.edge.websocket import IRC_TEXT, Site
 from tertulia.settings.sections import LimitSettings
 
 ONE_READ: Final = 256_000
@@ -46,6 +48,10 @@ ENTER: Final = {
     "protocollo": b"anna\n",
     "protocollo classic": b"anna\nnull\n\n",
     "browser": HANDSHAKE + masked(Opcode.TEXT, b'{"type":"enter","nickname":"anna"}'),
+    "irc": b"NICK anna\r\nUSER anna 0 * :Anna\r\n",
+    "irc by WebSocket": HANDSHAKE.replace(b"/ws", b"/irc", 1)
+    + masked(Opcode.TEXT, b"NICK anna")
+    + masked(Opcode.TEXT, b"USER anna 0 * :Anna"),
     "device": b"10\nanna\nbruno\n",
     "device binary": b"\0\0\0\x0a\0\x04\0\0anna\0\x05\0\0bruno",
 }
@@ -137,7 +143,15 @@ class DeviceSession:
 class WiredClient:
     """A connection without a socket: what it does in each turn of the loop is measured."""
 
-    def __init__(self, kind: str, limits: LimitSettings) -> None:
+    def __init__(
+        self,
+        kind: str,
+        limits: LimitSettings,
+        refuses: Callable[[str], bool] | None = None,
+        ping: bytes = b"",
+    ) -> None:
+        """``refuses``: what its listener filters. ``ping``: what it asks who says nothing."""
+        self._refuses = refuses
         self.house = House()
         self.clock = self.house.clock
         self.wire = Wire()
@@ -157,12 +171,15 @@ class WiredClient:
         shared: Any = (
             host, kind.split()[0], encoder and encoder.acknowledgement,
             Patience(60.0, False, Disconnect.ENTER_TIMEOUT), limits, ConnectionCounts(9, 9),
-            self.house.metrics, self.clock, Connections(), None, False,
+            self.house.metrics, self.clock, Connections(), None, False, refuses is not None, ping,
         )  # fmt: skip
+        listener = Listener(*shared)
+        sockets = {
+            "browser": Site(listener, PageFiles({}), ()),
+            "irc by WebSocket": Site(listener, PageFiles({}), (), irc={IRC_TEXT: listener}),
+        }
         self.connection = (
-            websocket.connect(Site(Listener(*shared), Pages({}), ()))
-            if kind == "browser"
-            else tcp.connect(Listener(*shared))
+            websocket.connect(sockets[kind]) if kind in sockets else tcp.connect(listener)
         )
         self.connection.connection_made(cast(asyncio.Transport, self.wire))
 
@@ -172,10 +189,13 @@ class WiredClient:
             "protocollo": ProtocolloEncoder(),
             "protocollo classic": ProtocolloEncoder("classic"),
             "browser": BrowserEncoder(),
+            "irc": IrcEncoder(IrcServer()),
+            "irc by WebSocket": IrcEncoder(IrcServer(is_websocket=True)),
         }
         if kind.startswith("device"):
             return cast(Host, Answering(self.clock)), None
-        return Door(self.house.room(), encoders[kind]), encoders[kind]
+        door = Door(self.house.room(), encoders[kind], refuses=self._refuses)
+        return door, encoders[kind]
 
     def turn(self, work: Callable[[], object]) -> None:
         """Do something as one turn of the loop."""

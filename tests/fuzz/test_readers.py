@@ -10,6 +10,7 @@ from fuzz.readers import TARGETS
 from fuzz.readers.edge import loud
 from fuzz.target import Pieces, Target, check
 from fuzz.trying import SLOW_SECONDS, Trial, Tried
+from tertulia.node.listeners import DEVICE, IRC
 from tertulia.node.node import ENCODERS
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ async def test_whatever_comes_is_read_or_refused(target: Target) -> None:
 
 
 def test_every_dialect_is_tried() -> None:
-    for dialect in [*ENCODERS, "device"]:
+    for dialect in [*ENCODERS, IRC, DEVICE]:
         assert any(it.name.startswith(dialect) for it in TARGETS), dialect
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import os
-import sys
 from dataclasses import dataclass
 from typing import Any
 
+import click
 from click.testing import CliRunner
 
+from harness import processes
+from tertulia.clients.account_command import account
 from tertulia.clients.admin.commands import admin
 
 SECONDS = 30.0
@@ -52,7 +54,9 @@ class Admin:
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         """Start a command."""
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", "from tertulia.cli import main; main()", "admin", *words),
+            *processes.TERTULIA,
+            "admin",
+            *words,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -61,12 +65,17 @@ class Admin:
 
     async def __call__(self, *words: str) -> Ran:
         """Run a command within this process, and wait for it."""
-        return await asyncio.to_thread(self._invoke, words)
+        return await asyncio.to_thread(self._invoke, admin, words)
 
-    def _invoke(self, words: tuple[str, ...]) -> Ran:
+    async def account(self, *words: str, password: str = "") -> Ran:
+        """Do the same with ``tertulia account``, and a password on standard input."""
+        typed = f"{password}\n" if password else ""
+        return await asyncio.to_thread(self._invoke, account, words, typed)
+
+    def _invoke(self, command: click.Command, words: tuple[str, ...], typed: str = "") -> Ran:
         others = {name: None for name in os.environ if name.startswith("TERTULIA_")}
         ours = {n: it for n, it in self.environment.items() if n.startswith("TERTULIA_")}
-        told = CliRunner().invoke(admin, list(words), env={**others, **ours})
+        told = CliRunner().invoke(command, list(words), typed, env={**others, **ours})
         if told.exception is not None and not isinstance(told.exception, SystemExit):
             raise told.exception
         return Ran(told.exit_code, told.stdout, told.stderr)

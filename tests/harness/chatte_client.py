@@ -24,6 +24,7 @@ from history.record import (
     ReceivedPublic,
     Refused,
     RefusedPrivate,
+    RefusedPublic,
     Reported,
     SawJoined,
     SawLeft,
@@ -56,6 +57,8 @@ class ChatteClient(asyncio.Protocol):
     def __init__(self, name: str = "", *, acknowledges: bool = True) -> None:
         self.history = History(f"{name or 'client'}#{next(_ids)}")
         self.nickname = name
+        self.room = ""
+        """The further room that it is shown; empty for the lobby."""
         self.acknowledges = acknowledges
         self.lines: list[str] = []
         """Every line that came, without its end; bytes that are not UTF-8 as lone surrogates."""
@@ -115,8 +118,12 @@ class ChatteClient(asyncio.Protocol):
     async def enter_chat(
         cls, port: int, nickname: str, *, acknowledges: bool = True, within: float = WITHIN
     ) -> Self:
-        """Connect and enter. Raises AssertionError where the nickname is refused."""
-        client = await cls.connect(port, nickname, acknowledges=acknowledges)
+        """Connect and enter. Raises AssertionError where the nickname is refused.
+
+        A client of lines that enters as ``anna@ops`` is shown that room.
+        """
+        name = nickname.partition("@")[0]
+        client = await cls.connect(port, name, acknowledges=acknowledges)
         assert await client.enter(nickname, within=within), client.describe()
         return client
 
@@ -134,17 +141,22 @@ class ChatteClient(asyncio.Protocol):
 
     def ask(self, nickname: str) -> None:
         """Ask for a nickname, and don't wait."""
-        self.nickname = nickname
-        self.history.add(EnterSent(self.history.now(), nickname))
+        self.nickname, _, self.room = nickname.partition("@")
+        self.history.reads_lobby = not self.room
+        for room in dict.fromkeys(("", self.room)):
+            self.history.add(EnterSent(self.history.now(), self.nickname, room=room))
         self.send(nickname.encode() + b"\n")
 
-    def say(self, text: str | None = None) -> str:
-        """Tell everybody, and return what: by default a text that no other client sends."""
+    def say(self, text: str | None = None, room: str = "") -> str:
+        """Tell everybody in the room that is shown, or in another one; return what.
+
+        By default it is a text that no other client sends.
+        """
         text = self.unique() if text is None else text
-        record = SentPublic(self.history.now(), text)
+        record = SentPublic(self.history.now(), text, room=room or self.room)
         self.history.add(record)
         self._unanswered.append(record)
-        self.send(f"100 {text}\n".encode())
+        self.send(f"102 #{room} {text}\n".encode() if room else f"100 {text}\n".encode())
         return text
 
     def whisper(self, recipient: str, text: str | None = None) -> str:
@@ -312,7 +324,13 @@ class ChatteClient(asyncio.Protocol):
             self._unexpected(line)
             return
         self.welcomed = True
-        self.history.add(Welcomed(self.history.now(), self.nickname))
+        self._has_come_in(None)
+
+    def _has_come_in(self, others: tuple[str, ...] | None) -> None:
+        now = self.history.now()
+        if self.room:
+            self.history.add(Welcomed(now, self.nickname))
+        self.history.add(Welcomed(now, self.nickname, others, room=self.room))
 
     def _was_refused(self, line: str, rest: str) -> None:
         if line not in (INVALID, TAKEN) or self.welcomed:
@@ -320,11 +338,15 @@ class ChatteClient(asyncio.Protocol):
             return
         self.refused = True
         reason = "invalid" if line == INVALID else "taken"
-        self.history.add(Refused(self.history.now(), self.nickname, reason))
+        self._was_turned_away(reason)
+
+    def _was_turned_away(self, reason: str) -> None:
+        for room in dict.fromkeys(("", self.room)):
+            self.history.add(Refused(self.history.now(), self.nickname, reason, room=room))
 
     def _public(self, line: str, rest: str) -> None:
         nickname, _, text = rest.partition(" ")
-        self.history.add(ReceivedPublic(self.history.now(), nickname, text))
+        self.history.add(ReceivedPublic(self.history.now(), nickname, text, room=self.room))
         if nickname == self.nickname:
             self._own_copies.add(text)
         self._acknowledge()
@@ -346,14 +368,14 @@ class ChatteClient(asyncio.Protocol):
         if nickname == rest or nickname.lower() == self.nickname.lower():
             self._unexpected(line)  # nobody is told that it came itself
         else:
-            self.history.add(SawJoined(self.history.now(), nickname))
+            self.history.add(SawJoined(self.history.now(), nickname, room=self.room))
 
     def _left(self, line: str, rest: str) -> None:
         nickname = rest.removesuffix(_LEFT)
         if nickname == rest or nickname.lower() == self.nickname.lower():
             self._unexpected(line)  # nor that it went
         else:
-            self.history.add(SawLeft(self.history.now(), nickname))
+            self.history.add(SawLeft(self.history.now(), nickname, room=self.room))
 
     def _was_sent(self, line: str, rest: str) -> None:
         if line != SENT or not self._unanswered:
@@ -364,8 +386,8 @@ class ChatteClient(asyncio.Protocol):
         if isinstance(sent, SentPrivate):
             self.history.add(AckedPrivate(now, sent.recipient, sent.text))
             return
-        self.history.add(Acked(now, sent.text))
-        if sent.text not in self._own_copies:
+        self.history.add(Acked(now, sent.text, room=sent.room))
+        if sent.room == self.room and sent.text not in self._own_copies:
             self._unexpected(f"{line} before the own copy of {sent.text!r}")
 
     def _was_unknown(self, line: str, rest: str) -> None:
@@ -373,10 +395,12 @@ class ChatteClient(asyncio.Protocol):
             self._unexpected(line)
             return
         sent = self._unanswered.popleft()
+        now = self.history.now()
         if isinstance(sent, SentPublic):
-            self._unexpected(f"{line} to a public message")
+            self.history.add(RefusedPublic(now, sent.text, room=sent.room))
+            if sent.room == self.room:
+                self._unexpected(f"{line} to a public message")
         else:
-            now = self.history.now()
             self.history.add(RefusedPrivate(now, sent.recipient, sent.text))
 
     def _was_ignored(self, line: str, rest: str) -> None:

@@ -6,7 +6,10 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import TypeVar
 
+from harness.browser_client import BrowserClient
 from harness.chatte_client import ChatteClient
+from harness.crowd import read_by
+from harness.irc_client import IrcClient
 from harness.waiting import DeadlineError, until
 from history.checker import Rule, Violation, check, explain
 from history.record import Acked, AckedPrivate, History, NodeLost, ReceivedPublic, Welcomed
@@ -92,9 +95,9 @@ async def _send(
 
 
 async def settle(clients: Sequence[ChatteClient], within: float = 15.0) -> None:
-    """Wait until every connected client has all its answers, and all have read one last message.
+    """Wait until every connected client has all its answers, and all have read one last message in each room.
 
-    As there is one order, whoever has read that message has read all that was acknowledged before.
+    As a room has one order, whoever has read that message has read all that was acknowledged there before.
     Somebody says it who reads what he says himself: of another one nobody could tell what he has read.
     """
     connected = [client for client in clients if client.connected]
@@ -111,15 +114,26 @@ async def settle(clients: Sequence[ChatteClient], within: float = 15.0) -> None:
             )
         ),
     )
-    last = next(client for client in connected if client.history.echoes).say()
-    await until(
-        lambda: all(received(client, last) for client in connected if client.connected),
-        within,
-        lambda: (
-            "everybody to read one last message: "
-            + "; ".join(c.describe() for c in connected if not received(c, last))
-        ),
-    )
+    readers: dict[str, list[ChatteClient]] = {}
+    for client in connected:
+        for room in read_by(client):
+            readers.setdefault(room, []).append(client)
+    for room, of_room in readers.items():
+        last = say_in(next(client for client in of_room if client.history.echoes), room)
+        await until(
+            lambda: all(received(it, last) for it in of_room if it.connected),  # noqa: B023
+            within,
+            lambda: (
+                f"everybody in #{room} to read one last message: "  # noqa: B023
+                + "; ".join(it.describe() for it in of_room if not received(it, last))  # noqa: B023
+            ),
+        )
+
+
+def say_in(client: ChatteClient, room: str) -> str:
+    """Let somebody say something in a room that it is shown, and return what."""
+    shows_several = isinstance(client, BrowserClient | IrcClient)
+    return client.say(room=room) if shows_several else client.say()
 
 
 def received(client: ChatteClient, text: str) -> bool:
@@ -146,15 +160,18 @@ def promised_between(histories: Sequence[History], start: float, end: float) -> 
     ]
 
 
-async def assert_promises_kept(clients: Sequence[ChatteClient]) -> None:
+async def assert_promises_kept(
+    clients: Sequence[ChatteClient], *, seat_seconds: float = 0.0
+) -> None:
     """Hold what all clients of a chat recorded against what the service promises.
 
     Private messages, which are not in the room's order, have some seconds more to come.
+    ``seat_seconds``: for how long the nodes keep the seat of who lost its connection.
     """
     violations: list[Violation] = []
 
     def judged() -> bool:
-        violations[:] = check([client.history for client in clients])
+        violations[:] = check([client.history for client in clients], seat_seconds=seat_seconds)
         return not any(violation.rule is Rule.PRIVATE_LOST for violation in violations)
 
     with contextlib.suppress(DeadlineError):

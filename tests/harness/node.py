@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -17,7 +16,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness import processes
+from harness import forking, processes
 from harness.waiting import until, until_sync
 
 READY_SECONDS = 20.0
@@ -29,6 +28,8 @@ QUICK = {"CLUSTER__LEASE_SECONDS": "4"}
 """Settings for tests in which a node is to be buried, and not how long that takes by default."""
 TALKATIVE = {"LIMITS__MESSAGES_PER_SECOND": "1000000", "LIMITS__MESSAGES_BURST": "1000000"}
 """Settings of every node here, unless a test sets its own: a client of a test says what many people say."""
+NOBODY_AWAY = {"CLUSTER__AWAY_SECONDS": "0"}
+"""Of every node here, unless a test sets it: a browser that is gone leaves at once."""
 OPS_SECONDS = 2.0
 KEPT_LINES = 2000
 
@@ -74,10 +75,13 @@ class Node:
         listeners: tuple[Listener, ...] = (Listener(),),
         settings: dict[str, str] | None = None,
         files: int | None = None,
+        version: Path | None = None,
+        in_earnest: bool = False,
     ) -> None:
         """Start a node; ``settings`` are further environment variables, without ``TERTULIA_``.
 
-        ``files``: how many it may have open.
+        ``files``: how many it may have open. ``version``: the folder that has the package of another version.
+        ``in_earnest``: whether it starts by itself, and a hash of a password takes as long as it does.
         """
         self.node_id = node_id
         self.lease_seconds = float((settings or {}).get("CLUSTER__LEASE_SECONDS", LEASE_SECONDS))
@@ -107,10 +111,14 @@ class Node:
         }
         if redis_url is not None:
             environment["TERTULIA_REDIS_URL"] = redis_url
-        settings = TALKATIVE | (settings or {})
+        if version is not None:
+            environment["PYTHONPATH"] = str(version)
+        settings = TALKATIVE | NOBODY_AWAY | (settings or {})
         environment |= {f"TERTULIA_{name}": value for name, value in settings.items()}
-        self.process = processes.start(
-            [sys.executable, "-c", "from tertulia.cli import main; main()", "serve"],
+        by_itself = in_earnest or version is not None
+        forked = None if by_itself else forking.node(environment, directory, files)
+        self.process = forked or processes.start(
+            [*processes.TERTULIA, "serve"],
             output=subprocess.PIPE,
             environment=environment,
             directory=directory,
@@ -173,7 +181,7 @@ class Node:
         await until(
             lambda: not self.running, within, lambda: f"{self.node_id} to end\n{self.tail()}"
         )
-        return self.process.returncode
+        return self.process.wait(10)
 
     def end(self) -> None:
         """End it whatever it does, and wait for its log."""
@@ -271,7 +279,7 @@ class Node:
             entry = json.loads(line)
         except ValueError:
             return False
-        if isinstance(entry, dict) and entry.get("url"):
+        if isinstance(entry, dict) and entry.get("url") and entry.get("event") == "listening":
             self.urls.append(entry["url"])
         match entry:
             case {"event": "listening", "dialect": "ops", "port": int(port)}:
@@ -310,10 +318,13 @@ class NodeFactory:
         settings: dict[str, str] | None = None,
         redis_url: str | None = None,
         files: int | None = None,
+        version: Path | None = None,
+        in_earnest: bool = False,
     ) -> Node:
         """Start a node and don't wait for it; ``redis_url`` is another way to the same Redis.
 
-        ``files``: how many files it may have open.
+        ``files``: how many files it may have open. ``version``: the folder of another version's package.
+        ``in_earnest``: whether it starts by itself, and a hash of a password takes as long as it does.
         """
         name = f"node-{len(self.nodes) + 1}"
         node = Node(
@@ -323,6 +334,8 @@ class NodeFactory:
             listeners=listeners,
             settings=settings,
             files=files,
+            version=version,
+            in_earnest=in_earnest,
         )
         self.nodes.append(node)
         return node

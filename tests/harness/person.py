@@ -5,11 +5,12 @@ Does what the description of the dialect browser asks of a client that lost its 
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from harness import browser_frames as frames
-from harness.browser_client import BrowserClient, Happened, Outgoing, Position
+from harness.browser_client import BrowserClient, Happened, Outgoing, Position, Seat
 from harness.chatte_client import WITHIN
 
 
@@ -35,35 +36,54 @@ class Person:
         """How many messages turned out to be done though their answer was lost."""
         self.missed: list[str] = []
         """What each welcome said."""
-        self._events: list[Happened] = []
+        self._events: dict[str, list[Happened]] = defaultdict(list)
         self._outgoing: list[Outgoing] = []
         self._ids = 0
 
     @property
     def events(self) -> list[Happened]:
-        """All events over all connections, in the order in which they came."""
-        current = self.connections and self.connection.events
-        return [*self._events, *(current or ())]
+        """All events of the lobby over all connections, in the order in which they came."""
+        return self.events_in("")
+
+    def events_in(self, room: str) -> list[Happened]:
+        """All events of a room over all connections, in the order in which they came."""
+        seat = self._seats().get(room)
+        return [*self._events[room], *(seat.events if seat else ())]
+
+    def _seats(self) -> dict[str, Seat]:
+        if not self.connections:
+            return {}
+        return {"": self.connection.lobby, **self.connection.rooms}
 
     async def come(self, port: int) -> None:
         """Enter for the first time."""
         self._take_up(await BrowserClient.enter_chat(port, self.nickname))
         self.position = self.connection.position
 
+    async def join_room(self, room: str) -> None:
+        """Come into a further room."""
+        await self.connection.join_room(room)
+
     async def connect_again(self, port: int) -> None:
         """Connect and ask to go on, and don't wait. Raises OSError where nobody listens."""
         assert self.position is not None
+        before = self.connection
         self._take_up(await BrowserClient.connect(port, self.nickname))
-        self.connection.ask_again(self.nickname, self.position)
+        self.connection.ask_again(self.nickname, self.position, before)
 
     async def is_back(self, within: float = WITHIN) -> None:
-        """Wait for the welcome, and send again, in order, what was not carried out.
+        """Wait for the welcomes of all rooms, and send again, in order, what was not carried out.
 
         Raises Displaced.
         """
         connection = self.connection
+        seats = self._seats()
         await connection.wait_for(
-            lambda: connection.welcomed or connection.refused or connection.closed,
+            lambda: (
+                all(seat.is_answered for seat in seats.values())
+                or connection.refused
+                or connection.closed
+            ),
             within,
             f"{self.nickname} to be back",
         )
@@ -73,7 +93,8 @@ class Person:
         self.missed.append(connection.welcome.missed)
         outgoing, self._outgoing = self._outgoing, []
         for message in outgoing:
-            if message.id <= connection.welcome.done:
+            welcome = seats[message.room].welcome if message.room in seats else None
+            if welcome is not None and message.id <= welcome.done:
                 self.spared += 1
             else:
                 self.resent += 1
@@ -105,11 +126,11 @@ class Person:
         """Say whether everything that it sent is answered."""
         return not self.connection.outgoing
 
-    def say(self) -> None:
-        """Tell everybody something that nobody else says."""
+    def say(self, room: str = "") -> None:
+        """Tell everybody in a room something that nobody else says."""
         text = f"{self.nickname}-{len(self.said)}"
         self.said.append(text)
-        self.connection.say(text)
+        self.connection.say(text, room)
 
     def whisper(self, recipient: str) -> None:
         """Tell one user something that nobody else says."""
@@ -125,8 +146,10 @@ class Person:
     def lose(self) -> None:
         """Take with one what the connection leaves: up to where it was read, and what is not answered."""
         connection = self.connection
-        self._events += connection.events
-        connection.events = []
+        connection.give_up()
+        for room, seat in self._seats().items():
+            self._events[room] += seat.events
+            seat.events = []
         self.position = connection.position
         # What still waits for a welcome was said before anything that this connection was given.
         self._outgoing += connection.outgoing

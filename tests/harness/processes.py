@@ -8,8 +8,14 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
+TERTULIA: Final = (
+    sys.executable,
+    "-c",
+    "from tertulia.cli import main; main()",
+)
+"""The command, as where it is installed."""
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -18,6 +24,7 @@ def start(
     command: Sequence[str],
     *,
     output: int | IO[bytes],
+    keyboard: int = subprocess.DEVNULL,
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
     files: int | None = None,
@@ -41,7 +48,7 @@ def start(
         command,
         env=environment,
         cwd=directory,
-        stdin=subprocess.DEVNULL,
+        stdin=keyboard,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # an interrupt from the keyboard is pytest's, not theirs

@@ -14,18 +14,18 @@ from history.record import (
     History,
     ReceivedPrivate,
     ReceivedPublic,
-    Refused,
     RefusedPrivate,
+    RefusedPublic,
     Reported,
     SawJoined,
     SawLeft,
     SentPrivate,
     SentPublic,
-    Welcomed,
 )
 
 LISTED = "Utenti collegati: "
-FIRST = f"{LISTED}Sei il primo utente ad accedere, sei amministratore del gruppo"
+FIRST_IN_ROOM = f"{LISTED}Sei il primo utente ad accedere"
+FIRST = f"{FIRST_IN_ROOM}, sei amministratore del gruppo"
 CLOSE = "close"
 ADMINISTRATOR = "G> Ora sei amministratore"
 FORBIDDEN = "G> permesso negato"
@@ -90,6 +90,19 @@ CLASSIC = Wording(
 )
 
 
+_MODERATED = "G> messaggio non inviato: "
+_MODERATION = (
+    "lo ha deciso",
+    "allontanato da",
+    "modalità lenta",
+    "argomento",
+    "ritirato",
+    "moderatore",
+    "questa stanza è di",
+)
+"""What stands in notices of what moderators do."""
+
+
 class ProtocolloClient(ChatteClient):
     """One connection. What a client of lines does is inherited; what it writes and reads is not."""
 
@@ -103,6 +116,8 @@ class ProtocolloClient(ChatteClient):
         self.is_administrator = False
         self.told_close = False
         self._whispers: list[SentPrivate] = []
+        self._outside: list[SentPublic] = []
+        """What it said in rooms that it is not shown."""
         self._gap = False
         self._tries = 0
 
@@ -120,10 +135,13 @@ class ProtocolloClient(ChatteClient):
         """Write lines, unrecorded, as this client encodes them."""
         self.send("".join(f"{line}\n" for line in lines).encode(self.wording.encoding, "replace"))
 
-    def say(self, text: str | None = None) -> str:
+    def say(self, text: str | None = None, room: str = "") -> str:
         text = self.unique() if text is None else text
-        self.history.add(SentPublic(self.history.now(), text))
-        self.write(SERVER, text)
+        record = SentPublic(self.history.now(), text, room=room or self.room)
+        self.history.add(record)
+        if room:
+            self._outside.append(record)
+        self.write(f"#{room}" if room else SERVER, text)
         return text
 
     def whisper(self, recipient: str, text: str | None = None) -> str:
@@ -141,6 +159,13 @@ class ProtocolloClient(ChatteClient):
     def stop(self) -> None:
         """Ask to close the whole chat."""
         self.write("stop")
+
+    async def expect_refusal(self, within: float = WITHIN) -> None:
+        """Wait for the line that refuses a name, and, in the page's wording, for the rule in the next one."""
+        assert await self.next_line(within) == self.wording.refused
+        if self.wording is PAGE:
+            rule = await self.next_line(within)
+            assert rule.startswith(f"{SERVER}> "), rule
 
     async def expect_coming(self, nickname: str, within: float = WITHIN) -> None:
         """Wait for the line, and what follows it, that tells of somebody's coming."""
@@ -183,13 +208,14 @@ class ProtocolloClient(ChatteClient):
             self._unexpected(line)
 
     def _entering(self, line: str) -> None:
-        now = self.history.now()
+        if self.refused and line.startswith(f"{SERVER}> "):
+            return  # the rule that the name was against
         if line == self.wording.refused:
             self.refused = True
-            self.history.add(Refused(now, self.nickname, "refused"))
+            self._was_turned_away("refused")
             return
-        if line == FIRST:
-            self.is_administrator = True
+        if line == (FIRST_IN_ROOM if self.room else FIRST):
+            self.is_administrator = not self.room
         elif line.startswith(LISTED) and line.endswith(self.wording.list_end):
             names = line.removeprefix(LISTED).removesuffix(self.wording.list_end)
             self.others = tuple(names.split(", "))
@@ -197,7 +223,7 @@ class ProtocolloClient(ChatteClient):
             self._unexpected(line)
             return
         self.welcomed = True
-        self.history.add(Welcomed(now, self.nickname, self.others))
+        self._has_come_in(self.others)
 
     def _public_line(self, line: str, nickname: str, text: str) -> None:
         wording, now = self.wording, self.history.now()
@@ -205,14 +231,14 @@ class ProtocolloClient(ChatteClient):
             for (before, after), kind in ((wording.came, SawJoined), (wording.went, SawLeft)):
                 who = line.removeprefix(before).removesuffix(after)
                 if line == who.join((before, after)) and who.lower() != self.nickname.lower():
-                    self.history.add(kind(now, who))
+                    self.history.add(kind(now, who, room=self.room))
                     self._gap = bool(wording.gap)
                     return
             self._unexpected(line)
         elif nickname.lower() == self.nickname.lower() or line != wording.said(nickname, text):
             self._unexpected(line)  # nobody reads its own messages
         else:
-            self.history.add(ReceivedPublic(now, nickname, text))
+            self.history.add(ReceivedPublic(now, nickname, text, room=self.room))
 
     def _notice(self, line: str) -> None:
         now = self.history.now()
@@ -227,6 +253,13 @@ class ProtocolloClient(ChatteClient):
                     self._whispers.remove(sent)
                     self.history.add(RefusedPrivate(now, sent.recipient, sent.text))
                     break
+            for said in self._outside:
+                if f"#{said.room}" == recipient:
+                    self._outside.remove(said)
+                    self.history.add(RefusedPublic(now, said.text, room=said.room))
+                    break
+        elif line.startswith(_MODERATED) or any(it in line for it in _MODERATION):
+            self.history.add(Reported(now, line))
         elif line not in (FORBIDDEN, TOO_LONG, RESTARTS, MISSED):
             self._unexpected(line)
 

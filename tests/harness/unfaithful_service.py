@@ -1,6 +1,6 @@
 """A chat in all dialects that can be told to do its work badly: what checks deliveries has to notice.
 
-It holds nothing, and is as small as it can be. Written from the protocol pages alone.
+It holds nothing, and is as small as it can be. Written from the pages in docs/protocols alone.
 """
 
 import asyncio

@@ -7,23 +7,27 @@ was acknowledged before it must have arrived as well.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from history.observation import Name, Observation, Session, fold
+from history.observation import Kept, Name, Observation, Session, fold
 from history.order import Order
 from history.record import (
     Acked,
     AckedPrivate,
+    EnterSent,
     History,
     ReceivedPrivate,
     RefusedPrivate,
+    RefusedPublic,
     Reported,
+    Resumed,
     SentPrivate,
     SentPublic,
     Unexpected,
 )
+from history.rooms import LOBBY, rooms_of
 
 GRACE = 5.0
 """Seconds after which a message must have arrived: who closed sooner may have missed it."""
@@ -45,6 +49,8 @@ class Rule(StrEnum):
     ROSTER = "at the end, those are joined who are connected"
     PRIVATE_LOST = "an acknowledged private message is received or reported"
     PRIVATE_LEAK = "a private message reaches its recipient only, and none that was refused"
+    DONE = "what is said to be done is done, and nothing else"
+    SEAT = "who is back in its seat in time was never gone"
     UNEXPECTED = "the server writes what its dialect allows"
 
 
@@ -54,25 +60,42 @@ class Violation:
 
     rule: Rule
     explanation: str
+    room: str = LOBBY
 
     def __str__(self) -> str:
-        return f"{self.rule.name}: {self.explanation}"
+        return f"{self.rule.name}: {self.told}"
+
+    @property
+    def told(self) -> str:
+        """What is wrong, and in which room."""
+        return f"in #{self.room}: {self.explanation}" if self.room else self.explanation
 
 
-def check(histories: Iterable[History], *, grace: float = GRACE) -> list[Violation]:
-    """Check every rule. ``histories`` are those of all clients of one chat.
+def check(
+    histories: Iterable[History], *, grace: float = GRACE, seat_seconds: float = 0.0
+) -> list[Violation]:
+    """Check every rule, in every room. ``histories`` are those of all clients of one chat.
 
-    Raises ValueError where the histories cannot be judged: one client id or one text used twice.
+    ``seat_seconds``: for how long the service keeps the seat of who lost its connection. Raises
+    ValueError where the histories cannot be judged: one client id or one text used twice.
     """
-    observation = Observation(histories)
+    of_chat = list(histories)
     return [
-        *check_delivery(observation, grace=grace),
-        *check_order(observation),
-        *check_holders(observation),
-        *check_presence(observation),
-        *check_private(observation, grace=grace),
-        *check_unexpected(observation),
+        replace(violation, room=room)
+        for room in rooms_of(of_chat)
+        for violation in _check_room(Observation(of_chat, room), grace, seat_seconds)
     ]
+
+
+def _check_room(observation: Observation, grace: float, seat_seconds: float) -> Iterator[Violation]:
+    yield from check_delivery(observation, grace=grace)
+    yield from check_order(observation)
+    yield from check_holders(observation)
+    yield from check_presence(observation, away=seat_seconds + grace if seat_seconds else 0.0)
+    yield from check_private(observation, grace=grace)
+    yield from check_done(observation)
+    yield from check_seats(observation, seat_seconds=seat_seconds)
+    yield from check_unexpected(observation)
 
 
 def explain(violations: Sequence[Violation], most: int = 20) -> str:
@@ -80,7 +103,7 @@ def explain(violations: Sequence[Violation], most: int = 20) -> str:
     lines = []
     for rule, times in Counter(violation.rule for violation in violations).items():
         lines.append(f"{rule.name} ({rule.value}): {times}")
-        of_rule = [v.explanation for v in violations if v.rule is rule]
+        of_rule = [v.told for v in violations if v.rule is rule]
         lines.extend(f"    {explanation}" for explanation in of_rule[:most])
         if times > most:
             lines.append(f"    … and {times - most} more")
@@ -101,28 +124,34 @@ def check_delivery(observation: Observation, *, grace: float = GRACE) -> Iterato
                 yield Violation(
                     Rule.INVENTED, f"{session.client} received, and nobody sent: {name}"
                 )
+    for author, name, kept in _kept(observation):
+        missing = [
+            reader.client
+            for reader in observation.sessions
+            if name not in seen[reader.client]
+            and reader.welcomed_at < kept.sent_at
+            and _should_have_got(reader, kept.at + grace)
+            and (reader is not author or reader.echoes)
+        ]
+        if missing:
+            yield Violation(
+                Rule.LOST,
+                f"{name}, sent at {kept.sent_at:.3f}, acknowledged or done at {kept.at:.3f}: "
+                f"did not reach {_some(missing)}",
+            )
+
+
+def _kept(observation: Observation) -> Iterator[tuple[Session | None, Name, Kept]]:
     for author in observation.sessions:
-        sent = {record.text: record.at for record in author.history.of(SentPublic)}
-        for acked in author.history.of(Acked):
-            name = Name("said", author.folded, acked.text)
-            missing = [
-                reader.client
-                for reader in observation.sessions
-                if name not in seen[reader.client]
-                and reader.welcomed_at < sent[acked.text]
-                and _should_have_got(reader, acked.at + grace)
-                and (reader is not author or author.history.echoes)
-            ]
-            if missing:
-                yield Violation(
-                    Rule.LOST,
-                    f"{name}, sent at {sent[acked.text]:.3f}, acknowledged at {acked.at:.3f}: "
-                    f"did not reach {_some(missing)}",
-                )
+        for text, kept in author.kept.items():
+            yield author, Name("said", author.folded, text), kept
+    for name, promise in observation.from_outside.items():
+        if promise is not None:
+            yield None, name, promise
 
 
 def _should_have_got(reader: Session, by: float) -> bool:
-    if reader.lost_at is not None:
+    if reader.lost_at is not None or not reader.reads:
         return False
     return reader.ended_at is None or (reader.ended_by == "client" and reader.ended_at > by)
 
@@ -136,8 +165,12 @@ def check_order(observation: Observation) -> Iterator[Violation]:
         order.add(whole[session.client], session.client)
         for seen in session.early:
             yield Violation(Rule.EARLY, f"{session.client} saw before its welcome: {seen}")
+    for client, record in observation.strays:
+        yield Violation(Rule.EARLY, f"{client}, who has no seat here, saw: {record}")
     for session in observation.sessions:
-        sent = (Name("said", session.folded, r.text) for r in session.history.of(SentPublic))
+        # What was sent again stands where it was sent first: all before it was sent again as well.
+        texts = dict.fromkeys(record.text for record in session.of(SentPublic))
+        sent = (Name("said", session.folded, text) for text in texts)
         order.add([name for name in sent if name in order], f"{session.client}, who sent them")
     positions = order.positions()
     if positions is None:
@@ -147,14 +180,20 @@ def check_order(observation: Observation) -> Iterator[Violation]:
     for session in observation.sessions:
         names = whole[session.client]
         holes = order.holes(names, positions)
-        if not session.history.echoes:
+        if not session.echoes:
             holes = {n for n in holes if n.kind != "said" or n.nickname != session.folded}
-        if holes:
-            missing = sorted(holes, key=positions.__getitem__)
-            yield Violation(Rule.HOLE, f"{session.client} did not see {_some(missing)}")
-        own_left = names[0]._replace(
-            kind="left", change=_next(names[0].change, observation, session)
-        )
+        if not session.sees_people:
+            holes = {n for n in holes if n.kind == "said"}
+        own = {n for n in holes if n.kind != "said" and n.nickname == session.folded}
+        own = own if session.returns else set()
+        for rule, missed in ((Rule.SEAT, own), (Rule.HOLE, holes - own)):
+            if missed:
+                missing = sorted(missed, key=positions.__getitem__)
+                yield Violation(rule, f"{session.client} did not see {_some(missing)}")
+        if session.joined_place is None:
+            continue
+        joined = session.names[session.joined_place]
+        own_left = joined._replace(kind="left", change=_next(joined.change, observation, session))
         if own_left in order and positions[own_left] < positions[names[-1]]:
             late = order.after(own_left) & set(names) - {own_left}
             if late:
@@ -197,13 +236,16 @@ def _held_until(session: Session) -> float:
     return session.ended_at if session.ended_by == "client" else session.proven_at
 
 
-def check_presence(observation: Observation) -> Iterator[Violation]:
-    """Every joined has one left, who is absent is silent, at the end the joined are connected."""
-    for observer in observation.sessions:
+def check_presence(observation: Observation, *, away: float = 0.0) -> Iterator[Violation]:
+    """Every joined has one left, who is absent is silent, at the end the joined are connected.
+
+    ``away``: how long before the end somebody may have gone who still counts as joined.
+    """
+    for observer in (it for it in observation.sessions if it.reads and it.sees_people):
         present = {fold(nickname): True for nickname in observer.others}
         yield from _check_changes(observation, observer, present)
         if observer.stays:
-            yield from _check_roster(observation, observer, present)
+            yield from _check_roster(observation, observer, present, away)
 
 
 def _check_changes(
@@ -211,22 +253,25 @@ def _check_changes(
 ) -> Iterator[Violation]:
     speaker: dict[str, str] = {}
     gone: set[str] = set()
+    came_back = {person[0].client for person in observation.persons if len(person) > 1}
     for seen, name in zip(observer.seen, observer.names, strict=True):
         nickname = name.nickname
         if seen.kind == "said":
             author = observation.authors.get((nickname, seen.text))
             if author is None:
                 continue  # reported as invented
+            if name in observation.from_outside:
+                continue  # who is here does not matter
             if present.get(nickname) is False:
                 yield Violation(Rule.ABSENT_SPEAKER, f"{observer.client} saw: {seen}, who had left")
-            elif author.client in gone or speaker.get(nickname, author.client) != author.client:
+            elif author in gone or speaker.get(nickname, author) != author:
                 yield Violation(
                     Rule.ABSENT_SPEAKER,
-                    f"{observer.client} saw: {seen}, which {author.client} sent, who holds "
+                    f"{observer.client} saw: {seen}, which {author} sent, who holds "
                     f"the nickname no more or not yet",
                 )
             else:
-                speaker[nickname] = author.client
+                speaker[nickname] = author
             continue
         joined = seen.kind == "joined"
         if present.get(nickname) is joined:
@@ -235,20 +280,27 @@ def _check_changes(
             yield Violation(Rule.ALTERNATION, f"{observer.client} saw: {seen}, who never was here")
         present[nickname] = joined
         if not joined and nickname in speaker:
-            gone.add(speaker.pop(nickname))
+            author = speaker.pop(nickname)
+            if author not in came_back:
+                gone.add(author)
 
 
 def _check_roster(
-    observation: Observation, observer: Session, present: dict[str, bool]
+    observation: Observation, observer: Session, present: dict[str, bool], away: float
 ) -> Iterator[Violation]:
     connected = {session.folded for session in observation.sessions if session.stays}
     # Who asked, got no answer and is still connected may be in or not.
     connected |= {fold(nickname) for nickname in observation.unanswered()}
+    connected |= {
+        session.folded
+        for session in observation.sessions
+        if session.ended_at is not None and session.ended_at > observation.ended_at - away
+    }
     for nickname, here in present.items():
         if here and nickname not in connected:
             yield Violation(Rule.ROSTER, f"{observer.client} saw {nickname} join and never leave")
     for other in observation.sessions:
-        if other is observer or other.folded == observer.folded:
+        if other.goes_on or other.folded == observer.folded:
             continue
         state = present.get(other.folded)
         if other.stays:
@@ -275,9 +327,9 @@ def check_private(observation: Observation, *, grace: float = GRACE) -> Iterator
     by_nickname: dict[str, list[Session]] = defaultdict(list)
     for session in observation.sessions:
         by_nickname[session.folded].append(session)
-        for record in session.history.of(ReceivedPrivate):
+        for record in session.of(ReceivedPrivate):
             received[fold(record.nickname), record.text].append(session.folded)
-        for message in session.history.of(SentPrivate):
+        for message in session.of(SentPrivate):
             sent[session.folded, message.text] = message
     for (nickname, text), readers in received.items():
         original = sent.get((nickname, text))
@@ -293,20 +345,24 @@ def check_private(observation: Observation, *, grace: float = GRACE) -> Iterator
                 f"{text!r} of {nickname} to {original.recipient} reached {_some(wrong)}",
             )
     for sender in observation.sessions:
-        reports = [record.text for record in sender.history.of(Reported)]
-        for refused in sender.history.of(RefusedPrivate):
+        reports = [record.text for record in sender.of(Reported)]
+        for refused in sender.of(RefusedPrivate):
             if received.get((sender.folded, refused.text)):
                 yield Violation(
                     Rule.PRIVATE_LEAK,
                     f"{refused.text!r} of {sender.client} was refused and received",
                 )
-        for acked in sender.history.of(AckedPrivate):
+        for acked in sender.of(AckedPrivate):
             recipients = by_nickname[fold(acked.recipient)]
             sent_at = sent[sender.folded, acked.text].at
             if (
                 not received.get((sender.folded, acked.text))
                 and not any(acked.text in report for report in reports)
-                and sender.stays  # a guest who is gone is told nothing
+                and (
+                    # A guest who is gone is told nothing, nor is who comes back later.
+                    sender.is_unbroken_since(sent_at)
+                    or (recipients and all(r.is_unbroken_since(sent_at) for r in recipients))
+                )
                 and not any(
                     _may_have_missed(r, sent_at - grace, acked.at + grace) for r in recipients
                 )
@@ -326,6 +382,82 @@ def _may_have_missed(recipient: Session, since: float, until: float) -> bool:
         and recipient.ended_at is not None
         and since <= recipient.ended_at <= until
     )
+
+
+def check_done(observation: Observation) -> Iterator[Violation]:
+    """Whoever goes on was told which of its messages were carried out: those, and no others."""
+    seen_at: dict[tuple[str, str], float] = {}
+    for session in observation.sessions:
+        for seen in session.seen:
+            if seen.kind == "said":
+                key = fold(seen.nickname), seen.text
+                seen_at[key] = min(seen.at, seen_at.get(key, seen.at))
+        for record in session.of(ReceivedPrivate):
+            key = fold(record.nickname), record.text
+            seen_at[key] = min(record.at, seen_at.get(key, record.at))
+    for person in observation.persons:
+        yield from _check_done(person, seen_at)
+
+
+def _check_done(
+    person: Sequence[History], seen_at: Mapping[tuple[str, str], float]
+) -> Iterator[Violation]:
+    client, nickname = person[0].client, ""
+    sent: dict[int, str] = {}
+    answered: set[str] = set()
+    undone: dict[str, float] = {}
+    """Until when nobody may have seen what was not done: until it was sent again, or ever."""
+    for record in (record for history in person for record in history.records):
+        match record:
+            case EnterSent():
+                nickname = fold(record.nickname)
+            case SentPublic() | SentPrivate():
+                sent[record.number] = record.text
+                if record.text in undone:
+                    undone[record.text] = record.at
+            case Acked() | AckedPrivate() | RefusedPublic() | RefusedPrivate():
+                answered.add(record.text)
+            case Resumed(done=done):
+                if done > max(sent, default=0):
+                    yield Violation(Rule.DONE, f"{client} was told that {done} is done, never sent")
+                for number, text in sent.items():
+                    if number <= done:
+                        continue
+                    if text in answered:
+                        yield Violation(
+                            Rule.DONE, f"{text!r} of {client} was answered, and then not done"
+                        )
+                    else:
+                        undone[text] = float("inf")
+            case _:
+                pass
+    for text, until in undone.items():
+        at = seen_at.get((nickname, text))
+        if at is not None and at < until:
+            yield Violation(
+                Rule.DONE, f"{text!r} of {client} was not done, and somebody saw it at {at:.3f}"
+            )
+
+
+def check_seats(observation: Observation, *, seat_seconds: float) -> Iterator[Violation]:
+    """Whoever was back before its seat could be given up did not read of itself that it had gone."""
+    for session in observation.sessions:
+        firsts = [it.first for it in session.returns]
+        for back, end in zip(session.returns, [*firsts[1:], len(session.seen)], strict=False):
+            if (
+                not back.is_node_lost
+                and back.lost_at is not None
+                and back.back_at < back.lost_at + seat_seconds
+                and any(
+                    seen.kind == "left" and fold(seen.nickname) == session.folded
+                    for seen in session.seen[back.first : end]
+                )
+            ):
+                yield Violation(
+                    Rule.SEAT,
+                    f"{session.client}, away from {back.lost_at:.3f} to {back.back_at:.3f}, "
+                    f"was announced as gone",
+                )
 
 
 def check_unexpected(observation: Observation) -> Iterator[Violation]:

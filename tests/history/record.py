@@ -1,7 +1,8 @@
 """What one connection sent and received, in the common words of all dialects.
 
-A history belongs to one connection; who comes back has another history. All histories of one
-observation must be recorded on one clock, hence by one process.
+A history belongs to one connection; who comes back has another history, which says from which one
+it goes on if it does. All histories of one observation must be recorded on one clock, hence by one
+process.
 """
 
 import time
@@ -18,20 +19,30 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class InRoom(Record):
+    """Something that belongs to one room of the chat."""
+
+    room: str = field(default="", kw_only=True)
+    """The further room, as it is compared; empty for the lobby, and what is the chat's is there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Connected(Record):
     """The connection is open."""
 
 
 @dataclass(frozen=True, slots=True)
-class EnterSent(Record):
-    """The client is about to ask for a nickname. Stamped before the bytes go out."""
+class EnterSent(InRoom):
+    """The client is about to ask for a nickname, or for a seat in a room. Stamped before the bytes go out."""
 
     nickname: str
+    after: str = ""
+    """The client id of the connection from which it asks to go on; empty for a newcomer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Welcomed(Record):
-    """The nickname is the client's."""
+class Welcomed(InRoom):
+    """The nickname, or the seat in a room, is the client's."""
 
     nickname: str
     others: tuple[str, ...] | None = None
@@ -39,7 +50,19 @@ class Welcomed(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(Record):
+class Resumed(Welcomed):
+    """The nickname is the client's again; what it missed follows, its own coming and going included."""
+
+    done: int = 0
+    """The number of the last message that the server says it carried out."""
+    whole: bool = True
+    """Whether the server says that nothing is missing. If something is, the history leaves out all of it."""
+    unread: bool = False
+    """Whether nothing was read since the newcomer's welcome: then the entry of its join comes whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(InRoom):
     """The nickname was not given."""
 
     nickname: str
@@ -47,15 +70,27 @@ class Refused(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class SentPublic(Record):
-    """The client is about to tell everybody. Texts are unique in an observation."""
+class SentPublic(InRoom):
+    """The client is about to tell everybody. Texts are unique in an observation.
+
+    Who was resumed may send a message again, under the same number.
+    """
+
+    text: str
+    number: int = 0
+    """The client's own number for it, over all its connections; 0 where the dialect has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acked(InRoom):
+    """The server promised to keep this public message."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Acked(Record):
-    """The server promised to keep this public message."""
+class RefusedPublic(InRoom):
+    """The server said that it passes this public message on to nobody."""
 
     text: str
 
@@ -66,6 +101,8 @@ class SentPrivate(Record):
 
     recipient: str
     text: str
+    number: int = 0
+    """As a public message's: they are counted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +122,7 @@ class RefusedPrivate(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class ReceivedPublic(Record):
+class ReceivedPublic(InRoom):
     """Somebody told everybody."""
 
     nickname: str
@@ -101,14 +138,14 @@ class ReceivedPrivate(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class SawJoined(Record):
+class SawJoined(InRoom):
     """Somebody else came."""
 
     nickname: str
 
 
 @dataclass(frozen=True, slots=True)
-class SawLeft(Record):
+class SawLeft(InRoom):
     """Somebody else went."""
 
     nickname: str
@@ -143,6 +180,21 @@ class Disconnected(Record):
     by: Literal["client", "server"]
 
 
+@dataclass(frozen=True, slots=True)
+class Parted(InRoom):
+    """The client left a further room: stamped before it asks to, or when it reads that it was put out."""
+
+    by: Literal["client", "server"] = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp(Record):
+    """The client reads no public event of this connection any more, though it may still be open.
+
+    Whatever comes there comes again where the client goes on.
+    """
+
+
 R = TypeVar("R", bound=Record)
 
 
@@ -154,6 +206,12 @@ class History:
     """Names the connection; unique in an observation."""
     echoes: bool = True
     """Whether the dialect shows a sender its own public messages."""
+    reads_lobby: bool = True
+    """Whether it is shown the lobby: a line client that entered for a further room is in both, and
+    reads that one."""
+    quits_once: bool = False
+    """Whether the dialect tells once that somebody left the chat, in the lobby, and not in each further
+    room as well: then the comings and goings in those are not recorded."""
     records: list[Record] = field(default_factory=list)
     clock: Callable[[], float] = time.monotonic
 

@@ -20,7 +20,7 @@ from harness.device_client import (
     sign_up,
     take,
 )
-from harness.dialects import launch, listener, port
+from harness.dialects import ask_to_enter, launch, listener, port
 from harness.node import Node, NodeFactory
 from harness.protocollo_client import PAGE, ProtocolloClient
 from harness.protocollo_client import UNKNOWN as SCONOSCIUTO
@@ -52,16 +52,7 @@ class House:
         """Connect and ask to enter; the answer has come when this returns."""
         client = await kind.connect(port(self.nodes[node], kind))
         self.guests.append(client)
-        client.nickname = nickname
-        if isinstance(client, BrowserClient):
-            proof = {} if password is None else {"password": password}
-            client.put(type="enter", nickname=nickname, **proof)
-        else:
-            proven = nickname if password is None else f"{nickname}:{password}"
-            client.send(proven.encode() + b"\n")
-        await client.wait_for(
-            lambda: client.welcomed or client.refused or client.closed, WITHIN, "an answer"
-        )
+        await ask_to_enter(client, nickname, password)
         return client
 
     async def enter(
@@ -157,10 +148,15 @@ async def test_an_accounts_nickname_is_in_use_for_anybody_else(
         assert client.lines == [GREETING, TAKEN]
         await client.disconnected()
     elif kind is ProtocolloClient:
-        assert client.lines == [PAGE.refused]
+        sentence, rule = client.lines
+        assert sentence == PAGE.refused
+        assert rule.startswith("G> ")
     else:
         assert isinstance(client, BrowserClient)
-        assert client.frames == [frames.RefusedFrame("nickname_taken")]
+        (frame,) = client.frames
+        assert isinstance(frame, frames.RefusedFrame)
+        assert frame.reason == "nickname_taken"
+        assert bool(frame.suggestions) is not bool(password), "other names, or another password"
 
 
 @pytest.mark.parametrize("kind", [ProtocolloClient, BrowserClient])

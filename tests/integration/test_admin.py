@@ -6,6 +6,7 @@ import getpass
 import json
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -334,7 +335,10 @@ async def test_a_ban_on_a_nickname(house: House, kind: type[ChatteClient]) -> No
     await until(lambda: troll.closed, WITHIN, "the connection to be closed")
     await witness.expect_line("151 Troll just left the chat")
     if isinstance(troll, BrowserClient):
-        assert frames.BannedFrame("spam") in troll.frames
+        banned = next(it for it in troll.frames if isinstance(it, frames.BannedFrame))
+        assert banned.reason == "spam"
+        assert banned.until is not None
+        assert 7_100_000 < banned.until - time.time() * 1000 < 7_300_000  # "2h"
         assert (troll.close_code, troll.close_reason) == (4001, "banned")
     elif isinstance(troll, ProtocolloClient):
         assert troll.lines[-2:] == ["G> sei escluso dalla chat: spam", CLOSE]
@@ -345,10 +349,10 @@ async def test_a_ban_on_a_nickname(house: House, kind: type[ChatteClient]) -> No
         refused = await house.connect(kind, node)
         assert not await refused.enter("TROLL")
         if isinstance(refused, BrowserClient):
-            assert refused.frames[-1] == frames.RefusedFrame("banned")
+            assert refused.frames[-1] == frames.RefusedFrame("banned", until=banned.until)
             assert await refused.enter(f"other{node}")  # only the nickname is banned
         elif isinstance(refused, ProtocolloClient):
-            assert refused.lines[-1] == REFUSED_NAME
+            assert refused.lines[-2:] == [REFUSED_NAME, "G> sei escluso dalla chat"]
             refused.refused = False
             assert await refused.enter(f"other{node}")
         else:

@@ -30,61 +30,76 @@ def clean() -> dict[str, str]:
     return {name: it for name, it in os.environ.items() if not name.startswith("TERTULIA_")}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("closed", CLOSED, ids=str)
-def test_a_node_runs_without_its_standard_files(
-    tmp_path: Path, redis_server: RedisServer, closed: tuple[int, ...]
-) -> None:
-    port = free_port()
-    with (tmp_path / "output").open("wb") as output:
-        node = processes.start(
-            without(closed, "serve"),
-            output=output,
-            environment={
-                **clean(),
-                "TERTULIA_REDIS_URL": redis_server.url,
-                "TERTULIA_OPS": json.dumps({"port": port}),
-                "TERTULIA_LISTENERS": '[{"dialect": "chatte", "port": 0}]',
-            },
-        )
+class Lacking:
+    """A node without some of the standard files."""
 
-    def is_ready() -> bool:
-        assert node.poll() is None, (tmp_path / "output").read_text()
+    def __init__(self, closed: Sequence[int], folder: Path, redis_url: str) -> None:
+        """Start it; it writes to a file in ``folder``."""
+        self.closed = closed
+        self._output = folder / f"output-{closed}"
+        self._port = free_port()
+        with self._output.open("wb") as output:
+            self.process = processes.start(
+                without(closed, "serve"),
+                output=output,
+                environment={
+                    **clean(),
+                    "TERTULIA_REDIS_URL": redis_url,
+                    "TERTULIA_OPS": json.dumps({"port": self._port}),
+                    "TERTULIA_LISTENERS": '[{"dialect": "chatte", "port": 0}]',
+                },
+            )
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self._output.read_text()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            url = f"http://127.0.0.1:{self._port}/readyz"
+            with urllib.request.urlopen(url, timeout=2) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
 
+    def said(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self._output.read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_a_node_runs_without_its_standard_files(tmp_path: Path, redis_server: RedisServer) -> None:
+    nodes = [Lacking(closed, tmp_path, redis_server.url) for closed in CLOSED]
     try:
-        until_sync(is_ready, 20, "the node to be ready")
-        files = Path(f"/proc/{node.pid}/fd")
-        assert {str((files / str(number)).readlink()) for number in closed} == {"/dev/null"}
-        node.send_signal(signal.SIGTERM)
-        assert node.wait(10) == 0
+        for node in nodes:
+            until_sync(node.is_ready, 30, f"the node without {node.closed} to be ready")
+            files = Path(f"/proc/{node.process.pid}/fd")
+            leads_to = {str((files / str(number)).readlink()) for number in node.closed}
+            assert leads_to == {"/dev/null"}, node.closed
+        for node in nodes:
+            node.process.send_signal(signal.SIGTERM)
+        for node in nodes:
+            assert node.process.wait(10) == 0
+            assert ("stopped" in node.said()) == (2 not in node.closed)
     finally:
-        if node.poll() is None:
-            node.kill()
-            node.wait(10)
-    told = [json.loads(line)["event"] for line in (tmp_path / "output").read_text().splitlines()]
-    assert ("stopped" in told) == (2 not in closed)
+        for node in nodes:
+            node.process.kill()
+            node.process.wait(10)
 
 
-@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+ALL = (0, 1, 2)
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("words", "closed"),
     [
-        ("check",),
-        ("settings",),
-        ("account", "add", "andy"),
-        ("admin", "nodes"),
-        ("load", "chatte=127.0.0.1:1"),
-        ("device", str(free_port())),
+        *((("check",), closed) for closed in [(0,), (1,), (2,), ALL]),
+        (("settings",), ALL),
+        (("account", "add", "andy"), ALL),
+        (("admin", "nodes"), ALL),
+        (("load", "chatte=127.0.0.1:1"), ALL),
+        *((("device", str(free_port())), closed) for closed in [(0,), ALL]),
     ],
-    ids=lambda words: words[0],
+    ids=lambda it: str(it[0]) if isinstance(it[0], str) else str(it),
 )
 def test_no_command_is_a_traceback_without_them(
-    tmp_path: Path, closed: tuple[int, ...], words: tuple[str, ...]
+    tmp_path: Path, words: tuple[str, ...], closed: tuple[int, ...]
 ) -> None:
     done = subprocess.run(
         without(closed, *words),

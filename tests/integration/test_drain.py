@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from harness.chatte_client import ChatteClient
+from harness.crowd import gather, left_at, saw_all_leave, start_nodes
 from harness.load import assert_promises_kept, connect_many, lost, settle, under_load
 from harness.node import QUICK, NodeFactory
 from harness.redis_server import RedisServer
@@ -31,9 +32,9 @@ async def saw_leave(witness: ChatteClient, gone: list[ChatteClient], within: flo
 async def test_a_node_that_is_asked_to_stop_leaves_nothing_undone(
     node_factory: NodeFactory,
 ) -> None:
-    nodes = await node_factory.start_many(2)
+    nodes = await start_nodes(node_factory, 2)
     # They don't acknowledge, so that nothing of theirs is unread when their connection closes.
-    clients = await connect_many([node.port() for node in nodes], 12, "user", acknowledges=False)
+    clients = await gather(nodes, 12, acknowledges=False)
     staying, going = clients[0::2], clients[1::2]
     await settle(clients)
 
@@ -49,10 +50,9 @@ async def test_a_node_that_is_asked_to_stop_leaves_nothing_undone(
         await client.disconnected()
         assert [record.by for record in client.history.of(Disconnected)] == ["server"]
     await settle(staying)
-    gone = {client.nickname for client in going}
     for client in staying:
-        left = {r.nickname: r.at for r in client.history.of(SawLeft)}
-        assert left.keys() == gone
+        left = left_at(client, going)
+        assert saw_all_leave(client, going) and len(left) == len(list(client.history.of(SawLeft)))
         assert all(asked_at < at < ended_at + 0.5 for at in left.values())  # nobody buried them
     await assert_promises_kept(clients)
 

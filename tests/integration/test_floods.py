@@ -41,6 +41,7 @@ HANDSHAKE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2l4dGVlbiBieXRlcyBvaw==\r\n\r\n"
 )
 ENTER = HANDSHAKE + masked(Opcode.TEXT, b'{"type":"enter","nickname":"flood"}')
+REGISTER = b"NICK flood\nUSER flood 0 * :flood\n"
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 FLOODS: dict[str, tuple[str, bytes, bytes]] = {
     "chatte": ("chatte", b"flood\n", b"\n"),
@@ -58,13 +59,18 @@ FLOODS: dict[str, tuple[str, bytes, bytes]] = {
         "browser", ENTER + masked(Opcode.TEXT, fin=False), masked(Opcode.CONT, fin=False),
     ),
     "browser, empty messages": ("browser", ENTER, masked(Opcode.TEXT)),
+    "irc": ("irc", REGISTER, b"\n"),
+    "irc, pongs": ("irc", REGISTER, b"PONG x\n"),
+    "irc, messages": ("irc", REGISTER, b"PRIVMSG #lobby :x\n"),
+    "irc, lists": ("irc", REGISTER, b"NAMES #lobby\nWHO *\nLIST\nMODE #lobby +q\n"),
+    "irc, tags": ("irc", REGISTER, b"@" + b"a=\\:;" * 800 + b" TAGMSG #lobby\n"),
     "page": ("browser", b"GET / HTTP/1.1\r\n", b"a:\r\n"),
     "ops, requests": ("ops", b"", REQUEST),
     "ops, headers": ("ops", b"GET / HTTP/1.1\r\n", b"a:\r\n"),
     "proxy header": ("proxied", b"PROXY UNKNOWN\r\n", b"\n"),
 }  # fmt: skip
 
-DIALECTS = ("chatte", "protocollo", "classic", "browser")
+DIALECTS = ("chatte", "protocollo", "classic", "browser", "irc")
 
 
 async def start(factory: NodeFactory, kind: str, limits: dict[str, str]) -> Node:

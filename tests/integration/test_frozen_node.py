@@ -3,9 +3,9 @@
 import pytest
 
 from harness.chatte_client import TAKEN, ChatteClient
+from harness.crowd import come_as, gather, left_at, saw_all_leave, start_nodes
 from harness.load import (
     assert_promises_kept,
-    connect_many,
     lost,
     promised_between,
     received,
@@ -26,11 +26,9 @@ READING_SECONDS = 0.5
 async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
     node_factory: NodeFactory,
 ) -> None:
-    nodes = await node_factory.start_many(2)
-    ports = [node.port() for node in nodes]
-    clients = await connect_many(ports, 8, "user")
+    nodes = await start_nodes(node_factory, 2)
+    clients = await gather(nodes, 12)
     survivors, frozen = clients[0::2], clients[1::2]
-    gone = {client.nickname for client in frozen}
     await settle(clients)
 
     lost(frozen)
@@ -44,7 +42,7 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
 
     async def until_buried() -> None:
         await until(
-            lambda: all(gone <= {r.nickname for r in c.history.of(SawLeft)} for c in survivors),
+            lambda: all(saw_all_leave(client, frozen) for client in survivors),
             BURIED_SECONDS + 10,
             lambda: f"the frozen node's lefts; {survivors[0].describe()}",
         )
@@ -52,7 +50,7 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
     # Chats go on meanwhile, slowly, so that the zombie finds a backlog when it wakes.
     await under_load(survivors[:2], until_buried(), per_second=10)
     for client in survivors:
-        slowest = max(r.at for r in client.history.of(SawLeft) if r.nickname in gone)
+        slowest = max(left_at(client, frozen).values())
         assert slowest - frozen_at < BURIED_SECONDS + READING_SECONDS
     await until(
         lambda: all(
@@ -64,7 +62,7 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
     )
 
     # Somebody else takes the nicknames, talks, and the zombie wakes.
-    heirs = [await ChatteClient.enter_chat(ports[0], client.nickname) for client in frozen]
+    heirs = [await come_as(client, nodes[0]) for client in frozen]
     for heir in heirs:
         heir.say()
     await settle([*survivors, *heirs])
@@ -78,9 +76,9 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
     # It starts over under a new name, and serves newcomers.
     await nodes[1].becomes_ready(10)
     assert nodes[1].running
-    late = await ChatteClient.enter_chat(ports[1], "late", within=10)
+    late = await ChatteClient.enter_chat(nodes[1].port(), "late", within=10)
     everybody.append(late)
-    refused = await ChatteClient.connect(ports[1], "thief")
+    refused = await ChatteClient.connect(nodes[1].port(), "thief")
     everybody.append(refused)
     assert not await refused.enter(heirs[0].nickname)
     assert refused.lines[-1] == TAKEN
@@ -97,8 +95,8 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
 async def test_a_node_frozen_for_less_than_its_lease_comes_back_as_it_was(
     node_factory: NodeFactory,
 ) -> None:
-    nodes = await node_factory.start_many(2)
-    clients = await connect_many([node.port() for node in nodes], 8, "user")
+    nodes = await start_nodes(node_factory, 2)
+    clients = await gather(nodes, 12)
     sleepers = clients[1::2]
     await settle(clients)
 

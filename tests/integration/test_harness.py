@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,9 @@ import redis
 
 from harness import engines, matrix, requirements
 from harness.chatte_client import GREETING, RECEIVED, ChatteClient
+from harness.forking import Forked
 from harness.load import promised_between, under_load
+from harness.node import NodeFactory
 from harness.redis_server import ONCE, RedisServer, running_redis
 from harness.requirements import to_run_the_rest
 from harness.waiting import DeadlineError, elapse, until, until_sync
@@ -110,10 +113,11 @@ def test_who_lacks_something_is_told_what_to_install(tmp_path: Path) -> None:
         timeout=60,
     )
     assert told.returncode == 0, told.stdout + told.stderr
+    left_out = len(list((Path(__file__).parents[1] / "web").glob("*.test.mjs"))) + 2
     *_, title, command, outcome = told.stdout.splitlines()
-    assert "5 tests were left out; to run them as well" in title
+    assert f"{left_out} tests were left out; to run them as well" in title
     assert command == "apt-get install nodejs redis-server shellcheck"
-    assert "5 skipped" in outcome
+    assert f"{left_out} skipped" in outcome
 
 
 @pytest.mark.parametrize("lack", ["no TLS", "no gcc here", "here: apt-get install gcc"])
@@ -197,9 +201,11 @@ def test_a_server_to_test_on_is_the_only_one_on_path(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux' kernel ends a process's children")
 def test_what_a_test_started_ends_with_it_even_when_it_is_killed() -> None:
     script = (
-        "import sys; from harness.redis_server import RedisServer\n"
-        "server = RedisServer().start()\n"
-        "print(server.pid, server.directory, flush=True); sys.stdin.read()"
+        "import sys; from harness import forking; from harness.node import NodeFactory\n"
+        "from harness.redis_server import RedisServer\n"
+        "server, forking.is_wanted = RedisServer().start(), True\n"
+        "node = NodeFactory(server.directory, server.url).launch()\n"
+        "print(server.pid, node.pid, server.directory, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script],
@@ -209,11 +215,29 @@ def test_what_a_test_started_ends_with_it_even_when_it_is_killed() -> None:
         text=True,
     ) as test:
         assert test.stdout is not None
-        pid, directory = test.stdout.readline().split()
-        assert psutil.pid_exists(int(pid))
+        *pids, directory = test.stdout.readline().split()
+        assert all(psutil.pid_exists(int(it)) for it in pids)
         test.kill()
-    until_sync(lambda: not psutil.pid_exists(int(pid)), 5, "the orphan to end")
+    until_sync(lambda: not any(psutil.pid_exists(int(it)) for it in pids), 5, "both to end")
     shutil.rmtree(directory)
+
+
+async def test_a_node_that_is_forked_is_a_process_as_any_other(node_factory: NodeFactory) -> None:
+    forked, itself = node_factory.launch(), node_factory.launch(in_earnest=True)
+    assert isinstance(forked.process, Forked)
+    assert isinstance(itself.process, subprocess.Popen)
+    for node in (forked, itself):
+        await node.ready()
+        assert os.getsid(node.pid) == node.pid
+        assert psutil.Process(node.pid).cwd().endswith(node.node_id)
+    with pytest.raises(subprocess.TimeoutExpired):
+        forked.process.wait(0.01)
+    forked.terminate()
+    assert await forked.exit_status(10) == 0
+    forked.terminate()  # gone already: no error
+    killed = await node_factory.start()
+    killed.kill()
+    assert killed.process.returncode == -signal.SIGKILL
 
 
 async def test_waiting_ends_with_what_it_waits_for_or_at_the_deadline() -> None:

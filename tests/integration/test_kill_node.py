@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.chatte_client import ChatteClient
-from harness.load import assert_promises_kept, connect_many, lost, settle, under_load
+from harness.crowd import come_as, gather, left_at, saw_all_leave, start_nodes
+from harness.load import assert_promises_kept, lost, settle, under_load
 from harness.node import QUICK, NodeFactory
 from harness.redis_server import RedisServer, running_redis
 from harness.waiting import elapse, until
-from history.record import SawLeft
 
 pytestmark = pytest.mark.slow
 
@@ -27,25 +26,14 @@ def redis_server() -> Iterator[RedisServer]:
         yield server
 
 
-def left_at(observer: ChatteClient, nicknames: set[str]) -> dict[str, float]:
-    """Return when an observer saw each of some nicknames go."""
-    return {
-        record.nickname: record.at
-        for record in observer.history.of(SawLeft)
-        if record.nickname in nicknames
-    }
-
-
 async def test_a_killed_node_s_sessions_leave_in_time_and_nothing_acknowledged_is_lost(
     node_factory: NodeFactory,
 ) -> None:
-    nodes = await node_factory.start_many(3)
-    ports = [node.port() for node in nodes]
-    clients = await connect_many(ports, 18, "user")
+    nodes = await start_nodes(node_factory, 3)
+    clients = await gather(nodes, 18)
     doomed = clients[2::3]  # dealt out in turn: every third is on the last node
     survivors = [client for client in clients if client not in doomed]
     names = [client.nickname for client in clients]
-    gone = {client.nickname for client in doomed}
     await node_factory.seasoned()
 
     async def kill() -> float:
@@ -53,22 +41,20 @@ async def test_a_killed_node_s_sessions_leave_in_time_and_nothing_acknowledged_i
         lost(doomed)
         at = nodes[2].kill()
         await until(
-            lambda: all(left_at(client, gone).keys() == gone for client in survivors),
+            lambda: all(saw_all_leave(client, doomed) for client in survivors),
             BURIED_SECONDS + 10,
-            lambda: f"all lefts: {[sorted(left_at(c, gone)) for c in survivors]}",
+            lambda: f"all lefts: {[sorted(left_at(c, doomed)) for c in survivors]}",
         )
         return at
 
     killed_at = await under_load(
         [*survivors[:4], *doomed[:3]], kill(), per_second=25, whisper_to=names
     )
-    slowest = max(max(left_at(client, gone).values()) for client in survivors)
+    slowest = max(max(left_at(client, doomed).values()) for client in survivors)
     assert slowest - killed_at < BURIED_SECONDS + READING_SECONDS
 
     # The nicknames are free, on every node that is left.
-    back = await asyncio.gather(
-        *(ChatteClient.enter_chat(ports[i % 2], client.nickname) for i, client in enumerate(doomed))
-    )
+    back = await asyncio.gather(*(come_as(client, nodes[i % 2]) for i, client in enumerate(doomed)))
     everybody = [*clients, *back]
     await settle([*survivors, *back])
     assert all(client.connected for client in survivors)
@@ -77,24 +63,23 @@ async def test_a_killed_node_s_sessions_leave_in_time_and_nothing_acknowledged_i
 
 async def test_all_nodes_but_the_newest_die_and_the_chat_goes_on(node_factory: NodeFactory) -> None:
     """Whoever survives buries, also several at once; a restarted node is a new one."""
-    nodes = await node_factory.start_many(3, **QUICK)
-    clients = await connect_many([node.port() for node in nodes], 9, "user")
+    nodes = await start_nodes(node_factory, 3, **QUICK)
+    clients = await gather(nodes, 9)
     doomed = [client for i, client in enumerate(clients) if i % 3 != 1]
     survivors = clients[1::3]
-    gone = {client.nickname for client in doomed}
     await node_factory.seasoned()
     lost(doomed)
     killed_at = nodes[0].kill()
     nodes[2].kill()
     await until(
-        lambda: all(left_at(client, gone).keys() == gone for client in survivors),
+        lambda: all(saw_all_leave(client, doomed) for client in survivors),
         BURIED_SECONDS + 10,
-        lambda: f"all lefts: {[sorted(left_at(c, gone)) for c in survivors]}",
+        lambda: f"all lefts: {[sorted(left_at(c, doomed)) for c in survivors]}",
     )
-    slowest = max(max(left_at(client, gone).values()) for client in survivors)
+    slowest = max(max(left_at(client, doomed).values()) for client in survivors)
     assert slowest - killed_at < BURIED_SECONDS + READING_SECONDS
-    fresh = await node_factory.start(**QUICK)
-    back = [await ChatteClient.enter_chat(fresh.port(), client.nickname) for client in doomed]
+    (fresh,) = await start_nodes(node_factory, 1, **QUICK)
+    back = [await come_as(client, fresh) for client in doomed]
     everybody = [*clients, *back]
     names = [client.nickname for client in clients]
     await under_load([*survivors, *back[:2]], elapse(1), per_second=20, whisper_to=names)

@@ -18,6 +18,7 @@ from tertulia_load.run import run
 from tertulia_load.targets import target
 
 DIALECTS = ("chatte", "protocollo", "browser")
+ALL = (*DIALECTS, "irc")
 
 
 async def load(addresses: list[str], **given: Any) -> Outcome:
@@ -275,7 +276,7 @@ async def test_who_is_refused_in_a_storm_tries_again() -> None:
 
     def refuses(nickname: str) -> bool:
         tried.append(nickname)
-        return ".1-3" in nickname and tried.count(nickname) == 1
+        return "_1-3" in nickname and tried.count(nickname) == 1
 
     async with unfaithful(Faults(refuses=refuses)) as service:
         outcome = await load(service.addresses("chatte"), seconds=0.3, storm=0.1)
@@ -308,7 +309,7 @@ async def test_a_message_from_before_a_storm_is_noticed_after_it() -> None:
     def repeat(session: Session, messages: list[bytes]) -> list[bytes]:
         if not told:
             told.extend(messages)
-        elif ".1-5" in session.nickname and session.delivered == 3:
+        elif "_1-5" in session.nickname and session.delivered == 3:
             return messages + told
         return messages
 
@@ -451,12 +452,10 @@ async def test_the_command_says_when_nobody_is_there() -> None:
 
 @pytest.mark.slow
 async def test_a_real_node_is_clean_in_every_dialect_and_mixed(node_factory: NodeFactory) -> None:
-    node = node_factory.launch(
-        listeners=tuple(Listener(dialect) for dialect in (*DIALECTS, "device"))
-    )
+    node = node_factory.launch(listeners=tuple(Listener(dialect) for dialect in (*ALL, "device")))
     await node.ready()
-    addresses = {it: f"{it}=127.0.0.1:{node.port(it)}" for it in DIALECTS}
-    short = {"clients": 20, "senders": 5, "messages": 300, "settle": 5.0}
+    addresses = {it: f"{it}=127.0.0.1:{node.port(it)}" for it in ALL}
+    short = {"clients": 20, "senders": 5, "messages": 120, "settle": 5.0}
     runs: list[tuple[list[str], dict[str, Any]]] = [
         *(([address], {**short, "acknowledge": True}) for address in addresses.values()),
         *(([address], {**short, "private": 1.0}) for address in addresses.values()),
@@ -466,7 +465,7 @@ async def test_a_real_node_is_clean_in_every_dialect_and_mixed(node_factory: Nod
                 **short,
                 "processes": 2,
                 "private": 0.3,
-                "sizes": (48, 600),
+                "sizes": (48, 400),
                 "rate": 300.0,
                 "seconds": 1.0,
             },
@@ -477,8 +476,9 @@ async def test_a_real_node_is_clean_in_every_dialect_and_mixed(node_factory: Nod
             {"clients": 3, "senders": 2, "in_flight": 4, "messages": 100},
         ),
     ]
-    for where, how in runs:
-        outcome = await load(where, **how)
+    for number, (where, how) in enumerate(runs):
+        # Other names each time: in irc a newcomer reads what was said, and by whom, as what is said now.
+        outcome = await load(where, **how, prefix=f"load{number}")
         assert outcome.trouble == [], (where, how)
         assert outcome.sent.public + outcome.sent.private > 0
         assert outcome.delivered.expected == outcome.delivered.public + outcome.delivered.private
@@ -496,3 +496,32 @@ async def test_two_real_nodes_show_one_order_to_several_processes(
     assert outcome.trouble == []
     assert outcome.delivered.orders == 1
     assert outcome.sent.answered == 600
+
+
+@pytest.mark.slow
+async def test_two_real_nodes_show_each_room_one_order_of_its_own(
+    node_factory: NodeFactory,
+) -> None:
+    nodes = [node_factory.launch(listeners=tuple(map(Listener, ALL))) for _ in range(2)]
+    for node in nodes:
+        await node.ready()
+    addresses = {it: [f"{it}=127.0.0.1:{node.port(it)}" for node in nodes] for it in ALL}
+    short = {"clients": 24, "senders": 24, "messages": 600, "settle": 5.0, "in_flight": 2}
+    runs: list[tuple[list[str], dict[str, Any]]] = [
+        (addresses["browser"], {"rooms": 12, "rooms_per_client": 4, "processes": 2}),
+        (addresses["irc"], {"rooms": 12, "rooms_per_client": 4, "processes": 2}),
+        (addresses["chatte"] + addresses["protocollo"], {"rooms": 4}),
+        ([it for those in addresses.values() for it in those], {"rooms": 3}),
+        (
+            addresses["browser"] + addresses["chatte"],
+            {"rooms": 4, "seconds": 1.0, "storm": 0.5, "jitter": 0.2},
+        ),
+    ]
+    for number, (where, how) in enumerate(runs):
+        outcome = await load(where, **{**short, **how}, prefix=f"load{number}")
+        assert outcome.trouble == [], (where, how)
+        assert outcome.delivered.orders == 1
+        assert outcome.sent.public > 0
+        assert outcome.delivered.expected == outcome.delivered.public
+        seats = 24 * how.get("rooms_per_client", 1)
+        assert [it.seats for it in outcome.joins] == [seats] * len(outcome.joins)

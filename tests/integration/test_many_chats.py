@@ -1,10 +1,11 @@
-"""A node with many chats: they share connections to Redis, and their loss costs none of them anything."""
+"""Many chats and rooms share a node's connections to Redis, whose loss costs none of them anything."""
 
 from collections import Counter
 
 import pytest
 
 from harness.chatte_client import ChatteClient
+from harness.crowd import Wanderer, start_nodes
 from harness.load import assert_promises_kept, connect_many, settle, under_load
 from harness.node import Listener, Node, NodeFactory
 from harness.redis_server import RedisServer
@@ -21,6 +22,19 @@ def connections(server: RedisServer) -> Counter[str]:
     """Return how many connections Redis has of nodes, by name."""
     names = (it.name for it in server.connections())
     return Counter(name for name in names if name.startswith("tertulia-"))
+
+
+async def cut_one_by_one(server: RedisServer) -> Counter[str]:
+    """Cut a connection of another kind each quarter of a second; return how many of each it were."""
+    cut: Counter[str] = Counter()
+    for turn in range(24):
+        kind = [it for it in server.connections() if it.name == f"tertulia-{USES[turn % 4]}"]
+        if kind:
+            victim = kind[turn // 4 % len(kind)]
+            server.cut(victim)
+            cut[victim.name] += 1
+        await elapse(0.25)
+    return cut
 
 
 async def start(factory: NodeFactory, count: int) -> Node:
@@ -51,21 +65,8 @@ async def test_connections_that_are_cut_again_and_again_cost_no_chat_anything(
         ports = [node.port("chatte", chat) for node in nodes]
         clients[chat] = await connect_many(ports, 4, chat)
         await settle(clients[chat])
-    cut: Counter[str] = Counter()
-
-    async def cut_one_by_one() -> None:
-        for turn in range(24):
-            kind = [
-                it for it in redis_server.connections() if it.name == f"tertulia-{USES[turn % 4]}"
-            ]
-            if kind:
-                victim = kind[turn // 4 % len(kind)]
-                redis_server.cut(victim)
-                cut[victim.name] += 1
-            await elapse(0.25)
-
     speakers = [client for of_chat in clients.values() for client in of_chat[:2]]
-    await under_load(speakers, cut_one_by_one(), per_second=15)
+    cut = await under_load(speakers, cut_one_by_one(redis_server), per_second=15)
     assert len(cut) == len(USES)
     for of_chat in clients.values():
         await settle(of_chat)
@@ -77,4 +78,33 @@ async def test_connections_that_are_cut_again_and_again_cost_no_chat_anything(
     for node in nodes:
         await node.becomes_ready(10)
     # What was cut last is not there before somebody needs it.
-    assert set(connections(redis_server).values()) <= {1, 2}
+    await until(
+        lambda: set(connections(redis_server).values()) <= {1, 2},
+        10,
+        lambda: f"one each: {connections(redis_server)}",
+    )
+
+
+async def test_rooms_need_no_connections_of_their_own_and_lose_nothing_with_them(
+    node_factory: NodeFactory, redis_server: RedisServer
+) -> None:
+    nodes = await start_nodes(node_factory, 2)
+    wanderers = [
+        await Wanderer.enter_chat(node.port("browser"), f"user-{i}-{j}")
+        for i, node in enumerate(nodes)
+        for j in range(2)
+    ]
+    for number in range(MANY - 10):
+        for client in wanderers:
+            client.ask_room(f"room-{number}")
+        for client in wanderers:
+            await client.room_answered(client.rooms[f"room-{number}"])
+    await settle(wanderers)
+    assert connections(redis_server) == {f"tertulia-{use}": len(nodes) for use in USES}
+    cut = await under_load(wanderers, cut_one_by_one(redis_server), per_second=60)
+    assert len(cut) == len(USES)
+    await settle(wanderers)
+    for client in wanderers:
+        assert client.connected, client.describe()
+        assert not any(client.history.of(SawLeft))
+    await assert_promises_kept(wanderers)

@@ -59,7 +59,7 @@ def test_a_port_that_is_taken(taken: int, data_dir: Path) -> None:
     free = ("--ops", "127.0.0.1:0", "--data-dir", str(data_dir))
     assert refused("--listen", f"chatte=127.0.0.1:{taken}", *free) == (
         f"chatte can't listen on 127.0.0.1 port {taken} (Address already in use): "
-        "stop whatever has it, or set another port in listeners"
+        "stop whatever has it, or set another port in listeners (--listen)"
     )
     assert not data_dir.exists(), "nothing was begun"
 
@@ -68,7 +68,7 @@ def test_the_operators_port_that_is_taken(taken: int, data_dir: Path) -> None:
     listen = ("--listen", "chatte=127.0.0.1:0", "--data-dir", str(data_dir))
     assert refused(*listen, "--ops", f"127.0.0.1:{taken}") == (
         f"ops can't listen on 127.0.0.1 port {taken} (Address already in use): "
-        "stop whatever has it, or set another port in ops"
+        "stop whatever has it, or set another port in ops (--ops, TERTULIA_OPS__PORT)"
     )
 
 
@@ -76,7 +76,7 @@ def test_the_operators_port_that_is_taken(taken: int, data_dir: Path) -> None:
 def test_an_address_that_is_not_this_machines(host: str) -> None:
     told = refused("--listen", f"chatte={host}:{free_port()}", "--ops", "127.0.0.1:0")
     assert told.startswith(f"chatte can't listen on {host} port ")
-    assert told.endswith(": set host in listeners to an address of this machine")
+    assert told.endswith(": set host in listeners (--listen) to an address of this machine")
 
 
 def test_a_data_folder_that_can_not_be_written(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_no_redis_server_anywhere(tmp_path: Path) -> None:
             ("--listen", "telnet=127.0.0.1:23"),
             {},
             "--listen[0].dialect: there is no dialect 'telnet': it should be one of browser, "
-            "chatte, device, protocollo",
+            "chatte, device, irc, protocollo",
         ),
     ],
 )

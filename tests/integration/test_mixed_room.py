@@ -11,6 +11,7 @@ from harness import browser_frames as frames
 from harness.browser_client import BrowserClient
 from harness.chatte_client import SENT, UNKNOWN, ChatteClient
 from harness.dialects import launch, listener, port, start, until_empty
+from harness.irc_client import IrcClient
 from harness.load import assert_promises_kept, lost, settle, under_load
 from harness.node import QUICK, Node, NodeFactory
 from harness.protocollo_client import CLASSIC, PAGE, ClassicClient, ProtocolloClient
@@ -21,11 +22,11 @@ from history.record import SawLeft
 
 PLACES: list[tuple[int, type[ChatteClient]]] = [
     *((1, ChatteClient), (0, ProtocolloClient), (1, ClassicClient), (1, BrowserClient)),
-    *((0, ChatteClient), (0, BrowserClient)),
+    *((0, ChatteClient), (0, BrowserClient), (0, IrcClient), (1, IrcClient)),
 ]
 """A node, and what one may speak to it."""
-FIRST = (ChatteClient, ProtocolloClient, BrowserClient)
-SECOND = (ChatteClient, ClassicClient, BrowserClient)
+FIRST = (ChatteClient, ProtocolloClient, BrowserClient, IrcClient)
+SECOND = (ChatteClient, ClassicClient, BrowserClient, IrcClient)
 """What the two nodes speak."""
 BURIED_SECONDS = 4.0
 READING_SECONDS = 0.5
@@ -40,13 +41,14 @@ class Room:
     page: ProtocolloClient
     classic: ClassicClient
     browser: BrowserClient
+    irc: IrcClient
     guests: list[ChatteClient] = field(default_factory=list)
     is_recorded: bool = True
     """Whether all that is said is in the histories."""
 
     @property
     def all(self) -> list[ChatteClient]:
-        return [self.chatte, self.page, self.classic, self.browser]
+        return [self.chatte, self.page, self.classic, self.browser, self.irc]
 
     async def enter(self, kind: type[ChatteClient], name: str, node: int) -> ChatteClient:
         """Let somebody else in."""
@@ -59,6 +61,7 @@ class Room:
         await self.page.expect_line(PAGE.said("chatte", text))
         await self.classic.expect_line(CLASSIC.said("chatte", text))
         await self.browser.expect_event(frames.SaidEvent("chatte", text))
+        await self.irc.expect_text("chatte", text)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,8 @@ async def room(nodes: list[Node]) -> AsyncIterator[Room]:
     page = await ProtocolloClient.enter_chat(port(nodes[0], ProtocolloClient), "page")
     classic = await ClassicClient.enter_chat(port(nodes[1], ClassicClient), "classic")
     browser = await BrowserClient.enter_chat(port(nodes[0], BrowserClient), "browser")
-    room = Room(nodes, chatte, page, classic, browser)
+    irc = await IrcClient.enter_chat(port(nodes[1], IrcClient), "irc")
+    room = Room(nodes, chatte, page, classic, browser, irc)
     chatte.say("all are here")
     await room.heard("all are here")
     await chatte.answered()
@@ -110,8 +114,9 @@ async def test_who_was_here_is_told_in_each_dialects_way(room: Room) -> None:
     assert room.classic.others == ("chatte", "page")
     assert room.browser.welcome is not None
     assert room.browser.welcome.members == ("chatte", "page", "classic", "browser")
+    assert list(room.irc.channels[""].members) == ["chatte", "page", "classic", "browser", "irc"]
     late = await room.enter(ProtocolloClient, "late", 0)
-    assert late.lines == [PAGE.listed("chatte", "page", "classic", "browser")]
+    assert late.lines == [PAGE.listed("chatte", "page", "classic", "browser", "irc")]
     late.close()
     await room.chatte.expect_line("151 late just left the chat")
 
@@ -136,12 +141,21 @@ async def test_a_public_message_in_everybodys_words(room: Room) -> None:
     assert await room.page.next_line() == "browser.@g> perché € no"
     assert await room.classic.next_line() == "browser.@G> perché EUR no"
     await room.browser.answered()
-    assert said(room.browser)[-4:] == [
+
+    room.irc.say("né € né $")
+    assert await room.chatte.next_line() == "100 irc né € né $"
+    assert await room.page.next_line() == "irc.@g> né € né $"
+    assert await room.classic.next_line() == "irc.@G> né EUR né $"
+    await room.browser.expect_event(frames.SaidEvent("irc", "né € né $"))
+    assert said(room.browser)[-5:] == [
         ("chatte", "là"),
         ("page", "è già là"),
         ("classic", "là e qua"),
         ("browser", "perché € no"),
+        ("irc", "né € né $"),
     ]
+    for nickname, text in said(room.browser)[-5:]:
+        await room.irc.expect_text(nickname, text)
     # Who does not read its own messages has read nothing more.
     room.chatte.say("end")
     await room.chatte.answered()
@@ -156,13 +170,17 @@ async def test_a_private_message_from_each_to_each(room: Room) -> None:
         if isinstance(recipient, BrowserClient):
             found = await recipient.expect_frame(frames.WhisperedFrame)
             assert (found.sender, found.text) == (sender.nickname, text)
+        elif isinstance(recipient, IrcClient):
+            await recipient.expect("PRIVMSG", recipient.nickname, text, source=sender.nickname)
         elif isinstance(recipient, ProtocolloClient):
             await recipient.expect_line(f"{sender.nickname}> {text}")
         else:
             await recipient.expect_line(f"102 {sender.nickname} {text}")
     for client in room.all:
-        got = [line for line in client.lines if "là, " in line]
-        assert len(got) == 4, got
+        to_it = f"a {client.nickname}"
+        got = [it for it in client.lines if "là, " in it and to_it in it]
+        # Who speaks irc reads its own as well, also what it told itself.
+        assert len(got) == (6 if client is room.irc else 5), got
 
 
 async def test_nobody_is_nobody_in_every_dialect(room: Room) -> None:
@@ -175,10 +193,12 @@ async def test_nobody_is_nobody_in_every_dialect(room: Room) -> None:
     room.browser.whisper("nobody")
     await room.browser.answered()
     assert room.browser.answers[-1] == frames.FailedFrame(1, "unknown_recipient")
+    room.irc.whisper("nobody")
+    await room.irc.expect("401", "irc", "nobody")
 
 
 async def test_a_nickname_is_one_holders_whatever_it_speaks(room: Room) -> None:
-    for name in ("chatte", "Page", "CLASSIC", "browser"):
+    for name in ("chatte", "Page", "CLASSIC", "browser", "Irc"):
         for node, kind in PLACES:
             thief = await kind.connect(port(room.nodes[node], kind))
             assert not await thief.enter(name), thief.describe()
@@ -196,21 +216,24 @@ async def test_coming_and_going_in_everybodys_words(room: Room) -> None:
             "",
         ]
         await room.browser.expect_event(frames.JoinedEvent(name))
-        guest.leave() if isinstance(guest, ProtocolloClient | BrowserClient) else guest.close()
+        await room.irc.expect("JOIN", "#lobby", source=name)
+        guest.leave() if hasattr(guest, "leave") else guest.close()
         assert await room.chatte.next_line() == f"151 {name} just left the chat"
         assert await room.page.next_line() == f"G.@g> {name} si è disconnesso"
         assert await room.classic.next_lines(2) == [f"G.@G> {name} ha abbandonato il gruppo", ""]
         await room.browser.expect_event(frames.LeftEvent(name))
+        await room.irc.expect("QUIT", source=name)
 
 
 async def test_what_only_one_dialect_can_say_harms_no_other(room: Room) -> None:
-    """Line ends, escapes and markup in a browser's text are one line's text to the others."""
+    """Each line of a browser's text is a message to the others; escapes and markup are only text."""
     room.is_recorded = False  # as it is read, nobody sent it
     room.browser.say("a\nG\nb\r\n102 x y\x1b[2J<b>&amp;</b>\u2028 \ufeff\u202e")
-    clean = "aGb102 x y[2J<b>&amp;</b> \ufeff"
-    assert await room.chatte.next_line() == f"100 browser {clean}"
-    assert await room.page.next_line() == f"browser.@g> {clean}"
-    assert await room.classic.next_line() == "browser.@G> aGb102 x y[2J<b>&amp;</b> "
+    for line in ("a", "G", "b", "102 x y[2J<b>&amp;</b> \ufeff"):
+        assert await room.chatte.next_line() == f"100 browser {line}"
+        assert await room.page.next_line() == f"browser.@g> {line}"
+        in_latin_1 = line.removesuffix("\ufeff")
+        assert await room.classic.next_line() == f"browser.@G> {in_latin_1}"
 
 
 # Under load, with a node killed
@@ -223,11 +246,11 @@ async def test_all_dialects_under_load_and_a_node_killed_every_promise_is_kept(
     nodes = await start(node_factory, FIRST, SECOND, **QUICK)
 
     async def enter(i: int, name: str, node: int) -> ChatteClient:
-        kind = (FIRST, SECOND)[node][i % 3]
+        kind = (FIRST, SECOND)[node][i % 4]
         return await kind.enter_chat(port(nodes[node], kind), name, within=15)
 
-    survivors = list(await asyncio.gather(*(enter(i, f"stays-{i}", 0) for i in range(9))))
-    doomed = list(await asyncio.gather(*(enter(i, f"dies-{i}", 1) for i in range(9))))
+    survivors = list(await asyncio.gather(*(enter(i, f"stays-{i}", 0) for i in range(8))))
+    doomed = list(await asyncio.gather(*(enter(i, f"dies-{i}", 1) for i in range(8))))
     gone = {client.nickname for client in doomed}
     names = [client.nickname for client in (*survivors, *doomed)]
     await node_factory.seasoned()
@@ -250,7 +273,7 @@ async def test_all_dialects_under_load_and_a_node_killed_every_promise_is_kept(
     killed_at = await under_load([*survivors, *doomed], kill(), per_second=15, whisper_to=names)
     slowest = max(max(left_at(client).values()) for client in survivors)
     assert slowest - killed_at < BURIED_SECONDS + READING_SECONDS
-    back = list(await asyncio.gather(*(enter(i, f"dies-{i}", 0) for i in range(9))))
+    back = list(await asyncio.gather(*(enter(i, f"dies-{i}", 0) for i in range(8))))
     await under_load([*survivors, *back], elapse(1), per_second=15, whisper_to=names)
     everybody = [*survivors, *back]
     await settle(everybody)

@@ -84,12 +84,12 @@ async def test_redis_is_moved_and_everybody_stays(
 
 
 async def test_nodes_have_another_lease_for_a_while(node_factory: NodeFactory) -> None:
-    short = await node_factory.start(CLUSTER__LEASE_SECONDS="5")
+    short = await node_factory.start(CLUSTER__LEASE_SECONDS="4")
     long = await node_factory.start(CLUSTER__LEASE_SECONDS="20")
     clients = await connect_many([short.port(), long.port()], 6, "user")
 
     async def watch() -> None:
-        await elapse(12)  # the shorter lease and more
+        await elapse(8)  # the shorter lease, twice
 
     await under_load(clients[:2], watch(), per_second=10)
     await settle(clients)

@@ -89,7 +89,7 @@ async def test_the_first_words_may_come_with_the_header_or_all_of_it_byte_by_byt
 async def slow_down() -> None:
     """Let what was written go, so that the next byte comes alone."""
     turns = iter(range(3))
-    await until(lambda: next(turns) == 2, 1, "three turns of the loop", every=0.001)
+    await until(lambda: next(turns) == 2, 10, "three turns of the loop", every=0.001)
 
 
 async def test_the_client_s_address_counts_and_not_its_proxy_s(node: Node) -> None:

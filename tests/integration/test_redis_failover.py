@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 
 from harness.chatte_client import ChatteClient
+from harness.crowd import gather, start_nodes
 from harness.load import (
     assert_promises_kept,
-    connect_many,
     promised_between,
     settle,
     under_load,
@@ -54,8 +54,8 @@ async def chatting(
     password = tmp_path / "sentinel-password"
     password.write_text(PASSWORD + "\n")
     settings["REDIS_SENTINEL_PASSWORD_FILE"] = str(password)
-    nodes = await factory.start_many(2, **settings)
-    clients = await connect_many([node.port() for node in nodes], 8, "user")
+    nodes = await start_nodes(factory, 2, **settings)
+    clients = await gather(nodes, 12)
     await settle(clients)
     return nodes, clients
 
@@ -128,7 +128,11 @@ async def test_the_master_is_lost_and_comes_back(
         await node.becomes_ready(BACK_SECONDS)
     await settle(clients, BACK_SECONDS)
     assert names(watched.second) >= {"tertulia-commit", "tertulia-bus"}
-    assert names(watched.first) == set()
+    await until(
+        lambda: names(watched.first) == set(),
+        BACK_SECONDS,
+        lambda: f"all to have left: {names(watched.first)}",
+    )
     assert_nobody_left(clients)
     late = await ChatteClient.enter_chat(nodes[1].port(), "late")
     await settle([*clients, late])

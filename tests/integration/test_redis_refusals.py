@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from harness.chatte_client import ChatteClient
+from harness.crowd import gather, listeners
 from harness.load import (
     assert_promises_kept,
-    connect_many,
     promised_between,
     settle,
     under_load,
@@ -51,7 +51,7 @@ async def refused(
             await ending
 
     before = await retries(nodes, cause)
-    await under_load(clients[:3], meanwhile(), per_second=20)
+    await under_load(clients, meanwhile(), per_second=20)
     for node in nodes:
         await node.becomes_ready(BACK_SECONDS)
     await settle(clients, BACK_SECONDS)
@@ -80,10 +80,13 @@ async def test_every_refusal_is_waited_out(
     redis_server.restart()
     settings = {"REDIS_PASSWORD_FILE": str(password)}
     url = f"redis://andy@127.0.0.1:{redis_server.port}"
-    nodes = [node_factory.launch(redis_url=url, settings=settings) for _ in range(2)]
+    nodes = [
+        node_factory.launch(listeners=listeners(), redis_url=url, settings=settings)
+        for _ in range(2)
+    ]
     for node in nodes:
         await node.ready()
-    clients = await connect_many([node.port() for node in nodes], 6, "user")
+    clients = await gather(nodes, 6)
     await settle(clients)
     ways = Refusals(redis_server, password)
     for cause, name in (

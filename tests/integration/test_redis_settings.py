@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import engines
 from harness.admin import Admin
-from harness.engines import Engine
 from harness.node import Node, NodeFactory
 from harness.redis_groups import MASTER, Sentinel
 from harness.redis_refusals import Refusals
@@ -144,37 +142,31 @@ async def test_a_redis_that_is_loading_or_busy_is_waited_for(
     await nodes[1].ready()
 
 
-@pytest.mark.parametrize("engine", engines.at_hand(), ids=str)
 async def test_a_redis_that_takes_no_writes_for_a_moment_is_waited_for(
-    tmp_path: Path, engine: Engine
+    node_factory: NodeFactory, redis_server: RedisServer
 ) -> None:
-    """Whatever it says within a script: nodes wait, and operators' commands as well."""
-    with running_redis(program=engine.program) as server:
-        factory, admin = NodeFactory(tmp_path, server.url), Admin(server.url)
-        serving = await factory.start()
-        ways = Refusals(server)
-        try:
-            for name, word in (
-                ("out_of_memory", "OOM"),
-                ("no_replicas", "NOREPLICAS"),
-                ("misconfigured", "MISCONF"),
-            ):
-                begin, end = getattr(ways, name), getattr(ways, f"{name}_ends")
-                if (beginning := begin()) is not None:
-                    await beginning
-                node = factory.launch()
-                saying = asyncio.create_task(admin("say", word))
-                await until(lambda node=node: "waiting" in node.tail(), 15, node.tail)  # type: ignore[misc]
-                waits = json.loads(node.lines[-1])
-                assert (waits["event"], waits["error"].split()[0]) == ("waiting for redis", word)
-                assert not (await node.readyz()).json()["ready"]
-                if (ending := end()) is not None:
-                    await ending
-                await node.ready()
-                assert (await saying).status == 0
-            assert serving.running
-        finally:
-            factory.end()
+    """Nodes wait, and operators' commands as well. In each engine's words: contract/test_refusals.py."""
+    admin, ways = Admin(redis_server.url), Refusals(redis_server)
+    serving = await node_factory.start()
+    for name, word in (
+        ("out_of_memory", "OOM"),
+        ("no_replicas", "NOREPLICAS"),
+        ("misconfigured", "MISCONF"),
+    ):
+        begin, end = getattr(ways, name), getattr(ways, f"{name}_ends")
+        if (beginning := begin()) is not None:
+            await beginning
+        node = node_factory.launch()
+        saying = asyncio.create_task(admin("say", word, "--timeout", "60"))
+        await until(lambda node=node: "waiting" in node.tail(), 15, node.tail)  # type: ignore[misc]
+        waits = json.loads(node.lines[-1])
+        assert (waits["event"], waits["error"].split()[0]) == ("waiting for redis", word)
+        assert not (await node.readyz()).json()["ready"]
+        if (ending := end()) is not None:
+            await ending
+        await node.ready()
+        assert (await saying).status == 0
+    assert serving.running
 
 
 def _run(server: RedisServer, script: str) -> None:

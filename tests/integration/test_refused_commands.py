@@ -8,8 +8,9 @@ import pytest
 
 from contract.test_refused_commands import commands_of
 from harness.chatte_client import ChatteClient
-from harness.load import assert_promises_kept, connect_many, settle, under_load
-from harness.node import Listener, Node, NodeFactory
+from harness.crowd import ROOMS, gather, listeners
+from harness.load import assert_promises_kept, settle, under_load
+from harness.node import Node, NodeFactory
 from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
 from history.record import Acked, Disconnected
@@ -18,9 +19,9 @@ from tertulia.store import scripts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-REFUSED_SECONDS = 3.0
+REFUSED_SECONDS = 2.0
 BACK_SECONDS = 10.0
-WORLDS = 3
+WORLDS = 5
 COMMANDS = sorted({command for it in vars(scripts).values() if isinstance(it, Script)
                    for command in commands_of(it)})  # fmt: skip
 
@@ -49,9 +50,7 @@ class World:
 
     async def _come_and_go(self, name: str) -> list[ChatteClient]:
         """Let somebody enter each node, say something and leave again, however long that takes."""
-        visitors = await connect_many(
-            [it.port(chat=self.name) for it in self.nodes], 2, f"visitor-{name}"
-        )
+        visitors = await gather(self.nodes, 4, f"visitor-{name}", chat=self.name)
         for visitor in visitors:
             visitor.say()
             await until(
@@ -72,7 +71,7 @@ class World:
 
     @property
     def talkers(self) -> list[ChatteClient]:
-        return self.clients[:4]
+        return self.clients[:6]
 
 
 async def test_each_command_refused_for_a_while_breaks_no_promise(
@@ -85,14 +84,12 @@ async def test_each_command_refused_for_a_while_breaks_no_promise(
             name, enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all"]
         )
         url = redis_server.url.replace("//", f"//{name}:any@")
-        listeners = (Listener(chat=name),)
-        nodes = [node_factory.launch(listeners=listeners, redis_url=url) for _ in range(2)]
+        nodes = [node_factory.launch(listeners=listeners(name), redis_url=url) for _ in range(2)]
         worlds.append(World(name, redis_server, nodes))
     for world in worlds:
         for node in world.nodes:
             await node.ready()
-        ports = [node.port(chat=world.name) for node in world.nodes]
-        world.clients = await connect_many(ports, 4, world.name)
+        world.clients = await gather(world.nodes, 6, world.name, chat=world.name)
     await asyncio.gather(
         *(
             under_load(
@@ -110,4 +107,5 @@ async def test_each_command_refused_for_a_while_breaks_no_promise(
             assert client.connected, client.describe()
             assert not any(client.history.of(Disconnected))
         await assert_promises_kept(world.clients)
-        assert not redis_server.control.exists(f"{{{world.name}}}:unfinished")
+        for room in ("", *(f"#{it}" for it in ROOMS)):
+            assert not redis_server.control.exists(f"{{{world.name}{room}}}:unfinished")

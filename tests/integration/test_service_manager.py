@@ -65,8 +65,8 @@ async def test_the_manager_hears_of_a_node_from_start_to_end(
     assert not manager.heard("READY=1"), "without Redis it does not serve"
     redis_server.start()
     await node.ready()
-    await until(lambda: manager.heard("READY=1"), 2, "the node to say that it serves")
-    with socket.create_connection(("127.0.0.1", node.port()), timeout=2):
+    await until(lambda: manager.heard("READY=1"), 10, "the node to say that it serves")
+    with socket.create_connection(("127.0.0.1", node.port()), timeout=10):
         pass  # and then it listens
     await until(lambda: manager.heard("WATCHDOG=1") >= 4, 2 * WATCHDOG_SECONDS, "signs of life")
 

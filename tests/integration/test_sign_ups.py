@@ -64,7 +64,7 @@ async def test_199_sign_ups_make_no_login_from_another_network_wait(
     node_factory: NodeFactory, redis_server: RedisServer
 ) -> None:
     """With the bound on sign-ups lifted: it is turns that the networks take."""
-    node = node_factory.launch(listeners=DEVICES, settings=ANY)
+    node = node_factory.launch(listeners=DEVICES, settings=ANY, in_earnest=True)
     await node.ready()
     await sign_up(node.port("device"), "anna", source=HOME)
     async with asking_for(node, 199, "x", MANY):
@@ -114,7 +114,7 @@ async def test_nor_do_those_of_two_networks_that_take_every_place_again_and_agai
 ) -> None:
     most = 60
     settings = {**ANY, "LIMITS__LOGINS_WAITING": str(most)}
-    node = node_factory.launch(listeners=DEVICES, settings=settings)
+    node = node_factory.launch(listeners=DEVICES, settings=settings, in_earnest=True)
     await node.ready()
     await sign_up(node.port("device"), "anna", source=HOME)
     half = most // 2 + 5
@@ -180,7 +180,9 @@ async def test_who_asks_for_many_at_once_gets_no_more(
 ) -> None:
     """All of them are let in to give a password before the first is made. No further one is hashed."""
     settings = {"ACCOUNTS__SIGN_UPS_PER_HOUR": "5"}
-    nodes = [node_factory.launch(listeners=DEVICES, settings=settings) for _ in range(2)]
+    nodes = [
+        node_factory.launch(listeners=DEVICES, settings=settings, in_earnest=True) for _ in range(2)
+    ]
     for node in nodes:
         await node.ready()
     async with (
@@ -203,7 +205,7 @@ async def test_where_registration_is_closed_only_operators_make_accounts(
     assert answer == framing.write(1) + (b"le iscrizioni sono chiuse\n" if framing is TEXT else b"")
     assert not redis_server.control.keys("{main}:account:*")
     assert not redis_server.control.keys("{main}:sign-ups:*")
-    async with AccountBook("main", Access.to(redis_server.url), 5.0) as book:
+    async with AccountBook.to("main", Access.to(redis_server.url), 5.0) as book:
         await book.add("anna", PASSWORD)
     assert await log_in(port, "anna", framing=framing, source=HOME) == [1, 0, 0, 0]
     assert await value(node, "tertulia_sign_ups_total", outcome="closed") == 1

@@ -1,6 +1,7 @@
 """TLS of a node's own: every dialect, hostile and hasty clients, new certificates, bad ones."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -11,8 +12,8 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
@@ -25,14 +26,15 @@ from harness.certificates import Made, make, trusting
 from harness.chatte_client import GREETING, ChatteClient
 from harness.device_client import DeviceClient, leave_messages, show, sign_up
 from harness.dialects import launch, listener
+from harness.irc_client import IrcClient
 from harness.load import assert_promises_kept, connect_many, settle
 from harness.node import Node, NodeFactory
 from harness.protocollo_client import ProtocolloClient
 from harness.proxy_headers import v1, v2
 from harness.redis_server import RedisServer
-from harness.waiting import until
+from harness.waiting import DeadlineError, until
 
-DIALECTS = (ChatteClient, ProtocolloClient, BrowserClient)
+DIALECTS = (ChatteClient, ProtocolloClient, BrowserClient, IrcClient)
 FAR = "203.0.113.7"
 NAME = "chatte:0"
 """What a listener on any free port is called."""
@@ -131,13 +133,13 @@ async def test_who_came_by_tls_once_is_told_to_come_by_tls_alone(
             connection: HTTPConnection = HTTPSConnection("localhost", port, context=trusting(made))
         else:
             connection = HTTPConnection("localhost", port)
-        with closing(connection):
+        with contextlib.closing(connection):
             connection.request("GET", path, headers={"Host": host})
             answer = connection.getresponse()
             return answer.status, answer.getheader("Strict-Transport-Security")
 
     for path, host, status in (
-        *(("/", "localhost", 200), ("/chat.js", "localhost:8443", 200)),
+        *(("/", "localhost", 200), ("/page.js", "localhost:8443", 200)),
         *(("/nothing", "localhost", 404), ("/", "evil.example", 421)),
     ):
         told = await asyncio.to_thread(ask, path, host, tls=True)
@@ -413,10 +415,15 @@ async def test_a_new_certificate_is_for_newcomers_and_a_bad_one_for_nobody(
     put(by_change)
     await until(lambda: is_shown(by_change), 10, "the new certificate", every=0.2)
     assert await value(node, name) == by_change.ends.timestamp()
-    by_signal = make(tmp_path, "by-signal", ends=timedelta(days=60))
-    put(by_signal)
-    os.kill(node.pid, signal.SIGHUP)
-    await until(lambda: is_shown(by_signal), 0.9, "it, sooner than the files are looked at")
+    for attempt in range(3):  # a busy machine may be too late, once
+        by_signal = make(tmp_path, f"by-signal-{attempt}", ends=timedelta(days=60))
+        put(by_signal)
+        os.kill(node.pid, signal.SIGHUP)
+        with contextlib.suppress(DeadlineError):
+            await until(partial(is_shown, by_signal), 0.9, "it, sooner than they are looked at")
+            break
+    else:
+        pytest.fail("a signal was never quicker than the look at the files")
     made.key.write_bytes(made.certificate.read_bytes())
     os.kill(node.pid, signal.SIGHUP)
 
@@ -425,6 +432,7 @@ async def test_a_new_certificate_is_for_newcomers_and_a_bad_one_for_nobody(
 
     await until(failed, 5, "the bad one to be counted")
     assert await is_shown(by_signal)
+    await until(lambda: said(node, "certificate not taken"), 5, "the log to say so")
     (line,) = {json.loads(it)["error"] for it in said(node, "certificate not taken")}
     assert line.startswith(f"{made.key}: there is no private key in it")
     second = await over_tls(node, by_signal, "second")

@@ -1,6 +1,8 @@
 """The command: what it takes, prints, and exits with."""
 
 import json
+import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from importlib.metadata import EntryPoints
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -204,4 +207,38 @@ def test_the_load_tool_is_a_package_of_its_own(run: Run, monkeypatch: pytest.Mon
     assert "  load " not in run("--help").stdout
     result = run("load", "chatte=127.0.0.1:1")
     assert result.exit_code == 2
-    assert "pip install tertulia-load" in result.stderr
+    assert "pip install ./load" in result.stderr
+
+
+def test_help_loads_none_of_the_commands_that_it_lists() -> None:
+    code = "import sys; from tertulia.cli import main; main(standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--help"],
+        timeout=30,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "tertulia.cli" in loaded
+    assert not {"asyncio", "pydantic", "redis", "tertulia_load.run"} & loaded
+
+
+def test_commands_are_listed_by_their_own_words(run: Run) -> None:
+    listed = " ".join(run("--help").stdout.split())
+    context = click.Context(cli.main, max_content_width=80)
+    for name in cli.main.list_commands(context):
+        command = cli.main.get_command(context, name)
+        assert command is not None
+        assert f" {name} {command.get_short_help_str(sys.maxsize)}" in listed, name
+
+
+@pytest.mark.parametrize("group", [(), ("admin",), ("account",)])
+def test_help_says_in_whole_sentences_what_each_command_does(
+    run: Run, group: tuple[str, ...]
+) -> None:
+    _, _, told = run(*group, "--help").output.partition("\nCommands:\n")
+    commands = re.split(r"\n  (?=\S)", f"\n{told.rstrip()}")[1:]
+    assert len(commands) >= 8
+    assert [it for it in commands if not re.search(r"[^.][.]$", it)] == []
+    assert max(map(len, told.splitlines())) <= 80

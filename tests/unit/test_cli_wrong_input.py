@@ -39,7 +39,7 @@ JSON = [
     '[{"dialect":"chatte","certificate":"\\u0000"}]',
     *("redis://[::1", "redis://h:１", "redis://\udcff", "redis://a..b", "redis+sentinel://a,b/%00"),
 ]
-no_check = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+no_check = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def run(*words: str, env: dict[str, str | None] | None = None, typed: bytes = b"") -> Result:

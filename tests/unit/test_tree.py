@@ -10,6 +10,8 @@ SERVICE = ROOT / "service" / "tertulia"
 LOAD = ROOT / "load" / "tertulia_load"
 OF_NO_MODULE = {
     "test_device_page.py": "a page of docs/, whose lines name code and tests of several wings",
+    "test_docs_index.py": "the map of docs/",
+    "test_protocol_pages.py": "what code and tests cite of docs/",
     "test_tree.py": "this tree",
 }
 
@@ -31,7 +33,9 @@ def is_of_a_module(test: Path) -> bool:
 
 def test_every_file_here_is_where_its_module_is_in_the_code() -> None:
     astray = {str(it.relative_to(UNIT)) for it in UNIT.rglob("test_*.py") if not is_of_a_module(it)}
-    assert astray == set(OF_NO_MODULE), "WING/test_MODULE.py is for WING/MODULE.py; or name it here"
+    assert astray == set(OF_NO_MODULE), (
+        "WING/test_MODULE.py here is for service/tertulia/WING/MODULE.py"
+    )
 
 
 def test_every_folder_here_is_a_package_so_that_two_files_may_have_one_name() -> None:

@@ -3,6 +3,7 @@
 Knows the document so that tests need not. It works against any service that serves the page.
 """
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from playwright.async_api import Browser, Page, async_playwright
 from harness.requirements import program
 from harness.waiting import until
 
-WITHIN = 10.0
+WITHIN = 30.0
 """Seconds to wait for something that should be seen at once."""
+BEARABLE = 100
+"""Milliseconds of CPU that a task of the page may take."""
 OUTPUT = Path(__file__).resolve().parents[2] / "test-output"
 """Where screenshots go."""
 ARGUMENTS = [
@@ -26,11 +29,14 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP chat.test 127.0.0.1",
 ]
+PLAIN_HOST = "chat.test"
+"""This machine by a name that is no sign of it: over plain HTTP, browsers take it for a stranger's."""
 
 _LINES = """
-(before) => [...document.querySelectorAll("#log > .line, #pending > .line")]
-.filter((line) => before === null || Number(line.dataset.line) < before)
+(wanted) => [...document.querySelectorAll("#log .line, #pending > .line")]
+.filter((line) => wanted === null || line.textContent.includes(wanted))
 .map((line) => {
   const text = (selector) => line.querySelector(selector)?.textContent ?? "";
   const kinds = ["said", "whispered", "failed", "traffic", "notice", "day"];
@@ -48,20 +54,13 @@ _LINES = """
   };
 })
 """
-# Older lines are fetched with the next frame's scroll event; when there are none after two, none come.
-_GOT_OLDER = """
-async (first) => {
-  for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
-  return Number(document.querySelector("#log > .line")?.dataset.line) < first;
-}
-"""
-_WATCH_TASKS = """
+# Blocks of lines are drawn when there is time.
+_IS_WHOLE = """
 () => {
-  window.longTasks = [];
-  window.taskWatch ??= new PerformanceObserver((list) => {
-    for (const task of list.getEntries()) window.longTasks.push(task.duration);
-  });
-  window.taskWatch.observe({ type: "longtask" });
+  const lines = document.querySelectorAll("#log .line");
+  const [first, last] = [lines[0], lines[lines.length - 1]].map((line) => line?.dataset.line);
+  const isGap = document.querySelector(".block:empty") !== null;
+  return !isGap && Number(last) - Number(first) + 1 === lines.length;
 }
 """
 
@@ -97,7 +96,9 @@ class ChatPage:
             "console",
             lambda message: (
                 self.complaints.append(message.text)
-                if message.type == "error" and "WebSocket" not in message.text
+                if message.type == "error"
+                and "WebSocket" not in message.text
+                and "/ws?origin=" not in message.location["url"]  # what asks why there was none
                 else None
             ),
         )
@@ -133,24 +134,38 @@ class ChatPage:
         """Wait until a name is refused, and return what is said about it."""
         return await self._told("#complaint")
 
+    async def password_refusal(self) -> str:
+        """Wait until a password is refused, and return what is said about it."""
+        return await self._told("#password-complaint")
+
     async def news(self) -> str:
         """Wait until the entrance explains why one is there, and return what it says."""
         return await self._told("#news")
 
     async def leave(self) -> None:
         """Go."""
-        await self.page.click("#leave")
+        await self.choose("leave")
+        await self.answer(yes=True)
         await self.at_entrance()
+
+    async def choose(self, item: str) -> None:
+        """Choose something from the menu."""
+        await self.page.click("#menu-button")
+        await self.page.click(f"#menu #{item}")
+
+    async def answer(self, *, yes: bool) -> None:
+        """Answer what the page asks back, by the button that does it or the one that does not."""
+        await self.page.wait_for_selector("#asking[open]")
+        await self.page.click("#asking-choices button" + (":last-child" if yes else ":first-child"))
 
     async def close_chat(self, *, really: bool = True) -> None:
         """Close the whole chat, or think better of it when asked."""
-        await self.page.click("#close")
-        await self.page.wait_for_selector("#close-dialog[open]")
-        await self.page.click("#close-confirm" if really else "#close-cancel")
+        await self.choose("close")
+        await self.answer(yes=really)
 
     async def may_close(self) -> bool:
-        """Say whether the button that closes the chat is there."""
-        return await self.page.is_visible("#close")
+        """Say whether the menu has the button that closes the chat."""
+        return await self.page.query_selector("#close:not([hidden])") is not None
 
     async def state(self) -> str:
         """Return the state of the connection."""
@@ -197,6 +212,40 @@ class ChatPage:
         await self.page.press("#recipient", "Escape")
         return cast("list[str]", names)
 
+    # --- Rooms -----------------------------------------------------------------------------------
+
+    async def join(self, room: str) -> None:
+        """Come into a room, or go to it, by writing."""
+        await self.say(f"/join #{room}")
+        await self.in_room(room)
+
+    async def in_room(self, room: str) -> None:
+        """Wait until a further room is shown; an empty name is the lobby."""
+        shown = f"#{room}" if room else "Lobby"
+        await self.page.wait_for_selector(
+            f"#room-list [aria-current=true] .room:text-is('{shown}')", state="attached"
+        )
+        await self.page.wait_for_function(
+            "(hash) => location.hash === hash", arg=f"#{room}" if room else ""
+        )
+
+    async def go_to(self, room: str) -> None:
+        """Go to a room that one is in, by the list; an empty name is the lobby."""
+        name = f"#{room}" if room else "Lobby"
+        if await self.page.is_visible("#rooms-button"):
+            await self.page.click("#rooms-button")
+        await self.page.click(f"#room-list .room:text-is('{name}')")
+        await self.in_room(room)
+
+    async def rooms(self) -> dict[str, str]:
+        """Return the rooms that one is in, as the list has them, and what it says is unread in each."""
+        items = await self.page.eval_on_selector_all(
+            "#room-list button",
+            "all => all.map((it) => [it.firstChild.textContent, "
+            "it.querySelector('.unseen')?.textContent.slice(2) ?? ''])",
+        )
+        return dict(items)
+
     # --- Reading ---------------------------------------------------------------------------------
 
     async def lines(self) -> list[Line]:
@@ -212,7 +261,8 @@ class ChatPage:
         found: list[Line] = []
 
         async def look() -> bool:
-            found[:] = [line for line in await self.lines() if text in line.text]
+            lines = [Line(**line) for line in await self.page.evaluate(_LINES, text)]
+            found[:] = [line for line in lines if text in line.text]
             return bool(found)
 
         await until(look, within, f"a line with {text!r}")
@@ -227,24 +277,21 @@ class ChatPage:
         await until(look, within, f"{text!r} to be confirmed")
         return await self.line(text)
 
+    async def whole(self) -> None:
+        """Wait until the whole log that is kept is in the document."""
+        await self.page.wait_for_function(_IS_WHOLE, polling=200, timeout=30_000)
+
     async def all_lines(self) -> list[Line]:
-        """Scroll through the whole log that is kept and return it, oldest first."""
-        known: dict[int, Line] = {}
-        first: int | None = None
-        while True:
-            for values in await self.page.evaluate(_LINES, first):
-                line = Line(**values)
-                if line.number is not None:
-                    known[line.number] = line
-            first = min(known, default=0)
-            await self.scroll_to(0)
-            if not await self.page.evaluate(_GOT_OLDER, first):
-                break
-        await self.page.press("#scroller", "End")
-        return [known[number] for number in sorted(known)]
+        """Return the whole log that is kept, oldest first."""
+        await self.whole()
+        return [line for line in await self.lines() if line.number is not None]
 
     async def scroll_to(self, pixels: int) -> None:
-        """Scroll the log, as a reader does, to so many pixels from its top."""
+        """Scroll the log, as a reader does, to so many pixels from its top.
+
+        The whole log is drawn before: what is drawn above later moves the top away from who reads.
+        """
+        await self.whole()
         await self.page.eval_on_selector(
             "#scroller", "(scroller, pixels) => { scroller.scrollTop = pixels; }", pixels
         )
@@ -262,14 +309,29 @@ class ChatPage:
 
     # --- Measuring and looking -------------------------------------------------------------------
 
-    async def watch_tasks(self) -> None:
-        """Measure from now on how long the page's tasks are."""
-        await self.page.evaluate(_WATCH_TASKS)
+    @asynccontextmanager
+    async def traced_tasks(self) -> AsyncIterator[list[float]]:
+        """Fill a list with the milliseconds of CPU that each task of the page took meanwhile.
 
-    async def longest_task(self) -> float:
-        """Return the milliseconds of the longest task; 0 where none took more than 50."""
-        durations = cast("list[float]", await self.page.evaluate("() => window.longTasks"))
-        return max(durations, default=0.0)
+        CPU, not time: how long a task waits for a busy machine is not the page's doing.
+        """
+        browser = self.page.context.browser
+        assert browser is not None
+        tasks: list[float] = []
+        await browser.start_tracing(page=self.page, categories=["toplevel"])
+        yield tasks
+        events = json.loads(await browser.stop_tracing())["traceEvents"]
+        names = [it for it in events if it["name"] == "thread_name"]
+        renderers = {
+            (it["pid"], it["tid"]) for it in names if it["args"]["name"] == "CrRendererMain"
+        }
+        tasks += [
+            it["tdur"] / 1000
+            for it in events
+            if it["name"] == "ThreadControllerImpl::RunTask"
+            and "tdur" in it
+            and (it["pid"], it["tid"]) in renderers
+        ]
 
     async def screenshot(self, name: str) -> Path:
         """Keep a picture of the window as test output."""
@@ -302,7 +364,9 @@ async def running_browser() -> AsyncIterator[Browser]:
 @asynccontextmanager
 async def window(browser: Browser, **options: Any) -> AsyncIterator[ChatPage]:
     """Open a window with nothing remembered. Options are those of a browser context."""
-    options = {"locale": "en-GB", "viewport": {"width": 1100, "height": 760}, **options}
+    usual = {"locale": "en-GB", "viewport": {"width": 1100, "height": 760}}
+    # What is kept for a browser without a network has tests of its own.
+    options = {**usual, "service_workers": "block", **options}
     context = await browser.new_context(**options)
     context.set_default_timeout(WITHIN * 1000)
     try:

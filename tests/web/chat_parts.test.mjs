@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Outbox, ROOM } from "../../service/tertulia/web/outbox.js";
-import { Pace } from "../../service/tertulia/web/pace.js";
-import { REMEMBERED, Repeats } from "../../service/tertulia/web/repeats.js";
-import { Roster } from "../../service/tertulia/web/roster.js";
-import { KEPT, Transcript } from "../../service/tertulia/web/transcript.js";
+import { Chat } from "../../service/tertulia/web/chat/chat.js";
+import { Likeness } from "../../service/tertulia/web/chat/likeness.js";
+import { Outbox, ROOM } from "../../service/tertulia/web/chat/outbox.js";
+import { REMEMBERED, Repeats } from "../../service/tertulia/web/chat/repeats.js";
+import { Roster } from "../../service/tertulia/web/chat/roster.js";
+import { KEPT, Transcript } from "../../service/tertulia/web/chat/transcript.js";
+import { Pace } from "../../service/tertulia/web/log/pace.js";
 
-/** @import { Line, Said } from "../../service/tertulia/web/transcript.js" */
+/** @import { Line, Said } from "../../service/tertulia/web/chat/transcript.js" */
 
 const NOON = new Date(2026, 10, 21, 12).getTime();
 
@@ -48,11 +50,11 @@ test("the log keeps the latest lines and their numbers", () => {
 test("who comes and goes in a row is one line", () => {
   const transcript = new Transcript();
   for (let i = 0; i < 40; i += 1) transcript.came(`n${i}`, NOON + i);
-  transcript.went("n0", NOON + 50);
+  transcript.went("emil", NOON + 50);
   assert.equal(transcript.end, 1);
   const { joined, left } = line(transcript, 0);
   assert.deepEqual([joined.names, joined.count], [["n0", "n1", "n2"], 40]);
-  assert.deepEqual([left.names, left.count], [["n0"], 1]);
+  assert.deepEqual([left.names, left.count], [["emil"], 1]);
   assert.deepEqual([...transcript.takeTouched()], [0]);
   assert.deepEqual([...transcript.takeTouched()], []);
 });
@@ -72,6 +74,34 @@ test("who comes long after is another line", () => {
   transcript.came("bruno", NOON + 9_999);
   transcript.came("carla", NOON + 10_000);
   assert.equal(transcript.end, 2);
+});
+
+test("who comes and goes again, or goes and comes back, is told once", () => {
+  const transcript = new Transcript();
+  for (const nickname of ["dora", "anna", "bruno", "carla"]) transcript.came(nickname, NOON);
+  transcript.came("DORA", NOON + 1);
+  transcript.went("anna", NOON + 2);
+  transcript.went("emil", NOON + 3);
+  transcript.came("emil", NOON + 4);
+  transcript.went("franz", NOON + 5);
+  const [line] = tail(transcript, 1);
+  assert.deepEqual(line.joined, { names: ["dora", "bruno", "carla"], count: 3 });
+  assert.deepEqual(line.left, { names: ["franz"], count: 1 });
+  assert.deepEqual(line.passed, { names: ["anna"], count: 1 });
+  assert.deepEqual(line.returned, { names: ["emil"], count: 1 });
+  transcript.came("anna", NOON + 6);
+  assert.equal(line.joined.count, 4);
+  assert.equal(line.passed?.count, 0);
+});
+
+test("beyond so many who come and go they are counted as they pass", () => {
+  const transcript = new Transcript();
+  for (let i = 0; i < 250; i += 1) transcript.came(`n${i}`, NOON);
+  transcript.went("n240", NOON + 1);
+  transcript.went("n1", NOON + 1);
+  const [line] = tail(transcript, 1);
+  assert.deepEqual([line.joined.count, line.left.count, line.passed?.count], [249, 1, 1]);
+  assert.deepEqual(line.joined.names, ["n0", "n2", "n3"]);
 });
 
 test("a message parts who comes before from who comes after, except in a storm", () => {
@@ -175,6 +205,21 @@ test("own copies are matched in order, and only to what was sent", () => {
   );
 });
 
+test("own copies that tell their number are matched by it, whatever they say", () => {
+  const outbox = new Outbox();
+  outbox.add(null, "one", 1);
+  outbox.add("bruno", "two", 1);
+  outbox.add(null, "one", 1);
+  outbox.takeWaiting(1);
+  assert.equal(outbox.heard("as the service wrote it", 3), true);
+  assert.equal(outbox.heard("two", 2), false, "a private one");
+  assert.equal(outbox.heard("one", 9), false, "of another page");
+  assert.deepEqual(
+    outbox.pending().map(({ id }) => id),
+    [1, 2],
+  );
+});
+
 test("a private message is not taken for a public one of the same text", () => {
   const outbox = new Outbox();
   outbox.add("bruno", "one", 1);
@@ -183,12 +228,15 @@ test("a private message is not taken for a public one of the same text", () => {
 });
 
 test("only so many messages may wait", () => {
-  const outbox = new Outbox();
-  for (let i = 0; i < ROOM; i += 1) outbox.add(null, "x", 1);
-  assert.equal(outbox.hasRoom, false);
-  assert.equal(outbox.takeWaiting(2).length, ROOM);
+  const chat = new Chat();
+  const { outbox } = chat.lobby;
+  for (let i = 1; i < ROOM; i += 1) outbox.add(null, "x", 1);
+  assert.equal(chat.hasSpace, true);
+  assert.equal(chat.join("ops").outbox.add(null, "x", 1).id, ROOM);
+  assert.equal(chat.hasSpace, false);
+  assert.equal(outbox.takeWaiting(2).length, ROOM - 1);
   assert.equal(outbox.answered(1, true)?.id, 1);
-  assert.equal(outbox.hasRoom, true);
+  assert.equal(chat.hasSpace, true);
 });
 
 test("answers come in order: a later one settles whose time is counted", () => {
@@ -239,4 +287,19 @@ test("lines are read aloud until there are too many, then told of now and then",
   pace.came(0, 16_000);
   assert.equal(pace.isFlood, false);
   assert.equal(pace.summary(30_000), 0);
+});
+
+test("names that look the same are told apart, and no others", () => {
+  const likeness = new Likeness();
+  for (const it of ["paul", "modern", "Bob0", "anna", "vvim"]) likeness.see(it);
+  assert.equal(likeness.other("pauI"), "paul");
+  assert.equal(likeness.other("Pau1"), "paul");
+  assert.equal(likeness.other("modem"), "modern");
+  assert.equal(likeness.other("bobo"), "Bob0");
+  assert.equal(likeness.other("wim"), "vvim");
+  for (const it of ["paul", "PAUL", "paui", "anna", "ann"])
+    assert.equal(likeness.other(it), null, it);
+  likeness.see("pauI");
+  assert.equal(likeness.other("paul"), "pauI");
+  assert.equal(likeness.other("pauI"), "paul");
 });

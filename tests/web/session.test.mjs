@@ -3,127 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { NEXT, Session } from "../../service/tertulia/web/session.js";
+import { NEXT } from "../../service/tertulia/web/session/session.js";
+import { events, joined, left, Play, said, welcome } from "./play.mjs";
 
-/** @import { Act, State } from "../../service/tertulia/web/session.js" */
-
-/** A session under test with a service in front of it that is played by the test. */
-class Play {
-  constructor(random = () => 0) {
-    this.session = new Session(random);
-    this.now = 1_000_000;
-    /** @type {Act[]} */
-    this.acts = [];
-  }
-
-  /**
-   * Let the session take a step, and note what it wants done.
-   * @template Result
-   * @param {(session: Session, now: number) => Result} step
-   */
-  do(step) {
-    const result = step(this.session, this.now);
-    this.acts.push(...this.session.takeActs());
-    return result;
-  }
-
-  /**
-   * Return what it wanted done since this was last asked; a test knows what frames those are.
-   * @returns {any[]}
-   */
-  done() {
-    const done = this.acts.map((it) => (it.act === "send" ? it.frame : it.act));
-    this.acts = [];
-    return done;
-  }
-
-  /** @param {...unknown} frames */
-  hears(...frames) {
-    for (const frame of frames) this.do((it, now) => it.received(JSON.stringify(frame), now));
-  }
-
-  /** @param {number} milliseconds */
-  passes(milliseconds) {
-    const end = this.now + milliseconds;
-    while (this.session.deadline !== null && this.session.deadline <= end) {
-      this.now = this.session.deadline;
-      this.do((it, now) => it.due(now));
-    }
-    this.now = end;
-  }
-
-  enters(nickname = "anna", values = {}) {
-    this.do((it, now) => it.enter(nickname, "", now));
-    this.do((it, now) => it.opened(now));
-    this.hears(welcome({ nickname, members: ["bruno", nickname], ...values }));
-    this.done();
-  }
-
-  /** Lose the connection and open the next one, up to the question who it is. */
-  reopens() {
-    this.do((it, now) => it.closed(1006, "", now));
-    this.passes(this.pause);
-    this.do((it, now) => it.opened(now));
-  }
-
-  /**
-   * @param {string} text
-   * @param {string | null} to
-   */
-  writes(text, to = null) {
-    return this.do((it, now) => it.write(to, text, now));
-  }
-
-  /** Return the milliseconds until something is due. */
-  get pause() {
-    const { deadline } = this.session;
-    assert.ok(deadline !== null, "nothing is due");
-    return deadline - this.now;
-  }
-
-  /**
-   * Return the last lines of the log; a test knows of what kind they are.
-   * @returns {any[]}
-   */
-  get lines() {
-    return this.session.chat.transcript.tail(100);
-  }
-
-  /** @param {...string} kinds */
-  texts(...kinds) {
-    return this.lines.filter(({ kind }) => kinds.includes(kind)).map((it) => it.text ?? it.key);
-  }
-}
-
-/** @param {object} [values] */
-function welcome(values) {
-  return {
-    type: "welcome",
-    nickname: "anna",
-    token: "t",
-    done: 0,
-    members: ["bruno", "anna"],
-    epoch: "e",
-    offset: 10,
-    missed: "nothing",
-    ...values,
-  };
-}
-
-/**
- * @param {number} offset
- * @param {...object} list
- */
-function events(offset, ...list) {
-  return { type: "events", epoch: "e", offset, at: 1_000_000 + offset, events: list };
-}
-
-/** @type {(nickname: string, text: string) => object} */
-const said = (nickname, text) => ({ type: "said", nickname, text });
-/** @type {(nickname: string) => object} */
-const joined = (nickname) => ({ type: "joined", nickname });
-/** @type {(nickname: string) => object} */
-const left = (nickname) => ({ type: "left", nickname });
+/** @import { State } from "../../service/tertulia/web/session/session.js" */
 
 // --- Entering ------------------------------------------------------------------------------------
 
@@ -137,7 +20,7 @@ test("entering opens a connection, gives the name, and is welcomed", () => {
   play.hears(welcome());
   assert.equal(play.session.state, "inside");
   assert.equal(play.session.isMember, true);
-  assert.deepEqual(play.session.chat.roster.sorted(), ["anna", "bruno"]);
+  assert.deepEqual(play.session.chat.lobby.roster.sorted(), ["anna", "bruno"]);
   assert.deepEqual(play.texts("notice"), ["notice.entered"]);
 });
 
@@ -201,6 +84,32 @@ test("who can't reach the service tries on until it is given up", () => {
   assert.equal(play.session.deadline, null);
 });
 
+test("a connection that never opened makes it ask why, and whose page is refused for its origin says so", () => {
+  const play = new Play();
+  play.do((it, now) => it.enter("anna", "", now));
+  play.do((it, now) => it.closed(1006, "", now));
+  assert.deepEqual(play.done(), ["open", "ask"]);
+  assert.equal(play.session.status, "waiting");
+  play.do((it) => it.judged(true));
+  assert.equal(play.session.status, "foreign");
+  play.passes(500);
+  assert.deepEqual([play.session.state, play.session.status], ["opening", "foreign"]);
+  play.do((it, now) => it.closed(1006, "", now));
+  assert.deepEqual(play.done(), ["open", "ask"]);
+  play.do((it) => it.judged(false));
+  assert.equal(play.session.status, "waiting");
+  play.do((it) => it.judged(true));
+  play.passes(1000);
+  play.do((it, now) => it.opened(now));
+  play.hears(welcome());
+  assert.equal(play.session.status, "inside");
+  play.do((it) => it.judged(true)); // it is late
+  play.done();
+  play.do((it, now) => it.closed(1006, "", now));
+  assert.deepEqual(play.done(), []);
+  assert.equal(play.session.status, "waiting");
+});
+
 // --- Talking -------------------------------------------------------------------------------------
 
 test("an own public message is pending, then in its place in the log, once", () => {
@@ -208,12 +117,12 @@ test("an own public message is pending, then in its place in the log, once", () 
   play.enters();
   play.writes("one");
   assert.deepEqual(play.done(), [{ type: "say", id: 1, text: "one" }]);
-  assert.equal(play.session.chat.outbox.pending().length, 1);
+  assert.equal(play.session.chat.lobby.outbox.pending().length, 1);
   play.hears(events(11, said("bruno", "hi"), said("anna", "one")));
-  assert.equal(play.session.chat.outbox.pending().length, 0);
+  assert.equal(play.session.chat.lobby.outbox.pending().length, 0);
   play.hears({ type: "sent", id: 1 });
   assert.deepEqual(play.texts("said"), ["hi", "one"]);
-  assert.equal(play.session.chat.outbox.size, 0);
+  assert.equal(play.session.chat.lobby.outbox.size, 0);
 });
 
 test("private messages are in the log when they are sent, or kept", () => {
@@ -241,13 +150,15 @@ test("a failed message is in the log with the reason", () => {
   assert.deepEqual([kind, to, reason], ["failed", "nobody", "unknown_recipient"]);
 });
 
-test("an error answers the message that is next to be answered", () => {
+test("an error is about the message whose number it has, or about something else", () => {
   const play = new Play();
   play.enters();
   play.writes("one");
   play.writes("two");
+  play.hears({ type: "error", reason: "of a topic that is too long" });
+  assert.deepEqual(play.texts("failed"), []);
   play.hears(events(11, said("anna", "one")), { type: "sent", id: 1 });
-  play.hears({ type: "error", reason: "no" });
+  play.hears({ type: "error", reason: "no", id: 2 });
   assert.deepEqual(play.texts("failed"), ["two"]);
   play.hears({ type: "error", reason: "of nothing" });
   assert.equal(play.lines.at(-1).key, "notice.error");
@@ -270,6 +181,199 @@ test("what could not be delivered is marked, and told", () => {
   assert.equal(play.lines.at(-1).key, "notice.undelivered");
 });
 
+test("of two equal private messages that one is marked of which the report tells the number", () => {
+  const play = new Play();
+  play.enters();
+  play.writes("one", "bruno");
+  play.writes("one", "bruno");
+  play.hears({ type: "sent", id: 1 }, { type: "sent", id: 2 });
+  play.hears({ type: "undelivered", to: "bruno", text: "one", id: 1 });
+  const fates = play.lines.filter(({ kind }) => kind === "whispered").map(({ state }) => state);
+  assert.deepEqual(fates, ["undelivered", "sent"]);
+});
+
+test("a private message that comes again is known by its number", () => {
+  const play = new Play();
+  play.enters();
+  const letter = { type: "whispered", from: "bruno", text: "one", at: 5, session: "b:1", id: 1 };
+  play.hears(letter, { ...letter, id: 2 });
+  play.reopens();
+  play.hears(welcome({ resumed: true }), { ...letter, at: 6 }, { ...letter, id: 3 });
+  assert.deepEqual(play.texts("whispered"), ["one", "one", "one"]);
+});
+
+test("a message is one's own by its session or its account, not by an equal nickname", () => {
+  const play = new Play();
+  play.enters("anna", { session: "a:1" });
+  const said = { type: "said", nickname: "anna", text: "x" };
+  play.hears(events(11, { ...said, session: "z:1" }), events(12, { ...said, session: "a:1" }));
+  play.reopens();
+  play.hears(welcome({ resumed: true, session: "a:2", account: true }));
+  play.hears(events(13, { ...said, session: "a:1", id: 7 }, { ...said, session: "a:2" }));
+  play.hears(events(14, { ...said, session: "z:1" }, { ...said, session: "z:1", account: true }));
+  const owns = play.lines.filter(({ kind }) => kind === "said").map(({ own }) => own);
+  assert.deepEqual(owns, [false, true, true, true, false, true]);
+});
+
+/**
+ * @param {number} offset
+ * @param {string[]} texts
+ */
+function past(offset, texts, values = {}) {
+  const messages = texts.map((text, i) => {
+    return { offset: offset + i, index: 0, at: 1, nickname: "bruno", session: "b:1", text };
+  });
+  return { type: "past", epoch: "e", before: offset, index: 0, messages, more: true, ...values };
+}
+
+test("what was said before comes before one's entering, and further back when it is asked for", () => {
+  const play = new Play();
+  play.enters("anna", { history: 50 });
+  assert.equal(play.lines.length, 0, "first what was said before");
+  play.do((it) => it.lookBack());
+  assert.deepEqual(play.done(), [], "it comes by itself");
+  play.hears(past(8, ["c", "d"]));
+  assert.deepEqual(
+    play.lines.map(({ kind }) => kind),
+    ["said", "said", "notice"],
+  );
+  play.do((it) => it.lookBack());
+  play.do((it) => it.lookBack());
+  assert.deepEqual(play.done(), [{ type: "history", before: 8, index: 0 }], "once");
+  play.hears(past(5, ["a", "b"], { more: false }));
+  assert.deepEqual(play.texts("said"), ["a", "b", "c", "d"]);
+  play.do((it) => it.lookBack());
+  assert.deepEqual(play.done(), [], "the log begins there");
+  assert.equal(play.lines.find(({ kind }) => kind === "notice").key, "log.begins");
+});
+
+test("what was among the past is not said again", () => {
+  const play = new Play();
+  play.enters("anna", { history: 50, offset: 10 });
+  play.hears(past(11, ["a"]));
+  const said = { type: "said", nickname: "bruno" };
+  play.hears(events(11, { ...said, text: "a" }, { ...said, text: "b" }));
+  assert.deepEqual(play.texts("said"), ["a", "b"]);
+});
+
+test("who comes in anew after a loss reads what is new of the past behind what was there", () => {
+  const play = new Play();
+  play.enters("anna", { history: 50 });
+  play.hears(past(8, ["a"]), events(11, { type: "said", nickname: "bruno", text: "b" }));
+  play.reopens();
+  play.hears(welcome({ history: 50, resumed: false, missed: "some", offset: 20 }));
+  const known = past(8, ["a"]).messages;
+  const unknown = past(15, ["c"]).messages;
+  play.hears(past(8, [], { messages: [...known, ...unknown] }));
+  assert.deepEqual(play.texts("said"), ["a", "b", "c"]);
+});
+
+/** @type {(play: Play) => void} */
+const leaves = (play) => {
+  play.do((it, now) => it.leave(now));
+  play.do((it, now) => it.closed(1000, "left", now));
+};
+
+for (const name of ["anna", "dora"]) {
+  test(`who leaves and comes back as ${name} reads what a newcomer does`, () => {
+    const play = new Play();
+    play.enters("anna", { history: 50 });
+    play.hears(past(7, ["a", "b"]), events(11, said("bruno", "c")));
+    leaves(play);
+    play.enters(name, { history: 50, offset: 11 });
+    play.hears(past(8, ["b", "x", "y", "c"]));
+    assert.deepEqual(play.texts("said"), ["b", "x", "y", "c"]);
+    play.do((it) => it.lookBack());
+    assert.deepEqual(play.done(), [{ type: "history", before: 8, index: 0 }]);
+  });
+}
+
+test("who takes another name reads what a newcomer does", () => {
+  const play = new Play();
+  play.enters("anna", { history: 50 });
+  play.hears(past(8, ["a", "b"]));
+  play.do((it, now) => it.rename("dora", now));
+  play.do((it, now) => it.closed(1000, "left", now));
+  play.do((it, now) => it.opened(now));
+  play.hears(welcome({ nickname: "dora", history: 50 }), past(8, ["a", "b"]));
+  assert.deepEqual(play.texts("said"), ["a", "b"]);
+});
+
+test("what a newcomer reads from before the oldest line that is here is read on looking back", () => {
+  const play = new Play();
+  play.enters("anna", { history: 50 });
+  play.hears(past(8, ["c"]));
+  play.do((it, now) => it.closed(1000, "kicked", now));
+  play.enters("anna", { history: 50, offset: 12 });
+  play.hears(past(6, ["a", "b", "c", "d"], { more: false }));
+  play.do((it) => it.lookBack());
+  assert.deepEqual(play.done(), [{ type: "history", before: 8, index: 0 }]);
+  play.hears(past(6, ["a", "b"], { more: false }));
+  assert.deepEqual(play.texts("said"), ["a", "b", "c", "d"]);
+});
+
+test("who was sent away and comes back is told where a part is missing", () => {
+  const play = new Play();
+  play.enters("anna", { history: 50 });
+  play.hears(past(8, ["a", "b"]));
+  play.do((it, now) => it.closed(1000, "kicked", now));
+  play.enters("anna", { history: 50, offset: 90 });
+  play.hears(past(70, ["y", "z"]));
+  assert.deepEqual(play.texts("said", "notice"), [
+    ...["a", "b", "notice.entered"],
+    ...["notice.missed", "y", "z", "notice.entered"],
+  ]);
+  play.do((it, now) => it.closed(1000, "kicked", now));
+  play.enters("anna", { history: 50, offset: 90 });
+  play.hears(past(70, ["y", "z"]));
+  assert.equal(play.texts("notice").filter((key) => key === "notice.missed").length, 1);
+});
+
+test("the log begins once, however often the page is loaded", () => {
+  let play = new Play();
+  play.enters("anna", { history: 50 });
+  play.hears(past(8, ["c", "d"]));
+  play.do((it) => it.lookBack());
+  play.hears(past(6, ["a", "b"], { more: false }));
+  for (let times = 0; times < 2; times += 1) {
+    const saved = play.session.snapshot();
+    assert.ok(saved !== null);
+    const { lines } = play;
+    play = new Play();
+    for (const line of lines) play.session.chat.lobby.transcript.restore(line);
+    play.do((it, now) => it.goOn(saved, now));
+    play.do((it, now) => it.opened(now));
+    play.hears(welcome({ history: 50, resumed: true }));
+    play.done();
+    play.do((it) => it.lookBack());
+    assert.deepEqual(play.done(), [], "it is known where the log begins");
+  }
+  assert.equal(play.texts("notice").filter((key) => key === "log.begins").length, 1);
+});
+
+test("a search goes on until something is found, and ends with the connection", () => {
+  const play = new Play();
+  play.enters("anna", { history: 50 });
+  play.hears(past(8, ["a"]));
+  play.do((it) => it.search("b"));
+  play.do((it) => it.lookBack());
+  assert.deepEqual(play.done(), [{ type: "search", text: "b" }], "one thing at a time");
+  play.hears({ ...past(5, []), type: "found", text: "b" });
+  assert.deepEqual(play.done(), [{ type: "history", before: 8, index: 0 }]);
+  play.hears(past(7, ["x"]));
+  assert.deepEqual(play.done(), [{ type: "search", text: "b", before: 5, index: 0 }]);
+  play.hears({ ...past(2, ["b"], { more: false }), type: "found", text: "b" });
+  const told = play.session.chat.lobby.past;
+  assert.equal(told.search?.messages.length, 1);
+  assert.ok(told.search?.isOver);
+  const found = told.search?.messages[0];
+  play.hears(events(20, { type: "redacted", offset: found?.offset, index: 0, by: "anna" }));
+  assert.equal(told.search?.messages.length, 0, "what was withdrawn is not found any more");
+  play.do((it) => it.search("c"));
+  play.reopens();
+  assert.equal(told.isSearching, false);
+});
+
 test("only what makes sense is sent, and within the bound", () => {
   const play = new Play();
   assert.equal(play.writes("one"), "outside");
@@ -279,7 +383,7 @@ test("only what makes sense is sent, and within the bound", () => {
   assert.equal(play.writes("à".repeat(2048)), null);
   play.done();
   play.writes("two\nlines\u0007 and a half \ud800");
-  assert.deepEqual(play.done(), [{ type: "say", id: 2, text: "two lines and a half \ufffd" }]);
+  assert.deepEqual(play.done(), [{ type: "say", id: 2, text: "two\nlines and a half \ufffd" }]);
 });
 
 test("private messages are confirmed together", () => {
@@ -299,7 +403,7 @@ test("who comes and goes is in the members", () => {
   const play = new Play();
   play.enters();
   play.hears(events(11, joined("Carla"), left("bruno"), { type: "administrator" }));
-  assert.deepEqual(play.session.chat.roster.sorted(), ["anna", "Carla"]);
+  assert.deepEqual(play.session.chat.lobby.roster.sorted(), ["anna", "Carla"]);
   assert.equal(play.session.chat.isAdministrator, true);
   play.hears({ type: "forbidden" });
   assert.equal(play.lines.at(-1).key, "notice.forbidden");
@@ -323,6 +427,81 @@ test("what is not known is ignored", () => {
   play.hears(events(11, { type: "new" }, { type: "newer", nickname: 7 }));
   play.do((it, now) => it.received("{", now));
   assert.equal(play.lines.length, before);
+});
+
+test("what a moderator withdraws is gone, and who is muted reads why", () => {
+  const play = new Play();
+  play.enters();
+  play.hears(events(11, { type: "said", nickname: "bruno", text: "unkind", session: "b:1" }));
+  play.hears(events(12, { type: "redacted", offset: 11, index: 0, by: "anna" }));
+  const line = play.lines.find((it) => it.kind === "said");
+  assert.deepEqual([line?.isRedacted, line?.text], [true, ""]);
+  play.do((it, now) => it.write(null, "hm", now));
+  play.hears({ type: "failed", id: 1, reason: "muted", until: 5_000, words: "loud" });
+  const failed = play.lines.at(-1);
+  assert.deepEqual(
+    [failed?.reason, failed?.until, failed?.detail],
+    ["muted_until", 5_000, ": loud"],
+  );
+  play.hears({ type: "failed", action: "kick", reason: "unknown_recipient" });
+  assert.equal(play.lines.at(-1)?.key, "notice.not_moderated");
+  play.hears({ type: "forbidden", action: "mute" });
+  assert.equal(play.lines.at(-1)?.key, "notice.not_moderated");
+});
+
+test("who is muted and who moderates is known from the welcome on", () => {
+  const play = new Play();
+  play.enters("anna", { moderator: true, moderators: ["anna"], mutes: { Bruno: 5_000, carla: 0 } });
+  const { rules } = play.session.chat.lobby;
+  assert.ok(rules.isMutesKnown && rules.moderates("Anna") && !rules.moderates("bruno"));
+  assert.ok(rules.isMuted("bruno", 4_999) && rules.isMuted("Carla", 9e12));
+  const { version } = rules;
+  rules.lapse(4_999);
+  assert.equal(rules.version, version);
+  rules.lapse(5_000);
+  assert.ok(rules.version > version && !rules.isMuted("bruno", 0));
+  play.hears(events(11, { type: "unmuted", nickname: "CARLA", by: "anna" }));
+  play.hears(events(12, { type: "muted", nickname: "dora", by: "G", until: 0, reason: "" }));
+  play.hears(events(13, { type: "moderator", nickname: "dora", on: true, by: "G" }));
+  assert.ok(!rules.isMuted("carla", 0) && rules.isMuted("dora", 0) && rules.moderates("dora"));
+});
+
+test("who becomes a moderator learns who is muted", () => {
+  const play = new Play();
+  play.enters();
+  const { rules } = play.session.chat.lobby;
+  const appointed = { type: "moderator", nickname: "anna", by: "G" };
+  play.hears(events(11, { ...appointed, on: true }, { type: "mutes", mutes: { Bruno: 0 } }));
+  assert.ok(rules.isModerator && rules.isMutesKnown && rules.isMuted("bruno", 0));
+  play.hears(events(12, { ...appointed, on: false }));
+  assert.ok(!rules.isModerator && !rules.isMutesKnown);
+});
+
+test("what keeps one from speaking is known from the welcome on, and as long as it does", () => {
+  const play = new Play();
+  const muted = { muted: true, muted_until: 5_000, muted_why: "loud" };
+  play.enters("anna", { slow: 30, accounts_only: true, ...muted });
+  const { rules } = play.session.chat.lobby;
+  /** @param {number} now */
+  const told = (now, isAccount = false) => {
+    const { mute, slow, accounts } = rules.restraints(isAccount, now);
+    return [mute, slow, accounts].map((it) => it && [it.key, { ...it.values }]);
+  };
+  const mute = ["rule.muted_until", { until: 5_000, because: ": loud" }];
+  const slow = ["rule.slow", { count: 30 }];
+  assert.deepEqual(told(4_999), [mute, slow, ["rule.accounts_only", {}]]);
+  assert.deepEqual(told(4_999, true), [mute, slow, null]);
+  assert.deepEqual(told(5_000, true), [null, slow, null]);
+  const event = { type: "muted", by: "bruno", reason: "", until: 0 };
+  play.hears(events(11, { ...event, nickname: "carla" }));
+  assert.equal(told(0)[0], null);
+  play.hears(events(12, { ...event, nickname: "Anna" }));
+  assert.deepEqual(told(9e12)[0], ["rule.muted", { until: 0, because: "" }]);
+  play.hears(events(13, { type: "unmuted", nickname: "anna", by: "G" }));
+  play.hears(events(14, { type: "accounts_only", on: false, by: "G" }));
+  assert.deepEqual(told(0), [null, slow, null]);
+  play.hears(events(15, { type: "moderator", nickname: "anna", on: true, by: "G" }));
+  assert.deepEqual(told(0), [null, null, null]);
 });
 
 // --- Losing the connection -----------------------------------------------------------------------
@@ -386,7 +565,7 @@ test("what was missed comes in order and once, and does not change the members",
     events(14, said("carla", "three"), joined("elisa")),
   );
   assert.deepEqual(play.texts("said"), ["one", "two", "three"]);
-  assert.deepEqual(play.session.chat.roster.sorted(), ["anna", "carla", "elisa"]);
+  assert.deepEqual(play.session.chat.lobby.roster.sorted(), ["anna", "carla", "elisa"]);
   assert.equal(play.session.isMember, true);
 });
 
@@ -451,8 +630,7 @@ test("whose node shuts down is told that it restarts, until one is inside again"
   play.passes(play.pause);
   play.do((it, now) => it.opened(now));
   play.hears(welcome());
-  play.writes("x");
-  play.passes(20_000); // nothing comes: the connection is given up
+  play.passes(22_000); // nothing comes: the connection is given up
   assert.deepEqual([play.session.state, play.session.status], ["waiting", "waiting"]);
 });
 
@@ -521,7 +699,7 @@ test("what was carried out is not sent again, what was not is, in order", () => 
   );
   assert.deepEqual(play.texts("said"), ["one", "two"]);
   assert.deepEqual(
-    play.session.chat.outbox.pending().map(({ text }) => text),
+    play.session.chat.lobby.outbox.pending().map(({ text }) => text),
     ["three", "four"],
   );
 });
@@ -536,7 +714,7 @@ test("a message whose own copy was seen is never sent again", () => {
   play.hears(welcome({ done: 1, offset: 13 }));
   assert.deepEqual(play.done(), []);
   assert.deepEqual(play.texts("said"), ["one"]);
-  assert.equal(play.session.chat.outbox.size, 0);
+  assert.equal(play.session.chat.lobby.outbox.size, 0);
 });
 
 test("a message that was carried out, and is missing in what follows, is in the log all the same", () => {
@@ -548,7 +726,7 @@ test("a message that was carried out, and is missing in what follows, is in the 
   assert.deepEqual(play.texts("said"), []);
   play.passes(3000);
   assert.deepEqual(play.texts("said"), ["one"]);
-  assert.equal(play.session.chat.outbox.size, 0);
+  assert.equal(play.session.chat.lobby.outbox.size, 0);
 });
 
 test("a private message that was carried out and lost its answer is told as such", () => {
@@ -558,6 +736,29 @@ test("a private message that was carried out and lost its answer is told as such
   play.reopens();
   play.hears(welcome({ done: 1, offset: 13 }));
   assert.equal(play.lines.at(-1).state, "unanswered");
+});
+
+test("what was refused is told as such where the refusal was lost, though a later message was carried out", () => {
+  const play = new Play();
+  play.enters();
+  play.writes("one", "bruno");
+  play.writes("two");
+  play.writes("three");
+  play.writes("four");
+  play.reopens();
+  play.done();
+  play.hears(welcome({ done: 3, refused: [1, 2], offset: 13 }));
+  const failed = play.lines.filter((it) => it.kind === "failed");
+  assert.deepEqual(
+    failed.map((it) => [it.text, it.reason]),
+    [
+      ["one", "refused"],
+      ["two", "refused"],
+    ],
+  );
+  assert.deepEqual(play.done(), [{ type: "say", id: 4, text: "four" }]);
+  play.passes(3000);
+  assert.deepEqual(play.texts("said"), ["three"]);
 });
 
 test("a service that has forgotten what it acknowledged is not sent anything twice", () => {
@@ -587,20 +788,87 @@ test("a private message that comes again on the next connection is shown once, a
   assert.deepEqual(play.done(), [{ type: "received", count: 2 }]);
 });
 
-test("a connection that owes an answer and is silent is given up", () => {
+test("a dead connection is noticed within 25 seconds, though one only reads", () => {
   const play = new Play();
   play.enters();
-  play.passes(60_000);
+  for (let round = 0; round < 5; round += 1) {
+    play.passes(12_000);
+    play.hears({ type: "ping" });
+  }
+  assert.deepEqual(play.done(), [], "who is pinged asks nothing");
+  play.passes(25_000);
+  assert.notEqual(play.session.state, "inside");
+  assert.deepEqual(play.done().slice(0, 2), [{ type: "ping" }, "drop"]);
+});
+
+test("a service whose pings are late is asked, and keeps the connection if it answers", () => {
+  const play = new Play();
+  play.enters();
+  for (let round = 0; round < 5; round += 1) {
+    play.passes(20_000);
+    assert.deepEqual(play.done(), [{ type: "ping" }]);
+    play.hears({ type: "pong" });
+  }
   assert.equal(play.session.state, "inside");
-  play.writes("one");
-  play.passes(15_000);
-  play.hears(events(11, said("bruno", "hi")));
-  play.passes(19_000);
+});
+
+test("a page whose timers slept asks before it gives the connection up", () => {
+  const play = new Play();
+  play.enters();
+  play.now += 3_600_000;
+  play.do((it, now) => it.due(now));
+  assert.deepEqual(play.done(), [{ type: "ping" }]);
+  play.hears({ type: "pong" });
   assert.equal(play.session.state, "inside");
-  play.done();
-  play.passes(1_000);
+});
+
+test("a page that is shown again asks at once, and knows in six seconds", () => {
+  const play = new Play();
+  play.enters();
+  play.do((it, now) => it.shown(now));
+  play.do((it, now) => it.shown(now));
+  assert.deepEqual(play.done(), [{ type: "ping" }]);
+  play.passes(6_000);
   assert.equal(play.session.state, "waiting");
-  assert.deepEqual(play.done(), ["drop"]);
+  play.do((it, now) => it.shown(now));
+  assert.equal(play.session.state, "opening", "a pause is not made while somebody looks");
+});
+
+test("a service that does not say that it pings is not asked", () => {
+  const play = new Play();
+  play.enters("anna", { heartbeat: undefined });
+  play.do((it, now) => it.shown(now));
+  play.passes(600_000);
+  assert.equal(play.session.state, "inside");
+  assert.deepEqual(play.done(), []);
+});
+
+test("while the service keeps nothing, one stays connected and is told that messages wait", () => {
+  const play = new Play();
+  play.enters();
+  play.writes("one");
+  play.passes(4_999);
+  assert.equal(play.session.status, "inside");
+  play.passes(1);
+  assert.equal(play.session.status, "stalled");
+  for (let round = 0; round < 10; round += 1) {
+    play.passes(12_000);
+    play.hears({ type: "ping" });
+  }
+  assert.equal(play.session.status, "stalled");
+  play.hears(events(11, said("anna", "one")), { type: "sent", id: 1 });
+  assert.equal(play.session.status, "inside");
+});
+
+test("what is shown goes by the clock on the wall, and nothing else does", () => {
+  const play = new Play();
+  play.session.clock(50_000, play.now);
+  play.enters();
+  assert.equal(play.lines.at(-1).at, 50_000);
+  play.do((it, now) => it.closed(1006, "", now));
+  play.session.clock(-3_600_000_000, play.now);
+  play.passes(500);
+  assert.equal(play.session.state, "opening");
 });
 
 test("a connection that does not open, and a service that does not answer, are given up", () => {
@@ -621,7 +889,7 @@ test("another network means another connection, at once", () => {
   assert.deepEqual(play.done(), ["drop", "open"]);
   play.do((it, now) => it.closed(1006, "", now));
   play.do((it, now) => it.hurry(now));
-  assert.deepEqual(play.done(), ["open"]);
+  assert.deepEqual(play.done(), ["ask", "open"]);
 });
 
 test("a name that was given away meanwhile leads back to the entrance, with what was not sent", () => {
@@ -714,20 +982,24 @@ test("who is told not to come back does not, and keeps the log", () => {
 });
 
 test("who is removed by an operator is told why, and does not come back", () => {
-  for (const { type, because } of [
+  for (const { type, because, until } of [
     { type: "kicked", because: "too loud" },
     { type: "banned", because: "spam" },
     { type: "kicked", because: "" },
+    { type: "banned", because: "spam", until: 1_795_000_000_000 },
+    { type: "banned", because: "", until: 1_795_000_000_000 },
   ]) {
     const play = new Play();
     play.enters();
-    play.hears({ type, reason: because });
+    play.hears({ type, reason: because, until });
     play.do((it, now) => it.closed(4001, type, now));
     assert.equal(play.session.state, "outside");
     assert.equal(play.session.deadline, null);
     const { explanation } = play.session;
-    assert.equal(explanation?.key, because === "" ? `ended.${type}` : `ended.${type}_because`);
-    if (because !== "") assert.deepEqual(explanation?.values, { because });
+    const how = `${because && "_because"}${until === undefined ? "" : "_until"}`;
+    assert.equal(explanation?.key, `ended.${type}${how}`);
+    assert.equal(explanation?.values.because, because);
+    assert.equal(explanation?.values.until, until ?? 0);
   }
 });
 
@@ -735,10 +1007,10 @@ test("who is banned is refused", () => {
   const play = new Play();
   play.do((it, now) => it.enter("anna", "", now));
   play.do((it, now) => it.opened(now));
-  play.hears({ type: "refused", reason: "banned" });
-  assert.equal(play.session.explanation?.key, "refused.banned");
+  play.hears({ type: "refused", reason: "banned", until: 1_795_000_000_000 });
+  assert.equal(play.session.explanation?.key, "refused.banned_until");
   play.do((it, now) => it.closed(4001, "banned", now));
-  assert.equal(play.session.explanation?.key, "ended.banned", "by an address, for any name");
+  assert.equal(play.session.explanation?.key, "ended.banned_until", "by an address, for any name");
   assert.equal(play.session.deadline, null);
 });
 
@@ -746,7 +1018,8 @@ test("reasons that are not known are told as they are", () => {
   const play = new Play();
   play.enters();
   play.do((it, now) => it.closed(4001, "moon", now));
-  assert.deepEqual(play.session.explanation, { key: "ended.other", values: { reason: "moon" } });
+  assert.equal(play.session.explanation?.key, "ended.other");
+  assert.equal(play.session.explanation?.values.reason, "moon");
 });
 
 test("a session that ended and is entered again begins anew", () => {

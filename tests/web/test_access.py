@@ -141,10 +141,12 @@ async def test_every_view_can_be_read_and_used(
         await checked(chat, f"{name}-picker")
         await chat.page.press("#recipient", "Escape")
         await chat.pick("Carla")
+        await chat.page.click("#menu-button")
+        await checked(chat, f"{name}-menu")
         await chat.page.click("#close")
-        await chat.page.wait_for_selector("#close-dialog[open]")
+        await chat.page.wait_for_selector("#asking[open]")
         await checked(chat, f"{name}-closing")
-        await chat.page.click("#close-cancel")
+        await chat.answer(yes=False)
         service.is_down = True
         service.cut()
         await chat.page.wait_for_selector("#offline:not([hidden])")
@@ -197,8 +199,13 @@ async def converse(chat: ChatPage, service: FakeService) -> None:
     await chat.say("Vieni anche tu?")
     await chat.line("Vieni")
     await service.happen({"type": "administrator"})
-    await chat.page.wait_for_selector("#close:not([hidden])")
+    await chat.page.wait_for_selector("#close:not([hidden])", state="attached")
     await chat.pick("G")
+
+
+async def focused(chat: ChatPage) -> str:
+    """Return the id of what has the focus."""
+    return str(await chat.page.evaluate("() => document.activeElement.id"))
 
 
 async def test_everything_can_be_done_by_keyboard(chat: ChatPage, service: FakeService) -> None:
@@ -217,16 +224,26 @@ async def test_everything_can_be_done_by_keyboard(chat: ChatPage, service: FakeS
     assert (await chat.kept_line("psst")).privacy == "private to bruno"
     await keyboard.press("Shift+Tab")
     await keyboard.press("ArrowDown")
+    await chat.page.wait_for_selector("#recipient[aria-expanded=true]")
     await keyboard.press("ArrowDown")
     await keyboard.press("Enter")
     assert await chat.picked() == "Everybody (G)"
     await keyboard.press("Shift+Tab")
     await keyboard.press("Shift+Tab")
-    assert await chat.page.evaluate("() => document.activeElement.id") == "scroller"
+    assert await focused(chat) == "scroller"
     await keyboard.press("Shift+Tab")
-    assert await chat.page.evaluate("() => document.activeElement.id") == "leave"
-    outline = await chat.page.eval_on_selector("#leave", "it => getComputedStyle(it).outlineStyle")
+    assert await focused(chat) == "menu-button"
+    outline = await chat.page.eval_on_selector(
+        "#menu-button", "it => getComputedStyle(it).outlineStyle"
+    )
     assert outline == "solid"
+    await keyboard.press("Enter")
+    await chat.page.wait_for_selector("#all-rooms:focus")
+    await keyboard.press("ArrowUp")
+    assert await focused(chat) == "leave"
+    await keyboard.press("Enter")
+    await chat.page.wait_for_selector("#asking[open]")
+    await keyboard.press("Tab")
     await keyboard.press("Enter")
     await chat.at_entrance()
     assert service.frames[-1] == {"type": "leave"}
@@ -259,3 +276,24 @@ async def test_a_phone_has_room_for_long_names_and_words(
         await chat.say("y" * 500)
         await chat.kept_line("yyy")
         await checked(chat, "web-phone-long")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "least"), [(390, 844, 600), (844, 390, 250), (844, 180, 100)]
+)
+async def test_a_phone_shows_the_own_name_and_the_log_beside_its_keyboard(
+    browser: Browser, service: FakeService, width: int, height: int, least: int
+) -> None:
+    size = {**PHONE, "viewport": {"width": width, "height": height}}
+    async with window(browser, **size) as chat:
+        await chat.open(service.address)
+        await chat.enter("anna")
+        await converse(chat, service)
+        await chat.pick("Carla")
+        await chat.page.focus("#text")
+        await checked(chat, f"web-phone-{width}x{height}")
+        log = await chat.page.eval_on_selector("#scroller", "it => it.clientHeight")
+        assert log >= least
+        assert await chat.page.is_visible("#own-name") is (height > 200)
+        await chat.page.evaluate("() => document.activeElement.blur()")
+        assert await chat.page.is_visible("#own-name")

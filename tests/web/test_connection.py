@@ -1,11 +1,14 @@
 """A lost connection, as somebody at the page sees it."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.async_api import Browser
 
+from harness.swallowing_proxy import swallowing_proxy
 from harness.waiting import until
-from web.chat_page import ChatPage
+from web.chat_page import ChatPage, window
 from web.fake_service import FakeService, joined, left, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -161,3 +164,58 @@ async def test_a_private_message_that_comes_again_is_shown_once(
     await service.whisper("bruno", "new", at=1_700_000_000_001)
     await chat.line("new")
     assert await chat.texts("whispered") == ["secret", "new"]
+
+
+async def test_a_dead_connection_is_noticed_and_replaced_though_one_only_reads(
+    browser: Browser, service: FakeService
+) -> None:
+    """Nothing of the page arrives any more, and nothing for it: neither side's system says so."""
+    port = urlsplit(service.address).port
+    assert port is not None
+    async with swallowing_proxy(port) as proxy, window(browser) as chat:
+        await chat.page.clock.install()
+        await chat.open(f"http://127.0.0.1:{proxy.port}/")
+        await chat.enter("anna")
+        await chat.page.clock.run_for(15_000)
+        assert await chat.state() == "inside"
+        proxy.swallow()
+        await service.happen(said("bruno", "swallowed"))
+        # The clock on the wall is set back meanwhile, which is none of the connection's business.
+        await chat.page.clock.set_system_time(0)
+        await chat.page.clock.run_for(25_000)
+        await back(chat, service)
+        await chat.line("swallowed")
+        assert chat.complaints == []
+
+
+async def test_a_page_that_is_shown_again_looks_at_once_whether_it_is_connected(
+    browser: Browser, service: FakeService
+) -> None:
+    port = urlsplit(service.address).port
+    assert port is not None
+    async with swallowing_proxy(port) as proxy, window(browser) as chat:
+        await chat.open(f"http://127.0.0.1:{proxy.port}/")
+        await chat.enter("anna")
+        await chat.page.clock.install()
+        proxy.swallow()
+        await chat.page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+        await chat.page.clock.run_for(7_000)
+        await back(chat, service)
+
+
+async def test_messages_that_wait_at_the_service_are_told_and_the_connection_stays(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.page.clock.install()
+    await chat.open(service.address)
+    await chat.enter("anna")
+    service.holds_answers = True
+    await chat.say("one")
+    await chat.line("one")
+    await chat.page.clock.run_for(5_000)
+    await chat.page.wait_for_selector("#offline-text:has-text('Yours wait there')")
+    for _ in range(5):
+        await chat.page.clock.run_for(12_000)
+        await service.tell({"type": "ping"})
+    assert await chat.state() == "inside"
+    assert len(service.received("enter")) == 1

@@ -30,14 +30,79 @@ async def test_a_refused_name_is_explained_and_another_one_is_taken(
     chat: ChatPage, service: FakeService
 ) -> None:
     service.refusals = {"bruno": "nickname_taken", "à": "invalid_nickname"}
-    await chat.ask_for("bruno", "secret")
-    assert "“bruno” is in use" in await chat.refusal()
-    assert await focused(chat) == "name"
-    assert await chat.page.input_value("#password") == ""
+    await chat.ask_for("bruno")
+    assert (await chat.refusal()).startswith("Is “bruno” your account? Then put in its password.")
     await chat.ask_for("à")
     await until(lambda: _told(chat, "can’t be used"), 5, "the other refusal")
+    assert await focused(chat) == "name"
     await chat.enter("anna")
-    assert [frame.get("password") for frame in service.frames] == ["secret", None, None]
+    assert [frame.get("password") for frame in service.frames] == [None, None, None]
+
+
+async def test_who_is_asked_for_a_password_can_type_it_at_once(
+    chat: ChatPage, service: FakeService
+) -> None:
+    service.accounts = {"anna": "s3cret"}
+    await chat.ask_for("anna")
+    assert "put in its password" in await chat.refusal()
+    await chat.page.keyboard.type("s3cret")
+    assert await chat.page.input_value("#name") == "anna", "no password stands in the clear"
+    await chat.page.keyboard.press("Enter")
+    await chat.inside()
+
+
+async def test_who_takes_an_account_s_name_in_the_chat_is_asked_for_its_password(
+    chat: ChatPage, service: FakeService
+) -> None:
+    service.accounts = {"dora": "s3cret"}
+    await chat.enter("anna")
+    await chat.say("/nick dora")
+    await chat.answer(yes=True)
+    assert "Is “dora” your account?" in await chat.refusal()
+    await chat.page.keyboard.type("s3cret")
+    assert await chat.page.input_value("#name") == "dora", "whose password it is"
+    await chat.page.keyboard.press("Enter")
+    await chat.inside()
+    assert service.members[-1] == "dora"
+
+
+async def test_a_wrong_password_keeps_one_at_the_password(
+    chat: ChatPage, service: FakeService
+) -> None:
+    service.accounts = {"anna": "right"}
+    await chat.ask_for("anna", "wrong")
+    assert "not the password of “anna”" in await chat.password_refusal()
+    assert await focused(chat) == "password"
+    assert await chat.page.input_value("#password") == ""
+    assert await chat.page.input_value("#name") == "anna"
+    assert await chat.page.get_attribute("#password", "aria-invalid") == "true"
+    assert await chat.page.get_attribute("#name", "aria-invalid") == "false"
+    await chat.page.keyboard.type("right")
+    await chat.page.keyboard.press("Enter")
+    await chat.inside()
+
+
+async def test_a_password_for_a_name_without_an_account_is_not_needed(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.ask_for("dora", "anything")
+    assert "“dora” has no account" in await chat.password_refusal()
+    assert await focused(chat) == "password"
+    await chat.page.keyboard.press("Enter")
+    await chat.inside()
+
+
+async def test_names_that_are_free_are_offered(chat: ChatPage, service: FakeService) -> None:
+    service.refusals = {"bruno": "nickname_taken"}
+    service.free_names = ["bruno2", "bruno3"]
+    await chat.ask_for("bruno")
+    await chat.refusal()
+    offered = chat.page.get_by_role("group", name="These are free:").get_by_role("button")
+    assert await offered.all_text_contents() == ["bruno2", "bruno3"]
+    await chat.screenshot("entrance-suggestions")
+    await offered.nth(1).press("Enter")
+    await chat.inside()
+    assert service.members[-1] == "bruno3"
 
 
 async def _told(chat: ChatPage, text: str) -> bool:
@@ -71,6 +136,27 @@ async def test_who_leaves_is_at_the_entrance_and_leaves_nothing_behind(
     await chat.enter("anna")
     assert await chat.texts() == ["You are in, as anna."]
     assert service.received("enter")[-1] == {"type": "enter", "nickname": "anna"}
+
+
+async def test_nothing_of_the_conversation_stays_in_the_document_of_who_has_left(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    await service.happen(said("bruno", "a public thing"))
+    await service.whisper("bruno", "a secret")
+    await chat.line("a secret")
+    await chat.pick("bruno")
+    await chat.page.fill("#text", "half a thought")
+    await chat.leave()
+    left = await chat.page.evaluate(
+        """() => {
+          const fields = [...document.querySelectorAll("#chat input, #chat textarea")];
+          const texts = fields.map((it) => it.value);
+          return [document.getElementById("chat").textContent, ...texts].join();
+        }"""
+    )
+    for words in ("a public thing", "a secret", "half a thought", "bruno"):
+        assert words not in left
 
 
 @pytest.mark.parametrize(
@@ -124,7 +210,7 @@ async def test_a_page_in_use_leaves_no_token_for_a_copy_of_its_tab(chat: ChatPag
         ("it-CH", "Sei entrato come anna.", "Tutti (G)", "dora si è unito"),
         ("es-AR", "Has entrado como anna.", "Todos (G)", "dora se ha unido"),
         ("en-US", "You are in, as anna.", "Everybody (G)", "dora joined"),
-        ("de-DE", "You are in, as anna.", "Everybody (G)", "dora joined"),
+        ("pt-PT", "You are in, as anna.", "Everybody (G)", "dora joined"),
     ],
 )
 async def test_speaks_the_reader_s_language(
@@ -138,5 +224,5 @@ async def test_speaks_the_reader_s_language(
         assert hello in await chat.texts()
         assert await chat.picked() == everybody
         language = await chat.page.get_attribute("html", "lang")
-        assert language == (locale[:2] if locale != "de-DE" else "en")
+        assert language == (locale[:2] if locale != "pt-PT" else "en")
         await chat.leave()

@@ -1,17 +1,45 @@
 """A log that stays readable, and a page that stays quick, whatever comes."""
 
+import time
+
 import pytest
 
 from harness.waiting import elapse, until
-from web.chat_page import ChatPage
+from web.chat_page import BEARABLE, ChatPage
 from web.fake_service import FakeService, joined, left, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
-BEARABLE = 100
-"""Milliseconds that a task of the page may take."""
-ATTEMPTS = 6
-"""A busy machine makes any task long now and then; a page that is slow is slow every time."""
+BUSY = 0.7
+"""Of one CPU, what the page may take while two hundred messages a second come."""
+SECONDS = 4
+
+
+@pytest.mark.parametrize("tells_history", [False, True])
+async def test_a_page_on_which_nothing_happens_rests(
+    chat: ChatPage, service: FakeService, tells_history: bool
+) -> None:
+    await chat.page.add_init_script(
+        """
+        const real = requestAnimationFrame;
+        window.drawn = 0;
+        window.requestAnimationFrame = (draw) => real(() => { window.drawn += 1; draw(); });
+        window.after = async (frames) => {
+          for (let i = 0; i < frames; i += 1) await new Promise((resolve) => real(resolve));
+          return window.drawn;
+        };
+        """
+    )
+    await chat.page.reload()
+    if tells_history:
+        service.standing = {"history": 50}
+    await chat.enter("anna")
+    if tells_history:  # a log that is short, and told to its beginning
+        past = {"before": 1, "index": 0, "messages": [], "more": False}
+        await service.tell({"type": "past", "epoch": service.epoch, **past})
+    await chat.line("You are in")
+    before = await chat.page.evaluate("after(30)")
+    assert await chat.page.evaluate("after(40)") <= before + 3
 
 
 async def test_five_thousand_quick_messages_are_all_kept(
@@ -22,7 +50,6 @@ async def test_five_thousand_quick_messages_are_all_kept(
         await service.happen(*[said("bruno", f"message {n}") for n in range(number, number + 10)])
     await chat.line("message 4999")
     assert await chat.is_at_end()
-    assert len(await chat.lines()) <= 1000
     kept = [line.text for line in await chat.all_lines() if line.kind == "said"]
     assert kept == [f"message {n}" for n in range(5000)]
 
@@ -40,7 +67,7 @@ async def test_five_thousand_messages_of_one_s_own_go_out_once_and_in_order(
 
 
 async def _all_sent(chat: ChatPage) -> bool:
-    return not any(line.is_pending for line in await chat.lines())
+    return await chat.page.locator("#pending > *").count() == 0
 
 
 async def test_stays_quick_at_two_hundred_messages_a_second_with_ten_thousand_lines(
@@ -51,28 +78,28 @@ async def test_stays_quick_at_two_hundred_messages_a_second_with_ten_thousand_li
     for number in range(0, 10_000, 500):
         await service.happen(*[said("bruno", f"old {n}") for n in range(number, number + 500)])
     await chat.line("old 9999")
-    longest = []
-    for attempt in range(ATTEMPTS):
-        await chat.watch_tasks()
-        await two_hundred_a_second(service, attempt)
-        await chat.line(f"new {attempt} 799")
-        longest.append(await chat.longest_task())
-        if longest[-1] < BEARABLE:
-            break
-    assert min(longest) < BEARABLE, longest
+    await chat.whole()
+    async with chat.traced_tasks() as tasks:
+        began = time.monotonic()
+        await two_hundred_a_second(service)
+        took = time.monotonic() - began  # more than SECONDS where the machine is busy
+    await chat.line("new 799")
+    assert len(tasks) > 100
+    assert max(tasks) < BEARABLE
+    assert sum(tasks) / 1000 < BUSY * took
     # Joins and leaves did not drown what was said.
-    lines = await chat.lines()
+    lines = (await chat.lines())[-1000:]
     assert sum(line.kind == "traffic" for line in lines) < len(lines) / 20
 
 
-async def two_hundred_a_second(service: FakeService, attempt: int) -> None:
-    """For four seconds: every 20 ms four messages, each in a frame of its own, and five passages."""
+async def two_hundred_a_second(service: FakeService) -> None:
+    """Every 20 ms four messages, each in a frame of its own, and five passages."""
     words = "words, words, words " * 20
-    for step in range(200):
+    for step in range(50 * SECONDS):
         for n in range(4):
-            text = f"new {attempt} {4 * step + n} {words[: 100 * n]}"
+            text = f"new {4 * step + n} {words[: 100 * n]}"
             await service.happen(said(f"user-{step % 7}", text))
-        first = 1000 * attempt + 5 * step
+        first = 5 * step
         await service.happen(*[joined(f"late-{first + n}") for n in range(3)])
         await service.happen(left(f"late-{first}"), left(f"late-{first + 1}"))
         await elapse(0.02)
@@ -127,14 +154,14 @@ async def test_who_reads_further_up_is_not_disturbed(chat: ChatPage, service: Fa
         await service.happen(*[said("Carla", f"later {n}") for n in range(number, number + 500)])
     await until(lambda: _jump_says(chat, "12,000 new messages"), 10, "the count")
     assert await _in_sight(chat) == before
-    assert len(await chat.lines()) <= 1000
+    assert len(await chat.lines()) <= 11_000
     await chat.page.press("#scroller", "End")
     await until(chat.is_at_end, 5, "the end")
     assert (await chat.lines())[-1].text == "later 11999"
 
 
 async def _is_drawn(chat: ChatPage, count: int) -> bool:
-    return len(await chat.lines()) >= count
+    return await chat.page.locator("#log .line").count() >= count
 
 
 async def _in_sight(chat: ChatPage) -> str:
@@ -149,6 +176,35 @@ async def _in_sight(chat: ChatPage) -> str:
             }"""
         )
     )
+
+
+FIND = "(text) => [window.find(text, true, true, true), getSelection().toString()]"
+# What a browser does with what Ctrl+F has found, and a page's call of its search does not.
+GO_THERE = "() => getSelection().anchorNode.parentElement.scrollIntoView({ block: 'center' })"
+IS_IN_SIGHT = """
+() => {
+  const found = getSelection().getRangeAt(0).getBoundingClientRect();
+  const sight = document.getElementById("scroller").getBoundingClientRect();
+  return found.top >= sight.top && found.bottom <= sight.bottom;
+}
+"""
+
+
+async def test_the_browser_s_own_search_finds_a_line_that_has_long_scrolled_away(
+    chat: ChatPage, service: FakeService
+) -> None:
+    await chat.enter("anna")
+    for number in range(0, 2000, 100):
+        await service.happen(*[said("bruno", f"old {n}.") for n in range(number, number + 100)])
+    await chat.line("old 1999.")
+    await chat.whole()
+    assert await chat.page.evaluate(FIND, "old 77.") == [True, "old 77."]
+    await chat.page.evaluate(GO_THERE)
+    await chat.page.wait_for_function(IS_IN_SIGHT)
+    await service.happen(said("bruno", "later"))
+    await chat.line("later")
+    assert await chat.page.evaluate(IS_IN_SIGHT), "it stays where its reader looks"
+    assert (await chat.page.evaluate(FIND, "old 2000."))[0] is False
 
 
 async def test_what_one_writes_leads_back_to_the_end(chat: ChatPage, service: FakeService) -> None:

@@ -12,7 +12,7 @@ from harness.browser_client import BrowserClient
 from harness.certificates import make
 from harness.chatte_client import ChatteClient
 from harness.dialects import launch, listener
-from harness.node import Node, NodeFactory
+from harness.node import QUICK, Node, NodeFactory
 from harness.redis_server import free_port
 from harness.requirements import program
 from harness.waiting import until
@@ -40,7 +40,7 @@ LISTENERS = [listener(dialect) for dialect in (ChatteClient, BrowserClient)]
 @pytest_asyncio.fixture(loop_scope="session")
 async def nodes(node_factory: NodeFactory) -> list[Node]:
     """Run two nodes."""
-    both = [launch(node_factory, LISTENERS) for _ in range(2)]
+    both = [launch(node_factory, LISTENERS, **QUICK) for _ in range(2)]
     for node in both:
         await node.ready()
     return both
@@ -95,6 +95,83 @@ async def test_a_killed_node_costs_nobody_anything(
         assert sorted(first) == sorted(f"message {i}" for i in range(40))
         assert first == second
         await anna.screenshot("web-real-after-a-killed-node")
+
+
+async def test_two_pages_and_a_terminal_in_a_room_survive_a_killed_node(
+    browser: Browser, nodes: list[Node], address: str, node_factory: NodeFactory
+) -> None:
+    await node_factory.seasoned()
+    async with window(browser) as anna, window(browser) as bruno:
+        for page, name in ((anna, "anna"), (bruno, "bruno")):
+            await page.open(f"{address}#ops")
+            await page.enter(name)
+            await page.in_room("ops")
+        carla = await ChatteClient.enter_chat(nodes[1].port("chatte"), "carla@ops")
+        await anna.line("carla")  # perhaps in one line with bruno
+        for i in range(40):
+            await (anna, bruno)[i % 2].say(f"message {i}")
+            if i == 15:
+                nodes[0].kill()
+            if i % 10 == 0:
+                carla.send(f"100 line {i}\n".encode())
+        for page in (anna, bruno):
+            for i in (38, 39):
+                await page.kept_line(f"message {i}", 20)
+        first, second = await said(anna), await said(bruno)
+        assert sorted(first) == sorted(
+            [*(f"message {i}" for i in range(40)), *(f"line {i}" for i in range(0, 40, 10))]
+        )
+        assert first == second
+        # Who is shown one room reads it in the same order.
+
+        def read() -> list[str]:
+            return [it[it.index("message") :] for it in carla.lines if "message" in it]
+
+        await until(lambda: len(read()) == 40, 10, "carla to read all of it")
+        assert read() == [it for it in first if it.startswith("message")]
+        # Nothing of it was said in the lobby, and both rooms are there after a reload.
+        await anna.page.reload()
+        await anna.inside()
+        await anna.in_room("ops")
+        await anna.kept_line("message 39")
+        await anna.go_to("")
+        assert await said(anna) == []
+        await anna.screenshot("web-real-rooms-after-a-killed-node")
+        assert anna.complaints == bruno.complaints == []
+
+
+async def test_who_opens_a_room_with_an_account_looks_after_it(
+    browser: Browser, nodes: list[Node], address: str
+) -> None:
+    async with window(browser) as anna, window(browser) as bruno:
+        await anna.open(address)
+        await anna.enter("anna")
+        await anna.choose("account")
+        await anna.page.fill("#account-password", "tea-at-five")
+        await anna.page.keyboard.press("Enter")
+        await anna.page.wait_for_selector("#account-answer:not(:empty)")
+        await anna.page.keyboard.press("Escape")
+        await anna.join("ops")
+        await anna.page.wait_for_selector("#people .tag:text-is('owner')")
+        await bruno.open(f"{address}#ops")
+        await bruno.enter("bruno")
+        await bruno.in_room("ops")
+        await anna.say("/topic what runs")
+        await bruno.page.wait_for_selector("#topic:text-is('what runs')")
+        await bruno.say("off topic")
+        await anna.line("off topic")
+        await anna.page.click("#people .name:text-is('bruno')")
+        await anna.page.click("#asking >> text=Remove from the room")
+        await anna.answer(yes=True)
+        await bruno.line("You were removed from #ops")
+        # He is in the chat still, and the room is where it was.
+        await bruno.say("sorry")
+        assert (await bruno.kept_line("sorry")).is_own
+        await bruno.choose("all-rooms")
+        await bruno.page.click("#rooms-found >> text=what runs")
+        await bruno.in_room("ops")
+        await bruno.line("off topic")
+        assert anna.complaints == bruno.complaints == []
 
 
 async def test_a_refused_name_a_nickname_of_another_dialect_and_the_end(

@@ -1,6 +1,6 @@
 """All readers of bytes from outside. Who writes another one, adds it here."""
 
-from fuzz.readers import dialects, edge, from_redis, load, operators, peers
+from fuzz.readers import dialects, edge, from_redis, load, operators, peers, webhooks
 from fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
@@ -10,4 +10,5 @@ TARGETS: tuple[Target, ...] = (
     *peers.TARGETS,
     *load.TARGETS,
     *operators.TARGETS,
+    *webhooks.TARGETS,
 )

@@ -1,23 +1,41 @@
 """The service's dialects, without sockets: bytes to commands, and a text on its way to others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from fuzz.target import Pieces, Target, check
-from tertulia.dialects.browser import MAX_TEXT, BrowserDecoder, BrowserEncoder
+from tertulia.dialects.browser import BrowserDecoder, BrowserEncoder
 from tertulia.dialects.chatte import ChatteDecoder, ChatteEncoder
-from tertulia.dialects.contract import Decoder, Encoder
+from tertulia.dialects.contract import Decoder
 from tertulia.dialects.device import DeviceDecoder, Hangup, Reply
 from tertulia.dialects.device_framing import MAX_STRING
+from tertulia.dialects.irc.capabilities import Capability
+from tertulia.dialects.irc.client import MOST_PENDING, IrcServer
+from tertulia.dialects.irc.decoder import IrcDecoder
 from tertulia.dialects.lines import MAX_LINE
 from tertulia.dialects.protocollo import ProtocolloDecoder, ProtocolloEncoder
 from tertulia.domain import requests
-from tertulia.domain.commands import Command, Enter, Say, Whisper
+from tertulia.domain.commands import (
+    Command,
+    Enter,
+    Excerpt,
+    JoinRoom,
+    LookBack,
+    Moderate,
+    PartRoom,
+    ReadReply,
+    Say,
+    Search,
+    Whisper,
+)
 from tertulia.domain.events import Said, Whispered
 from tertulia.domain.nicknames import is_valid
-from tertulia.domain.text import clean, decode
+from tertulia.domain.past import PastMessage
+from tertulia.domain.position import Position
+from tertulia.domain.rooms import is_room
+from tertulia.domain.text import LINE_END, MAX_TEXT, clean, decode
 
-_VOICES: tuple[Encoder, ...] = (
+_VOICES: tuple[ChatteEncoder | ProtocolloEncoder, ...] = (
     ChatteEncoder(),
     ChatteEncoder("latin-1", "classic"),
     ProtocolloEncoder(),
@@ -30,9 +48,24 @@ _WHEN = datetime(2026, 11, 20, 23, 11, 5)  # noqa: DTZ001 (the page's dates have
 def _harmless(command: Command) -> Command:
     """Require that nothing in a text can do anything but be read."""
     if isinstance(command, Say | Whisper):
-        text = command.text
+        text = command.text.replace(
+            LINE_END, ""
+        )  # nobody can write it: it stands for their line ends
         check(text.replace("\t", "").isprintable() or clean(text) == text, f"not clean: {text!r}")
+    for name in _rooms(command):
+        is_folded = is_room(name) or not name.isascii() or not is_room(name.lower())
+        check(is_folded, f"not folded: {name!r}")
     return command
+
+
+def _rooms(command: Command) -> Iterable[str]:
+    """Return the rooms that a command is about."""
+    if isinstance(command, Enter):
+        yield from command.rooms
+    if isinstance(
+        command, Enter | Say | JoinRoom | PartRoom | LookBack | Search | Moderate | Excerpt
+    ):
+        yield command.room
 
 
 def _entering(decoder: Decoder, command: Command) -> None:
@@ -80,6 +113,37 @@ def _browser(pieces: Pieces) -> object:
     return told
 
 
+def _irc(pieces: Pieces) -> object:
+    """Read lines of who enters, and of who is registered and has asked for everything."""
+    told: list[object] = []
+    for is_registered in (False, True):
+        decoder = IrcDecoder(IrcServer(accounts="open"))
+        if is_registered:
+            decoder.entered()
+            decoder.client.nickname, decoder.client.rooms = "andy", {"", "ops"}
+            for it in Capability:
+                decoder.client.capabilities |= it
+        for piece in pieces:
+            decoder.feed(piece)
+            while (command := decoder.next_command()) is not None:
+                if isinstance(command, ReadReply):
+                    check(command.text.endswith(b"\r\n"), f"no line: {command.text!r}")
+                    check(
+                        all(
+                            len(it.partition(b" :")[2]) <= 510 for it in command.text.split(b"\r\n")
+                        ),
+                        f"a long line: {command.text!r}",
+                    )
+                told.append(type(command) if hasattr(command, "told") else _harmless(command))
+                _entering(decoder, command)
+            check(
+                decoder.buffered <= IrcDecoder.most + 1,
+                f"{decoder.buffered} bytes wait for a line's end",
+            )
+        check(len(decoder.client.pending) <= MOST_PENDING, "too much is pending")
+    return told
+
+
 def _answer(request: requests.Request) -> object:
     match request:
         case requests.OpenChat(other=other):
@@ -124,7 +188,10 @@ def _text(pieces: Pieces) -> object:
     for encoder in _VOICES:
         said = encoder.public(Said("andy", "n:1", text))
         whispered = encoder.private(Whispered("andy", "n:1", "bob", text), 1.0)
-        for told in (said, whispered):
+        past = encoder.past_message(
+            PastMessage(Position("e", 1, 1.0), 0, Said("andy", "n:1", text))
+        )
+        for told in (said, whispered, past):
             check(
                 told.count(b"\n") == 1 and told.endswith(b"\n"),
                 f"{encoder}: not one line: {told!r}",
@@ -162,8 +229,9 @@ TARGETS = (
             b"andy\n100 Hola!\n102 bob hi\n101 Message received.\n",
             b"andy:secret\r\n101\r\n666 x\r\n102 bob\r\n",
             b"andy\n100 " + b"x" * MAX_LINE + b"\n101 Message received.\n",
+            b"andy@ops:secret\n100 hi\n102 #dev hi\n102 #OPS hi\n",
         ),
-        (b"100 ", b"101 ", b"102 ", b"andy", b"x" * 4_090, b"\n"),
+        (b"100 ", b"101 ", b"102 ", b"#ops", b"@ops", b"andy", b"x" * 4_090, b"\n"),
     ),
     Target(
         "protocollo",
@@ -171,8 +239,40 @@ TARGETS = (
         (
             b"andy\nG\nciao\nbob\nhi\nfine\n",
             b"G\nandy:secret\nnull\n\nstop\n" + b"y" * 4_097 + b"\nG\nx\n",
+            b"andy@ops:secret\nG\nciao\n#dev\nciao\n",
         ),
-        (b"G\n", b"fine\n", b"stop\n", b"null\n\n", b"x" * 4_090, b"\n"),
+        (b"G\n", b"#ops\n", b"@ops", b"fine\n", b"stop\n", b"null\n\n", b"x" * 4_090, b"\n"),
+    ),
+    Target(
+        "irc",
+        _irc,
+        (
+            b"CAP LS 302\r\nNICK andy\r\nUSER andy 0 * :Andy\r\nCAP REQ :sasl batch -foo\r\nCAP END\r\n",
+            b"CAP REQ sasl\nAUTHENTICATE PLAIN\nAUTHENTICATE AGFuZHkAc2VjcmV0\nPASS x\nNICK andy\nPING 1\n",
+            b"@label=1 JOIN #ops,#lobby key\nPRIVMSG #ops :hi\nNOTICE bob :\x01ACTION waves\x01\nPART #ops\n",
+            b"BATCH +1 draft/multiline #ops\n@batch=1 PRIVMSG #ops :\x02a\x034,5b\n"
+            b"@batch=1;draft/multiline-concat PRIVMSG #ops :c\nBATCH -1\n",
+            b"MODE #ops +oq-m+n bob bob!*@*\nKICK #ops bob,al :out\nTOPIC #ops :x\nREDACT #ops e-7-0 :y\n",
+            b"CHATHISTORY BETWEEN #ops msgid=e-7-0 timestamp=2026-11-30T10:20:30.123Z 50\nLIST #ops\n",
+            b"WHO b*b %tna,42\nWHOIS bob\nISON a b\nUSERHOST a b\nAWAY :x\nREGISTER * * secret\nHELP\n",
+        ),
+        (
+            b"@batch=1 ",
+            b"@label=x ",
+            b"PRIVMSG ",
+            b"#ops ",
+            b"BATCH ",
+            b"CAP REQ :",
+            b"AUTHENTICATE ",
+            b"CHATHISTORY ",
+            b"msgid=e-1-1",
+            b"\x01",
+            b"\x02",
+            b" :",
+            b"x" * 390,
+            b"x" * 4_090,
+            b"\r\n",
+        ),
     ),
     Target(
         "browser messages",
@@ -185,10 +285,20 @@ TARGETS = (
             b'{"type":"received","count":3}',
             b'{"type":"leave"}',
             b'{"type":"close"}',
+            b'{"type":"enter","nickname":"andy","rooms":{"ops":{"epoch":"e","offset":7}}}',
+            b'{"type":"join","room":"ops","resume":{"epoch":"e","offset":7}}',
+            b'{"type":"part","room":"ops"}',
+            b'{"type":"rooms"}',
+            b'{"type":"say","text":"hi","id":1,"room":"#Ops"}',
+            b'{"type":"history","before":7,"room":"ops"}',
+            b'{"type":"search","text":"hi","room":"ops"}',
+            b'{"type":"moderate","action":"appoint","nickname":"bob","room":"ops"}',
+            b'{"type":"moderate","action":"outsiders","on":true,"room":"ops"}',
         ),
         (
             b'"type":',
             b'"text":',
+            b'"room":',
             b"null",
             b"\\ud83d",
             b"\\ude00",

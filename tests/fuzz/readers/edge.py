@@ -4,10 +4,12 @@ The sockets are not there; all else is, down to a room in memory.
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 
@@ -16,7 +18,8 @@ from websockets.frames import CloseCode
 
 from fakes.clock import HandClock
 from fakes.house import House
-from fuzz.target import Pieces, Target, check
+from fuzz.target import Pieces, Target, check, folder
+from harness.issuer import CLIENT, Key, id_token
 from harness.proxy_headers import LOCAL, SIGNATURE, raw_v2, tlv, v1, v2
 from tertulia.chat import devices
 from tertulia.chat.door import Door
@@ -24,18 +27,22 @@ from tertulia.chat.room import RoomLimits
 from tertulia.dialects.browser import MAX_FRAME, BrowserEncoder
 from tertulia.dialects.chatte import ChatteEncoder
 from tertulia.dialects.contract import Encoder
+from tertulia.dialects.irc.client import IrcServer
+from tertulia.dialects.irc.encoder import IrcEncoder
 from tertulia.dialects.protocollo import ProtocolloEncoder
-from tertulia.domain.commands import Acknowledge
+from tertulia.domain.commands import Acknowledge, Ask, Excerpt
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import ops, preamble, pump, tcp, websocket
 from tertulia.edge.connection import Connection
-from tertulia.edge.frames import Frames
-from tertulia.edge.http import fixed
+from tertulia.edge.frames import Frames, LineFrames
+from tertulia.edge.id_tokens import IdTokens
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.page import PageFiles
 from tertulia.edge.preamble import Preamble, PreambleRules
 from tertulia.edge.proxy_header import V2_MOST, BadHeader, HeaderReader
 from tertulia.edge.serving import Client, Connections, Listener, Patience
-from tertulia.edge.websocket import Site, WebSocketInbound
+from tertulia.edge.websocket import IRC_BINARY, IRC_TEXT, Site, WebSocketInbound
+from tertulia.settings.oidc import OidcSettings
 from tertulia.settings.sections import LimitSettings
 
 _LIMITS = LimitSettings(
@@ -165,7 +172,9 @@ class _Recorder:
     def command(self, session: Any, command: Any) -> None:
         # How many of these come as commands depends on how they are cut; their count does not.
         if not isinstance(command, Acknowledge):
-            self.told.append(command)
+            # What is told later is a function, and no two of those are equal.
+            asks = isinstance(command, Ask | Excerpt)
+            self.told.append(type(command) if asks else command)
         self._door.command(session, command)
 
     def lost(self, session: Any, reason: Disconnect) -> None:
@@ -181,7 +190,12 @@ class _Frames(Frames):
         super()._fail(code, reason)
 
 
+class _LineFrames(LineFrames, _Frames):
+    """The same of lines."""
+
+
 cast(Any, websocket).Frames = _Frames
+cast(Any, websocket).LineFrames = _LineFrames
 
 
 def _has_failed(inbound: WebSocketInbound) -> bool:
@@ -230,7 +244,9 @@ class _Edge:
         self._house = house = House(_ROOM)
         self._door = Door(house.room(), self._encoder)
         metrics = house.metrics
-        is_page = isinstance(self._encoder, BrowserEncoder)
+        encoder = self._encoder
+        by_frames = isinstance(encoder, IrcEncoder) and encoder.server.is_websocket
+        is_page = by_frames or isinstance(encoder, BrowserEncoder)
         self._listener = Listener(
             host=self._door,
             dialect=self._encoder.name,
@@ -243,8 +259,10 @@ class _Edge:
             connections=Connections(),
             idle_readers=None,
             has_ring=False,
+            ping=b"PING :x\r\n" if isinstance(encoder, IrcEncoder) else b"",
         )
-        self._site = Site(self._listener, **_SITE) if is_page else None
+        irc = {IRC_TEXT: self._listener, IRC_BINARY: self._listener} if by_frames else {}
+        self._site = Site(self._listener, **_SITE, irc=irc) if is_page else None
         self._gate = PreambleRules((ipaddress.ip_network("0.0.0.0/0"),))
 
     def _protocol(self) -> Any:
@@ -257,7 +275,7 @@ class _Edge:
 
 
 _SITE: dict[str, Any] = {
-    "page": fixed({"/": ("text/html", b"<!doctype html>")}),
+    "page": PageFiles({"/": b"<!doctype html>"}),
     "origins": ("https://chat.example",),
     "hosts": ("chat.example",),
 }
@@ -277,6 +295,26 @@ def _header(pieces: Pieces) -> object:
             return (header.client, header.rest + b"".join(rest))
         check(fed < V2_MOST, "a header has no end")
     return None
+
+
+_ISSUER = "https://id.example"
+_KEY_OF_ISSUER = Key("first")
+_FOLDER = folder()
+
+
+class _IdTokens:
+    """ID tokens, of an issuer whose keys are in a file."""
+
+    def __init__(self) -> None:
+        keys = Path(_FOLDER.name) / "keys.json"
+        keys.write_text(json.dumps({"keys": [_KEY_OF_ISSUER.jwk()]}))
+        settings = {"issuer": _ISSUER, "client_id": CLIENT, "jwks": str(keys)}
+        self._tokens = IdTokens(OidcSettings.model_validate(settings))
+
+    def read(self, pieces: Pieces) -> object:
+        found = self._tokens.verified(b"".join(pieces).decode(errors="replace"))
+        check(found is None or found.nickname == "anna", f"somebody else: {found}")
+        return found is not None
 
 
 class _Ops:
@@ -325,6 +363,14 @@ _CHATTE = (
     b"andy\r\n" + b"101 Message received.\r\n" * 3 + b"100 x\r\n101 Message received.\n101 \n",
     b"fine\nandy\n",
 )
+_IRC_UPGRADE = _UPGRADE.replace(b"/ws", b"/irc")
+_REGISTER = _frame(b"NICK andy") + _frame(b"USER a 0 * :A")
+_IRC = (
+    b"NICK andy\r\nUSER a 0 * :A\r\nPRIVMSG #lobby :Hola!\r\nQUIT\r\n",
+    b"CAP LS 302\nCAP REQ :batch labeled-response\nNICK andy\nUSER a 0 * :A\nCAP END\n"
+    b"@label=1 JOIN #a\nPRIVMSG #a :x\nPART #a\n",
+)
+_IRC_WORDS = (b"NICK bob\n", b"CAP END\n", b"PING x\n", b"WHO *\n", b"@label=2 ", b"#lobby", b"\n")
 _CHATTE_WORDS = (
     b"101 Message received.\n",
     b"101 Message received.\r\n",
@@ -401,6 +447,40 @@ TARGETS = (
             b"\x81\xfe\x40\x01",
         ),
         longest=MAX_FRAME,
+    ),
+    Target("irc's connections", _Edge(IrcEncoder(IrcServer())).read, _IRC, _IRC_WORDS),
+    Target(
+        "irc by WebSocket",
+        _Edge(IrcEncoder(IrcServer(is_websocket=True))).read,
+        (
+            _IRC_UPGRADE + _REGISTER + _frame(b"PRIVMSG #lobby :hi") + _frame(b"", 0x89),
+            _IRC_UPGRADE + _REGISTER + _frame(b"JOIN #a,#b\r\nPART #a") + _frame(b"QUIT"),
+            _IRC_UPGRADE + _frame(b"") + _frame(b"PI", 0x01) + _frame(b"NG x", 0x80) + _REGISTER,
+            _IRC_UPGRADE.replace(_KEY, _KEY + b"Sec-WebSocket-Protocol: binary.ircv3.net\r\n")
+            + _frame(b"NICK andy\nUSER a 0 * :A\xff", 0x82),
+            _IRC_UPGRADE + _REGISTER + _frame(b"\x03\xe8bye", 0x88),
+        ),
+        (
+            _REGISTER,
+            _frame(b"", 0x8A),
+            _frame(b"PONG"),
+            _frame(b"x", 0x82),
+            _frame(b"NAMES #lobby"),
+            b"Sec-WebSocket-Protocol: text.ircv3.net\r\n",
+            b"\x81\xfe\x40\x01",
+        ),
+        longest=MAX_FRAME,
+    ),
+    Target(
+        "ID token",
+        _IdTokens().read,
+        tuple(
+            id_token(_ISSUER, _KEY_OF_ISSUER, sub="u-1", preferred_username="anna", **more).encode()
+            for more in ({"exp": 4_000_000_000}, {"aud": [CLIENT, "another"]}, {"exp": 1})
+        ),
+        (b".", b"e30", b"eyJhbGciOiJub25lIn0", b"W1tbW1tb", b"bnVsbA", b"=", b"_-"),
+        is_cut=False,
+        longest=12_288,
     ),
     Target(
         "operators' HTTP",

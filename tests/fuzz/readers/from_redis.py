@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from redis.asyncio import ConnectionPool, Redis
-
 from fuzz.target import Pieces, Target, check
-from tertulia.redis import masters
 from tertulia.redis.access import Access, Server
 from tertulia.redis.cluster import Cluster
-from tertulia.redis.errors import ErrorReply, StoreAway, translate
+from tertulia.redis.commands import Commands
+from tertulia.redis.errors import ErrorReply, StoreAway, failing, translate
 from tertulia.redis.hot import HotConnection
+from tertulia.redis.masters import identify
 from tertulia.redis.sentinel import Sentinels
 from tertulia.store import wire
 
@@ -26,8 +25,7 @@ class _Transport(asyncio.Transport):
 
 
 def _replied(pieces: Pieces) -> tuple[list[Any], HotConnection]:
-    connection = HotConnection()
-    connection.connection_made(_Transport())
+    connection = HotConnection(_Transport())
     for piece in pieces:
         connection.data_received(piece)
     return connection._said, connection
@@ -79,68 +77,57 @@ def _refusal(pieces: Pieces) -> object:
 
 
 class _Asked:
-    """Access to one that answers so, as redis-py reads it."""
+    """Access to one that answers so."""
 
     def __init__(self, url: str, said: list[Any]) -> None:
         self.url = Access.to(url).url
-        self._said = [_as_text(it) for it in said]
+        self._said = said
 
     @asynccontextmanager
-    async def visit(self, *_: object) -> AsyncIterator["_Asked"]:
-        yield self
+    async def visit(self, server: Server, *_: object) -> AsyncIterator[Commands]:
+        with failing(server):
+            yield Commands(self._ask)
 
-    visit_sentinel = visit
-
-    async def execute_command(self, *_: object) -> Any:
-        if not self._said:
+    async def _ask(self, *commands: object) -> list[Any]:
+        if len(self._said) < len(commands):
             raise TimeoutError("nothing came")
-        answer = self._said.pop(0)
-        if isinstance(answer, ErrorReply):
-            raise answer
-        return answer
+        answers = [self._said.pop(0) for _ in commands]
+        for answer in answers:
+            if isinstance(answer, ErrorReply):
+                raise answer
+        return answers
 
-    async def sentinel_master(self, _name: str) -> Any:
-        return _REDIS_PYS["SENTINEL MASTER"](await self.execute_command())
-
-
-def _as_text(reply: Any) -> Any:
-    if isinstance(reply, list):
-        return [_as_text(it) for it in reply]
-    return reply.decode(errors="surrogateescape") if isinstance(reply, bytes) else reply
+    async def identify(self) -> object:
+        """Look at what answers as at a master."""
+        async with self.visit(_SERVER) as redis:
+            return await identify(redis, _SERVER, is_cluster=False)
 
 
-_REDIS_PYS = Redis(connection_pool=ConnectionPool(protocol=2)).response_callbacks
-"""How redis-py reads a reply."""
+_SERVER = Server("127.0.0.1", 6379)
 
 
 def _done(work: Coroutine[Any, Any, object]) -> object:
-    """Do what waits for nothing. Refusals and lost connections apart, what can't be used is StoreAway."""
+    """Do what waits for nothing. What can't be used is StoreAway."""
     try:
         work.send(None)
     except StopIteration as done:
         return [done.value]
     except StoreAway as away:
         return away.cause.value
-    except (ErrorReply, OSError) as error:
-        return type(error)
     raise AssertionError("it waits for something")
 
 
 def _found(pieces: Pieces) -> object:
     """Give what is read to those who look for a master, and look at the one that they found."""
     said = [] if _HUGE.search(b"".join(pieces)) else _replied(pieces)[0]
-    server = Server("127.0.0.1", 6379)
     came = []
     for url in ("redis+sentinel://127.0.0.1/main", "redis+cluster://127.0.0.1"):
         access = cast(Access, _Asked(url, list(said)))
-        finder = Sentinels(access) if "sentinel" in url else Cluster(access, "{main}:meta")
-        came.append(_done(finder._ask(server, 1.0)))
-    try:
-        came.append(masters._identified(server, *said[:2], is_cluster=False))
-    except StoreAway as away:
-        came.append(away.cause.value)
-    except TypeError:
-        check(len(said) < 2, "what is answered to two questions could not be read")
+        finder = (
+            Sentinels(access, 1.0) if "sentinel" in url else Cluster(access, 1.0, "{main}:meta")
+        )
+        came.append(_done(finder._ask(_SERVER)))
+    came.append(_done(_Asked("redis://127.0.0.1", list(said)).identify()))
     return came
 
 

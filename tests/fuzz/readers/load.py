@@ -8,6 +8,7 @@ from tertulia.clients.dialects.chatte import Chatte
 from tertulia.clients.dialects.contract import Dialect
 from tertulia.clients.dialects.protocollo import Protocollo
 from tertulia_load import texts
+from tertulia_load.dialects.centrifugo import Centrifugo
 from tertulia_load.dialects.irc import Irc
 from tertulia_load.dialects.nats import Nats
 from tertulia_load.texts import Kind
@@ -81,6 +82,7 @@ TARGETS = (
             + b"\x81\x7f"
             + (4).to_bytes(8, "big")
             + b"abcd",
+            _UPGRADED + _framed(b'{"type":"welcome","history":5}') + _framed(b'{"type":"past"}'),
         ),
         (_UPGRADED, b"\x81\x7e", b"\x81\x7f", b"\xff" * 8, _framed(b"", 0x89), b'"type":"welcome"'),
     ),
@@ -100,5 +102,18 @@ TARGETS = (
         _reading(Nats),
         (b"INFO {}\r\nPONG\r\nMSG load.room 1 60\r\n" + _TEXT + b"\r\nPING\r\n", b"-ERR 'no'\r\n"),
         (b"INFO ", b"PONG\r\n", b"PING\r\n", b"-ERR ", _TEXT),
+    ),
+    Target(
+        "load: centrifugo",
+        _reading(lambda: Centrifugo("127.0.0.1")),
+        (
+            _UPGRADED
+            + _framed(b'{"connect":{}}')
+            + _framed(b'{"subscribe":{}}') * 2
+            + _framed(b"{}")
+            + _framed(_TEXT[:40]),
+            _UPGRADED + _framed(b'{"error":{}}'),
+        ),
+        (_UPGRADED, b"\x81\x7e", b"{}", b"\n", b'"connect":', b'"subscribe":', b'"error":'),
     ),
 )

@@ -13,13 +13,14 @@ from harness.certificates import make
 from tertulia.clients import account_command, options
 from tertulia.clients.admin import durations
 from tertulia.domain import addresses, bans, networks
-from tertulia.edge import certificates
+from tertulia.edge import certificates, word_filter
 from tertulia.node import sd_notify
-from tertulia.operators.accounts import AccountBook, AccountProblem
+from tertulia.operators.accounts import AccountBook
+from tertulia.operators.refusals import CommandRefused
 from tertulia.redis.access import first_line
 from tertulia.redis.errors import StoreAway
 from tertulia.settings import redis_url
-from tertulia.settings.model import SettingsError, load
+from tertulia.settings.model import Settings, SettingsError, load
 from tertulia.store.keys import Keys
 
 # Kept for as long as the tests run, and away when they end.
@@ -47,6 +48,17 @@ def _toml(pieces: Pieces) -> object:
     except SettingsError as error:
         return _refused(error)
     return [len(settings.listeners)]
+
+
+def _patterns(pieces: Pieces) -> object:
+    """Read a filter's patterns, and look for them."""
+    try:
+        refuses = word_filter.load(_file("patterns", b"".join(pieces)))
+    except word_filter.FilterError as error:
+        check("\n" not in str(error), f"not one line: {error}")
+        return str(error).rpartition(": ")[2][:40]
+    check(not refuses(""), "an empty text is refused")
+    return refuses("a casino in 2026, ﬁnally")
 
 
 def _variables(pieces: Pieces) -> object:
@@ -124,7 +136,7 @@ def _accounts(pieces: Pieces) -> object:
             book.put(each).send(None)
         except StopIteration:
             told.append(True)
-        except AccountProblem as error:
+        except CommandRefused as error:
             check("\x1b" not in str(error) and "\n" not in str(error), f"not one line: {error!r}")
     return told
 
@@ -140,7 +152,8 @@ def _certificate(pieces: Pieces) -> object:
 
 def _password_file(pieces: Pieces) -> object:
     try:
-        password = first_line(_file("password", b"".join(pieces)), "redis_password_file")
+        settings = Settings(redis_password_file=_file("password", b"".join(pieces)))
+        password = first_line(settings, "redis_password_file")
     except StoreAway as away:
         return str(away)
     check("\n" not in password, "more than a line is a password")
@@ -150,6 +163,14 @@ def _password_file(pieces: Pieces) -> object:
 _HASH = b"$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21l$aGFzaGhhc2hoYXNoaGFzaGhhc2g"
 _MADE = make(Path(_FOLDER.name))
 TARGETS = (
+    Target(
+        "patterns of a filter",
+        _patterns,
+        (b"# words\ncasino\n\\bspam\\b\n", "ｃａｓｉｎｏ\n(ab|cd)+x\n".encode()),
+        (b"\\b", b"(", b")*", b"[", b"]", b"{1,9}", b"(?i)", b"\\C", b"|", b"\n", b"\xef\xbb\xbf"),
+        is_cut=False,
+        longest=4_000,
+    ),
     Target(
         "settings' files",
         _toml,

@@ -7,9 +7,10 @@ import pytest
 from fakes.encoder import FramedEncoder, PlainEncoder
 from fakes.house import Client, House
 from tertulia.chat.ports import Entry, Replay
+from tertulia.chat.room import Room
 from tertulia.chat.tokens import new_token, token_key
 from tertulia.domain import commands
-from tertulia.domain.commands import Resume
+from tertulia.domain.commands import Fault, Resume
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Left, Present
 from tertulia.domain.position import Position
@@ -34,6 +35,14 @@ def test_tokens_are_not_to_be_guessed_nor_told_to_the_store() -> None:
 def test_a_session_is_given_a_token_where_the_dialect_resumes(enter: Enter) -> None:
     assert enter("andy", FramedEncoder()).session.token
     assert not enter("betty", PlainEncoder()).session.token
+
+
+def test_the_tokens_of_those_who_are_here_are_named_to_the_store(enter: Enter, room: Room) -> None:
+    andy, betty = enter("andy", FramedEncoder()), enter("betty", FramedEncoder())
+    enter("carla")
+    assert list(room.tokens()) == [andy.session.token_key, betty.session.token_key]
+    betty.do(commands.Leave())
+    assert list(room.tokens()) == [andy.session.token_key]
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -62,14 +71,46 @@ def test_who_comes_back_reads_what_it_missed(
 def test_who_comes_back_before_it_is_missed_takes_its_nickname_over(
     enter: Enter, connect: Connect
 ) -> None:
-    andy, betty = enter("andy"), enter("betty", FramedEncoder())
+    """It alone reads of it, and it stays where it was in the order."""
+    andy, betty, carla = enter("andy"), enter("betty", FramedEncoder()), enter("carla")
+    andy.read()
+    again = connect(FramedEncoder())
+    resume(again, betty, 3)
+    assert again.read() == ["welcome betty andy carla", "4 [joined betty]"]
+    assert betty.closed is Disconnect.DISPLACED
+    assert andy.read() == []
+    again.say("mine", 1)
+    assert again.read() == ["5 [said betty mine]", "sent #1"]
+    andy.leave()
+    assert again.read() == ["6 [left andy, promoted]"]
+    assert carla.read() == ["said betty mine", "left andy"]
+
+
+def test_what_was_refused_is_told_to_who_comes_back(enter: Enter, connect: Connect) -> None:
+    """By the store, or by the node before it came there; its answer may be lost."""
+    betty = enter("betty", FramedEncoder())
+    betty.whisper("nobody", "one", 1)
+    betty.whisper("no body", "two", 2)
+    betty.do(commands.Faulty(Fault.TOO_LONG, tag=3))
+    betty.say("four", 4)
+    betty.read()
     again = connect(FramedEncoder())
     resume(again, betty, 2)
-    assert again.read() == ["welcome betty andy", "3 [left betty, joined betty]"]
-    assert betty.closed is Disconnect.DISPLACED
-    assert andy.read() == ["joined betty", "left betty", "joined betty"]
-    again.say("mine", 1)
-    assert again.read() == ["4 [said betty mine]", "sent #1"]
+    assert again.read()[0] == "welcome betty done=4 refused=1,2,3"
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_was_missed_tells_nothing_of_those_who_came_back(
+    enter: Enter, connect: Connect, house: House, elsewhere: bool
+) -> None:
+    andy, betty = enter("andy", FramedEncoder()), enter("betty", FramedEncoder())
+    betty.lose()
+    again = connect(FramedEncoder())
+    resume(again, andy, 2)
+    again.read()
+    late = connect(FramedEncoder(), room=house.room("other") if elsewhere else None)
+    resume(late, betty, 2)
+    assert late.read() == ["welcome betty andy", "3 [left betty]", "5 [joined betty]"]
 
 
 def test_what_comes_while_the_past_is_read_comes_after_it(
@@ -166,7 +207,7 @@ def test_places_are_those_of_the_log(enter: Enter) -> None:
     class Placed(FramedEncoder):
         """Notes the places that it is given."""
 
-        def batch(self, pieces: object, position: Position) -> bytes:
+        def batch(self, pieces: object, position: Position, first: int = 0) -> bytes:
             places.append(position)
             return super().batch(pieces, position)  # type: ignore[arg-type]
 

@@ -10,10 +10,12 @@ from prometheus_client import CollectorRegistry
 
 from fakes.encoder import FramedEncoder, PlainEncoder, SilentEncoder
 from fakes.outbox import RecordingOutbox
+from harness.several import several
 from tertulia.chat.fanout import Audience, Cut, News
+from tertulia.chat.reader import Reader
 from tertulia.chat.session import Session
 from tertulia.dialects.contract import Encoder
-from tertulia.domain.events import PublicEvent, Said
+from tertulia.domain.events import Joined, PublicEvent, Registered, Said, SlowMode, WentAway
 from tertulia.domain.position import Position
 from tertulia.telemetry.metrics import Metrics
 
@@ -32,7 +34,7 @@ class CountingEncoder(PlainEncoder):
         CountingEncoder.rendered += 1
         return super().public(event)
 
-    def batch(self, pieces: object, position: Position) -> bytes:
+    def batch(self, pieces: object, position: Position, first: int = 0) -> bytes:
         CountingEncoder.batched += 1
         return super().batch(pieces, position)  # type: ignore[arg-type]
 
@@ -62,7 +64,7 @@ def listener(audience: Audience, encoder: Encoder) -> tuple[Session, RecordingOu
     return session, outbox
 
 
-def tell(audience: Audience, cuts: dict[Session, Cut] | None = None) -> None:
+def tell(audience: Audience, cuts: dict[Reader, Cut] | None = None) -> None:
     audience.tell([News(PLACE, EVENTS, cuts or {})])
 
 
@@ -156,10 +158,31 @@ def test_a_cut_is_read_by_its_session_alone(audience: Audience, own: Cut, read: 
     assert outbox.writes == (1 if read else 0)
 
 
+def test_who_reads_something_else_reads_it_first(audience: Audience) -> None:
+    order: list[str] = []
+    speaker, other = RecordingOutbox(), RecordingOutbox()
+    for name, outbox in (("other", other), ("speaker", speaker)):
+        outbox._write = lambda _, name=name: order.append(name)  # type: ignore[method-assign,misc]
+    audience.add(Session(PlainEncoder(), other, "", 0))
+    session = Session(PlainEncoder(), speaker, "", 0)
+    audience.add(session)
+    tell(audience, {session: cut(skips={0})})
+    assert order == ["speaker", "other"]
+
+
 def test_a_cut_is_framed_like_the_whole(audience: Audience) -> None:
     session, outbox = listener(audience, FramedEncoder())
     tell(audience, {session: cut(prefix=b"welcome\n", start=3)})
-    assert outbox.read() == ["welcome", f"7 [{ALL[3]}]"]
+    assert outbox.read() == ["welcome", f"7 behind 3 [{ALL[3]}]"]
+
+
+def test_a_cut_s_frame_says_how_many_messages_came_before_it(audience: Audience) -> None:
+    session, outbox = listener(audience, FramedEncoder())
+    came = Joined("betty", "n:2", "framed")
+    for start in (1, 2, 3):
+        own: dict[Reader, Cut] = {session: cut(start=start)}
+        audience.tell([News(PLACE, [came, EVENTS[0], EVENTS[1], came], own)])
+    assert [line.partition(" [")[0] for line in outbox.read()] == ["7", "7 behind 1", "7 behind 2"]
 
 
 @given(
@@ -181,6 +204,15 @@ def test_a_cut_is_what_it_says(
     assert pieces == [b"a", b"b", b"c", b"d"]
 
 
+@pytest.mark.parametrize("more", [[], [Joined("bea", "n:2"), SlowMode("G", "-", 3)]])
+def test_each_line_is_acknowledged(audience: Audience, more: list[PublicEvent]) -> None:
+    more = [*more, WentAway("bea", "n:2", "lunch"), Registered("bea", "n:2", True)] if more else []
+    session, _ = listener(audience, PlainEncoder())
+    talk = [Said("andy", "n:1", several("a", "b", "c")), Said("andy", "n:1", "d")]
+    audience.tell([News(PLACE, [*talk, *more])])
+    assert session.receipts.received() == 4 + bool(more)
+
+
 def test_messages_are_counted_for_who_acknowledges_them(
     audience: Audience, registry: CollectorRegistry
 ) -> None:
@@ -193,10 +225,13 @@ def test_messages_are_counted_for_who_acknowledges_them(
         assert found == count
 
 
-def test_only_who_lags_is_looked_at(audience: Audience) -> None:
-    (slow, _), _ = (listener(audience, PlainEncoder()) for _ in range(2))
-    assert audience.lagging == set()
-    audience.lagging.add(slow)
-    assert audience.with_backlog() == [slow]
-    audience.remove(slow)
-    assert audience.lagging == set()
+def test_those_are_known_for_whom_everything_is_held(audience: Audience) -> None:
+    (held, _), _ = (listener(audience, PlainEncoder()) for _ in range(2))
+    assert audience.held() == []
+    audience.remove(held)
+    held.hold()
+    audience.add(held)
+    assert audience.held() == [held]
+    held.release()
+    audience.release(held)
+    assert audience.held() == []

@@ -67,11 +67,22 @@ def test_a_client_that_never_acknowledges_is_done_with_what_was_written(
 def test_once_written_is_written(letters: Letters, reader: Reader) -> None:
     """More is written meanwhile, and the kernel has not taken that."""
     give(letters, reader, 1)
-    (letter,) = letters.of(reader)
-    assert letter.is_written()
+    letters.look()
+    reader.box.taken = False
+    assert letters.confirmed(0.0) == 1
+
+
+def test_one_that_is_to_be_acknowledged_is_written_when_it_was(
+    letters: Letters, reader: Reader
+) -> None:
+    give(letters, reader, 1)
+    reader.acknowledge(1)
+    give(letters, reader, 2)
+    (_, letter) = letters.of(reader)
     reader.box.taken = False
     assert letter.is_written()
-    assert letters.confirmed(0.0) == 1
+    reader.acknowledge(1)
+    assert letters.confirmed(0.0) == 2
 
 
 def test_a_client_that_acknowledges_has_to(letters: Letters, reader: Reader) -> None:
@@ -204,3 +215,39 @@ def test_a_reader_keeps_nothing_of_what_is_done_with(letters: Letters, reader: R
     give(letters, reader, 1, 2, 3)
     letters.confirmed(0.0)
     assert letters.of(reader) == []
+
+
+def test_who_looks_too_early_loses_no_moment_in_which_it_was_written(
+    letters: Letters, reader: Reader
+) -> None:
+    """The kernel takes it at the end of the turn; what is written after that does not count against it."""
+    reader.box.taken = False
+    give(letters, reader, 1)
+    assert letters.confirmed(0.0) == 0
+    reader.box.taken = True
+    letters.look()
+    reader.box.taken = False
+    assert letters.confirmed(0.0) == 1
+
+
+def test_letters_of_a_batch_are_given_together(letters: Letters, reader: Reader) -> None:
+    slow = Reader()
+    slow.box.taken = False
+    readers = (reader, slow, reader)
+    given = [(delivery(n), it, it.receipts.give()) for n, it in enumerate(readers, 1)]
+    letters.give_together(given, 0.0)
+    assert letters.confirmed(0.0) == 1
+    assert [it.delivery.number for it in letters.of(slow)] == [2]
+    slow.box.taken = True
+    assert letters.confirmed(0.0) == 3
+
+
+def test_a_letter_that_was_kept_is_done_with_once_it_is_given(
+    letters: Letters, reader: Reader
+) -> None:
+    letters.keep(delivery(1), reader)
+    give(letters, reader, 2)
+    assert letters.confirmed(0.0) == 0
+    (kept,) = letters.kept(reader)
+    letters.give(kept, reader, 0.0)
+    assert letters.confirmed(0.0) == 2

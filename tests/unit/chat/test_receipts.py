@@ -20,6 +20,11 @@ def test_received_are_public_messages_since_the_join_and_private_ones() -> None:
     assert receipts.received() == 5
 
 
+def test_each_line_of_a_private_message_is_one_for_who_acknowledges_everything() -> None:
+    assert in_a_room(acknowledges_all=True, said=0)[0].give(3) == 3
+    assert in_a_room(acknowledges_all=False, said=0)[0].give(3) == 1
+
+
 def test_messages_of_the_joins_own_entry_that_came_before_it_are_not_received() -> None:
     receipts, stream = in_a_room(acknowledges_all=True, said=0)
     stream.messages = 2

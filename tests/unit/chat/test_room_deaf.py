@@ -1,6 +1,6 @@
 """Clients that can read nothing for a moment after the welcome: what there is for them is held so long.
 
-Source: the protocol page protocollo, "Wordings": until it said so, or 2 s have passed.
+Source: docs/protocols/protocollo.md, "Wordings": until it said so, or 2 s have passed.
 """
 
 from collections.abc import Callable, Sequence
@@ -359,7 +359,7 @@ def test_what_is_told_then_has_the_time_of_what_came_last(enter: Enter, room: Ro
     class Dated(FramedEncoder):
         """Notes the positions that it is given."""
 
-        def batch(self, pieces: Sequence[bytes], position: Position) -> bytes:
+        def batch(self, pieces: Sequence[bytes], position: Position, first: int = 0) -> bytes:
             positions.append(position)
             return super().batch(pieces, position)
 

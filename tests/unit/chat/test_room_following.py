@@ -4,12 +4,12 @@ import pytest
 
 from fakes.encoder import SilentEncoder
 from fakes.house import House
-from tertulia.chat.ports import Entry, Member
+from tertulia.chat.ports import Entry, Member, PresenceOp
 from tertulia.chat.session import State
 from tertulia.domain import commands
 from tertulia.domain.commands import Fault
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import Joined, Left, Present
+from tertulia.domain.events import Joined, Left, Present, PublicEvent, Registered, WentAway
 from tertulia.domain.position import Position
 from unit.chat.conftest import Connect, Enter
 
@@ -84,6 +84,58 @@ def test_who_is_seated_and_was_not_known_is_told_to_be_present(enter: Enter) -> 
     assert list(andy.room.roster) == members
     andy.room.seated(members)
     assert andy.read() == []
+
+
+def test_who_is_away_and_who_is_an_account_is_told(enter: Enter, house: House) -> None:
+    andy, betty = enter("andy"), enter("betty")
+    there = house.room("there")
+    andy.read()
+    op = PresenceOp(betty.session.name, "betty", "betty", "lunch", account=True)
+    betty.session.submitted(op)
+    house.stores[betty.room].submit(op)
+    assert andy.read() == ["away betty lunch", "account betty"]
+    assert betty.read() == ["away betty lunch", "account betty"]
+    betty.say("hi")
+    assert betty.read() == ["said betty hi", "sent"], "nothing else waits for an answer"
+    for room in (andy.room, there, house.room("late")):
+        member = room.roster.holder("betty")
+        assert member is not None
+        assert (member.away, member.is_account) == ("lunch", True)
+
+
+def test_of_whom_it_is_known_already_nothing_is_told(enter: Enter) -> None:
+    andy = enter("andy")
+    room, name = andy.room, andy.session.name
+    nothing: list[PublicEvent] = [
+        *(WentAway("andy", name), Registered("andy", name)),
+        *(WentAway("andy", "x:1", "tea"), WentAway("nobody", "x:2", "tea")),
+    ]
+    room.entry(Entry(Position("memory", 99, 0.0), nothing))
+    assert andy.read() == []
+    room.entry(Entry(Position("memory", 100, 0.0), [Present("andy", name, "plain", away="tea")]))
+    assert andy.read() == []
+    room.entry(Entry(Position("memory", 101, 0.0), [WentAway("andy", name, "tea")]))
+    assert andy.read() == []
+    room.entry(Entry(Position("memory", 102, 0.0), [WentAway("andy", name)]))
+    assert andy.read() == ["away andy"]
+
+
+def test_who_is_seated_another_way_is_told_to_be_so(enter: Enter) -> None:
+    andy = enter("andy")
+    name = andy.session.name
+    newcomer = Member("betty", "x:1", "plain", is_account=True, away="tea", about="b Betty")
+    members = [Member("andy", name, "plain", is_account=True, away="lunch"), newcomer]
+    andy.room.seated(members)
+    assert andy.read() == ["away andy lunch", "account andy", "present betty b Betty"]
+    assert list(andy.room.roster) == members
+    andy.room.seated([Member("andy", name, "plain"), newcomer])
+    assert andy.read() == ["away andy", "guest andy"]
+
+
+def test_who_joins_as_an_account_is_known_as_one(enter: Enter) -> None:
+    andy = enter("andy")
+    andy.room.entry(Entry(Position("memory", 99, 0.0), [Joined("carl", "x:1", is_account=True)]))
+    assert [it.is_account for it in andy.room.roster] == [False, True]
 
 
 def test_of_an_order_nobody_hears(enter: Enter) -> None:

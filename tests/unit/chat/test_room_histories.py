@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.encoder import DeafEncoder, PlainEncoder, SilentEncoder
@@ -297,7 +297,6 @@ ADMINISTRATORS = ["enter", "enter", "say", "leave", "close", "close"] + ["work"]
 NODES = ["enter", "enter", "say", "say", "whisper", "lose", "fence"] + ["work"] * 5
 
 
-@settings(max_examples=100)
 @given(seed=st.integers(0), nodes=st.integers(1, 3), length=st.integers(20, 150))
 @pytest.mark.parametrize(
     ("acts", "contested"),

@@ -4,11 +4,13 @@ import pytest
 
 from fakes.encoder import FramedEncoder
 from fakes.house import LIMITS, Client, House
-from tertulia.chat.ports import Delivery, Outcome, WhisperOp
+from tertulia.chat.ports import Delivery, Entry, Outcome, WhisperOp
 from tertulia.chat.room import Room
+from tertulia.dialects.chatte import ChatteEncoder
 from tertulia.domain import commands
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import Undelivered, Whispered
+from tertulia.domain.events import Said, Undelivered, Whispered
+from tertulia.domain.position import Position
 from unit.chat.conftest import Connect, Enter
 
 
@@ -72,6 +74,19 @@ def test_its_acknowledgement_is_what_counts(andy: Client, betty: Client) -> None
     assert betty.room.confirmed() == 2
     betty.do(commands.Acknowledge(1))
     assert betty.room.confirmed() == 3
+
+
+def test_an_answer_is_no_private_message_to_who_acknowledges_only_those(
+    andy: Client, enter: Enter, house: House
+) -> None:
+    betty = enter("betty", FramedEncoder(), room=house.room("other"))
+    andy.read()
+    whisper(andy, "one")
+    betty.do(commands.Acknowledge(1))
+    betty.do(commands.ExplainAccounts())
+    whisper(andy, "two")
+    betty.do(commands.Acknowledge(1))
+    assert betty.room.confirmed() == 2
 
 
 def test_public_messages_are_acknowledged_as_well(andy: Client, betty: Client) -> None:
@@ -158,6 +173,14 @@ def test_it_stays_in_the_inbox_until_it_is_reported(room: Room, andy: Client) ->
     assert room.confirmed() == 0
     assert andy.read() == ["undelivered nobody psst"]
     assert room.confirmed() == 1
+
+
+def test_a_report_tells_the_sender_s_own_number(andy: Client, betty: Client) -> None:
+    betty.outbox.taken = False
+    andy.whisper("betty", "one", 7)
+    andy.read()
+    betty.lose()
+    assert andy.read() == ["left betty", "undelivered betty one #7"]
 
 
 def test_a_report_to_who_has_gone_as_well_is_dropped(
@@ -261,3 +284,23 @@ def test_letters_are_counted_anew_when_the_store_lost_its_data(andy: Client, bet
     assert betty.closed is None
     betty.lose()
     assert andy.read() == ["left betty"]
+
+
+def test_what_was_said_before_a_letter_is_acknowledged_before_it(
+    connect: Connect, room: Room, house: House
+) -> None:
+    andy = connect(ChatteEncoder())
+    andy.enter("andy")
+    house.clock.run()
+    name, here, before = andy.session.name, room.roster.position, room.confirmed()
+    said = [Said("betty", "other:1", "aloud")]
+    room.entry(Entry(Position(here.epoch, here.offset + 1, 0.0), said))
+    room.flush()
+    andy.do(commands.Acknowledge(1))
+    room.entry(Entry(Position(here.epoch, here.offset + 2, 0.0), said))
+    room.deliveries([Delivery(before + 1, name, Whispered("betty", "other:1", "andy", "x"), 0.0)])
+    room.flush()
+    house.clock.run()
+    for done in (before, before + 1):
+        andy.do(commands.Acknowledge(1))
+        assert room.confirmed() == done

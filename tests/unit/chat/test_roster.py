@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from tertulia.chat.ports import Member
 from tertulia.chat.roster import Roster
+from tertulia.domain.events import Registered, WentAway
 
 
 def member(nickname: str, session: str = "") -> Member:
@@ -66,6 +67,16 @@ def test_replacing_forgets_everybody() -> None:
     assert roster.administrator is None
 
 
+class RosterOfPairs(Roster):
+    """Its parts are full soon."""
+
+    part = 2
+
+
+def told(roster: Roster) -> list[str]:
+    return [nickname for part in roster.nicknames() for nickname in part.nicknames]
+
+
 _STEPS = st.lists(
     st.tuples(st.booleans(), st.sampled_from(["a", "A", "b", "c"]), st.sampled_from("12"))
 )
@@ -74,7 +85,7 @@ _STEPS = st.lists(
 @given(_STEPS)
 def test_it_is_a_list_without_two_of_one_nickname(steps: list[tuple[bool, str, str]]) -> None:
     """Held against a plain list, which does the same slowly."""
-    roster, model = Roster(), list[Member]()
+    roster, model = RosterOfPairs(), list[Member]()
     for is_join, nickname, number in steps:
         mine = member(nickname, f"n:{number}")
         known = next((it for it in model if it.nickname.lower() == nickname.lower()), None)
@@ -82,7 +93,7 @@ def test_it_is_a_list_without_two_of_one_nickname(steps: list[tuple[bool, str, s
             assert roster.add(mine) is (known is None or known.session != mine.session)
             if known is None:
                 model.append(mine)
-            elif known.session != mine.session:
+            else:
                 model[model.index(known)] = mine
         else:
             is_holder = known is not None and known.session == mine.session
@@ -90,4 +101,66 @@ def test_it_is_a_list_without_two_of_one_nickname(steps: list[tuple[bool, str, s
             if is_holder and known is not None:
                 model.remove(known)
         assert list(roster) == model
+        assert told(roster) == [it.nickname for it in model]
         assert roster.administrator == (model[0] if model else None)
+
+
+def test_what_is_another_way_with_somebody_is_noted() -> None:
+    roster = Roster()
+    roster.add(member("Andy"))
+    assert roster.change(WentAway("andy", "n:Andy", "lunch"))
+    assert roster.change(Registered("Andy", "n:Andy", True))
+    assert roster.holder("andy") == Member("Andy", "n:Andy", "plain", 0, True, "lunch")
+    assert roster.change(WentAway("Andy", "n:Andy"))
+    assert roster.change(Registered("Andy", "n:Andy"))
+    assert roster.holder("andy") == member("Andy")
+
+
+def test_nothing_is_noted_of_who_is_not_there_or_is_so_already() -> None:
+    roster = Roster()
+    roster.add(member("andy"))
+    for event in (
+        *(WentAway("andy", "n:andy"), Registered("andy", "n:andy")),
+        *(WentAway("andy", "n:2", "lunch"), Registered("betty", "n:betty", True)),
+    ):
+        assert not roster.change(event)
+    assert list(roster) == [member("andy")]
+
+
+def test_who_is_found_to_be_there_still_is_as_he_is_now() -> None:
+    roster = Roster()
+    roster.add(member("andy"))
+    roster.add(member("betty"))
+    assert not roster.add(Member("andy", "n:andy", "plain", is_account=True, away="lunch"))
+    assert [(it.nickname, it.is_account, it.away) for it in roster] == [
+        *(("andy", True, "lunch"), ("betty", False, "")),
+    ]
+
+
+def test_full_parts_of_the_nicknames_stay_while_only_more_come() -> None:
+    roster = RosterOfPairs()
+    assert roster.nicknames() == []
+    for nickname in "abc":
+        roster.add(member(nickname))
+    first, rest = roster.nicknames()
+    roster.add(member("d"))
+    roster.add(member("e"))
+    assert [it.nicknames for it in roster.nicknames()] == [("a", "b"), ("c", "d"), ("e",)]
+    assert roster.nicknames()[0] is first
+    assert rest.nicknames == ("c",)
+    assert roster.nicknames()[1] is roster.nicknames()[1]
+
+
+def test_the_nicknames_are_those_of_who_is_there_in_their_order() -> None:
+    roster = RosterOfPairs()
+    for nickname in "abc":
+        roster.add(member(nickname))
+    assert told(roster) == ["a", "b", "c"]
+    assert roster.pass_on("n:a", member("A", "n:9"))
+    assert told(roster) == ["A", "b", "c"]
+    roster.reorder([member("b")])
+    assert told(roster) == ["A", "c", "b"]
+    roster.replace([member("d")])
+    assert told(roster) == ["d"]
+    roster.clear()
+    assert told(roster) == []

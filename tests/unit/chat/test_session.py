@@ -13,6 +13,7 @@ from fakes.outbox import RecordingOutbox
 from tertulia.chat import session as module
 from tertulia.chat.ports import SayOp
 from tertulia.chat.session import NEXT, NotInThisState, Session, State
+from tertulia.domain.disconnects import Disconnect
 
 PACKAGE = Path(tertulia.__file__).parent
 ARCHITECTURE = PACKAGE.parents[1] / "docs" / "architecture.md"
@@ -22,7 +23,9 @@ VERBS: dict[str, Callable[[Session], None]] = {
     "ask": lambda session: session.ask("n:1", ""),
     "activate": Session.activate,
     "refuse": Session.refuse,
+    "stay": lambda session: session.stay(""),
     "leave": Session.leave,
+    "lose": lambda session: session.lose(Disconnect.GONE),
     "end": Session.end,
 }
 """Every verb that moves a session, as somebody says it."""
@@ -31,6 +34,7 @@ WAYS: dict[State, list[str]] = {
     State.PROVING: ["prove"],
     State.JOINING: ["ask"],
     State.ACTIVE: ["ask", "activate"],
+    State.AWAY: ["ask", "activate", "lose"],
     State.LEAVING: ["ask", "activate", "leave"],
     State.ENDED: ["end"],
 }
@@ -134,6 +138,20 @@ def test_another_nickname_is_asked_for_with_nothing_proved(session: Session) -> 
     assert (session.is_account, session.misses_some) == (False, False)
 
 
+def test_which_account_it_is_comes_with_its_number(session: Session) -> None:
+    session.choose("andy", "andy")
+    session.numbered(1, 5)
+    assert session.account == 0, "a guest"
+    session.proved()
+    session.numbered(1, 5)
+    assert session.account == 5
+    session.proved(6)  # made since it asked for its nickname
+    session.numbered(1, 0)
+    assert (session.number, session.account) == (1, 6)
+    session.choose("betty", "betty")
+    assert session.account == 0
+
+
 # Its answers
 
 
@@ -168,3 +186,26 @@ def test_an_op_without_answers_behind_it_has_none(session: Session) -> None:
     session.answer(b"after the second\n")
     assert session.settled(first) == b""
     assert session.settled(second) == b"after the second\n"
+
+
+def test_who_is_paused_or_resuming_takes_no_commands_until_it_goes_on(session: Session) -> None:
+    bring(session, State.ACTIVE)
+    session.pause()
+    assert not session.takes_commands
+    session.go_on()
+    assert session.takes_commands
+    session.resume()
+    assert not session.takes_commands
+    session.release()
+    assert session.takes_commands
+
+
+def test_who_ended_takes_commands_until_it_has_read_what_is_held(session: Session) -> None:
+    bring(session, State.ACTIVE)
+    session.hold()
+    session.end()
+    assert (session.takes_commands, session.is_active) == (False, False)
+    session.end_later(Disconnect.KICKED)
+    assert session.takes_commands
+    assert session.end_now() is Disconnect.KICKED
+    assert not session.takes_commands

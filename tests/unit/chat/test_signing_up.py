@@ -36,6 +36,6 @@ async def test_the_neighbours_of_a_network_share_its_turns(wait: float) -> None:
 
 async def test_where_registration_is_closed_there_is_never_a_turn() -> None:
     turns = Turns()
-    it = SigningUp(turns, AccountRules(is_registration_open=False))
+    it = SigningUp(turns, AccountRules(registration="closed"))
     assert await it.wait("192.0.2.1", take=True) == math.inf
     assert turns.asked == []

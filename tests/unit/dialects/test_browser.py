@@ -16,8 +16,18 @@ from websockets.uri import parse_uri
 
 from harness import browser_frames as frames
 from harness.cases import each
-from tertulia.dialects.browser import BrowserDecoder, BrowserEncoder
-from tertulia.dialects.contract import Decoder, Encoder, Refusal, Welcome
+from harness.several import several
+from tertulia.dialects.browser import PING, BrowserDecoder, BrowserEncoder
+from tertulia.dialects.contract import (
+    Decoder,
+    Encoder,
+    ModerationFault,
+    Refusal,
+    Restraint,
+    RoomFault,
+    Welcome,
+    Why,
+)
 from tertulia.domain.commands import (
     Acknowledge,
     CloseChat,
@@ -25,23 +35,46 @@ from tertulia.domain.commands import (
     Enter,
     Fault,
     Faulty,
+    JoinRoom,
     Leave,
+    ListRooms,
+    LookBack,
+    Moderate,
+    PartRoom,
+    Ping,
     Resume,
     Say,
+    Search,
     Whisper,
 )
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import (
+    AccountsOnly,
+    Appointed,
     Closed,
     Joined,
+    Kicked,
     Left,
+    Muted,
+    Outsiders,
+    Owned,
     Present,
     PublicEvent,
+    Redacted,
     Said,
+    SlowMode,
+    Topic,
     Undelivered,
+    Unmuted,
     Whispered,
+    Withdrawn,
 )
+from tertulia.domain.moderation import Moderation, Standing
+from tertulia.domain.operator_commands import Action
+from tertulia.domain.past import PastMessage, Place
 from tertulia.domain.position import Position
+from tertulia.domain.rooms import RoomInfo, RoomPlace
+from tertulia.domain.text import with_line_feeds
 
 BOUND = 4096
 MOST = 16_384
@@ -68,6 +101,8 @@ def member() -> BrowserDecoder:
 
 # Entering
 
+_THERE = {"epoch": "9c", "offset": 0}
+
 
 @each(
     ("frame", "command"),
@@ -89,6 +124,11 @@ def member() -> BrowserDecoder:
             Enter("a", None, Resume("t", "5f", 1)),
         ),
         ({"nickname": "anna", "resume": None}, Enter("anna")),
+        ({"nickname": "anna", "rooms": {}}, Enter("anna")),
+        (
+            {"nickname": "anna", "rooms": {"#Ops": {"epoch": "5f", "offset": 3}, "x y": _THERE}},
+            Enter("anna", rooms={"ops": RoomPlace("5f", 3), "x y": RoomPlace("9c", 0)}),
+        ),
         ({"nickname": ""}, Enter("")),
         ({"nickname": "nicolò"}, Enter("nicolò")),
         ({"nickname": "a\x00b"}, Enter("a\x00b")),
@@ -116,8 +156,11 @@ MEMBERS_FRAMES: list[tuple[dict[str, Any], Command]] = [
     ({"type": "say", "id": 1, "text": "Ciao"}, Say("Ciao", 1)),
     ({"type": "say", "id": 2**53 - 1, "text": ""}, Say("", 2**53 - 1)),
     ({"type": "say", "id": 2, "text": "città 日本 🎉"}, Say("città 日本 🎉", 2)),
-    # "control characters other than TAB are removed"
-    ({"type": "say", "id": 3, "text": "\x1b[2Ja\x00b\rc\nd\x7f\x9be\tf"}, Say("[2Jabcde\tf", 3)),
+    # "control characters other than TAB are removed"; "line ends stay"
+    ({"type": "say", "id": 3, "text": "\x1b[2Ja\x00b\u2028c\x7f\x9bd\te"}, Say("[2Jabcd\te", 3)),
+    ({"type": "say", "id": 3, "text": "\r\na\r\n\x1bb\rc\n\nd\n"}, Say(several("a", "b", "c", "", "d"), 3)),
+    ({"type": "whisper", "id": 3, "to": "b", "text": "a\nb"}, Whisper("b", several("a", "b"), 3)),
+    ({"type": "say", "id": 3, "text": "a\r\n" * 49 + "a"}, Say(several(*"a" * 50), 3)),
     ({"type": "say", "id": 4, "text": "<script>alert(1)</script>"}, Say("<script>alert(1)</script>", 4)),
     ({"type": "say", "id": 5, "text": "x" * BOUND}, Say("x" * BOUND, 5)),
     ({"type": "whisper", "id": 6, "to": "bruno", "text": "Ciao"}, Whisper("bruno", "Ciao", 6)),
@@ -125,8 +168,25 @@ MEMBERS_FRAMES: list[tuple[dict[str, Any], Command]] = [
     ({"type": "whisper", "id": 8, "to": "G", "text": "x"}, Whisper("G", "x", 8)),
     ({"type": "received", "count": 1}, Acknowledge(1)),
     ({"type": "received", "count": 1000}, Acknowledge(1000)),
+    ({"type": "history", "before": 11}, LookBack(11)),
+    ({"type": "history", "before": 11, "index": 3}, LookBack(11, 3)),
+    ({"type": "search", "text": "Ciao"}, Search("Ciao")),
+    ({"type": "search", "text": "x" * 256, "before": 0, "index": 1}, Search("x" * 256, 0, 1)),
     ({"type": "leave"}, Leave()),
     ({"type": "close"}, CloseChat()),
+    # "say, history, search and moderate with room are meant for that room"
+    ({"type": "say", "id": 1, "text": "Ciao", "room": "ops"}, Say("Ciao", 1, "ops")),
+    ({"type": "say", "id": 1, "text": "Ciao", "room": ""}, Say("Ciao", 1)),
+    ({"type": "say", "text": "Ciao", "room": "#Ops"}, Say("Ciao", 0, "ops")),
+    ({"type": "say", "id": 1, "text": "Ciao", "room": "##ops"}, Say("Ciao", 1, "#ops")),
+    ({"type": "history", "before": 11, "index": 3, "room": "Ops"}, LookBack(11, 3, "ops")),
+    ({"type": "search", "text": "Ciao", "room": "ops"}, Search("Ciao", room="ops")),
+    ({"type": "join", "room": "ops"}, JoinRoom("ops")),
+    ({"type": "join", "room": "#OPS", "resume": None}, JoinRoom("ops")),
+    ({"type": "join", "room": "ops", "resume": _THERE}, JoinRoom("ops", RoomPlace("9c", 0))),
+    ({"type": "join", "room": "no room"}, JoinRoom("no room")),
+    ({"type": "part", "room": "Ops"}, PartRoom("ops")),
+    ({"type": "rooms"}, ListRooms()),
     # "Unknown fields are ignored"
     ({"type": "leave", "why": {"a": [1, None, 1.5, "x", True]}}, Leave()),
     ({"type": "say", "id": 9, "text": "x", "to": 5, "later": "y"}, Say("x", 9)),
@@ -179,6 +239,23 @@ def test_a_text_of_4096_bytes_is_a_text_and_a_longer_one_is_none(
         assert str(BOUND) in command.explanation
 
 
+def test_a_text_of_more_than_50_lines_is_none() -> None:
+    for end in ("\n", "\r\n", "\r"):
+        frame = {"type": "say", "id": 7, "text": end.join("a" * 51)}
+        (command,) = read(member(), [json.dumps(frame).encode()])
+        assert command == Faulty(Fault.TOO_LONG, "text has more than 50 lines", 7)
+
+
+def test_a_text_of_several_lines_has_line_feeds() -> None:
+    text = several("one", "", "two")
+    said = Said("andy", "n:1", text)
+    assert json.loads(VOICE.public(said))["text"] == "one\n\ntwo"
+    past = VOICE.past_message(PastMessage(Position("e", 7, 0.0), 0, said))
+    assert json.loads(past)["text"] == "one\n\ntwo"
+    for letter in (Whispered("andy", "n:1", "b", text), Undelivered("andy", "n:1", "b", text)):
+        assert b'"text":"one\\n\\ntwo"' in VOICE.private(letter, 0.0)
+
+
 # "a frame was none of the above; reason says what was wrong with it"
 
 DEEP = 6000
@@ -219,6 +296,14 @@ WRONG: list[bytes] = [
     *(b'{"type":"say","id":1,"text":"%s"}' % it for it in (rb"\ud800", rb"\udfff", rb"\udc00\ud800")),
     b'{"type":"whisper","id":1,"to":"\\ud800","text":"x"}',
     b'{"type":"\\ud800"}',
+    # Rooms.
+    *(b'{"type":"join"%s}' % it for it in (b"", b',"room":null', b',"room":5', b',"room":["ops"]')),
+    *(b'{"type":"join","room":"ops","resume":%s}' % it for it in (b"5", b"{}", b'{"epoch":"e"}')),
+    b'{"type":"join","room":"ops","resume":{"epoch":"e","offset":-1}}',
+    b'{"type":"part"}',
+    b'{"type":"say","text":"x","room":null}',
+    b'{"type":"history","before":1,"room":1}',
+    b'{"type":"join","room":"' + b"x" * 257 + b'"}',
     # Names past all measure.
     b'{"type":"whisper","id":1,"to":"' + b"x" * 5000 + b'","text":"x"}',
     # Not in this state.
@@ -248,9 +333,12 @@ WRONG_ENTERING: list[bytes] = [
         ]
     ),
     b'{"type":"enter","nickname":"anna","resume":{"token":"t","epoch":"e"}}',
+    *(b'{"type":"enter","nickname":"a","rooms":%s}' % it for it in (b"null", b'["ops"]', b'{"ops":1}')),
+    b'{"type":"enter","nickname":"a","rooms":{"ops":{"epoch":"e"}}}',
     # Not in this state: "enter: the first frame".
     *(b'{"type":"say","id":1,"text":"x"}', b'{"type":"leave"}', b'{"type":"close"}'),
     *(b'{"type":"received","count":1}', b'{"type":"whisper","id":1,"to":"a","text":"x"}'),
+    *(b'{"type":"join","room":"ops"}', b'{"type":"part","room":"ops"}', b'{"type":"rooms"}'),
 ]  # fmt: skip
 
 
@@ -356,7 +444,7 @@ def test_any_text_can_be_said_or_is_refused_and_what_is_said_can_be_read(text: s
     if isinstance(command, Say):
         (frame,) = received(VOICE.batch([VOICE.public(Said("anna", "n1:7", command.text))], PLACE))
         assert isinstance(frame, frames.EventsFrame)
-        assert frame.events == (frames.SaidEvent("anna", command.text),)
+        assert frame.events == (frames.SaidEvent("anna", with_line_feeds(command.text), "n1:7"),)
     else:
         assert isinstance(command, Faulty)
         assert any("\ud800" <= letter <= "\udfff" for letter in text)
@@ -412,6 +500,15 @@ def test_only_an_operator_s_words_go_before_the_close(reason: Disconnect) -> Non
         assert said == b""
 
 
+def test_a_ban_that_ends_says_when() -> None:
+    assert received(VOICE.farewell(Disconnect.BANNED, "enough", 1_795_000_000_000)) == [
+        frames.BannedFrame("enough", 1_795_000_000_000)
+    ]
+    assert received(VOICE.refusal(Refusal.BANNED, "anna", until=1_795_000_000_000)) == [
+        frames.RefusedFrame("banned", 1_795_000_000_000)
+    ]
+
+
 def test_a_part_of_the_log_that_was_lost_is_marked() -> None:
     """What the client resumes from is the place up to which it is lost."""
     assert received(VOICE.missed(PLACE)) == [frames.MissedFrame(PLACE.epoch, PLACE.offset)]
@@ -422,11 +519,164 @@ def test_a_part_of_the_log_that_was_lost_is_marked() -> None:
 def test_welcome(others: list[str], missed_some: bool, missed: Any) -> None:
     token = "a" * 24
     data = VOICE.welcome(
-        Welcome("Anna", iter(others), PLACE, token, 7, missed_some=missed_some, resumed=missed_some)
+        Welcome(
+            "Anna",
+            iter(others),
+            PLACE,
+            "node-1~a1b2:7",
+            token,
+            7,
+            missed_some=missed_some,
+            resumed=missed_some,
+            is_account=missed_some,
+            registration="invited",
+        )
     )
     assert received(data) == [
-        frames.WelcomeFrame("Anna", token, missed_some, 7, (*others, "Anna"), "5f0a", 18, missed)
+        frames.WelcomeFrame(
+            "Anna",
+            token,
+            missed_some,
+            7,
+            (*others, "Anna"),
+            "5f0a",
+            18,
+            "a1b2:7",
+            missed_some,
+            0,
+            missed,
+            "invited",
+            12,
+            moderator=False,
+            topic="",
+            slow=0,
+            accounts_only=False,
+            muted=False,
+        )
     ]
+
+
+def test_a_welcome_says_what_holds() -> None:
+    mute = Muted("anna", "n:1", "bruno", 1_795_000_000_000, "too loud")
+    standing = Standing(True, "coffee", 5, True, mute, ("anna",), {"Bruno": 0})
+    (told,) = received(
+        VOICE.welcome(Welcome("bruno", (), PLACE, "n~1:7", "a" * 24, standing=standing))
+    )
+    assert isinstance(told, frames.WelcomeFrame)
+    assert (told.moderator, told.topic, told.slow, told.accounts_only) == (True, "coffee", 5, True)
+    assert (told.muted, told.muted_until, told.muted_why) == (True, mute.until, mute.reason)
+    assert (told.moderators, told.mutes) == (("anna",), {"Bruno": 0})
+
+
+def test_a_welcome_says_what_was_refused() -> None:
+    welcome = Welcome("anna", (), PLACE, "n~1:7", "a" * 24, done=9, refused=[3, 9])
+    (told,) = received(VOICE.welcome(welcome))
+    assert isinstance(told, frames.WelcomeFrame)
+    assert (told.done, told.refused) == (9, (3, 9))
+
+
+def test_a_new_moderator_learns_who_is_muted() -> None:
+    (told,) = received(VOICE.batch([VOICE.mutes({"Bruno": 0})], PLACE))
+    assert isinstance(told, frames.EventsFrame)
+    assert told.events == (frames.MutesEvent({"Bruno": 0}),)
+
+
+def test_what_moderators_do() -> None:
+    anna, until = ("anna", "n~1:1"), 1_795_000_000_000
+    told: list[tuple[PublicEvent, frames.Event]] = [
+        (Muted(*anna, "b", until, "loud"), frames.MutedEvent("b", "anna", until, "loud")),
+        (Muted(*anna, "b"), frames.MutedEvent("b", "anna", 0, "")),
+        (Unmuted(*anna, "b"), frames.UnmutedEvent("b", "anna")),
+        (Kicked(*anna, "b", "enough"), frames.KickedEvent("b", "anna", "enough")),
+        (SlowMode(*anna, 5), frames.SlowEvent(5, "anna")),
+        (AccountsOnly(*anna, True), frames.AccountsOnlyEvent(True, "anna")),
+        (Topic(*anna, "coffee"), frames.TopicEvent("coffee", "anna")),
+        (Redacted(*anna, 7, 1), frames.RedactedEvent(7, 1, "anna")),
+        (Appointed("G", "-", "anna", True), frames.ModeratorEvent("anna", True, "G")),
+        (Owned(*anna, "anna"), frames.OwnerEvent("anna")),
+        (Outsiders(*anna, True), frames.OutsidersEvent(True, "anna")),
+        (Withdrawn("b", "n~1:2"), frames.SaidEvent("b", session="1:2", redacted=True)),
+    ]
+    pieces = [VOICE.public(event) for event, _ in told]
+    (frame,) = received(VOICE.batch(pieces, PLACE))
+    assert isinstance(frame, frames.EventsFrame)
+    assert frame.events == tuple(wanted for _, wanted in told)
+
+
+def test_why_a_message_was_not_passed_on() -> None:
+    until = 1_795_000_000_000
+    for restraint, wanted in (
+        (Restraint(Why.MUTED, until, "loud"), frames.FailedFrame(3, "muted", until, "loud")),
+        (Restraint(Why.MUTED), frames.FailedFrame(3, "muted")),
+        (Restraint(Why.SLOW, until), frames.FailedFrame(3, "slow", until)),
+        (Restraint(Why.ACCOUNTS_ONLY), frames.FailedFrame(3, "accounts_only")),
+        (Restraint(Why.FILTERED), frames.FailedFrame(3, "filtered")),
+    ):
+        assert received(VOICE.restrained(restraint, 3)) == [wanted]
+
+
+def test_an_act_of_moderation_that_was_not_carried_out() -> None:
+    for fault in ModerationFault:
+        (told,) = received(VOICE.not_moderated(Action.ACCOUNTS_ONLY, fault))
+        if fault is ModerationFault.FORBIDDEN:
+            assert told == frames.ForbiddenFrame("accounts_only")
+        else:
+            assert isinstance(told, frames.FailedFrame)
+            assert (told.action, told.reason) == ("accounts_only", fault.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "act"),
+    [
+        (
+            {"action": "mute", "nickname": "b", "seconds": 60, "reason": " loud\n"},
+            Moderation(Action.MUTE, "b", 60, text="loud"),
+        ),
+        ({"action": "unmute", "nickname": "b"}, Moderation(Action.UNMUTE, "b")),
+        ({"action": "kick", "nickname": "b"}, Moderation(Action.KICK, "b")),
+        ({"action": "slow", "seconds": 5}, Moderation(Action.SLOW, value=5)),
+        ({"action": "accounts_only", "on": True}, Moderation(Action.ACCOUNTS_ONLY, value=1)),
+        ({"action": "topic", "text": "coffee"}, Moderation(Action.TOPIC, text="coffee")),
+        (
+            {"action": "redact", "offset": 7, "index": 1, "nickname": "b"},
+            Moderation(Action.REDACT, value=7, index=1),
+        ),
+    ],
+)
+def test_what_a_moderator_asks_for(fields: dict[str, Any], act: Moderation) -> None:
+    assert understood(frames.encode(type="moderate", **fields)) == Moderate(act)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"action": "ban", "nickname": "b"},
+        {"action": "slow", "seconds": 3601},
+        {"action": "mute", "nickname": "b", "seconds": -1},
+        {"action": "topic", "text": "x" * 501},
+        {"action": "topic", "text": "é" * 251},
+    ],
+)
+def test_what_no_moderator_may_ask_for(fields: dict[str, Any]) -> None:
+    assert isinstance(understood(frames.encode(type="moderate", **fields)), Faulty)
+
+
+def understood(frame: bytes) -> Command | None:
+    """Return what a frame of somebody who has entered asks for."""
+    decoder = VOICE.decoder()
+    decoder.entered()
+    decoder.feed(frame)
+    return decoder.next_command()
+
+
+def test_a_ping_is_taken_before_and_after_entering() -> None:
+    decoder = VOICE.decoder()
+    for _ in range(2):
+        decoder.feed(b'{"type":"ping"}')
+        assert decoder.next_command() == Ping()
+        decoder.entered()
+    assert received(PING) == [frames.PingFrame()]
+    assert received(VOICE.pong()) == [frames.PongFrame()]
 
 
 def test_refused_failed_and_forbidden() -> None:
@@ -453,14 +703,70 @@ def test_sent() -> None:
 
 
 def test_private_messages() -> None:
-    letter = Whispered("bruno", "n1:7", "Anna", "Ciao, città")
+    letter = Whispered("bruno", "n1~a:7", "Anna", "Ciao, città", 3)
     assert received(VOICE.private(letter, 1795221185.25)) == [
-        frames.WhisperedFrame("bruno", "Ciao, città", 1795221185250)
+        frames.WhisperedFrame("bruno", "Ciao, città", 1795221185250, "a:7", 3)
+    ]
+    report = Undelivered("anna", "n1:7", "bruno", "Ciao", 2)
+    assert received(VOICE.private(report, 1795221185.25)) == [
+        frames.UndeliveredFrame("bruno", "Ciao", 2)
+    ]
+
+
+def test_what_waited_for_its_reader_and_an_old_client_s_message_have_no_id() -> None:
+    letter = Whispered("bruno", "", "Anna", "Ciao")
+    assert received(VOICE.private(letter, 1795221185.0)) == [
+        frames.WhisperedFrame("bruno", "Ciao", 1795221185000)
     ]
     report = Undelivered("anna", "n1:7", "bruno", "Ciao")
-    assert received(VOICE.private(report, 1795221185.25)) == [
-        frames.UndeliveredFrame("bruno", "Ciao")
+    assert received(VOICE.private(report, 0.0)) == [frames.UndeliveredFrame("bruno", "Ciao")]
+
+
+def past(message: PastMessage) -> frames.PastMessage:
+    pieces = [VOICE.past_message(message)]
+    (frame,) = received(VOICE.past(pieces, "5f0a", Place(11, 2), more=True))
+    assert isinstance(frame, frames.PastFrame)
+    assert (frame.epoch, frame.before, frame.index, frame.more) == ("5f0a", 11, 2, True)
+    return frame.messages[0]
+
+
+def test_past_messages() -> None:
+    said = Said("anna", "n1~a:7", 'a"b', 12, is_account=True)
+    assert past(PastMessage(PLACE, 2, said)) == frames.PastMessage(
+        PLACE.offset, 2, 1795221185000, "anna", "a:7", 12, account=True, text='a"b'
+    )
+    assert past(PastMessage(PLACE, 0, Said("G", "", ""))) == frames.PastMessage(
+        PLACE.offset, 0, 1795221185000, "G", text=""
+    )
+    assert received(VOICE.past([], "5f0a", Place(1), more=False)) == [
+        frames.PastFrame("5f0a", 1, 0, (), more=False)
     ]
+
+
+def test_what_was_redacted_has_no_text() -> None:
+    message = past(PastMessage(PLACE, 0, Said("anna", "a:7", "secret", 3), is_redacted=True))
+    assert (message.text, message.redacted, message.session) == (None, True, "a:7")
+
+
+def test_found_messages() -> None:
+    pieces = [VOICE.past_message(PastMessage(PLACE, i, Said("a", "s", "x"))) for i in (0, 1)]
+    (frame,) = received(VOICE.found('"x', pieces, "5f0a", Place(3, 1), more=False))
+    assert isinstance(frame, frames.FoundFrame)
+    assert (frame.text, frame.before, frame.index, frame.more) == ('"x', 3, 1, False)
+    assert [it.index for it in frame.messages] == [0, 1]
+
+
+def test_a_message_tells_its_session_its_sender_s_id_and_an_account() -> None:
+    """Not the name of the node, which is in a session's name in the log."""
+    said = Said("anna", "node-1~a1b2:7", "Ciao", 12, is_account=True)
+    notice = Said("G", "", "Ciao")
+    (frame,) = received(VOICE.batch([VOICE.public(said), VOICE.public(notice)], PLACE, 3))
+    assert isinstance(frame, frames.EventsFrame)
+    assert frame.first == 3
+    assert frame.events == (
+        frames.SaidEvent("anna", "Ciao", "a1b2:7", 12, account=True),
+        frames.SaidEvent("G", "Ciao"),
+    )
 
 
 def test_events_of_an_entry_are_one_frame_in_their_order() -> None:
@@ -477,8 +783,8 @@ def test_events_of_an_entry_are_one_frame_in_their_order() -> None:
             (
                 frames.JoinedEvent("bruno"),
                 frames.JoinedEvent("carla"),
-                frames.SaidEvent("bruno", 'a"\\b'),
-                frames.SaidEvent("bruno", ""),
+                frames.SaidEvent("bruno", 'a"\\b', "n1:7"),
+                frames.SaidEvent("bruno", "", "n1:7"),
                 frames.LeftEvent("bruno"),
                 frames.ClosedEvent("anna"),
                 frames.AdministratorEvent(),
@@ -498,7 +804,7 @@ def test_frames_of_any_length_are_whole(length: int) -> None:
     data += VOICE.sent(1)
     (frame, sent) = received(data)
     assert isinstance(frame, frames.EventsFrame)
-    assert frame.events == (frames.SaidEvent("anna", text),)
+    assert frame.events == (frames.SaidEvent("anna", text, "n1:7"),)
     assert sent == frames.SentFrame(1)
 
 
@@ -511,6 +817,12 @@ def test_error(explanation: str) -> None:
     ]
 
 
+def test_an_error_about_a_message_has_its_number() -> None:
+    faulty = understood(b'{"type":"say","id":7,"text":"%s"}' % (b"x" * 4097))
+    assert isinstance(faulty, Faulty)
+    assert received(VOICE.fault(faulty)) == [frames.ErrorFrame(faulty.explanation, 7)]
+
+
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
@@ -519,6 +831,132 @@ def test_whatever_is_said_comes_whole(texts: list[str], offset: int, at: float) 
     pieces = [VOICE.public(Said("anna", "n1:7", text)) for text in texts]
     (frame,) = received(VOICE.batch(pieces, Position("5f", offset, at)))
     assert isinstance(frame, frames.EventsFrame)
-    assert frame.events == tuple(frames.SaidEvent("anna", text) for text in texts)
+    read_as = map(with_line_feeds, texts)
+    assert frame.events == tuple(frames.SaidEvent("anna", text, "n1:7") for text in read_as)
     assert frame.offset == offset
     assert abs(frame.at - at * 1000) <= 1
+
+
+# Of a further room
+
+OPS = VOICE.in_room("ops")
+
+
+def test_a_voice_of_a_room_is_another_one_and_equal_ones_are_one() -> None:
+    assert len({VOICE, OPS, BrowserEncoder(50), VOICE.in_room("ops"), OPS.in_room("dev")}) == 4
+    assert (VOICE.room, OPS.room, BrowserEncoder(50).in_room("ops").history) == ("", "ops", 50)
+    assert VOICE.rooms
+
+
+def test_the_welcome_of_a_room_byte_for_byte() -> None:
+    standing = Standing(owner="bruno", outsiders=True)
+    welcome = Welcome("anna", ("bruno",), PLACE, "n~1:7", "t" * 24, 9, (3,), standing=standing)
+    payload = (
+        b'{"type":"room","room":"ops","resumed":false,"done":9,"members":["bruno","anna"],'
+        b'"epoch":"5f0a","offset":18,"history":0,"missed":"nothing","refused":[3],"moderator":false,'
+        b'"topic":"","slow":0,"accounts_only":false,"muted":false,"owner":"bruno","outsiders":true}'
+    )
+    assert OPS.welcome(welcome).endswith(payload)
+    (told,) = received(OPS.welcome(welcome))
+    assert isinstance(told, frames.RoomFrame)
+
+
+def test_what_happens_in_a_room_has_its_name_byte_for_byte() -> None:
+    said = Said("anna", "n~1:7", "Ciao", 3)
+    past = OPS.past_message(PastMessage(PLACE, 0, said))
+    for told, payload in (
+        (
+            OPS.batch([OPS.public(said)], PLACE),
+            b'{"type":"events","room":"ops","epoch":"5f0a","offset":18,"at":1795221185000,"events":'
+            b'[{"type":"said","nickname":"anna","text":"Ciao","session":"1:7","id":3}]}',
+        ),
+        (OPS.sent(3), b'{"type":"sent","room":"ops","id":3}'),
+        (
+            OPS.missed(PLACE),
+            b'{"type":"missed","room":"ops","epoch":"5f0a","offset":18}',
+        ),
+        (
+            OPS.past([past], "5f0a", Place(18), more=False),
+            b'{"type":"past","room":"ops","epoch":"5f0a","before":18,"index":0,"messages":['
+            b'{"offset":18,"index":0,"at":1795221185000,"nickname":"anna","session":"1:7","id":3,'
+            b'"text":"Ciao"}],"more":false}',
+        ),
+        (
+            OPS.found("x", [], "5f0a", Place(18), more=True),
+            b'{"type":"found","room":"ops","text":"x","epoch":"5f0a","before":18,"index":0,'
+            b'"messages":[],"more":true}',
+        ),
+        (
+            OPS.refusal(Refusal.UNKNOWN_RECIPIENT, "#ops", 3),
+            b'{"type":"failed","room":"ops","id":3,"reason":"unknown_recipient"}',
+        ),
+        (
+            OPS.restrained(Restraint(Why.MUTED), 3),
+            b'{"type":"failed","room":"ops","id":3,"reason":"muted"}',
+        ),
+        (
+            OPS.fault(Faulty(Fault.TOO_LONG, "too long", 3, "ops")),
+            b'{"type":"error","room":"ops","reason":"too long","id":3}',
+        ),
+        (
+            OPS.not_moderated(Action.APPOINT, ModerationFault.FORBIDDEN),
+            b'{"type":"forbidden","room":"ops","action":"appoint"}',
+        ),
+        (
+            OPS.not_moderated(Action.DISMISS, ModerationFault.NO_ACCOUNT),
+            b'{"type":"failed","room":"ops","action":"dismiss","reason":"no_account"}',
+        ),
+        (OPS.parted(Disconnect.LEFT), b'{"type":"parted","room":"ops","reason":"left"}'),
+        (
+            OPS.parted(Disconnect.KICKED, "enough"),
+            b'{"type":"parted","room":"ops","reason":"kicked","words":"enough"}',
+        ),
+        (
+            VOICE.in_room("no room").not_joined(RoomFault.INVALID_ROOM),
+            b'{"type":"failed","room":"no room","action":"join","reason":"invalid_room"}',
+        ),
+        (
+            OPS.not_joined(RoomFault.NOT_IN_ROOM),
+            b'{"type":"failed","room":"ops","reason":"not_in_room"}',
+        ),
+    ):
+        assert told.endswith(payload), told
+        assert len(received(told)) == 1
+
+
+def test_every_reason_why_somebody_is_not_in_a_room_is_described() -> None:
+    for fault in RoomFault:
+        (told,) = received(OPS.not_joined(fault))
+        assert isinstance(told, frames.FailedFrame)
+        assert told.reason == fault.value
+
+
+def test_the_list_of_rooms_byte_for_byte() -> None:
+    told = VOICE.room_list([RoomInfo("ops", 3, "coffee", True), RoomInfo("dev", 0)])
+    assert told.endswith(
+        b'{"type":"rooms","rooms":[{"room":"ops","members":3,"topic":"coffee","lasting":true},'
+        b'{"room":"dev","members":0,"topic":"","lasting":false}]}'
+    )
+    assert len(received(told)) == 1
+    assert received(VOICE.room_list([])) == [frames.RoomsFrame(())]
+
+
+def test_a_text_too_long_for_a_room_is_of_that_room() -> None:
+    (told,) = read(member(), [frames.encode(type="say", id=1, text="x" * 4097, room="Ops")])
+    assert isinstance(told, Faulty)
+    assert (told.tag, told.room) == (1, "ops")
+
+
+@each(
+    ("fields", "act"),
+    [
+        ({"action": "appoint", "nickname": "b"}, Moderation(Action.APPOINT, "b")),
+        ({"action": "dismiss", "nickname": "b"}, Moderation(Action.DISMISS, "b")),
+        ({"action": "outsiders", "on": True}, Moderation(Action.OUTSIDERS, value=1)),
+        ({"action": "outsiders"}, Moderation(Action.OUTSIDERS)),
+        ({"action": "accounts_only", "on": True}, Moderation(Action.ACCOUNTS_ONLY, value=1)),
+    ],
+)
+def test_what_owners_ask_for(fields: dict[str, Any], act: Moderation) -> None:
+    message = frames.encode(type="moderate", room="#Ops", **fields)
+    assert read(member(), [message]) == [Moderate(act, "ops")]

@@ -1,5 +1,6 @@
-"""The dialect ``chatte``, sentence by sentence of its protocol page."""
+"""The dialect ``chatte``, sentence by sentence of docs/protocols/chatte.md."""
 
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -7,13 +8,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cases import each
+from harness.several import several
 from harness.splits import Split, every_end, every_split, split_by_byte
 from tertulia.dialects.chatte import ChatteDecoder, ChatteEncoder
-from tertulia.dialects.contract import Decoder, Encoder, Refusal, Welcome
-from tertulia.domain.commands import Acknowledge, Command, Enter, Fault, Faulty, Say, Whisper
+from tertulia.dialects.contract import (
+    AccountAction,
+    AccountAnswer,
+    AccountOutcome,
+    Decoder,
+    Encoder,
+    Refusal,
+    RoomFault,
+    Welcome,
+)
+from tertulia.domain.commands import (
+    Acknowledge,
+    ChangePassword,
+    Command,
+    DeleteAccount,
+    Enter,
+    ExplainAccounts,
+    Fault,
+    Faulty,
+    LogOutEverywhere,
+    Register,
+    Say,
+    Whisper,
+)
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
+from tertulia.domain.past import PastMessage, Place
 from tertulia.domain.position import Position
 
 BOUND = 4096
@@ -69,6 +94,35 @@ def test_the_first_line_is_the_nickname(
 
 @every_split
 @every_end
+@each(
+    ("line", "enter"),
+    [
+        (b"andy@ops", Enter("andy", room="ops")),
+        (b"Andy@OPS", Enter("Andy", room="ops")),
+        (b"andy.b_c+d-e@0.b_c+d-e", Enter("andy.b_c+d-e", room="0.b_c+d-e")),
+        (b"andy@ops:secret", Enter("andy", "secret", room="ops")),
+        (b"andy@ops:", Enter("andy", "", room="ops")),
+        (b"andy@ops:a@b:c", Enter("andy", "a@b:c", room="ops")),
+        (b"andy:a@ops", Enter("andy", "a@ops")),
+        (b"andy@" + b"o" * 32, Enter("andy", room="o" * 32)),
+    ],
+)
+def test_behind_the_nickname_is_the_room_that_is_shown(
+    line: bytes, enter: Enter, end: bytes, split: Split
+) -> None:
+    words = b"100 hola", b"102 #dev hola", b"102 #ops hola", b"102 bea hola"
+    told = read(ChatteDecoder(), split(b"".join(it + end for it in (line, *words))))
+    assert told == [
+        enter,
+        Say("hola", 0, enter.room),
+        Say("hola", 0, "dev"),
+        Say("hola", 0, "ops"),
+        Whisper("bea", "hola"),
+    ]
+
+
+@every_split
+@every_end
 @each("more", [b"", b"100"])
 @each(
     "line",
@@ -96,6 +150,8 @@ def test_the_first_line_is_the_nickname(
         b"close",
         b"null",
         b"null:secret",
+        *(b"andy@", b"andy@:secret", b"andy@#ops", b"andy@.ops", b"andy@o ps", b"andy@ops@ops"),
+        *(b"andy@\xe9", b"andy@" + b"o" * 33, b"@ops", b"G@ops", b"an dy@ops"),
     ],
 )
 def test_a_nickname_that_is_malformed_or_reserved_is_nobodys(
@@ -157,7 +213,28 @@ SENTENCES: list[tuple[bytes, Command]] = [
     (b"102 Andy 102 Bea x", Whisper("Andy", "102 Bea x")),
     # "when NICK is not connected": nobody's, to be answered 203 by whoever knows the chat
     (b"102 G hola", Whisper("G", "hola")),
+    # Messages to ``G``: what is no account command is for nobody.
+    (b"102 G register secret", Register("secret")),
+    (b"102 g REGISTER secret ab-12", Register("secret", "ab-12")),
+    (b"102 G password old new", ChangePassword("old", "new")),
+    (b"102 G  logout ", LogOutEverywhere()),
+    (b"102 G unregister secret", DeleteAccount("secret")),
+    (b"102 G help", ExplainAccounts()),
+    (b"102 G register", ExplainAccounts()),
+    (b"102 G register my long secret", ExplainAccounts()),
     (b"102 jos\xe9 hola", Whisper("josé", "hola")),
+    # `102 #ROOM TEXT`, and what only looks like it
+    (b"102 #ops hola", Say("hola", 0, "ops")),
+    (b"102 #OPS  hola", Say(" hola", 0, "ops")),
+    (b"102 #ops", MALFORMED),
+    (b"102 #ops ", MALFORMED),
+    (b"102 # hola", Whisper("#", "hola")),
+    (b"102 ##ops hola", Whisper("##ops", "hola")),
+    (b"102 #o/s hola", Whisper("#o/s", "hola")),
+    (b"102 #\xe9 hola", Whisper("#é", "hola")),
+    (b"102 andy@ops hola", Whisper("andy@ops", "hola")),
+    (b"100 #ops hola", Say("#ops hola")),
+    (b"100 andy@ops", Say("andy@ops")),
     # "Any line that begins with `101` is an acknowledgement"
     (b"101 Message received.", Acknowledge(1)),
     (b"101", Acknowledge(1)),
@@ -342,6 +419,22 @@ def test_messages(text: str) -> None:
     assert VOICE.private(letter, 0.0) == f"102 Andy {text}\n".encode()
 
 
+def test_each_line_of_a_text_is_a_line_of_its_author() -> None:
+    text = several("one", "", "102 G two")
+    expected = b"100 Andy one\n100 Andy \n100 Andy 102 G two\n"
+    assert VOICE.public(Said("Andy", "n1:7", text)) == expected
+    letter = VOICE.private(Whispered("Andy", "n1:7", "Bea", text), 0.0)
+    assert letter == b"102 Andy one\n102 Andy \n102 Andy 102 G two\n"
+    report = VOICE.private(Undelivered("Andy", "n1:7", "Bea", several("one", "two")), 0.0)
+    assert report == b"102 G Your message to Bea was not delivered: one\n102 G two\n"
+    past = VOICE.past_message(PastMessage(Position("e", 7, 0.0), 0, Said("Andy", "n1:7", text)))
+    assert [line[12:] for line in past.splitlines()] == [
+        b"Andy: one",
+        b"Andy: ",
+        b"Andy: 102 G two",
+    ]
+
+
 def test_comings_and_goings() -> None:
     assert VOICE.public(Joined("Andy", "n1:7", "chatte")) == b"150 Andy just join to the chat\n"
     assert VOICE.public(Present("Andy", "n1:7", "chatte")) == b"150 Andy just join to the chat\n"
@@ -357,6 +450,23 @@ def test_notices_are_private_messages_of_the_server() -> None:
         assert notice.endswith(b"\n")
     assert b"Bea" in report
     assert "¿ya?".encode() in report
+
+
+def test_what_was_said_before_is_told_by_the_server_with_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "UTC-1")
+    time.tzset()
+    at = Position("e", 7, 1795221185.0)
+    said, gone = Said("luisa", "n1:7", "¿ya?"), Said("luisa", "n1:7", "psst")
+    pieces = [
+        VOICE.past_message(PastMessage(at, 0, said)),
+        VOICE.past_message(PastMessage(at, 1, gone, is_redacted=True)),
+    ]
+    told = VOICE.past(pieces, "e", Place(7), more=True)
+    monkeypatch.undo()
+    time.tzset()
+    assert told == "102 G 01:33 luisa: ¿ya?\n".encode()
 
 
 def test_no_quit_command_and_no_administrator() -> None:
@@ -379,7 +489,7 @@ CLASSIC = ChatteEncoder(wording="classic")
 
 def test_classic_tells_the_newcomer_too_that_it_came() -> None:
     """ "sends `150` to the newcomer as well, and its client shows nothing for `200`"."""
-    welcome = Welcome("Andy", iter(["bea"]), PLACE, "")
+    welcome = Welcome("Andy", iter(["bea"]), PLACE, "n1:7", "")
     assert VOICE.welcome(welcome) == b"200 Welcome to the chatte.\n"
     assert CLASSIC.welcome(welcome) == (
         b"200 Welcome to the chatte.\n150 Andy just join to the chat\n"
@@ -442,3 +552,50 @@ def test_whatever_one_says_the_other_reads_one_line(sent: bytes) -> None:
             assert line.index(b"\n") == len(line) - 1
             assert b"\r" not in line
             assert b"\x1b" not in line
+
+
+# In a further room
+
+OPS = ChatteEncoder().in_room("ops")
+
+
+def test_the_words_of_a_room_are_those_of_the_lobby() -> None:
+    encoder: Encoder = OPS
+    assert not encoder.rooms
+    assert len({OPS, ChatteEncoder().in_room("ops"), ChatteEncoder()}) == 2
+    assert OPS.public(Said("bea", "n:1", "hola")) == b"100 bea hola\n"
+    assert OPS.public(Joined("bea", "n:1")) == b"150 bea just join to the chat\n"
+    assert (
+        OPS.welcome(Welcome("andy", (), Position("e", 1), "n:1", ""))
+        == b"200 Welcome to the chatte.\n"
+    )
+
+
+def test_who_does_not_come_into_a_room_reads_a_refusal_and_nothing_else() -> None:
+    refused = b"201 Invalid nickname. Please try again. Bye.\n"
+    assert ChatteEncoder().farewell(Disconnect.ROOM_FULL) == refused
+    for fault in RoomFault:
+        assert OPS.not_joined(fault) == b""
+    assert OPS.parted(Disconnect.KICKED, "enough") == b""
+    assert OPS.room_list([]) == b""
+
+
+def test_who_is_removed_from_a_room_is_told_which() -> None:
+    assert OPS.farewell(Disconnect.KICKED) == b"102 G You were removed from the room #ops.\n"
+    assert OPS.farewell(Disconnect.KICKED, "enough") == (
+        b"102 G You were removed from the room #ops: enough\n"
+    )
+
+
+def test_the_list_of_what_one_can_write_to_g_ends_with_rooms() -> None:
+    pieces = ChatteEncoder().account(
+        AccountAnswer(AccountAction.EXPLAIN, AccountOutcome.DONE, "anna")
+    )
+    assert pieces[-1] == (
+        b"102 G There are further rooms: enter as anna@ROOM to be shown one; 102 #ROOM TEXT is said there, "
+        b"if it lets outsiders speak\n"
+    )
+    done = ChatteEncoder().account(
+        AccountAnswer(AccountAction.REGISTER, AccountOutcome.DONE, "anna")
+    )
+    assert not any(b"@ROOM" in it for it in done)

@@ -1,4 +1,4 @@
-"""The dialect ``device``: each operation of its protocol page, in both framings, in every split."""
+"""The dialect ``device``: each operation of docs/protocols/device.md, in both framings, in every split."""
 
 import itertools
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.cases import each
 from harness.device_client import BINARY, BOTH, TEXT, Framing
+from harness.several import several
 from harness.splits import Split, every_split, split_by_byte
 from tertulia.dialects.device import MAX_MESSAGE, OPERATIONS, DeviceDecoder, Hangup, Reply
 from tertulia.dialects.device_framing import MAX_STRING
@@ -384,6 +385,11 @@ def test_an_empty_message_is_not_the_end_of_those_shown(framing: Framing, shown:
     """In text a message of nothing but spaces is shown with one more, so that none is empty."""
     told = Told([["uno", "", " ", "  x"]])
     assert told.feed(framing.write(200, "anna", "bruno"))[-1] == shown
+
+
+def test_each_message_shown_is_one_line() -> None:
+    told = Told([[several("uno", "due"), "tre"]])
+    assert told.feed(BINARY.write(200, "anna", "bruno"))[-1] == BINARY.write("uno⏎due\ntre\n")
 
 
 def test_a_string_of_lines_ends_with_an_empty_line_in_text() -> None:

@@ -1,4 +1,4 @@
-"""Framing: bytes in any split to lines, bounded. Source: the protocols' README, "Text"."""
+"""Framing: bytes in any split to lines, bounded. Source: docs/protocols/README.md, "Text"."""
 
 from collections.abc import Iterable
 

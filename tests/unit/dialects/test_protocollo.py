@@ -1,5 +1,6 @@
-"""The dialect ``protocollo``, sentence by sentence of its protocol page, in both wordings."""
+"""The dialect ``protocollo``, sentence by sentence of docs/protocols/protocollo.md, in both wordings."""
 
+import re
 from collections.abc import Iterable
 
 import pytest
@@ -7,23 +8,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cases import each
+from harness.several import several
 from harness.splits import Split, every_end, every_split, split_by_byte, split_whole
-from tertulia.dialects.contract import Decoder, Encoder, Refusal, Welcome
+from tertulia.dialects.contract import (
+    AccountAction,
+    AccountAnswer,
+    AccountOutcome,
+    Decoder,
+    Encoder,
+    Refusal,
+    Welcome,
+)
 from tertulia.dialects.protocollo import ProtocolloDecoder, ProtocolloEncoder
 from tertulia.domain.commands import (
+    ChangePassword,
     CloseChat,
     Command,
+    DeleteAccount,
     Enter,
+    ExplainAccounts,
     Fault,
     Faulty,
     Leave,
+    LogOutEverywhere,
     Ready,
+    Register,
     Say,
     Whisper,
 )
 from tertulia.domain.disconnects import Disconnect
 from tertulia.domain.events import Closed, Joined, Left, Present, Said, Undelivered, Whispered
 from tertulia.domain.nicknames import is_valid
+from tertulia.domain.past import PastMessage, Place
 from tertulia.domain.position import Position
 
 BOUND = 4096
@@ -102,8 +118,9 @@ def test_the_first_line_is_the_name(
 
 INVALID_NAMES = [
     *(b"close", b"fine", b"stop", b"null", b"G", b"g", b"FINE", b"Stop", b"cLOSE", b"nUll:x"),
-    *(b"", b" ", b"an na", b"anna ", b" anna", b":segreto", b"x" * 33, b"anna.@g", b"anna>"),
+    *(b"", b" ", b"an na", b"anna ", b" anna", b":segreto", b"x" * 33, b"anna.@", b"anna>"),
     *(b"nicol\xc3\xb2", b"nicol\xf2", b"an\x00na", b"an\x1bna", b"\ranna", b"\xff\xfd\x03anna"),
+    *(b"anna@#ops", b"anna@.ops", b"anna@o ps", b"anna@ops@ops", b"anna@" + b"x" * 33, b"@ops"),
     b"GET / HTTP/1.1",
 ]
 
@@ -118,6 +135,40 @@ def test_after_an_invalid_name_another_one_is_awaited(
     assert isinstance(refused, Enter)
     assert not is_valid(refused.nickname)
     assert accepted == Enter("anna")
+
+
+@every_split
+@every_end
+@each(
+    ("line", "enter"),
+    [
+        (b"anna@ops", Enter("anna", room="ops")),
+        (b"Anna@Ops:segreto", Enter("Anna", "segreto", room="ops")),
+        (b"anna:a@ops", Enter("anna", "a@ops")),
+    ],
+)
+def test_behind_the_name_is_the_room_that_is_shown(
+    line: bytes, enter: Enter, end: bytes, split: Split
+) -> None:
+    words = b"G", b"ciao", b"#dev", b"ciao", b"bruno", b"ciao", b"G", b"register secret"
+    told = read(ProtocolloDecoder(), split(b"".join(it + end for it in (line, *words))))
+    assert told == [
+        enter,
+        Say("ciao", 0, enter.room),
+        Say("ciao", 0, "dev"),
+        Whisper("bruno", "ciao"),
+        Register("secret"),
+    ]
+
+
+def test_the_room_is_that_of_the_name_that_was_accepted() -> None:
+    decoder = ProtocolloDecoder()
+    decoder.feed(b"anna@ops\nbruno\nG\nciao\n")
+    assert decoder.next_command() == Enter("anna", room="ops")
+    decoder.refused()
+    assert decoder.next_command() == Enter("bruno")
+    decoder.entered()
+    assert decoder.next_command() == Say("ciao")
 
 
 def test_after_a_valid_name_that_is_taken_another_one_is_awaited() -> None:
@@ -154,6 +205,13 @@ def test_the_words_of_a_member_are_names_before_entering(split: Split) -> None:
 
 # Sending
 
+OF_NAMES = (
+    Refusal.INVALID_NICKNAME,
+    Refusal.NICKNAME_TAKEN,
+    Refusal.NOT_SIGNED_IN,
+    Refusal.NO_ACCOUNT,
+    Refusal.BANNED,
+)
 MESSAGES: list[tuple[bytes, bytes, list[Command]]] = [
     # To everybody.
     (b"G", b"ciao a tutti", [Say("ciao a tutti")]),
@@ -169,6 +227,19 @@ MESSAGES: list[tuple[bytes, bytes, list[Command]]] = [
     (b"G", b"stop", [Say("stop")]),
     (b"G", b"G", [Say("G")]),
     (b"G", b"null", [Say("null")]),
+    (b"G", b"help me", [Say("help me")]),
+    (b"G", b"Help", [Say("Help")]),
+    (b"G", b"register", [Say("register")]),
+    (b"G", b"register is a word", [Say("register is a word")]),
+    # But an account command, word for word, is for the server alone: the old client has no other G.
+    (b"G", b"register secret", [Register("secret")]),
+    (b"G", b"register secret ab-12", [Register("secret", "ab-12")]),
+    (b"G", b"password old new", [ChangePassword("old", "new")]),
+    (b"G", b"logout", [LogOutEverywhere()]),
+    (b"G", b"unregister secret", [DeleteAccount("secret")]),
+    (b"G", b"help", [ExplainAccounts()]),
+    (b"g", b"register", [ExplainAccounts()]),
+    (b"g", b"register secret", [Register("secret")]),
     # Any other recipient: private.
     (b"bruno", b"ciao", [Whisper("bruno", "ciao")]),
     (b"bruno", b"fine", [Whisper("bruno", "fine")]),
@@ -189,6 +260,14 @@ MESSAGES: list[tuple[bytes, bytes, list[Command]]] = [
     (b"null", b"ciao", [Whisper("null", "ciao")]),
     (b"NULL", b"", [Whisper("NULL", "")]),
     (b"x" * BOUND, b"ciao", [Whisper("x" * BOUND, "ciao")]),
+    # A room, and what only looks like one.
+    (b"#ops", b"ciao", [Say("ciao", 0, "ops")]),
+    (b"#OPS", b"", [Say("", 0, "ops")]),
+    (b"#", b"ciao", [Whisper("#", "ciao")]),
+    (b"##ops", b"ciao", [Whisper("##ops", "ciao")]),
+    (b"#ops ", b"ciao", [Whisper("#ops ", "ciao")]),
+    (b"anna@ops", b"ciao", [Whisper("anna@ops", "ciao")]),
+    (b"G", b"#ops", [Say("#ops")]),
     # What the old client sends right after entering is ignored silently: it can read from then on.
     (b"null", b"", [Ready()]),
     (b"null", b" ", [Whisper("null", " ")]),
@@ -305,7 +384,17 @@ def test_commands_come_one_at_a_time_and_the_rest_stays() -> None:
 PIECES = st.one_of(
     st.binary(max_size=12),
     st.sampled_from(
-        [b"\n", b"\r\n", b"\r", b"G\n", b"fine\n", b"stop\n", b"null\n\n", b"anna\n", b"anna:x\n"]
+        [
+            b"\n",
+            b"\r\n",
+            b"\r",
+            b"G\n",
+            b"fine\n",
+            b"stop\n",
+            b"null\n\n",
+            b"anna\n",
+            b"anna@ops:x\n",
+        ]
     ),
     st.sampled_from([b"G\nciao\n", b"bruno\r\nciao\r\n", b"fine", b"\xe0", b"\xc3\xa0"]),
     st.integers(BOUND - 2, BOUND + 3).map(lambda length: b"x" * length),
@@ -339,8 +428,10 @@ def test_two_lines_are_at_most_one_message_to_who_the_first_one_names(
     commands = read(member(), [recipient + b"\n" + text.replace(b"\n", b"") + b"\n"])
     name = recipient.removesuffix(b"\r").decode("latin-1")
     match commands:
-        case [Say()]:
+        case [Say(room="")]:
             assert name == "G"
+        case [Say(room=room)]:
+            assert name.lower() == f"#{room}"
         case [Whisper(recipient=named)]:
             assert named == name != "G"
         case [Leave() | CloseChat(), *rest]:
@@ -360,7 +451,7 @@ ENCODERS = [PAGE, CLASSIC, LATIN_PAGE]
 
 
 def welcome(*others: str) -> Welcome:
-    return Welcome("carla", iter(others), PLACE, "")
+    return Welcome("carla", iter(others), PLACE, "n1:7", "")
 
 
 def test_it_is_a_encoder() -> None:
@@ -387,10 +478,20 @@ def test_the_server_writes_nothing_before_the_name_unless_a_prompt_is_set() -> N
 
 
 def test_a_refused_name_is_answered_word_for_word() -> None:
-    for refusal in (Refusal.INVALID_NICKNAME, Refusal.NICKNAME_TAKEN, Refusal.BANNED):
-        assert PAGE.refusal(refusal, "anna") == "il nome già utilizzato\n".encode()
-        assert LATIN_PAGE.refusal(refusal, "anna") == b"il nome gi\xe0 utilizzato\n"
+    """And then the rule, in a line of the server's: but for the old client, which reads one line."""
+    for refusal in OF_NAMES:
+        sentence, rule, end = PAGE.refusal(refusal, "anna").decode().split("\n")
+        assert (sentence, end) == ("il nome già utilizzato", "")
+        assert rule.startswith("G> ")
+        assert LATIN_PAGE.refusal(refusal, "anna").startswith(b"il nome gi\xe0 utilizzato\nG> ")
         assert CLASSIC.refusal(refusal, "anna") == b"nome gi\xe0 utilizzato\n"
+    assert b"senza accenti" in PAGE.refusal(Refusal.INVALID_NICKNAME, "nicolò")
+    assert CLASSIC.taken(["anna2", "anna3"]) == b"nome gi\xe0 utilizzato\n"
+    assert PAGE.taken(["anna2", "anna3"]).decode() == (
+        "il nome già utilizzato\nG> qualcuno è qui con questo nome, o è di un account: se è tuo, "
+        "nome:password; sono liberi: anna2, anna3\n"
+    )
+    assert PAGE.taken([]) == PAGE.refusal(Refusal.NICKNAME_TAKEN, "anna")
 
 
 def test_the_newcomer_gets_one_line_with_all_the_other_users() -> None:
@@ -425,6 +526,17 @@ def test_messages(text: str) -> None:
     assert CLASSIC.public(said) == f"anna.@G> {text}\n".encode("latin-1", "replace")
     assert CLASSIC.private(letter, 0.0) == f"anna> {text}\n".encode("latin-1", "replace")
     assert PAGE.sent(0) == CLASSIC.sent(0) == b""  # the client shows it itself
+
+
+def test_each_line_of_a_text_is_a_line_of_its_author() -> None:
+    text = several("uno", "", f"bruno{' ha abbandonato il gruppo'}", "G> tre")
+    said, letter = Said("anna", "n1:7", text), Whispered("anna", "n1:7", "bruno", text)
+    classic = [b"uno", b"", b"bruno ha abbandonato il gruppo.", b"G> tre"]
+    assert CLASSIC.public(said) == b"".join(b"anna.@G> %s\n" % line for line in classic)
+    assert CLASSIC.private(letter, 0.0) == b"".join(b"anna> %s\n" % line for line in classic)
+    assert PAGE.public(said).count(b"anna.@g> ") == PAGE.public(said).count(b"\n") == 4
+    report = PAGE.private(Undelivered("anna", "n1:7", "bruno", several("uno", "due")), 0.0)
+    assert report == b"G> messaggio non recapitato a bruno: uno\nG> due\n"
 
 
 @pytest.mark.parametrize("came", [Joined("bruno", "n1:7"), Present("bruno", "n1:7")])
@@ -531,8 +643,7 @@ def test_notices_are_one_line_of_the_server(encoder: ProtocolloEncoder) -> None:
     assert b"bruno" in report
     assert report.endswith(b"ciao\n")
     faults = [encoder.fault(Faulty(fault)) for fault in Fault]
-    of_names = (Refusal.INVALID_NICKNAME, Refusal.NICKNAME_TAKEN, Refusal.BANNED)
-    refusals = [encoder.refusal(refusal, "x") for refusal in Refusal if refusal not in of_names]
+    refusals = [encoder.refusal(refusal, "x") for refusal in Refusal if refusal not in OF_NAMES]
     for notice in (report, *faults, *refusals):
         assert notice.startswith(b"G> ")
         assert notice.count(b"\n") == 1
@@ -587,3 +698,52 @@ def test_whoever_is_written_to_in_vain_the_answer_is_one_line(
             assert line.index(b"\n") == len(line) - 1
             assert b"\r" not in line
             assert b"\x1b" not in line
+
+
+@pytest.mark.parametrize("encoder", [ProtocolloEncoder(), CLASSIC])
+def test_what_was_said_before_is_told_by_the_server_with_its_time(
+    encoder: ProtocolloEncoder,
+) -> None:
+    at = Position("e", 7, 1795221185.0)
+    message = PastMessage(at, 0, Said("luisa", "n1:7", "perché?"))
+    told = encoder.past([encoder.past_message(message)], "e", Place(7), more=True)
+    encoding = "latin-1" if encoder.wording == "classic" else "utf-8"
+    assert re.fullmatch(r"G> \d\d:\d\d luisa: perché\?\n", told.decode(encoding))
+    assert encoder.past_message(PastMessage(at, 0, message.said, is_redacted=True)) == b""
+
+
+# In a further room
+
+
+def test_the_words_of_a_room_are_those_of_the_lobby_but_it_has_no_administrator() -> None:
+    for encoder in ENCODERS:
+        ops = encoder.in_room("ops")
+        assert not ops.rooms
+        assert len({ops, encoder.in_room("ops"), encoder}) == 2
+        said = Said("bruno", "n:1", "ciao")
+        assert ops.public(said) == encoder.public(said)
+        assert ops.welcome(welcome()) == b"Utenti collegati: Sei il primo utente ad accedere\n"
+        assert ops.welcome(welcome("anna")) == encoder.welcome(welcome("anna"))
+        assert ops.parted(Disconnect.KICKED) == ops.room_list([]) == b""
+
+
+def test_who_does_not_come_into_a_room_reads_a_refusal_and_the_end() -> None:
+    assert PAGE.farewell(Disconnect.ROOM_FULL).decode() == (
+        "il nome già utilizzato\nG> in quella stanza non c'è posto\nclose\n"
+    )
+    assert CLASSIC.farewell(Disconnect.ROOM_FULL) == b"nome gi\xe0 utilizzato\nclose\n"
+
+
+def test_who_is_removed_from_a_room_is_told_which() -> None:
+    ops = PAGE.in_room("ops")
+    assert ops.farewell(Disconnect.KICKED, "basta").decode() == (
+        "G> sei stato allontanato dalla stanza #ops: basta\nclose\n"
+    )
+
+
+def test_the_list_of_what_one_can_write_to_g_ends_with_rooms() -> None:
+    pieces = PAGE.account(AccountAnswer(AccountAction.EXPLAIN, AccountOutcome.DONE, "anna"))
+    assert pieces[-1].decode() == (
+        "G> ci sono altre stanze: entra come anna@STANZA per vederne una; il destinatario #STANZA vi scrive, "
+        "se fa scrivere chi non c'è\n"
+    )

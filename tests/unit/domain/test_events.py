@@ -9,14 +9,18 @@ from hypothesis import strategies as st
 
 from tertulia.domain import events
 from tertulia.domain.events import (
+    MODERATED,
     Closed,
     Joined,
     Left,
+    Muted,
     Present,
     PrivateEvent,
     PublicEvent,
+    Registered,
     Said,
     Undelivered,
+    WentAway,
     Whispered,
 )
 
@@ -25,10 +29,16 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
     ["\n", "\r\n", "\u2028", "\x00", '"}', "\\n", '{"t":"left"}', "}\n{"]
 )
 PUBLIC: st.SearchStrategy[PublicEvent] = st.one_of(
-    st.builds(Joined, nickname=TEXT, session=TEXT, dialect=TEXT),
-    st.builds(Present, nickname=TEXT, session=TEXT, dialect=TEXT),
-    st.builds(Left, nickname=TEXT, session=TEXT),
+    st.builds(Joined, nickname=TEXT, session=TEXT, is_account=st.booleans(), about=TEXT),
+    st.builds(Present, nickname=TEXT, session=TEXT, dialect=TEXT, away=TEXT, about=TEXT),
+    st.builds(WentAway, nickname=TEXT, session=TEXT, text=TEXT),
+    st.builds(Registered, nickname=TEXT, session=TEXT, on=st.booleans()),
+    st.builds(Left, nickname=TEXT, session=TEXT, is_gone=st.booleans(), text=TEXT),
     st.builds(Said, nickname=TEXT, session=TEXT, text=TEXT),
+    *(st.builds(kind, nickname=TEXT, session=TEXT) for kind in MODERATED),
+    st.builds(
+        Muted, nickname=TEXT, session=TEXT, whom=TEXT, until=st.integers(0, 2**53), reason=TEXT
+    ),
     st.builds(Closed, nickname=TEXT, session=TEXT),
 )
 PRIVATE: st.SearchStrategy[PrivateEvent] = st.one_of(
@@ -74,6 +84,17 @@ def test_an_entry_is_its_events_one_a_line(batch: list[PublicEvent]) -> None:
     [
         (Joined("Andy", "n1:7", "chatte"), '{"t":"joined","n":"Andy","s":"n1:7","d":"chatte"}'),
         (Present("Andy", "n1:7", "chatte"), '{"t":"present","n":"Andy","s":"n1:7","d":"chatte"}'),
+        (
+            Joined("Andy", "n1:7", "irc", about="a Andy B."),
+            '{"t":"joined","n":"Andy","s":"n1:7","d":"irc","r":"a Andy B."}',
+        ),
+        (
+            Joined("Andy", "n1:7", "chatte", is_account=True),
+            '{"t":"joined","n":"Andy","s":"n1:7","d":"chatte","a":true}',
+        ),
+        (WentAway("Andy", "n1:7", "tea"), '{"t":"away","n":"Andy","s":"n1:7","x":"tea"}'),
+        (Registered("Andy", "n1:7", True), '{"t":"account","n":"Andy","s":"n1:7","y":true}'),
+        (Left("Andy", "n1:7", text="bye"), '{"t":"left","n":"Andy","s":"n1:7","x":"bye"}'),
         (Left("Andy", "n1:7"), '{"t":"left","n":"Andy","s":"n1:7"}'),
         (Said("Andy", "n1:7", "sí\t\n"), '{"t":"said","n":"Andy","s":"n1:7","x":"sí\\t\\n"}'),
         (Closed("Andy", "n1:7"), '{"t":"closed","n":"Andy","s":"n1:7"}'),

@@ -1,4 +1,4 @@
-"""What is a nickname, and when two are the same. Source: the protocols' README, "Nicknames"."""
+"""What is a nickname, and when two are the same. Source: docs/protocols/README.md, "Nicknames"."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Text as it comes from clients. Source: the protocols' README, "Text"."""
+"""Text as it comes from clients. Source: docs/protocols/README.md, "Text"."""
 
 import unicodedata
 
@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cases import each
-from tertulia.domain.text import clean, decode, encode
+from tertulia.domain.text import (
+    LINE_END,
+    clean,
+    clean_lines,
+    decode,
+    encode,
+    in_one_line,
+    with_line_feeds,
+)
 
 
 @each(
@@ -107,6 +115,37 @@ def test_terminal_escapes_become_harmless() -> None:
 
 def test_a_bare_cr_overwrites_nothing() -> None:
     assert decode(b"I owe you\r\rI owe me") == "I owe youI owe me"
+
+
+@each(
+    ("text", "lines"),
+    [
+        ("one", ["one"]),
+        ("", [""]),
+        ("one\ntwo\r\nthree\rfour", ["one", "two", "three", "four"]),
+        ("\r\n one\n\n\ttwo \n\n", [" one", "", "\ttwo "]),
+        ("\n\r\n", [""]),
+        ("a\x1b\nb\u2028c\u0085d\u2029", ["a", "bcd"]),
+        ("a" + "\u0301" * 9 + "\n" + "\u0301" * 9, ["a" + "\u0301" * 6, "\u0301" * 6]),
+        ("\tone", ["\tone"]),
+        ("città 日本\n🎉", ["città 日本", "🎉"]),
+    ],
+)
+def test_line_ends_stay_where_a_text_may_have_lines(text: str, lines: list[str]) -> None:
+    cleaned = clean_lines(text)
+    assert cleaned.split(LINE_END) == lines
+    assert with_line_feeds(cleaned) == "\n".join(lines)
+    shown = in_one_line(cleaned)
+    assert shown.isprintable() or "\t" in shown
+    assert len(shown.encode()) == len(cleaned.encode())
+
+
+@given(st.text())
+def test_any_text_of_lines_is_harmless(text: str) -> None:
+    assert all(line == clean(line) for line in clean_lines(text).split(LINE_END))
+    assert LINE_END not in clean(text)
+    # Versions that know of no lines write it so.
+    assert b"\n" not in encode(LINE_END, "latin-1") + encode(LINE_END, "utf-8")
 
 
 def test_controls_are_removed_from_windows_1252_too() -> None:

@@ -426,3 +426,27 @@ async def test_many_are_read_in_turns() -> None:
     for pair in pairs:
         for end in pair:
             end.close()
+
+
+async def test_one_who_fails_to_hear_keeps_nobody_else_from_it() -> None:
+    loop = asyncio.get_running_loop()
+    failed: list[object] = []
+    loop.set_exception_handler(lambda _, context: failed.append(context["exception"]))
+    readers = IdleReaders(loop)
+    heard: list[bytes] = []
+
+    def fail(data: bytes) -> None:
+        raise ValueError
+
+    pairs = [socket.socketpair() for _ in range(3)]
+    for (_, here), hear in zip(pairs, (heard.append, fail, heard.append), strict=True):
+        readers.add(here.fileno(), hear, 1)
+    for count in (1, 2):
+        for there, _ in pairs:
+            there.sendall(b"x" * count)
+        await until(lambda: sum(map(len, heard)) == 2 * count * (count + 1) // 2, WITHIN, "both")  # noqa: B023
+    await until(lambda: failed, WITHIN, "the failure")
+    readers.close()
+    for each_side in pairs:
+        for end in each_side:
+            end.close()

@@ -136,6 +136,17 @@ def test_what_devices_leave_is_slowed_without_a_word(kind: str) -> None:
     assert client.wire.written == []
 
 
+def test_coming_into_rooms_is_announced_and_so_counts_as_saying_something() -> None:
+    client = entered("browser")
+    frames = (b'{"type":"join","room":"r%d"}' % number for number in range(30))
+    client.send(b"".join(masked(Opcode.TEXT, frame) for frame in frames))
+    client.clock.run()
+    assert len(client.commands) == 21
+    assert times_told(client, "browser") == 1
+    client.clock.advance(5.0)
+    assert len(client.commands) == 30
+
+
 def test_what_is_said_to_nobody_else_is_not_counted() -> None:
     client = entered("chatte")
     client.send(b"\n" * 50 + b"101 Message received.\n" * 50)

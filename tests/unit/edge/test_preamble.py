@@ -92,7 +92,7 @@ async def test_what_the_socket_holds_back_below_tls_counts_as_not_written(tmp_pa
     client, _ = await asyncio.get_running_loop().create_connection(
         asyncio.Protocol, "127.0.0.1", port, ssl=trusting(made), server_hostname="localhost"
     )
-    await until(lambda: house.inside, 2, "the client to be let in")
+    await until(lambda: house.inside, 10, "the client to be let in")
     client.pause_reading()
     (inside,) = house.inside
     transport = inside.transport
@@ -128,9 +128,9 @@ async def test_a_client_that_goes_in_the_middle_of_a_handshake_is_forgotten(tmp_
     for cut in (0, 1, 5, len(hello) - 1, len(hello)):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(hello[:cut])
-        await until(lambda: house.counts.open == 1, 2, "it to be counted")
+        await until(lambda: house.counts.open == 1, 10, "it to be counted")
         writer.transport.abort()
-        await until(lambda: house.counts.open == 0, 2, "it to be forgotten")
+        await until(lambda: house.counts.open == 0, 10, "it to be forgotten")
         assert not house.gate.waiting
     label = {"reason": "tls_handshake"}
     count = house.metrics.registry.get_sample_value("tertulia_disconnects_total", label)
@@ -146,21 +146,21 @@ async def test_who_does_not_say_who_it_is_counts_all_the_same() -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(comes)
         if comes != b"garbage\r\n":
-            await until(lambda: house.counts.open == 1, 2, "it to be counted")
+            await until(lambda: house.counts.open == 1, 10, "it to be counted")
         writer.transport.abort()
-        await until(lambda: house.counts.open == 0, 2, "it to be forgotten")
+        await until(lambda: house.counts.open == 0, 10, "it to be forgotten")
     silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-    await until(lambda: house.counts.open == 2, 2, "both to be counted")
+    await until(lambda: house.counts.open == 2, 10, "both to be counted")
     reader, late = await asyncio.open_connection("127.0.0.1", port)
     assert await reader.read() == b""
     label = {"reason": "too_many"}
     count = house.metrics.registry.get_sample_value("tertulia_disconnects_total", label)
     assert count == 1
     silent[0][1].write(v1("203.0.113.7", 40_001))
-    await until(lambda: house.inside, 2, "the one that said it to come in")
+    await until(lambda: house.inside, 10, "the one that said it to come in")
     assert house.counts.open == 2
     house.counts.release("203.0.113.7")  # as the connection of the client does
     assert house.counts.open == 1
     for _, writer in (*silent, (reader, late)):
         writer.close()
-    await until(lambda: house.counts.open == 0, 2, "the other one to be forgotten")
+    await until(lambda: house.counts.open == 0, 10, "the other one to be forgotten")

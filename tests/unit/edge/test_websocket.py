@@ -7,11 +7,12 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from hashlib import sha1
-from importlib.resources import files
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 from websockets.client import ClientProtocol
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
@@ -24,6 +25,7 @@ from harness.waiting import until
 from tertulia.chat.devices import Devices
 from tertulia.chat.door import Door
 from tertulia.chat.operator_commands import OperatorCommands
+from tertulia.chat.own_accounts import OwnAccounts
 from tertulia.chat.room import Room, RoomLimits
 from tertulia.chat.signing_up import AccountRules
 from tertulia.dialects.browser import MAX_FRAME, BrowserEncoder
@@ -31,24 +33,28 @@ from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import websocket
 from tertulia.edge.binding import bind
 from tertulia.edge.connection import Connection
-from tertulia.edge.http import fixed
 from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.page import PageFiles
 from tertulia.edge.serving import Connections, Listener, Patience
 from tertulia.edge.websocket import Site
 from tertulia.settings.sections import LimitSettings
 from tertulia.telemetry.metrics import Metrics
 
-WITHIN = 2.0
+WITHIN = 10.0
 HOST = "chat.example:8080"
 KEY = b64encode(b"sixteen bytes ok").decode()
 ACCEPT = b64encode(
     sha1(f"{KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()  # RFC 6455, 4.2.2
 ).decode()
 FILES = {
-    "/": ("text/html; charset=utf-8", b"<!doctype html><title>x</title>"),
-    "/page.js": ("text/javascript; charset=utf-8", b"'use strict';\n" * 20_000),
+    "/": b"<!doctype html><title>x</title>",
+    "/page.js": b"'use strict';\n" * 20_000,
+    "/worker.js": b"self",
 }
-PING_SECONDS = 20.0
+TYPES = {"/": "text/html; charset=utf-8", "/page.js": "text/javascript; charset=utf-8"}
+KEPT_SECONDS = 5.0
+FILES_OF_A_CONNECTION = 100
+PING_SECONDS = 12.0
 LIMITS = LimitSettings()
 CLOSING_SECONDS = 5.0
 
@@ -114,6 +120,7 @@ class Service:
             RoomLimits(20, 1 << 22, True, 30.0),
             passwords,
             Devices(self._store, NoAccounts(), passwords, orders, AccountRules(), metrics),
+            OwnAccounts(self._store, NoAccounts(), passwords, orders, AccountRules(), metrics),
             orders,
             metrics,
         )
@@ -131,7 +138,7 @@ class Service:
             None,
             False,
         )
-        self.site = Site(listener, fixed(FILES), origins, **site)
+        self.site = Site(listener, PageFiles(FILES), origins, **site)
         self.port = 0
 
     async def start(self) -> None:
@@ -139,6 +146,11 @@ class Service:
         listening = bind("127.0.0.1", 0)
         self._server = await websocket.serve(self.site, listening)
         self.port = listening.getsockname()[1]
+
+    def timeouts(self) -> float:
+        """Return how many clients were too slow."""
+        counter = self.site.listener.metrics.disconnects(Disconnect.ENTER_TIMEOUT)
+        return cast(float, counter._value.get())  # the library has no other way
 
     async def stop(self) -> None:
         self._server.close()
@@ -176,6 +188,7 @@ class Client:
         self.reader = reader
         self.writer = writer
         self.frames: list[Frame] = []
+        self.is_in = False
         self._protocol = ClientProtocol(parse_uri("ws://chat.example/ws"), state=State.OPEN)
 
     def send(self, data: bytes) -> None:
@@ -232,16 +245,24 @@ class Client:
         self.say_frame(type="enter", nickname=nickname)
         welcome = await self.message()
         assert welcome["type"] == "welcome"
+        self.is_in = True
         return welcome
 
     async def answer_ping(self, service: Service) -> None:
         """Let time pass until the service pings, and see to it that it has the answer."""
         service.loop.advance(PING_SECONDS)
-        ping = await self.frame()
-        assert ping.opcode is Opcode.PING
+        ping = await self.pinged()
         # The answer has come when the answer to the client's own ping has.
         self.send(masked(Opcode.PONG, bytes(ping.data)) + masked(Opcode.PING, b"?"))
         assert (await self.frame()).opcode is Opcode.PONG
+
+    async def pinged(self) -> Frame:
+        """Read a ping: the protocol's, and once the client is in, also the one that its page sees."""
+        ping = await self.frame()
+        assert ping.opcode is Opcode.PING
+        if self.is_in:
+            assert await self.message() == {"type": "ping"}
+        return ping
 
     async def close_frame(self) -> tuple[int, str]:
         """Read up to the service's close frame, answer it, and wait for the end."""
@@ -494,6 +515,46 @@ async def test_a_page_of_another_site_may_not_connect(
             assert len(service.room) == 0
 
 
+@each(
+    ("origin", "status"),
+    [
+        *((it[0], 200) for it in ALLOWED if it),
+        *((it[0], 403) for it in REFUSED if len(it) == 1),
+    ],
+)
+async def test_a_page_that_was_refused_may_ask_why(origin: str, status: int) -> None:
+    with capture_logs() as logs:
+        async with serving("https://friends.example") as service, connected(service) as client:
+            client.send(request("GET", f"/ws?{urlencode({'origin': origin})}"))
+            got, _, body = await client.answer()
+            assert await client.is_closed()
+    words = {200: b"this origin may connect\n", 403: b"this origin may not connect\n"}
+    assert (got, body) == (status, words[status])
+    assert logs == []  # the WebSocket's refusal was
+
+
+async def test_what_a_page_says_of_its_origin_lets_no_websocket_in(service: Service) -> None:
+    asked = urlencode({"origin": f"http://{HOST}"})
+    async with connected(service) as client:
+        client.send(request("GET", f"/ws?{asked}", *UPGRADE, ("Origin", "http://evil.example")))
+        assert (await client.answer())[0] == 403
+
+
+async def test_that_is_logged_once_a_minute_and_without_what_the_page_said() -> None:
+    with capture_logs() as logs:
+        async with serving() as service:
+            for seconds in (0.0, 1.0, 60.0):
+                service.loop.advance(seconds)
+                async with connected(service) as client:
+                    client.send(request("GET", "/ws", *UPGRADE, ("Origin", "http://evil.example")))
+                    assert (await client.answer())[0] == 403
+    told = {"event": "a page of another origin was refused", "log_level": "warning"}
+    assert logs == [
+        {**told, "dialect": "browser", "count": 1},
+        {**told, "dialect": "browser", "count": 2},
+    ]
+
+
 @each("hosts", [(), ("",), (HOST, HOST), (HOST, "evil.example")])
 @each("origin", ["http://evil.example", "null", "http://"])
 async def test_an_origin_is_not_the_host_where_the_host_is_not_clear(
@@ -514,18 +575,17 @@ async def test_an_origin_is_not_the_host_where_the_host_is_not_clear(
 
 @pytest.mark.parametrize("path", ["/", "/page.js", "/?lang=it"])
 async def test_a_file(service: Service, path: str) -> None:
-    content_type, body = FILES[path.partition("?")[0]]
+    name = path.partition("?")[0]
     async with connected(service) as client:
         client.send(request("GET", path))
         status, headers, got = await client.answer()
         assert status == 200
-        assert got == body
-        assert headers["content-type"] == content_type
-        assert await client.is_closed()
+        assert got == FILES[name]
+        assert headers["content-type"] == TYPES[name]
 
 
-@pytest.mark.parametrize("path", ["/", "/nowhere"])
-async def test_every_answer_has_the_headers_that_keep_a_page_to_itself(
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/worker.js"])
+async def test_every_document_and_worker_has_the_headers_that_keep_a_page_to_itself(
     service: Service, path: str
 ) -> None:
     async with connected(service) as client:
@@ -546,7 +606,6 @@ async def test_every_answer_has_the_headers_that_keep_a_page_to_itself(
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cache-control"] == "no-cache"
-    assert headers["connection"].lower() == "close"
 
 
 @each(
@@ -566,8 +625,9 @@ async def test_head_is_get_without_the_body(service: Service) -> None:
         client.send(request("HEAD", "/page.js"))
         status, headers, _ = await client.answer(head=True)
         assert status == 200
-        assert headers["content-length"] == str(len(FILES["/page.js"][1]))
-        assert await client.is_closed()
+        assert headers["content-length"] == str(len(FILES["/page.js"]))
+        client.send(request("HEAD", "/"))
+        assert (await client.answer(head=True))[0] == 200
     async with connected(service) as client:
         client.send(request("HEAD", "/nowhere"))
         assert (await client.answer(head=True))[0] == 404
@@ -592,28 +652,105 @@ async def test_the_handshake_is_a_get(service: Service) -> None:
             assert 400 <= status < 500
 
 
-async def test_a_second_request_on_a_connection_is_not_answered(service: Service) -> None:
+# Connections that are kept
+
+
+async def test_one_connection_brings_many_files_and_then_the_websocket(service: Service) -> None:
+    async with connected(service) as client:
+        for path in ("/", "/page.js", "/page.js", "/"):
+            await client.send_byte_by_byte(request("GET", path))
+            status, headers, body = await client.answer()
+            assert (status, body) == (200, FILES[path])
+            assert "connection" not in headers
+        client.send(request("GET", "/ws", *UPGRADE))
+        assert (await client.answer())[0] == 101
+        service.loop.advance(
+            2 * KEPT_SECONDS
+        )  # the wait for a file is over, that for a name begins
+        await client.enter("anna")
+
+
+async def test_who_asks_for_two_at_once_gets_one(service: Service) -> None:
     async with connected(service) as client:
         client.send(request("GET", "/") * 2)
+        status, headers, _ = await client.answer()
+        assert status == 200
+        assert headers["connection"] == "close"
+        assert await client.is_closed()
+
+
+async def test_who_does_not_read_gets_no_third(service: Service) -> None:
+    async with connected(service) as client:
+        client.reader._limit = 1 << 10  # type: ignore[attr-defined]  # it stops reading soon
+        for _ in range(50):
+            client.send(request("GET", "/page.js"))
+            await client.writer.drain()
+            await asyncio.sleep(0.005)
+        asked = sum(1 for _ in iter_answers(await everything(client)))
+        assert asked < 50
+
+
+async def everything(client: Client) -> bytes:
+    async with asyncio.timeout(WITHIN):
+        return await client.reader.read()
+
+
+def iter_answers(data: bytes) -> list[bytes]:
+    return data.split(b"HTTP/1.1 200")[1:]
+
+
+async def test_a_kept_connection_is_closed_soon_and_is_nobodys_fault(service: Service) -> None:
+    async with connected(service) as client:
+        client.send(request("GET", "/"))
+        assert (await client.answer())[0] == 200
+        service.loop.advance(KEPT_SECONDS - 0.1)
+        assert len(service.connections) == 1
+        client.send(request("GET", "/")[:-2])  # a request that does not end keeps nothing open
+        await asyncio.sleep(0)
+        service.loop.advance(0.2)
+        assert await client.is_closed()
+    assert service.timeouts() == 0
+
+
+async def test_asking_again_and_again_keeps_no_connection_for_longer_than_silence_does(
+    service: Service,
+) -> None:
+    async with connected(service) as client:
+        for _ in range(int(LIMITS.enter_seconds / KEPT_SECONDS * 1.25)):
+            client.send(request("GET", "/"))
+            assert (await client.answer())[0] == 200
+            service.loop.advance(KEPT_SECONDS * 0.8)
+        client.send(request("GET", "/"))
+        assert (await client.answer())[0] == 0
+
+
+async def test_a_connection_brings_so_many_files(service: Service) -> None:
+    async with connected(service) as client:
+        for number in range(1, FILES_OF_A_CONNECTION + 1):
+            client.send(request("GET", "/"))
+            status, headers, _ = await client.answer()
+            assert status == 200
+            assert ("connection" in headers) == (number == FILES_OF_A_CONNECTION)
+        assert await client.is_closed()
+
+
+async def test_who_wants_no_more_is_not_kept(service: Service) -> None:
+    async with connected(service) as client:
+        client.send(request("GET", "/", ("Connection", "Close")))
         assert (await client.answer())[0] == 200
         assert await client.is_closed()
 
 
-async def test_the_files_of_the_package_are_served_with_their_types() -> None:
-    page = websocket.page()
-    index = page.answer("GET", "/")
-    assert index.content_type.startswith("text/html")
-    assert b"<script" in index.body
-    names = [it.name for it in files("tertulia.web").iterdir() if it.name != "index.html"]
-    served = {name: page.answer("GET", f"/{name}") for name in names}
-    for name, answer in served.items():
-        assert answer.status == 200
-        assert answer.body
-        if name.endswith(".js"):
-            assert answer.content_type.startswith("text/javascript")
-        if name.endswith(".css"):
-            assert answer.content_type.startswith("text/css")
-    assert {"page.js", "style.css"} <= served.keys()
+async def test_what_is_known_is_not_sent_again(service: Service) -> None:
+    async with connected(service) as client:
+        client.send(request("GET", "/page.js"))
+        _, headers, _ = await client.answer()
+        client.send(request("GET", "/page.js", ("If-None-Match", headers["etag"])))
+        status, headers, _ = await client.answer()
+        assert status == 304
+        assert "content-length" not in headers
+        client.send(request("GET", "/"))  # nothing of a body is in between
+        assert (await client.answer())[0] == 200
 
 
 # Messages
@@ -780,22 +917,62 @@ async def test_who_sends_anything_is_not_silent(service: Service) -> None:
         await client.enter("anna")
         for number in range(1, 6):
             service.loop.advance(PING_SECONDS)
-            assert (await client.frame()).opcode is Opcode.PING
+            await client.pinged()
             client.send(say(number))
             assert (await client.message())["type"] == "events"
             assert await client.message() == {"type": "sent", "id": number}
 
 
-async def test_who_is_silent_for_two_pings_is_gone(service: Service) -> None:
+async def test_who_does_not_answer_a_ping_is_gone_in_25_seconds(service: Service) -> None:
     async with opened(service) as client:
         await client.enter("anna")
-        for _ in range(2):
-            service.loop.advance(PING_SECONDS)
-            assert (await client.frame()).opcode is Opcode.PING
-        assert len(service.room) == 1
         service.loop.advance(PING_SECONDS)
+        await client.pinged()
+        service.loop.advance(PING_SECONDS - 0.5)
+        assert len(service.room) == 1
+        service.loop.advance(1.0)
         assert await client.close_frame() == (4000, "silent")
         assert len(service.room) == 0
+
+
+async def test_what_looks_like_an_answer_within_a_frame_is_a_part_of_it(service: Service) -> None:
+    looks = b"\x8a\x80\0\0\0\0"
+    async with opened(service) as client:
+        await client.enter("anna")
+        service.loop.advance(PING_SECONDS)
+        await client.pinged()
+        client.send(b"\x89\x88" + b"\0" * 4 + b"ab")  # a ping, masked with zeros
+        await asyncio.sleep(0.01)
+        service.loop.advance(PING_SECONDS)  # so that an answer is waited for
+        await client.pinged()
+        client.send(looks)
+        pong = await client.frame()
+        assert (pong.opcode, bytes(pong.data)) == (Opcode.PONG, b"ab" + looks)
+
+
+async def test_who_is_not_read_may_have_answered(service: Service) -> None:
+    async with opened(service) as client:
+        await client.enter("anna")
+        (connection,) = service.connections
+        assert isinstance(connection, Connection)
+        connection.pump.reading = False
+        for _ in range(3):
+            service.loop.advance(PING_SECONDS)
+            await client.pinged()
+        connection.pump.reading = True
+        service.loop.advance(PING_SECONDS)  # there was no time yet to read the answer
+        await client.pinged()
+        service.loop.advance(PING_SECONDS)
+        assert await client.close_frame() == (4000, "silent")
+
+
+async def test_a_ping_of_the_page_is_answered_at_once(service: Service) -> None:
+    async with opened(service) as client:
+        client.say_frame(type="ping")
+        assert await client.message() == {"type": "pong"}
+        await client.enter("anna")
+        client.send(say(1) + text('{"type":"ping"}'))
+        assert await client.message() == {"type": "pong"}, "it does not wait for the store"
 
 
 # The end
@@ -833,7 +1010,7 @@ async def test_every_reason_has_its_code(service: Service, reason: Disconnect) -
 
 async def test_who_never_enters_is_told_so(service: Service) -> None:
     async with opened(service) as client:
-        for _ in range(2):
+        for _ in range(4):
             await client.answer_ping(service)
         service.loop.advance(PING_SECONDS + 1)
         assert await client.close_frame() == (4000, "enter_timeout")

@@ -5,22 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from tertulia.domain.disconnects import Disconnect
+from tertulia.edge.disconnect_text import NEVER_SAID
 from tertulia.edge.websocket import close_code
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "protocols" / "browser.md"
-NEVER_SAID: Final = {
-    Disconnect.GONE,  # the client closed
-    Disconnect.BROKEN,
-    Disconnect.PROXY_HEADER,  # before there is a WebSocket
-    Disconnect.TLS_HANDSHAKE,
-    Disconnect.TOO_MANY,
-    Disconnect.TOO_MANY_FROM_ADDRESS,
-    Disconnect.SLOW_READER,  # it would not read that either
-    Disconnect.OPERATION_OVER,  # a device's
-    Disconnect.OPERATION_TIMEOUT,
-    Disconnect.MAILBOX_FULL,
-    Disconnect.LONG_LINES,  # a line's
-}
 
 
 def table() -> str:

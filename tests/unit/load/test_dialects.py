@@ -46,8 +46,8 @@ GREETINGS = {
     "browser": (UPGRADED + frame(b"", Opcode.PING) + frame(b'{"type":"welcome"}'), b""),
     "irc": (
         b"PING :123\r\n:s NOTICE * :hi\r\n:s 001 ana :hi\r\n:s 422 ana :No MOTD\r\n"
-        b":ana!u@h JOIN :#load\r\n:s 353 ana = #load :ana bob\r\n:s 366 ana #load :End\r\n",
-        b"NICK ana\r\nUSER load 0 * :load\r\nPONG :123\r\nJOIN #load\r\n",
+        b":ana!u@h JOIN :#lobby\r\n:s 353 ana = #lobby :ana bob\r\n:s 366 ana #lobby :End\r\n",
+        b"NICK ana\r\nUSER load 0 * :load\r\nPONG :123\r\nJOIN #lobby\r\n",
     ),
     "nats": (
         b'INFO {"server_id":"x"}\r\nPING\r\nPONG\r\n',
@@ -58,6 +58,13 @@ GREETINGS = {
         b'INFO {"server_id":"x"}\r\nPONG\r\n',
         b'CONNECT {"verbose": false, "pedantic": false, "echo": true}\r\n'
         b"SUB load.room 1\r\nSUB load.to.ana 2\r\nSUB acknowledged.ana 3\r\nPING\r\n",
+    ),
+    "centrifugo": (
+        UPGRADED
+        + frame(b'{"id":1,"connect":{"client":"x","ping":25,"pong":true}}\n{}')
+        + frame(b'{"id":2,"subscribe":{"epoch":"a"}}\n{"push":{"channel":"load","pub":{}}}')
+        + frame(b'{"id":3,"subscribe":{}}'),
+        b"",
     ),
 }
 
@@ -73,7 +80,7 @@ def test_it_enters_and_keeps_what_comes_behind(
     assert entering.entered
     assert entering.refused == ""
     assert entering.rest == b"150 bea just"
-    if name != "browser":
+    if not greeting.startswith(UPGRADED):
         assert sent == written
 
 
@@ -95,6 +102,11 @@ def test_it_enters_and_keeps_what_comes_behind(
             "browser",
             UPGRADED + frame(b"\x0f\xa1too_many", Opcode.CLOSE),
             "closed with 4001 too_many",
+        ),
+        (
+            "centrifugo",
+            UPGRADED + frame(b'{"id":1,"error":{"code":101,"message":"unauthorized"}}'),
+            '{"id":1,"error":{"code":101,"message":"unauthorized"}}',
         ),
     ],
 )
@@ -118,6 +130,94 @@ def test_a_websocket_server_takes_the_browsers_beginning() -> None:
     (first,) = server.events_received()
     assert isinstance(first, Frame)
     assert json.loads(bytes(first.data)) == {"type": "enter", "nickname": "ana"}
+
+
+def texts_written(written: bytes) -> list[object]:
+    """Return the JSON in what a client writes behind its HTTP, a line each."""
+    server = ServerProtocol()
+    server.receive_data(_handshake() + written)
+    _, *frames = server.events_received()
+    found: list[object] = []
+    for it in frames:
+        assert isinstance(it, Frame)
+        found += map(json.loads, bytes(it.data).splitlines())
+    return found
+
+
+def test_a_browser_goes_into_its_rooms_and_keeps_what_comes_meanwhile() -> None:
+    entering = dialects.by_name("browser", "host").entering("ana", ["a", "b"])
+    entering.feed(b"")
+    assert texts_written(entering.feed(UPGRADED)) == [{"type": "enter", "nickname": "ana"}]
+    joins = entering.feed(frame(b'{"type":"welcome","history":0}'))
+    assert texts_written(joins) == [{"type": "join", "room": "a"}, {"type": "join", "room": "b"}]
+    early = frame(b'{"type":"events","room":"a","events":[{"type":"joined","nickname":"bea"}]}')
+    early = frame(b'{"type":"slowed","seconds":1}') + early
+    entering.feed(frame(b'{"type":"room","room":"a","history":50}'))
+    entering.feed(frame(b'{"type":"past","room":"a","events":[]}') + early)
+    assert not entering.entered
+    entering.feed(frame(b'{"type":"room","room":"b"}') + b"rest")
+    assert entering.entered
+    assert entering.rest == early + b"rest"
+
+
+def test_a_room_that_is_not_joined_refuses() -> None:
+    entering = dialects.by_name("browser", "host").entering("ana", ["a"])
+    failed = '{"type":"failed","action":"join","room":"a","reason":"full"}'
+    byte_by_byte(entering, UPGRADED + frame(b'{"type":"welcome"}') + frame(failed.encode()))
+    assert (entering.entered, entering.refused) == (False, failed)
+
+
+@pytest.mark.parametrize("feed", [in_one, byte_by_byte])
+def test_a_client_of_irc_goes_into_its_channels_and_keeps_what_comes_meanwhile(
+    feed: Callable[[Handshake, bytes], bytes],
+) -> None:
+    entering = dialects.by_name("irc", "host").entering("ana", ["a", "b"])
+    early = b":bea!bea@h JOIN #lobby\r\n:bea!bea@h PRIVMSG #a :" + TEXT + b"\r\n"
+    welcome = (
+        b":s 001 ana :hi\r\n:ana!ana@h JOIN #lobby\r\n:s 366 ana #lobby :End\r\n",
+        early,
+        b":ana!ana@h JOIN #a\r\n:s 366 ana #a :End\r\n:s 366 ana #b :End\r\n",
+    )
+    written = feed(entering, b"".join(welcome) + b"rest")
+    assert written.endswith(b"JOIN #lobby\r\nJOIN #a\r\nJOIN #b\r\n")
+    assert (entering.entered, entering.refused) == (True, "")
+    assert entering.rest == early + b"rest"
+    assert dialects.by_name("irc", "host").say(TEXT, "a") == b"PRIVMSG #a :" + TEXT + b"\r\n"
+
+
+def test_a_channel_that_is_not_joined_refuses_and_no_other_lets_in() -> None:
+    entering = dialects.by_name("irc", "host").entering("ana", ["a"])
+    entering.feed(b":s 366 ana #lobby :End\r\n:s 366 ana #c :End\r\n:s 366\r\n")
+    assert not entering.entered
+    full = ":s 471 ana #a :Cannot join channel (+l)"
+    entering.feed(full.encode() + b"\r\n:s 366 ana #a :End\r\n")
+    assert (entering.entered, entering.refused) == (False, full)
+
+
+def test_a_line_client_names_its_room_and_speaks_there_as_ever() -> None:
+    chatte, protocollo = (dialects.by_name(it, "host") for it in ("chatte", "protocollo"))
+    assert in_one(chatte.entering("ana", ["ops"]), b"0 Hello\n") == b"ana@ops\n"
+    assert in_one(protocollo.entering("ana", ["ops"]), b"") == b"ana@ops\n"
+    assert chatte.say(TEXT, "ops") == b"100 %s\n" % TEXT
+    assert protocollo.say(TEXT, "ops") == b"G\n%s\n" % TEXT
+
+
+def test_what_centrifugo_is_written() -> None:
+    dialect = dialects.by_name("centrifugo", "host")
+    entering = dialect.entering("ana", ["a", "b"])
+    entering.feed(b"")
+    assert texts_written(entering.feed(UPGRADED)) == [{"id": 1, "connect": {}}]
+    assert texts_written(entering.feed(frame(b'{"id":1,"connect":{}}\n{}'))) == [
+        {"id": 2, "subscribe": {"channel": "a"}},
+        {"id": 3, "subscribe": {"channel": "b"}},
+        {},
+    ]
+    said = {"channel": "a", "data": TEXT.decode()}
+    assert texts_written(dialect.say(TEXT, "a")) == [{"id": 2_000, "publish": said}]
+    kept = {"channel": "to.bea", "data": TEXT.decode()}
+    assert texts_written(dialect.whisper(b"bea", TEXT)) == [{"id": 2_001, "publish": kept}]
+    ping = dialect.whole(frame(b'{"push":{}}\n{}') + frame(b"{}"))
+    assert texts_written(ping.reply) == [{}, {}]
 
 
 def commands(name: str, written: bytes) -> list[Command]:
@@ -180,14 +280,14 @@ def test_ids_of_the_browser_rise() -> None:
 
 def test_what_other_servers_are_written() -> None:
     irc, nats, stored = (dialects.by_name(it, "host") for it in ("irc", "nats", "jetstream"))
-    assert irc.say(TEXT) == b"PRIVMSG #load :" + TEXT + b"\r\n"
-    assert irc.whisper(b"load.0-3", TEXT) == b"PRIVMSG load_0-3 :" + TEXT + b"\r\n"
-    assert b"NICK load_0-3\r\n" in irc.entering("load.0-3").feed(b"")
+    assert irc.say(TEXT) == b"PRIVMSG #lobby :" + TEXT + b"\r\n"
+    assert irc.whisper(b"load_0-3", TEXT) == b"PRIVMSG load_0-3 :" + TEXT + b"\r\n"
+    assert b"NICK load_0-3\r\n" in irc.entering("load_0-3").feed(b"")
     assert nats.say(TEXT) == b"PUB load.room 16\r\n" + TEXT + b"\r\n"
     assert nats.whisper(b"bea", TEXT) == b"PUB load.to.bea 16\r\n" + TEXT + b"\r\n"
     # The sender's number, which the text has, is where it reads the acknowledgement.
     assert stored.say(TEXT) == b"PUB load.room acknowledged.1 16\r\n" + TEXT + b"\r\n"
-    assert b"SUB acknowledged.1 3\r\n" in stored.entering("load.0-1").feed(b"INFO {}\r\n")
+    assert b"SUB acknowledged.1 3\r\n" in stored.entering("load_0-1").feed(b"INFO {}\r\n")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +296,7 @@ def test_what_other_servers_are_written() -> None:
 )
 def test_a_ping_among_lines_is_answered(name: str, ping: bytes, pong: bytes) -> None:
     dialect = dialects.by_name(name, "host")
-    lines = b":a PRIVMSG #load :" + TEXT + b"\r\n"
+    lines = b":a PRIVMSG #lobby :" + TEXT + b"\r\n"
     assert dialect.whole(lines + ping + lines + ping[:3]) == Whole(2 * len(lines) + len(ping), pong)
     assert dialect.whole(lines) == Whole(len(lines))
 
@@ -208,7 +308,7 @@ def test_an_error_of_irc_says_farewell() -> None:
 
 def test_a_number_that_is_none_of_irc_is_skipped() -> None:
     entering = dialects.by_name("irc", "host").entering("ana")
-    entering.feed(b":s " + b"4" * 5_000 + b" x\r\n:s 366 ana #load :End\r\n")
+    entering.feed(b":s " + b"4" * 5_000 + b" x\r\n:s 366 ana #lobby :End\r\n")
     assert entering.entered
     assert not entering.refused
 
@@ -254,18 +354,18 @@ def test_a_close_frame_says_farewell() -> None:
 @pytest.mark.parametrize(
     ("name", "notice"),
     [
-        ("chatte", b"150 load.0-12 just join to the chat\n"),
-        ("irc", b":load_0-12!~load@127.0.0.1 JOIN :#load\r\n"),
-        ("protocollo", "G.@g> load.0-12 si è unito\n".encode()),
-        ("protocollo", b"G.@G> Membro entrato nella chat: Benvenuto load.0-12\n\n"),
+        ("chatte", b"150 load_0-12 just join to the chat\n"),
+        ("irc", b":load_0-12!~load@127.0.0.1 JOIN :#lobby\r\n"),
+        ("protocollo", "G.@g> load_0-12 si è unito\n".encode()),
+        ("protocollo", b"G.@G> Membro entrato nella chat: Benvenuto load_0-12\n\n"),
         (
             "browser",
-            frame(b'{"type":"events","events":[{"type":"joined","nickname":"load.0-12"}]}'),
+            frame(b'{"type":"events","events":[{"type":"joined","nickname":"load_0-12"}]}'),
         ),
     ],
 )
 def test_a_notice_of_who_came_is_counted_once(name: str, notice: bytes) -> None:
-    marks = dialects.by_name(name, "host").joined(b"load.0-")
+    marks = dialects.by_name(name, "host").joined(b"load_0-")
     assert sum(notice.count(mark) for mark in marks) == 1
-    other = notice.replace(b"load.0", b"load.1").replace(b"load_0", b"load_1")
+    other = notice.replace(b"load_0", b"load_1")
     assert sum(other.count(mark) for mark in marks) == 0

@@ -9,12 +9,14 @@ import pytest
 from tertulia.clients.targets import TargetError
 from tertulia.domain.nicknames import is_valid
 from tertulia_load import control
-from tertulia_load.plan import MAX_CLIENTS, Plan, PlanError
+from tertulia_load.plan import Plan, PlanError
 from tertulia_load.targets import CLIENTS_PER_SOURCE, Target, target
+from tertulia_load.texts import MAX_CLIENTS
 
 HERE = Target("chatte", "localhost", "127.0.0.1", 1234)
 DEVICES = Target("device", "localhost", "127.0.0.1", 4242)
 THERE = Target("browser", "chat.example", "192.0.2.1", 8080)
+IRC = Target("irc", "localhost", "127.0.0.1", 6667)
 
 
 def plan(**given: Any) -> Plan:
@@ -42,6 +44,9 @@ def test_a_plan_as_it_comes_is_fine() -> None:
         ({"sizes": (10, 64)}, "--size"),
         ({"sizes": (100, 64)}, "--size"),
         ({"sizes": (64, 5000)}, "--size"),
+        ({"sizes": (64, 401), "targets": (IRC,)}, "a line of irc has room for 400 bytes"),
+        ({"prefix": "my.load", "targets": (HERE, IRC)}, "no . and no"),
+        ({"prefix": "9load", "targets": (IRC,)}, "begin with a letter"),
         ({"seconds": 0.0}, "--duration"),
         ({"seconds": 4000.0}, "--duration"),
         ({"seconds": float("inf")}, "--duration"),

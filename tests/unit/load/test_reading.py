@@ -175,7 +175,7 @@ def test_what_all_read_is_fine_however_it_comes(messages: list[Message], seed: i
     heard = sum(room.hears(c.id, m) for c in room.clients for m in messages)
     assert tally.delivered == tally.public == heard
     assert heard == room.reading.expected(dict(Counter(s for s, _ in messages)), {})
-    assert room.reading.order.end == len(messages)
+    assert room.reading.orders[0].end == len(messages)
     assert tally.readers == len(room.clients)
     assert room.landed == Counter(s for s, _ in messages)
 
@@ -404,9 +404,9 @@ def test_messages_that_all_have_read_are_forgotten(monkeypatch: pytest.MonkeyPat
             if room.hears(client.id, (sender, number)):
                 room.read(client.id, rendered(client.dialect.name, sender, public(sender, number)))
         room.reading.tidy()
-        assert len(room.reading.order.tokens) <= 12
+        assert len(room.reading.orders[0].tokens) <= 12
     assert faults(room.account(messages)) == {}
-    assert room.reading.order.end == 60
+    assert room.reading.orders[0].end == 60
 
 
 def test_what_a_witness_misses_is_no_longer_under_way() -> None:
@@ -464,7 +464,7 @@ def test_who_missed_something_and_was_first_does_not_make_the_order() -> None:
         room.read(client, b"".join(blobs[4:]))
     tally = room.account(messages)
     assert faults(tally) == {"lost": 1, "out_of_order": 1}
-    assert room.reading.order.end == 6
+    assert room.reading.orders[0].end == 6
 
 
 def test_the_order_is_that_of_the_most_readers_whoever_else_differs() -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tertulia import cli
-from tertulia_load import command as load_command
+from tertulia_load import run as load_run
 from tertulia_load.control import Joined, Progress, Settled, Stopped
 from tertulia_load.latency import Latency
 from tertulia_load.outcome import Outcome, Rounds
@@ -34,7 +34,8 @@ def outcome(
 ) -> Outcome:
     """Return what became of two processes with two clients each, of which one sends 100 messages."""
     rounds = Rounds(Plan(targets=(HERE,), clients=4, senders=1, processes=2, **plan))
-    rounds.joined([Joined(2, {}, 0, 0, 500_000), Joined(2, {}, 0, 0, 400_000)], 6, 600_000, 6)
+    joined = [Joined(2, {}, 0, 0, 500_000, 0.2), Joined(2, {}, 0, 0, 400_000, 0.1)]
+    rounds.joined(joined, 6, 600_000, 6)
     rounds.sent(
         0, [Stopped({0: 100}, {}, late, held_back, 1_000_000), Stopped({}, {}, 0, 0, 900_000)]
     )
@@ -46,8 +47,10 @@ def outcome(
     rounds.settled(
         0,
         [
-            Settled(Tally(**{**fine, **tally}), {}, first.encode(), 200, 20_900, 7, 100, 0.95),
-            Settled(Tally(**fine), {}, second.encode(), 200, 20_900, 7, 100, 0.1),
+            Settled(
+                Tally(**{**fine, **tally}), {}, first.encode(), 200, 20_900, {0: (7, 100)}, 0.95
+            ),
+            Settled(Tally(**fine), {}, second.encode(), 200, 20_900, {0: (7, 100)}, 0.1),
         ],
     )
     return rounds.outcome(interrupted=False)
@@ -65,7 +68,7 @@ def test_the_sum_over_processes() -> None:
     assert it.latency.recorded == 400
     assert it.latency.p50 == pytest.approx(10.9, rel=0.002)
     assert it.latency.p99_9 == it.latency.max == 20.9
-    assert it.tool.busiest == 0.95
+    assert (it.tool.busiest, it.joins[0].busiest) == (0.95, 0.4)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_another_order_in_another_process_is_trouble() -> None:
     tallies = [(7, 100), (8, 100), (9, 60)]  # the last has not all, which is counted as lost
     rounds.settled(
         0,
-        [Settled(Tally(), {}, Latency().encode(), 0, 0, order, end, 0.0) for order, end in tallies],
+        [Settled(Tally(), {}, Latency().encode(), 0, 0, {0: it}, 0.0) for it in tallies],
     )
     assert rounds.outcome(interrupted=False).trouble == [
         "the processes read the messages in 2 different orders"
@@ -169,7 +172,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
             raise RunError("something is stuck")
         return outcome({"lost": int(plan.prefix == "lossy")})
 
-    monkeypatch.setattr(load_command, "run", run)
+    monkeypatch.setattr(load_run, "run", run)
     return plans
 
 

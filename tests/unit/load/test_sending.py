@@ -11,7 +11,7 @@ from tertulia_load.pacing import Pace
 from tertulia_load.plan import Plan
 from tertulia_load.sending import Sender, Sending
 from tertulia_load.targets import Target
-from tertulia_load.texts import Kind, Token
+from tertulia_load.texts import Token
 
 HERE = Target("chatte", "localhost", "127.0.0.1", 1234)
 TAG = b"test0"
@@ -107,7 +107,7 @@ def test_what_the_service_does_not_take_is_held_back() -> None:
     sending.send(29_999)
     assert room.sent() == [0, 0, 10, 0]
     assert (sending.held_back, sending.sent) == (20, 10)
-    assert sending.numbers(Kind.PUBLIC) == {0: 0, 1: 0, 2: 10}
+    assert sending.public() == {0: 0, 1: 0, 2: 10}
 
 
 @pytest.mark.parametrize("private", [0.0, 0.3, 1.0])
@@ -122,7 +122,7 @@ def test_numbers_count_by_kind_without_a_gap(private: float) -> None:
             assert token.number == seen[token.is_public]
             seen[token.is_public] += 1
         assert whispers == seen[False] == round(100 * private)
-        assert sender.numbers == {Kind.PUBLIC: seen[True], Kind.PRIVATE: seen[False]}
+        assert (sender.public, sender.private) == ({0: seen[True]}, seen[False])
 
 
 def test_texts_are_as_long_as_asked_for() -> None:

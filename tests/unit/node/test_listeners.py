@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import ssl
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,14 +15,17 @@ import uvloop
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from fakes.house import House
 from harness.certificates import make
 from harness.waiting import until
 from tertulia.chat.fanout import OneByOne
+from tertulia.dialects.browser import BrowserEncoder
 from tertulia.domain.disconnects import Disconnect
 from tertulia.edge import connection
 from tertulia.edge.broadcast import UringBroadcast
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Listener, Patience
+from tertulia.edge.websocket import IRC_BINARY, IRC_TEXT
 from tertulia.node import listeners
 from tertulia.settings.model import Settings
 from tertulia.telemetry.metrics import Metrics
@@ -60,6 +64,46 @@ async def test_a_ring_is_used_where_it_is_wanted_and_allowed(
     assert [
         line["reason"] for line in logs if line["event"] == "sending to one after the other"
     ] == reasons
+
+
+def made(settings: Settings) -> listeners.Listeners:
+    metrics = Metrics(CollectorRegistry(), dialects=["browser", "irc"], chats=["main"], version="x")
+    encoders = {"browser": lambda it: BrowserEncoder(it.history)}
+    return listeners.Listeners(settings, encoders, metrics, asyncio.get_running_loop())
+
+
+async def test_what_a_listener_of_irc_is_called_and_lets_in_is_in_its_encoder() -> None:
+    given = {
+        "listeners": [
+            {"dialect": "irc", "channel": "hall", "joins_lobby": False, "history": 7},
+            {"dialect": "browser", "irc": True, "channel": "hall", "network": "Irc.Example"},
+        ],
+        "accounts": {"registration": "invited"},
+    }
+    it = made(Settings.model_validate(given))
+    plain, page = it._settings.listeners
+    lines = it._irc(plain).server
+    assert (lines.lobby, lines.joins_lobby, lines.history) == ("hall", False, 7)
+    assert (lines.accounts, lines.version) == ("invited", version("tertulia"))
+    assert not lines.is_websocket
+    text, binary = (it._irc(page, kind).server for kind in (IRC_TEXT, IRC_BINARY))
+    assert (lines.name, text.name) == ("tertulia", "Irc.Example")
+    assert (text.lobby, text.joins_lobby, text.history) == ("hall", True, 50)
+    assert (text.is_websocket, text.is_binary) == (True, False)
+    assert (binary.is_websocket, binary.is_binary) == (True, True)
+
+
+async def test_silent_clients_of_irc_are_asked_by_lines_and_pages_by_their_protocol() -> None:
+    settings = Settings.model_validate(
+        {"listeners": [{"dialect": "irc"}, {"dialect": "browser", "irc": True}]}
+    )
+    it, room = made(settings), House().room()
+    plain, page = settings.listeners
+    lines = it._listener(plain, room, None)
+    assert (lines.dialect, lines.ping) == ("irc", b"PING :tertulia\r\n")
+    on_page = it._listener(page, room, None, it._irc(page, IRC_TEXT))
+    assert (on_page.dialect, on_page.ping) == ("irc", b"")
+    assert on_page.counts is it._listener(page, room, None).counts
 
 
 class Reader(asyncio.Protocol):

@@ -5,10 +5,13 @@ import sys
 
 import pytest
 
+NOT_NEEDED = {"opentelemetry", "cryptography.x509", "jwt", "prompt_toolkit", "re2"}
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("package", ["opentelemetry", "cryptography.x509", "prompt_toolkit"])
-def test_a_start_does_not_wait_for_what_it_may_not_need(package: str) -> None:
-    code = f"import sys, tertulia.cli, tertulia.node.node; sys.exit({package!r} in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], timeout=30, check=False)
-    assert done.returncode == 0
+def test_a_start_does_not_wait_for_what_it_may_not_need() -> None:
+    code = "import sys, tertulia.cli, tertulia.node.node; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], timeout=30, check=True, capture_output=True, text=True
+    )
+    assert not NOT_NEEDED & set(done.stdout.split())

@@ -3,31 +3,35 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from argon2 import PasswordHasher
 
 from tertulia.operators import accounts
-from tertulia.operators.accounts import AccountBook, AccountProblem, Copied
+from tertulia.operators.accounts import AccountBook, Copied
+from tertulia.operators.refusals import CommandRefused
 from tertulia.redis.access import Access
 from tertulia.redis.client import Client
 from tertulia.store.keys import Keys
 
 KEYS = Keys("main")
 DAY_MS = 86_400_000
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture
 async def book(redis: Client, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AccountBook]:
-    monkeypatch.setattr(accounts, "Client", lambda *_: redis)
-    async with AccountBook("main", Access.to("redis://127.0.0.1"), 1.0) as book:
+    monkeypatch.setattr(Client, "to", lambda *_: redis)
+    monkeypatch.setattr(accounts, "PasswordHasher", lambda: CHEAP)
+    async with AccountBook.to("main", Access.to("redis://127.0.0.1"), 1.0) as book:
         yield book
 
 
 async def test_an_account_is_made_once(redis: Client, book: AccountBook) -> None:
     await book.add("Dan", "a secret")
-    with pytest.raises(AccountProblem, match="there is an account dan already"):
+    with pytest.raises(CommandRefused, match="there is an account dan already"):
         await book.add("dan", "another")
-    with pytest.raises(AccountProblem, match="Andy is in the chat as a guest"):
+    with pytest.raises(CommandRefused, match="Andy is in the chat as a guest"):
         await book.add("Andy", "a secret")
-    with pytest.raises(AccountProblem, match="is no nickname"):
+    with pytest.raises(CommandRefused, match="is no nickname"):
         await book.add("no nickname", "a secret")
     (dan,) = await book.all()
     assert (dan.nickname, dan.is_logged_in, dan.pending) == ("Dan", False, 0)
@@ -44,7 +48,7 @@ async def test_a_password_is_changed_where_there_is_an_account(
     after = await redis.hget(KEYS.account("dan"), "hash")
     assert str(after).startswith("$argon2id$")
     assert after != before
-    with pytest.raises(AccountProblem, match="there is no account 'eve'"):
+    with pytest.raises(CommandRefused, match="there is no account 'eve'"):
         await book.set_password("eve", "another")
 
 
@@ -56,7 +60,7 @@ async def test_an_account_is_deleted_with_what_waits_for_it(
     await book.delete("dan")
     assert await book.all() == []
     assert not await redis.exists(KEYS.device("dan"))
-    with pytest.raises(AccountProblem):
+    with pytest.raises(CommandRefused):
         await book.delete("dan")
 
 
@@ -79,5 +83,5 @@ async def test_a_copy_is_what_was_copied(redis: Client, book: AccountBook) -> No
     for copied in copies:
         await book.put(copied)
     assert await book.copies() == copies
-    with pytest.raises(AccountProblem, match="its hash is none of argon2"):
+    with pytest.raises(CommandRefused, match="its hash is none of argon2"):
         await book.put(Copied("eve", "x", 1))

@@ -97,7 +97,7 @@ async def test_what_waits_is_read_in_pages(redis: Client, overview: Overview) ->
 async def test_the_log_is_read_back_and_on(redis: Client) -> None:
     for offset in (1, 2):
         await append(redis, offset, encode(Said("Andy", "s", f"{offset}")))
-    reader = LogReader("main", redis)
+    reader = LogReader(KEYS, redis)
     await reader.begin()
     assert [it.position.offset for it in await reader.back(None)] == [2, 1]
     assert [it.position.offset for it in await reader.back(2)] == [1]
@@ -109,7 +109,7 @@ async def test_the_log_is_read_back_and_on(redis: Client) -> None:
 
 async def test_a_log_that_was_lost_is_read_from_where_it_goes_on(redis: Client) -> None:
     await append(redis, 5, encode(Said("Andy", "s", "old")))
-    reader = LogReader("main", redis)
+    reader = LogReader(KEYS, redis)
     await reader.begin()
     await redis.delete(KEYS.log)
     await redis.hset(KEYS.meta, mapping={"epoch": "f", "base": "1"})
@@ -127,13 +127,13 @@ async def test_what_is_kept_of_somebody_is_shown_and_taken_away(redis: Client) -
     await leave(redis, "Andy", "for dan")
     await Operator("main", redis, "carla", 1.0).kick("andy", "")
     assert await traces.account() == {"nickname": "Andy"}
-    assert [it.get("x") for it in await traces.said()] == ["mine", None, None]
+    assert [it.get("x") for it in await traces.said()] == ["mine", None, None, None]
     assert len(await traces.audited()) == 1
     assert await traces.tokens() == [keys.token("t1")]
     assert await traces.sent() == [{"to": "dan", "at": 10, "sender": "Andy", "text": "for dan"}]
     assert await traces.delete_account()
     assert await traces.forget_tokens() == 1
-    assert await traces.redact() == 4
+    assert await traces.redact() == 5
     assert await traces.said() == []
     assert await traces.audited() == []
     log = await redis.xrange(keys.log)

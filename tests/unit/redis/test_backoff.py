@@ -19,11 +19,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seen
 
 
-async def test_the_first_time_is_at_once(waits: list[float]) -> None:
-    await Backoff().wait()
-    assert waits == [0.0]
-
-
 async def test_waits_double_up_to_a_bound_with_jitter(waits: list[float]) -> None:
     backoff = Backoff()
     for _ in range(12):
@@ -32,22 +27,16 @@ async def test_waits_double_up_to_a_bound_with_jitter(waits: list[float]) -> Non
     assert longest[-1] == Backoff.LONGEST
     for waited, most in zip(waits, longest, strict=True):
         assert most / 2 <= waited <= most
+    jitter = {waited / most for waited, most in zip(waits[1:], longest[1:], strict=True)}
+    assert len(jitter) > 5, "nodes would come back all at once"
 
 
-async def test_nodes_do_not_come_back_all_at_once(waits: list[float]) -> None:
-    for _ in range(20):
-        backoff = Backoff()
-        for _ in range(5):
-            await backoff.wait()
-    assert len(set(waits[4::5])) > 10
-
-
-async def test_after_an_answer_it_begins_anew(waits: list[float]) -> None:
+async def test_after_an_answer_it_begins_anew_with_no_wait(waits: list[float]) -> None:
     backoff = Backoff()
     for _ in range(5):
         await backoff.wait()
     backoff.reset()
     await backoff.wait()
-    assert waits[-1] == 0.0
     await backoff.wait()
+    assert waits[-2] == 0.0
     assert waits[-1] <= Backoff.FIRST

@@ -14,10 +14,11 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from harness.cases import each
+from tertulia.domain import rooms
 from tertulia.settings import redis_url
+from tertulia.settings.command_line import OPTIONS, ROOM
 from tertulia.settings.listener import DEFAULT_PORTS, ListenerSettings
 from tertulia.settings.model import (
-    OPTIONS,
     Settings,
     SettingsError,
     default_data_dir,
@@ -194,7 +195,7 @@ def test_a_wrong_variable_is_named(
     ("listener", "place", "expected"),
     [
         ({}, "[1].dialect", "this is missing"),
-        ({"dialect": "irc"}, "[1].dialect", "no dialect 'irc': it should be one of .*chatte"),
+        ({"dialect": "icq"}, "[1].dialect", "no dialect 'icq': it should be one of .*chatte"),
         ({"dialect": "chatte", "port": -1}, "[1].port", "-1 is wrong"),
         ({"dialect": "chatte", "porrt": 1}, "[1].porrt", r"did you mean port\?"),
         ({"dialect": "chatte", "chat": "Big"}, "[1].chat", r"\[a-z0-9-\]\{1,32\}"),
@@ -231,8 +232,66 @@ def test_answers_to_classic_devices_have_a_bound(
     assert made.answer_bytes == answer_bytes
 
 
+@pytest.mark.parametrize(
+    ("listener", "name", "expected"),
+    [
+        ({"dialect": "irc", "encoding": "latin-1"}, "encoding", "nothing on listeners of .* irc"),
+        ({"dialect": "irc", "wording": "classic"}, "wording", "remove it here"),
+        ({"dialect": "irc", "prompt": "Hey"}, "prompt", "remove it here"),
+        ({"dialect": "irc", "answer_bytes": 199}, "answer_bytes", "remove it here"),
+        ({"dialect": "irc", "origins": ["https://a.example"]}, "origins", "remove it here"),
+        ({"dialect": "irc", "hosts": ["a.example"]}, "hosts", "remove it here"),
+        ({"dialect": "irc", "channel": "#lobby"}, "channel", "should match pattern"),
+        ({"dialect": "irc", "network": "our chat"}, "network", "should match pattern"),
+        ({"dialect": "irc", "network": "a" * 64}, "network", "should match pattern"),
+        ({"dialect": "chatte", "network": "ours"}, "network", "only where clients of irc come in"),
+        ({"dialect": "chatte", "irc": True}, "irc", "only where clients of irc come in"),
+        ({"dialect": "chatte", "channel": "hall"}, "channel", "only where clients of irc come in"),
+        ({"dialect": "browser", "channel": "hall"}, "channel", "only where irc is true"),
+        ({"dialect": "browser", "joins_lobby": False}, "joins_lobby", "only where irc is true"),
+    ],
+)
+def test_what_means_nothing_there_is_refused(
+    listener: dict[str, object], name: str, expected: str
+) -> None:
+    (problem,) = problems(listeners=[listener])
+    assert problem.startswith(f"--listen[0].{name}: "), problem
+    assert re.search(expected, problem), problem
+
+
+def test_irc_has_its_own_defaults_and_a_port_for_tls() -> None:
+    own = {"network": "irc.example", "channel": "hall", "joins_lobby": False}
+    listeners: list[dict[str, object]] = [
+        {"dialect": "irc", "encoding": "utf-8", **own},
+        {"dialect": "irc", "certificate": "irc.pem"},
+        {"dialect": "irc", "certificate": "irc.pem", "port": 6667, "host": "::1"},
+        {"dialect": "browser", "irc": True, **own},
+    ]
+    made = load(None, {"listeners": listeners}).listeners
+    assert [(it.port, it.history) for it in made] == [
+        (6667, 50),
+        (6697, 50),
+        (6667, 50),
+        (8080, 50),
+    ]
+    assert [it.channel for it in made] == ["hall", "lobby", "lobby", "hall"]
+    assert [it.joins_lobby for it in made] == [False, True, True, False]
+
+
+def test_every_dialect_is_there_unless_told_otherwise_and_irc_on_the_page_too() -> None:
+    assert {it.dialect: it.irc for it in load(None, {}).listeners} == {
+        name: name == "browser" for name in DEFAULT_PORTS
+    }
+    (given,) = load(None, {"listeners": [{"dialect": "browser"}]}).listeners
+    assert not given.irc
+
+
+def test_a_channel_is_called_as_a_further_room_may_be() -> None:
+    assert re.compile(ROOM.replace("$", r"\Z")).pattern.strip("^") == rooms._VALID.pattern
+
+
 def test_every_mistake_in_a_file_is_named_with_its_key(toml: Toml) -> None:
-    config = toml("drain_second = 3\n[ops]\nport = 'x'\n[[listeners]]\ndialect = 'irc'\n")
+    config = toml("drain_second = 3\n[ops]\nport = 'x'\n[[listeners]]\ndialect = 'icq'\n")
     assert sorted(it.partition(": ")[2].partition(":")[0] for it in problems(config)) == [
         "drain_second",
         "listeners[0].dialect",
@@ -390,7 +449,6 @@ def test_a_secret_in_the_wrong_place_is_not_shown(
     ],
 )
 def test_a_redis_url_is_shown_without_its_password(url: str, shown: str) -> None:
-    assert redis_url.problem(url) is None
     assert redis_url.masked(url) == shown
     assert redis_url.has_password(url) == ("***" in shown)
     assert f'redis_url = "{shown}"' in describe(load(None, {"redis_url": url}))

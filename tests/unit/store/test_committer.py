@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from contract.follower import RecordingFollower
 from harness.waiting import elapse, until
-from tertulia.chat.ports import LeaveOp, Op
+from tertulia.chat.ports import LeaveOp, Member, Op, WhisperOp
+from tertulia.domain.position import Position
 from tertulia.redis.hot import Argument
 from tertulia.redis.link import Link
 from tertulia.redis.script import Script
@@ -37,20 +38,31 @@ class Answering:
         """What was said of letters, and whether there were ops with it."""
         self.goes = asyncio.Event()
         self.goes.set()
+        self.whispers: list[tuple[str, int]] = []
+        """The letters of the ops in batches with whispers, and how many letters the node had written."""
+        self.has_more = False
+        """Whether there is more in the log than the node has seen."""
         self.bus: Callable[[int], None] | None = None
         """Brings the entry of a batch, a turn after its reply; None: batches have none."""
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         await self.goes.wait()
         self.answers += 1
-        self.letters_done.append((cast(int, args[5]), "L" in args[18:]))
-        ops = list(args[18:]).count("L")
+        self.letters_done.append((cast(int, args[5]), "L" in args[19:]))
+        letters = str(args[16])
+        if set("rw") & set(letters):
+            self.whispers.append((letters, cast(int, args[18])))
+            if "r" in letters and self.has_more:
+                return [b"unseen"]
+            own = b"1700000000000 *" if "r" in letters else b""
+            return [b"ok", 0, 0, 1 if own else 0, b"d", b"", own]
+        ops = list(args[19:]).count("L")
         if ops:
             self.batches.append(ops)
         if ops and self.bus is not None:
             asyncio.get_running_loop().call_soon(self.bus, cast(int, args[1]))
-            return [b"ok", 1, 1, 0, b"d" * ops, b""]
-        return [b"ok", 0, 0, 0, b"d" * ops, b""]
+            return [b"ok", 1, 1, 0, b"d" * ops, b"", b""]
+        return [b"ok", 0, 0, 0, b"d" * ops, b"", b""]
 
     async def confirm(self) -> None:
         self.confirmed += 1
@@ -164,3 +176,37 @@ async def test_letters_are_confirmed_when_there_is_news_and_with_each_heartbeat(
     alone = len(link.letters_done)
     await until(lambda: len(link.letters_done) > alone + 1, WITHIN, "heartbeats")
     assert link.letters_done[alone:] == [(7, False)] * (len(link.letters_done) - alone)
+
+
+async def test_a_node_that_has_not_seen_all_asks_redis_who_is_there_for_a_moment(
+    committer: Committer, link: Answering, follower: RecordingFollower, member: Membership
+) -> None:
+    await until(lambda: link.answers, WITHIN, "the first heartbeat")
+    for i, name in enumerate(("andy", "betty"), 1):
+        follower.roster.add(Member(name, f"{member.node}:{i}", "chatte"))
+
+    async def whisper() -> list[tuple[str, int]]:
+        link.whispers.clear()
+        committer.submit(WhisperOp(f"{member.node}:1", "andy", "andy", "betty", "psst"))
+        await committer.settle()
+        return list(link.whispers)
+
+    assert await whisper() == [("r", 1)]
+    assert follower.letter_texts == ["psst"]
+    link.has_more = True
+    assert await whisper() == [("r", 1), ("w", 0)]
+    link.has_more = False
+    assert await whisper() == [("w", 0)]
+
+
+async def test_what_is_known_to_come_is_waited_for_by_redis(
+    committer: Committer, link: Answering, follower: RecordingFollower, member: Membership
+) -> None:
+    """The node need not ask whether it has seen all: by Redis' last answer it has not."""
+    await until(lambda: link.answers, WITHIN, "the first heartbeat")
+    for i, name in enumerate(("andy", "betty"), 1):
+        follower.roster.add(Member(name, f"{member.node}:{i}", "chatte"))
+    committer.registered(Position("e", 5))
+    committer.submit(WhisperOp(f"{member.node}:1", "andy", "andy", "betty", "psst"))
+    await committer.settle()
+    assert link.whispers == [("w", 0)]

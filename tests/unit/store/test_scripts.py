@@ -14,11 +14,16 @@ LIBRARIES = {
     "append",
     "claim",
     "devices",
+    "epochs",
     "in_use",
     "lease",
     "mailboxes",
-    "order",
+    "moderation",
+    "operator_command",
     "pending",
+    "restraints",
+    "speech",
+    "unread",
     "whole",
 }
 

@@ -1,4 +1,4 @@
-"""Live chats of two and of many, on a simulated network. Source: the protocol page device."""
+"""Live chats of two and of many, on a simulated network. Source: docs/protocols/device.md."""
 
 import random
 from collections import deque
@@ -25,6 +25,8 @@ from tertulia.clients.device.effects import (
 from tertulia.clients.device.hearing import (
     BYTES_BURST,
     BYTES_PER_SECOND,
+    COMINGS_BURST,
+    COMINGS_PER_SECOND,
     IN_ALL,
     LINES_BURST,
     LINES_PER_SECOND,
@@ -689,6 +691,20 @@ def test_who_comes_again_has_not_more_to_say() -> None:
     network.settle()
     assert anna.told.count(Went("carol", Parting.TOO_MUCH)) == 2
     assert ("bob" in anna.chat.members, "carol" in anna.chat.members) == (True, False)
+
+
+def test_who_comes_and_goes_all_the_time_is_turned_away() -> None:
+    network = Network()
+    anna, _ = two(network)
+    for _ in range(2 * COMINGS_BURST):
+        added(network, anna, "carol").leave()
+        network.advance(1)
+    came = Came("carol", group=True)
+    assert anna.told.count(came) == COMINGS_BURST
+    assert {it.parting for it in anna.turned_away()} == {Parting.OFTEN}
+    network.advance(2 / COMINGS_PER_SECOND)
+    added(network, anna, "carol")
+    assert anna.told[-1] == came
 
 
 # Groups

@@ -27,6 +27,11 @@ from tertulia.clients.device.notices import SHOWN_ONLINE
             "bob's device can't be told from a stranger's: the service does not say in time.",
         ),
         (Went("bob", Parting.TOO_MUCH), "bob was dropped: it said more than 16 MiB in this chat."),
+        (Went("bob", Parting.DEAF), "bob was dropped: its device does not read what you write."),
+        (
+            TurnedAway("10.0.0.9", "bob", Parting.OFTEN),
+            "Somebody at 10.0.0.9 dialled, as bob, and was hung up on: it comes and goes too often.",
+        ),
         (
             TurnedAway("10.0.0.9", "", Parting.GARBLED),
             "Somebody at 10.0.0.9 dialled and was hung up on: it sent what no device sends.",

@@ -1,11 +1,11 @@
-"""A device's side of each operation. Source: the protocol page device, "Operations"."""
+"""A device's side of each operation. Source: docs/protocols/device.md, "Operations"."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cases import each
@@ -282,6 +282,7 @@ def test_an_answer_cut_after_any_byte_is_none(exchange: Exchange) -> None:
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+@settings(max_examples=25)  # they have one reader of frames, which `make fuzz` gives more
 @given(garbage=st.binary(max_size=80))
 def test_garbage_is_refused_or_waited_on_and_breaks_nothing(
     exchange: Exchange, garbage: bytes

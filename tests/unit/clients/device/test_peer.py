@@ -1,4 +1,4 @@
-"""What two devices say to each other. Source: the protocol page device, "Live chat"."""
+"""What two devices say to each other. Source: docs/protocols/device.md, "Live chat, between devices"."""
 
 from collections.abc import Callable
 from typing import Any

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from tertulia.clients.device import history
+from tertulia.clients.device import history, notices
 from tertulia.clients.device.account import Account
 from tertulia.clients.device.operations import PendingFrom
 from tertulia.clients.device.peer import File
@@ -34,6 +34,26 @@ def screen() -> Screen:
 @pytest.fixture
 def chat(tmp_path: Path, screen: Screen) -> Transcript:
     return Transcript(Account("anna", tmp_path), "bob", cast(Terminal, screen))
+
+
+def test_the_marks_are_explained_where_the_first_is_shown(chat: Transcript, screen: Screen) -> None:
+    chat.heard("bob", "ciao")
+    chat.said("ecco", delivered=False)
+    chat.said("anch'io", delivered=True)
+    explained = f"{NOTE}{notices.MARKS}"
+    assert screen.lines == ["   bob: ciao", " * anna: ecco", explained, "** anna: anch'io"]
+
+
+def test_the_marks_in_a_history_are_explained_as_well(
+    chat: Transcript, screen: Screen, tmp_path: Path
+) -> None:
+    chat.said("ecco", delivered=True)
+    (tmp_path / "account-anna/.marks-explained").unlink()
+    screen.lines.clear()
+    later = Transcript(Account("anna", tmp_path), "bob", cast(Terminal, screen))
+    later.show_history()
+    assert screen.lines[0].endswith("** anna: ecco")
+    assert screen.lines[1:] == [f"{NOTE}{notices.MARKS}"]
 
 
 LONG = "x" * (SHOWN_CHARACTERS + 100)
@@ -87,4 +107,6 @@ def test_so_many_files_are_kept_and_no_more(
     for number in range(MAX_FILES + 2):
         chat.receive("bob", File(f"{number}.txt", b"x"))
     assert len(list((tmp_path / "account-anna/downloads").iterdir())) == MAX_FILES
-    assert screen.lines[-1] == f"-- bob shared a file; {MAX_FILES} were kept, and no more are."
+    assert screen.lines[MAX_FILES:] == [
+        f"-- bob shared a file; {MAX_FILES} were kept, and no more are, nor told, in this chat."
+    ]

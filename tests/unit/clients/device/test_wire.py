@@ -1,4 +1,4 @@
-"""The binary framing, in any split. Source: the protocol page device, "Framing"."""
+"""The binary framing, in any split. Source: docs/protocols/device.md, "Framing"."""
 
 from random import Random
 

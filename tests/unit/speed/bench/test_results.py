@@ -30,7 +30,9 @@ NOTHING = Measured(
     join_seconds=0,
     notices=0,
     notices_expected=0,
+    seats_per_second=0,
     memory={},
+    connections=0,
     tool=0.5,
     faults=0,
     trouble=[],
@@ -121,9 +123,7 @@ def test_the_cores_are_said() -> None:
 
 
 def test_the_table_has_all_figures_and_every_ratio() -> None:
-    it = case(
-        side("tertulia", 1000, 2000, lost=1), side("peer", 500, 1000, tool=0.9), side("absent")
-    )
+    it = case(side("tertulia", 1000, 2000, lost=1), side("peer", 500, 1000), side("absent"))
     lines = text(it).splitlines()
     assert lines[0] == "it: a title"
     assert lines[1].split("  ")[1].strip() == ""
@@ -131,12 +131,59 @@ def test_the_table_has_all_figures_and_every_ratio() -> None:
         *("tertulia", "1,500", "2.00", "node", "1.50", "+", "redis", "0.50"),
         *("–", "–", "–", "2", "0", "0", "50%"),
     ]
-    assert lines[3].split()[:6] == ["peer", "750", "≤", "2.00", "2.00", "1.00"]
+    assert lines[3].split()[:5] == ["peer", "750", "2.00", "2.00", "1.00"]
     assert set(lines[4].split()) == {"absent", "–"}
-    assert lines[5] == "  ! peer: the load tool was busy: it may be more; look at the CPU time"
     page = markdown(it).splitlines()
     assert page[0].startswith("|  | deliveries/s | ours ÷ | CPU µs/delivery |")
     assert {line.count("|") for line in page[:5]} == {page[0].count("|")}
+
+
+@pytest.mark.parametrize("figure", ["deliveries", "messages", "cpu", "join", "past", "p50"])
+def test_what_a_busy_tool_made_is_compared_with_nothing(figure: Figure) -> None:
+    figures: dict[str, object] = {"messages": 5, "p50": 3, "cost": 7, "join_seconds": 2}
+    ours, busy = side("ours", 100, 100, **figures), side("peer", 50, 50, tool=0.81, **figures)
+    free = side("free", 50, 50, **figures)
+    assert ratio(ours, busy, figure) is None
+    assert ratio(busy, ours, figure) is None
+    assert ratio(ours, free, figure) is not None
+    of_two = case(ours, free, busy, figure=figure)
+    (busy_row,) = (line for line in text(of_two).splitlines() if line.startswith("  peer"))
+    (free_row,) = (line for line in text(of_two).splitlines() if line.startswith("  free"))
+    assert busy_row.count("–") > free_row.count("–")
+    assert list(notes(of_two)) == [
+        "no ratio to peer: the load tool was busy, and its own limit measured"
+    ]
+    assert list(notes(case(busy, ours, figure=figure))) == [
+        "no ratio, as the load tool was busy, and its own limit measured, with peer"
+    ]
+
+
+@pytest.mark.parametrize("figure", ["memory", "idle"])
+def test_a_tool_that_was_busy_before_says_nothing_of_a_server_at_rest(figure: Figure) -> None:
+    ours = side("ours", 0, memory={"node": 2.0}, busy={"node": 0.2}, tool=1.0)
+    assert ratio(ours, ours, figure) == 1
+    assert list(notes(case(ours, figure=figure))) == []
+
+
+def test_who_loaded_is_told() -> None:
+    assert list(notes(case(side("ours", 1), side("peer", 1, by="generator")))) == [
+        "measured with the generator in C"
+    ]
+
+
+def test_small_rooms_and_newcomers_have_tables_of_their_own() -> None:
+    ours = side("ours", 90, messages=9, p50=0.5, p99=2, longest=3, cost=150.4, tool=0.01)
+    lines = text(case(ours, figure="p50")).splitlines()
+    assert lines[1].split() == [
+        *("p50", "ms", "ours", "÷", "CPU", "µs/message", "ours", "÷", "p99", "ms", "longest", "ms"),
+        *("messages/s", "lost", "twice", "disorder", "tool"),
+    ]
+    assert lines[2].split() == ["ours", "0.50", "150", "2.00", "3.0", "9", "0", "0", "0", "1%"]
+    came = side("ours", 90, join_seconds=1.25, notices=3, notices_expected=3, lost=2)
+    lines = text(case(came, figure="past")).splitlines()
+    assert lines[2].split() == [
+        *("ours", "1.25", "2.00", "node", "1.50", "+", "redis", "0.50", "3", "3", "2", "0", "50%"),
+    ]
 
 
 def test_what_failed_or_went_wrong_is_told() -> None:
@@ -155,6 +202,17 @@ def test_cases_are_chosen_by_patterns() -> None:
     assert {it.name for it in chosen(" ".join(QUICK))} == set(QUICK)
     with pytest.raises(ValueError, match="no case is called 'fanout-7'; there are fanout-100-w1"):
         chosen("fanout-7")
+
+
+def test_all_that_is_compared_is_there() -> None:
+    names = {it.name for it in everything()}
+    assert {f"nodes-{pace}" for pace in ("w1", "w16", "r100", "r1000")} <= names
+    assert {f"no-ring-{pace}" for pace in ("w1", "w16", "r100")} <= names
+    assert {"small-10", "small-100", "history-1000", "rooms-idle", "rooms-r1000"} <= names
+    (small,) = chosen("small-10")
+    assert {"Ergo", "Centrifugo"} <= {it.server.name for it in small.sides}
+    # On one core, whatever the machine has.
+    assert not any(it.server.apart for case in chosen("nodes-*") for it in case.sides)
 
 
 def test_ours_comes_first_in_every_case() -> None:
