@@ -688,29 +688,34 @@ static void send_all(uint64_t begun)
     uint64_t end = begun + (uint64_t)(seconds * 1e9), at, due_count = 0;
     for (uint32_t i = 0; rate == 0 && i < senders; i++)
         ready[ready_count++] = i;
-    while ((at = now()) < end && sent < most) {
-        uint64_t wait = end - at;
-        if (rate > 0 && senders > 0) {
-            uint64_t due;
-            while ((due = begun + (uint64_t)((double)due_count * 1e9 / rate)) <= at && sent < most) {
-                struct client *client = &clients[due_count++ % senders];
-                if (client->state == IN) {
-                    send_one(client, client->id, due);
-                    flush(client);
-                }
+    while (sent < most) {
+        uint64_t due = end;
+        at = now();
+        /* What is due before the end is sent, however late this process is woken. */
+        while (rate > 0 && senders > 0 && sent < most) {
+            due = begun + (uint64_t)((double)due_count * 1e9 / rate);
+            if (due > at || due >= end)
+                break;
+            struct client *client = &clients[due_count++ % senders];
+            if (client->state == IN) {
+                send_one(client, client->id, due);
+                flush(client);
             }
-            at = now();
-            wait = due > at ? due - at : 0;
         }
+        at = now();
+        if (at >= end && due >= end)
+            break;
         uint32_t number = ready_count;
         ready_count = 0;
         for (uint32_t i = 0; i < number; i++) {
             struct client *client = &clients[ready[i]];
-            at = now();
+            uint64_t begins = now();
             while (client->state == IN && client->in_flight < window && sent < most)
-                send_one(client, client->id, at);
+                send_one(client, client->id, begins);
             flush(client);
         }
+        uint64_t next = due < end ? due : end;
+        uint64_t wait = next > at ? next - at : 0;
         turn(wait < 50000000 ? wait : 50000000);
     }
 }

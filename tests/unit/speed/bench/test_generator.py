@@ -1,13 +1,16 @@
 """The generator: when it can load, how it is called, and that it finds whatever is wrong."""
 
 import asyncio
+import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import msgspec
 import pytest
 
+from harness.waiting import elapse, until
 from speed.bench import generator
 from speed.bench.cases import Case, Load, Side, everything
 from speed.bench.peers import LIMIT, NATS
@@ -80,6 +83,7 @@ class Room:
     unwanted: bytes = b""
     astray: int = 0
     """By how much a private message misses whom it is for."""
+    said: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"0 Hello, nickname please.\n")
@@ -93,6 +97,7 @@ class Room:
         writer.write(b"200 Welcome to the chatte.\n")
         while line := await reader.readline():
             if line.startswith(b"100 "):
+                self.said += 1
                 said = b"100 %s %s" % (nickname, line[4:])
                 for number, other in enumerate(self.writers):
                     other.writelines(self.fault(self, number, said))
@@ -143,7 +148,8 @@ def made() -> str:
     return generator.program()
 
 
-async def load(made: str, room: Room, *options: str) -> generator.Outcome:
+@asynccontextmanager
+async def tool(made: str, room: Room, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
     server = await asyncio.start_server(room.serve, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
@@ -151,10 +157,24 @@ async def load(made: str, room: Room, *options: str) -> generator.Outcome:
             *(made, "chatte", f"{port}", "-c", "4", "-o", "1", *options),
             stdout=subprocess.PIPE,
         )
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
-        for writer in room.writers:
-            writer.close()
+        try:
+            yield process
+        finally:
+            for writer in room.writers:
+                writer.close()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def outcome(process: asyncio.subprocess.Process) -> generator.Outcome:
+    output, _ = await asyncio.wait_for(process.communicate(), 30)
     return msgspec.json.decode(output, type=generator.Outcome)
+
+
+async def load(made: str, room: Room, *options: str) -> generator.Outcome:
+    async with tool(made, room, *options) as process:
+        return await outcome(process)
 
 
 @pytest.mark.slow
@@ -174,6 +194,20 @@ async def test_a_rate_is_kept_and_private_messages_go_to_the_next_one(made: str)
     it = await load(made, Room(well), "-s", "4", "-r", "100", "-t", "0.3", "-p")
     assert it.trouble == []
     assert (it.sent.private, it.delivered.private, it.delivered.public) == (30, 30, 0)
+
+
+@pytest.mark.slow
+async def test_what_is_due_is_sent_however_late_the_tool_is_woken(made: str) -> None:
+    """All of it counts, or a busy machine would make a smaller load that looks kept."""
+    room = Room(well)
+    async with tool(made, room, "-s", "4", "-r", "100", "-t", "0.3") as process:
+        await until(lambda: room.said, 10, "the first message")
+        process.send_signal(signal.SIGSTOP)
+        await elapse(0.5)
+        process.send_signal(signal.SIGCONT)
+        it = await outcome(process)
+    assert it.trouble == []
+    assert (it.sent.public, it.delivered.public) == (30, 120)
 
 
 @pytest.mark.slow
