@@ -113,7 +113,9 @@ class Node:
             environment["TERTULIA_REDIS_URL"] = redis_url
         if version is not None:
             environment["PYTHONPATH"] = str(version)
-        settings = TALKATIVE | NOBODY_AWAY | (settings or {})
+        # An older version does not start with a setting that it does not know.
+        known = TALKATIVE if version is not None else TALKATIVE | NOBODY_AWAY
+        settings = known | (settings or {})
         environment |= {f"TERTULIA_{name}": value for name, value in settings.items()}
         by_itself = in_earnest or version is not None
         forked = None if by_itself else forking.node(environment, directory, files)

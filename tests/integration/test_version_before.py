@@ -21,7 +21,7 @@ from tertulia.store.keys import Keys
 
 pytestmark = pytest.mark.slow
 
-BEFORE = "75e4e9d76f581940e2b8f18182e4fff9c8dd2c00"
+BEFORE = "31af9c12311b67778a8542736e8325e073229f14"
 """The last commit without rooms."""
 ROOT = Path(__file__).parents[2]
 BURIED_SECONDS = 4.5
