@@ -323,7 +323,7 @@ async def running_server() -> AsyncIterator[ApiServer]:
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started, 10, "the API to listen")
+    await until(lambda: server.started, 30, "the API to listen")
     port = server.servers[0].sockets[0].getsockname()[1]
     served.address = f"http://127.0.0.1:{port}/console/"
     try:

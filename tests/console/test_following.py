@@ -103,7 +103,7 @@ async def test_a_page_that_nobody_looks_at_rests_and_misses_nothing(
     }"""
     await page.evaluate(look, True)
     await page.clock.fast_forward(25_000)
-    await until(lambda: api.streams == 0, 8, "the stream to rest")
+    await until(lambda: api.streams == 0, 30, "the stream to rest")
     for i in range(3):
         api.happen("ops", "said", nickname="anna", text=f"unseen {i}")
     await page.evaluate(look, False)

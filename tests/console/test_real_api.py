@@ -33,7 +33,7 @@ name = "olga"
 sha256 = "{digest(OPERATOR)}"
 scopes = ["operate", "read", "say"]
 """
-WITHIN = 20.0
+WITHIN = 60.0
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -110,7 +110,7 @@ async def test_rooms_are_seen_wherever_they_are(cluster: ClusterRedis) -> None:
         }
         return found == expected
 
-    await until(is_away, 20, "the others")
+    await until(is_away, 60, "the others")
     with pytest.raises(StoreAway):  # whoever is to be erased is not erased in part, unnoticed
         await overview.traces("andy")
     there.link.disconnect()

@@ -330,4 +330,4 @@ async def test_the_audit_log_and_the_log_say_who_did_it(chat_stores: RedisStores
         "bruno",
     )
     assert (command.value, command.text) == ("60 s", "too loud")
-    await until(lambda: chat_stores.server.control.xlen(chat_stores.keys.audit) == 2, 5, "audit")
+    await until(lambda: chat_stores.server.control.xlen(chat_stores.keys.audit) == 2, 30, "audit")

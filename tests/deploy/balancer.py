@@ -16,7 +16,7 @@ from harness.waiting import until
 
 CONFIGURATION = DEPLOY / "haproxy" / "haproxy.cfg"
 WITH_NODES = DEPLOY / "haproxy" / "with-nodes"
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 
 def haproxy() -> str:
@@ -103,7 +103,7 @@ class Balancer:
         """End the process."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(30)
 
     @property
     def pid(self) -> int:
@@ -145,5 +145,7 @@ class Balancer:
         return list(csv.DictReader(self._get("/;csv").splitlines()))
 
     def _get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.stats_port}{path}", timeout=5) as page:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.stats_port}{path}", timeout=30
+        ) as page:
             return str(page.read().decode())

@@ -107,7 +107,7 @@ async def inhabit(server: ShippedRedis, folder: Path) -> None:
         ran = await admin("slow", "0")
         assert ran.status == 0, ran
         await settle(people)
-        await until(lambda: client.exists("{main}:room-sizes"), 20, "the room's size to be noted")
+        await until(lambda: client.exists("{main}:room-sizes"), 60, "the room's size to be noted")
         await leave_what_programs_leave(
             Settings(redis_url=SecretStr(url), redis_password_file=password)
         )

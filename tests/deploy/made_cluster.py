@@ -14,7 +14,7 @@ from harness.engines import needs_one_on_path
 from harness.waiting import until, until_sync
 
 START_SECONDS = 60.0
-STOP_SECONDS = 40.0
+STOP_SECONDS = 60.0
 CTL = ROOT / "deploy" / "cluster" / "ctl"
 
 

@@ -18,7 +18,7 @@ from deploy.tools import ROOT
 from harness import processes
 from harness.waiting import until_sync
 
-WITHIN = 40.0
+WITHIN = 60.0
 BLOCK = re.compile(r"((?:[^\n]+\n)+)\n```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 KEYS = {"^C": signal.SIGINT, "^\\": signal.SIGQUIT}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")

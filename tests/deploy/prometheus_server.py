@@ -16,7 +16,7 @@ from harness.redis_server import free_port
 from harness.waiting import until_sync
 
 SHIPPED = DEPLOY / "prometheus"
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Prometheus:
         """End it."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(30)
 
     def ask(self, expression: str) -> list[float]:
         """Evaluate an expression now, and return its values. Raises AssertionError on an error."""
@@ -137,5 +137,5 @@ class Prometheus:
         return True
 
     def _get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=30) as page:
             return json.load(page)

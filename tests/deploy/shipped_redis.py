@@ -64,20 +64,20 @@ class ShippedRedis:
         """Start it and wait until it answers."""
         with (self.directory / "log").open("ab") as log:
             self._process = processes.start(self._command, output=log)
-        until_sync(self._answers, 10, lambda: f"Redis to start:\n{self.log()}")
+        until_sync(self._answers, 30, lambda: f"Redis to start:\n{self.log()}")
 
     def stop(self) -> None:
         """End it in order."""
         assert self._process is not None
         self._process.terminate()
-        assert self._process.wait(10) == 0, self.log()
+        assert self._process.wait(30) == 0, self.log()
         self._process = None
 
     def kill(self) -> None:
         """End it at once."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(30)
             self._process = None
 
     def client(self, user: str) -> redis.Redis:

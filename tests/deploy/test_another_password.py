@@ -68,7 +68,7 @@ async def test_nobody_has_to_go_for_it(tmp_path: Path) -> None:
             )
             await elapse(BETWEEN)
             for node in nodes:
-                await node.becomes_ready(15)
+                await node.becomes_ready(30)
 
         async def replace() -> None:
             await do("take both")

@@ -148,7 +148,7 @@ async def test_a_backup_under_load_brings_everything_back(
         assert len(backup["{main}:log"]) < len(later[1]["{main}:log"]), "nothing was said since"
         here.redis.start()
         for node in nodes:
-            await node.becomes_ready(20)
+            await node.becomes_ready(60)
         await settle(clients)
         assert "{main}:meta" in here.do("look")
 
@@ -166,7 +166,7 @@ async def test_a_backup_under_load_brings_everything_back(
         await log_in(device, "bob")
         assert await take(device, "bob", "ada") == ["are you there?", "hello?"]
         troll = await ChatteClient.connect(nodes[1].port())
-        await until(lambda: bool(troll.lines), 5, "a greeting")
+        await until(lambda: bool(troll.lines), 30, "a greeting")
         assert not await troll.enter("troll")
         troll.close()
     finally:

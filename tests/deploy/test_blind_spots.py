@@ -224,7 +224,7 @@ async def test_a_login_queue_that_is_full(scene: Scene) -> None:
     for client in clients:
         client.send(b"anna:guess\n")
     for client in clients:
-        await client.disconnected(30)
+        await client.disconnected(60)
     await scene.fires("TertuliaLoginsFull", scene.odd.ops_port, "critical")
     shown = await scene.shows("TertuliaLoginsFull")
     refused = re.search(r"tertulia_passwords_refused_total (\d+)", shown)
@@ -342,7 +342,7 @@ async def test_a_subscription_that_redis_refuses(scene: Scene) -> None:
     assert re.search(r"reason\W+channel", shown), shown
     await scene.is_quiet("TertuliaRedisRefuses", scene.odd.ops_port)
     await scene.is_quiet("TertuliaRedisRefuses", scene.sound.ops_port)
-    await scene.odd.becomes_ready(20)
+    await scene.odd.becomes_ready(60)
 
 
 async def test_a_balancer_with_as_many_connections_as_it_takes(scene: Scene) -> None:

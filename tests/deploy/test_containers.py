@@ -193,12 +193,12 @@ def test_prometheus_is_told_where_the_runbook_is(tmp_path: Path) -> None:
             rules = [rule for group in groups for rule in group["rules"]]
             return [it["annotations"]["runbook_url"] for it in rules if "annotations" in it]
 
-        until_sync(links, 30, lambda: f"Prometheus to start:\n{log.read_text()}")
+        until_sync(links, 60, lambda: f"Prometheus to start:\n{log.read_text()}")
         assert f"{url}#tertulianodedown" in links()
         assert all(it.startswith(f"{url}#") for it in links())
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(30)
 
 
 def test_the_probe_has_a_chat_of_its_own_that_nobody_else_reaches() -> None:

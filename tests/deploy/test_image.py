@@ -76,7 +76,7 @@ class Network:
         script = 'ip link set lo up && exec "$0" --port 6379 --bind 127.0.0.1 --save "" --dir "$1"'
         redis = ["sh", "-c", script, redis_binary(), str(directory)]
         self._holder = self._start(["unshare", "--net", *redis], "redis")
-        until_sync(self._is_apart, 20, lambda: f"Redis:\n{self.log('redis')}")
+        until_sync(self._is_apart, 60, lambda: f"Redis:\n{self.log('redis')}")
         self._within = ThreadPoolExecutor(1, initializer=self._enter)
 
     def _is_apart(self) -> bool:
@@ -114,7 +114,7 @@ class Network:
 
         def ask() -> tuple[int, str]:
             try:
-                with urllib.request.urlopen(url, timeout=10) as page:
+                with urllib.request.urlopen(url, timeout=30) as page:
                     return page.status, page.read().decode()
             except HTTPError as error:
                 return error.code, error.read().decode()
@@ -246,9 +246,9 @@ def _serve_a_chat(network: Network, exported: set[str]) -> None:
     anna, bert = (Chatter(network, name) for name in ("anna", "bert"))
     anna.say("hello from a container")
     bert.hears("hello from a container")
-    until_sync(lambda: "/v1/traces" in exported, 20, "spans")
+    until_sync(lambda: "/v1/traces" in exported, 60, "spans")
     image.send_signal(signal.SIGTERM)
-    until_sync(lambda: network.get(f"{OPS}/readyz")[0] == 503, 10, "the node to drain")
+    until_sync(lambda: network.get(f"{OPS}/readyz")[0] == 503, 30, "the node to drain")
     assert network.get(f"{OPS}/livez")[0] == 200
     anna.say("still here")
     bert.hears("still here")

@@ -97,11 +97,11 @@ async def test_a_moderator_mutes_kicks_and_redacts_and_all_read_it(place: Place)
     place.nodes[0].kill()
     place.server.stop()
     place.server.start()
-    await place.nodes[1].becomes_ready(15)
+    await place.nodes[1].becomes_ready(30)
     again = await place.enter(ChatteClient, "bruno2", 1)
     again.close()
     await until(
-        lambda: not place.server.client("admin").exists("{main}:nick:bruno"), 15, "bruno buried"
+        lambda: not place.server.client("admin").exists("{main}:nick:bruno"), 30, "bruno buried"
     )
     back = await place.enter(ChatteClient, "bruno", 1)
     back.send(b"100 and now?\n")

@@ -211,15 +211,15 @@ async def test_every_query_of_dashboard_and_rules_answers(
         *("TertuliaRedisUnreachable", "TertuliaNotReady", "TertuliaNobodyReady"),
         *("TertuliaProbeFailing", "TertuliaRedisUnseen"),
     ):
-        await answers(prometheus, rules[name].expression, within=20)
+        await answers(prometheus, rules[name].expression, within=60)
     redis_server.start()
     for node in nodes:
-        await node.becomes_ready(10)
-    await answers(prometheus, "sum(tertulia_ready) == 2", within=20)
+        await node.becomes_ready(30)
+    await answers(prometheus, "sum(tertulia_ready) == 2", within=60)
 
     nodes[0].kill()
     for name in ("TertuliaNodeDown", "TertuliaNodeBuried"):
-        await answers(prometheus, rules[name].expression, within=30)
+        await answers(prometheus, rules[name].expression, within=60)
     await quiet(prometheus, [rules["TertuliaLogTrimmed"], rules["TertuliaRedisLostData"]])
 
 

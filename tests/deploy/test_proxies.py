@@ -125,15 +125,15 @@ async def running(command: list[str], directory: Path, port: int) -> AsyncIterat
         return True
 
     try:
-        await until(is_open, 10, "the proxy to listen")
+        await until(is_open, 30, "the proxy to listen")
         yield
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(5)
+            process.wait(30)
 
 
 @asynccontextmanager
@@ -150,7 +150,7 @@ async def converse(port: int, certificate: Made, name: str) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate.certificate))
     here = f"localhost:{port}"
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         connect(f"wss://{here}/ws", ssl=trusting, origin=Origin(f"https://{here}")) as socket,
     ):
         await socket.send(json.dumps({"type": "enter", "nickname": name}))
@@ -218,7 +218,7 @@ async def test_traefik(nodes: list[Node], directory: Path, certificate: Made) ->
         async def answers() -> bool:
             return await asyncio.to_thread(is_there)
 
-        await until(answers, 20, "Traefik to have read its file")
+        await until(answers, 60, "Traefik to have read its file")
         await converse(port, certificate, "traefik")
 
 
@@ -240,7 +240,9 @@ async def test_where_a_proxy_changes_host_page_and_log_say_so_until_it_does_not(
             await told.wait_for()
             assert "Host" in await told.inner_text()
             await until(
-                lambda: any('"code": "origin-refused"' in line for line in node.lines), 5, node.tail
+                lambda: any('"code": "origin-refused"' in line for line in node.lines),
+                30,
+                node.tail,
             )
         async with nginx(right, directory, port):
             await page.inside()

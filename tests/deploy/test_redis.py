@@ -117,10 +117,10 @@ async def test_nodes_can_do_all_that_they_have_to(shipped: ShippedRedis, tmp_pat
         await settle(clients)
         clients[4].close()
         await clients[0].expect_line(f"151 {clients[4].nickname} just left the chat")
-        await until(lambda: nodes[1].uptime > 4 + 2, 10, "the other one to be allowed to bury")
+        await until(lambda: nodes[1].uptime > 4 + 2, 30, "the other one to be allowed to bury")
         nodes[0].kill()
         survivor: ChatteClient = clients[1]
-        await survivor.expect_line("151 guest-0 just left the chat", within=10)
+        await survivor.expect_line("151 guest-0 just left the chat", within=30)
         survivor.say()
         await settle([survivor])
         assert denied(shipped) == []
@@ -138,10 +138,10 @@ async def test_nodes_can_do_all_that_they_have_to(shipped: ShippedRedis, tmp_pat
             client.close()
         await closer.expect_going("guest-5")
         closer.stop()
-        await until(lambda: closer.closed, 5, "the chat to be closed")
+        await until(lambda: closer.closed, 30, "the chat to be closed")
         assert denied(shipped) == []
         nodes[1].terminate()
-        assert await nodes[1].exit_status(15) == 0
+        assert await nodes[1].exit_status(30) == 0
         assert denied(shipped) == []
     finally:
         for node in nodes:
@@ -215,7 +215,7 @@ def test_nobody_can_be_default(shipped: ShippedRedis) -> None:
 def told(server: ShippedRedis, words: list[str], *before: list[str]) -> str:
     """Return what somebody is answered who has said nothing before, or only this."""
     with (
-        socket.create_connection(("127.0.0.1", server.port), 5) as way,
+        socket.create_connection(("127.0.0.1", server.port), 30) as way,
         way.makefile("rwb") as file,
     ):
         for said in (*before, words):
@@ -256,15 +256,15 @@ def test_sentinel_moves_the_master_with_the_users_as_shipped(tmp_path: Path) -> 
         master.client("tertulia").hset("{main}:meta", "offset", 7)
         until_sync(
             lambda: replica.client("admin").hget("{main}:meta", "offset") == "7",
-            10,
+            30,
             lambda: f"the replica to follow:\n{replica.log()}",
         )
         sentinel.start()
-        until_sync(lambda: sentinel.knows(1), 15, lambda: f"it:\n{sentinel.log()}")
+        until_sync(lambda: sentinel.knows(1), 30, lambda: f"it:\n{sentinel.log()}")
         master.kill()
         until_sync(
             lambda: sentinel.master_port() == replica.port,
-            30,
+            60,
             lambda: f"the replica to take over:\n{sentinel.log()}\n{replica.log()}",
         )
         replica.client("tertulia").hset("{main}:meta", "offset", 8)

@@ -95,7 +95,7 @@ async def test_it_comes_back_when_the_users_are_mended(
         return
     assert sum(":account:" in it for it in losses(server, before)) == 3
     for node in nodes:
-        await node.becomes_ready(20)
+        await node.becomes_ready(60)
     people[5].close()
     await people[0].expect_line("151 guest-5 just left the chat")
     people[0].say("said in between")
@@ -120,7 +120,7 @@ async def test_it_comes_back_when_the_users_are_mended(
     said_before = before["{main}:log"].value[1]
     assert entries[: len(said_before)] == said_before
     for node in nodes:
-        await node.becomes_ready(20)
+        await node.becomes_ready(60)
     people[0].say()
     await settle(people)
     people.append(await ChatteClient.enter_chat(nodes[1].port(), "guest-5"))
@@ -166,7 +166,7 @@ def test_what_was_rewritten_meanwhile_is_gone(server: ShippedRedis) -> None:
         return
     assert admin.dbsize() == 0
     admin.bgrewriteaof()
-    until_sync(lambda: is_rewritten(admin), 20, server.log)
+    until_sync(lambda: is_rewritten(admin), 60, server.log)
     set_default(server, SHIPPED)
     server.stop()
     server.start()

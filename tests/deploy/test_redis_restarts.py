@@ -85,7 +85,7 @@ def test_everything_is_there_after_a_restart(
     admin = again.client("admin")
     if how == "rewritten":
         admin.bgrewriteaof()
-        until_sync(lambda: is_rewritten(admin), 20, again.log)
+        until_sync(lambda: is_rewritten(admin), 60, again.log)
     elif how == "users saved":
         admin.acl_save()
     again.client("tertulia").eval(BOTH, 2, *NEW)
@@ -142,7 +142,7 @@ def test_a_replica_keeps_everything_too(
         wait_until_alike(again, replica, before)
         for end in (replica.kill, replica.stop):
             # Until then it refuses to stop in order.
-            until_sync(lambda: is_rewritten(replica.client("admin")), 20, replica.log)
+            until_sync(lambda: is_rewritten(replica.client("admin")), 60, replica.log)
             end()
             replica.start()
             wait_until_alike(again, replica, before)
@@ -169,18 +169,18 @@ def test_what_sentinel_has_rewritten_loads_everything(inhabited: Inhabited, tmp_
         second.start()
         wait_until_alike(first, second, inhabited.before)
         sentinel.start()
-        until_sync(lambda: sentinel.knows(1), 15, sentinel.log)
+        until_sync(lambda: sentinel.knows(1), 30, sentinel.log)
         first.kill()
         until_sync(
             lambda: sentinel.master_port() == second.port,
-            30,
+            60,
             lambda: f"the replica to take over:\n{sentinel.log()}\n{second.log()}",
         )
         second.client("tertulia").eval(BOTH, 2, *NEW)
         before = contents(second.client("admin"))
         first.start()
         until_sync(
-            lambda: follows(first, second), 30, lambda: f"the old one to follow:\n{sentinel.log()}"
+            lambda: follows(first, second), 60, lambda: f"the old one to follow:\n{sentinel.log()}"
         )
         sentinel.kill()
         for server in (first, second):
@@ -219,7 +219,7 @@ def test_who_had_snapshots_has_redis_write_the_append_only_file_first(
         admin.save()
         if is_known:
             admin.config_set("appendonly", "yes")
-            until_sync(lambda: is_rewritten(admin), 20, server.log)
+            until_sync(lambda: is_rewritten(admin), 60, server.log)
         server.only(())
         server.stop()
         server.start()
@@ -238,7 +238,7 @@ def wait_until_alike(
 ) -> None:
     """Wait until a replica has what its master has, and hold both against what there was."""
     until_sync(
-        lambda: follows(replica, master), 20, lambda: f"the replica to follow:\n{replica.log()}"
+        lambda: follows(replica, master), 60, lambda: f"the replica to follow:\n{replica.log()}"
     )
     for server in (master, replica):
         assert_kept(server, before)

@@ -15,7 +15,7 @@ from harness import processes
 from harness.redis_server import free_port
 from harness.waiting import until_sync
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 class Watcher:
@@ -43,12 +43,12 @@ class Watcher:
         """End it."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(30)
 
     def get(self, path: str) -> str:
         """Ask it for a page, whatever its status is."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as page:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as page:
                 return str(page.read().decode())
         except urllib.error.HTTPError as error:
             with error:
@@ -139,7 +139,7 @@ class Alertmanager(Watcher):
             data=json.dumps([{"labels": dict(it)} for it in alerts]).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10):
+        with urllib.request.urlopen(request, timeout=30):
             pass
 
     def alerts(self) -> list[Any]:

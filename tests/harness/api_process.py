@@ -16,8 +16,8 @@ from harness.node import Page, Sample, samples
 from harness.waiting import until
 from tertulia.api.tokens import digest
 
-START_SECONDS = 20.0
-SECONDS = 10.0
+START_SECONDS = 60.0
+SECONDS = 30.0
 OPERATOR = "tertulia_the-operators-token"
 """A token that may do everything."""
 _TOKENS = f"""
@@ -97,7 +97,7 @@ class ApiProcess:
     def kill(self) -> None:
         """End it at once, as a crash would."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
 
     async def stop(self) -> int:
         """Have it end in order, and return its status."""
@@ -108,7 +108,7 @@ class ApiProcess:
     def end(self) -> None:
         """End it whatever it does."""
         self.kill()
-        self._reader.join(5)
+        self._reader.join(30)
 
     def _ask(self, method: str, path: str, body: Any, token: str, headers: dict[str, str]) -> Page:
         request = urllib.request.Request(

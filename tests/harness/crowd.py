@@ -16,7 +16,7 @@ from history.record import InRoom, Parted, SawLeft, Welcomed
 
 ROOMS: Final = ("ops", "news")
 """In a Redis Cluster of three, they and the lobby of ``main`` are on one shard each."""
-ENTER_SECONDS: Final = 15.0
+ENTER_SECONDS: Final = 30.0
 
 
 def listeners(chat: str = "main", *, irc: bool = True) -> tuple[Listener, ...]:

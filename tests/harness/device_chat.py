@@ -64,7 +64,7 @@ class Chat:
                 if sample.name in ("tertulia_connections", "tertulia_commit_queue_length")
             )
 
-        await until(nobody, 10, "every connection to be gone")
+        await until(nobody, 30, "every connection to be gone")
 
 
 @dataclass

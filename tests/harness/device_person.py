@@ -21,9 +21,9 @@ import pyte
 from harness.redis_server import reserved_port
 from harness.waiting import until_sync
 
-WITHIN = 10.0
+WITHIN = 30.0
 """Seconds to wait for something that should come at once."""
-EXIT_SECONDS = 10.0
+EXIT_SECONDS = 30.0
 _ROWS = 24
 _ROOM = 1000
 """Columns of the emulated terminal: what a narrower one wraps by itself stays one line to look at."""
@@ -137,7 +137,7 @@ class Person:
         until_sync(
             lambda: self.process.poll() is not None, within, lambda: f"its end:\n{self._seen()}"
         )
-        self._reader.join(5)
+        self._reader.join(30)
         return self.process.returncode
 
     def modes(self) -> list[Any]:
@@ -159,7 +159,7 @@ class Person:
     def kill(self) -> None:
         """End the program with no chance to say goodbye."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
 
     def freeze(self) -> None:
         """Stop the program in its tracks: its sockets stay open."""
@@ -173,14 +173,14 @@ class Person:
         """End it whatever it does."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
         self._stop_looking()
         self._reserved.close()
 
     def _stop_looking(self) -> None:
         if self._terminal >= 0:
             self._stopped.send(b".")
-            self._reader.join(5)
+            self._reader.join(30)
             os.close(self._terminal)
             self._terminal = -1
             self._stopped.close()

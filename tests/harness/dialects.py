@@ -77,7 +77,7 @@ async def ask_to_enter(client: ChatteClient, nickname: str, password: str | None
     )
 
 
-async def until_empty(nodes: Iterable[Node], chat: str = "main", within: float = 5.0) -> None:
+async def until_empty(nodes: Iterable[Node], chat: str = "main", within: float = 30.0) -> None:
     """Wait until nobody is in a chat any more, as every node knows."""
     for node in nodes:
 

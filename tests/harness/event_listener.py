@@ -10,7 +10,7 @@ from typing import Any, Self
 from harness.api_process import OPERATOR
 from harness.waiting import until
 
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class EventListener:
         """Return all texts that were said, in order."""
         return [it.data["text"] for it in self.heard if it.name == "said"]
 
-    async def hears(self, text: str, within: float = 10.0) -> None:
+    async def hears(self, text: str, within: float = 30.0) -> None:
         """Wait until a text was said."""
         await until(lambda: text in self.said(), within, lambda: f"{text}: {self.heard[-5:]}")
 

@@ -34,7 +34,7 @@ class Flooder:
         self, kind: type[BaseException] | None, it: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(30)
 
     def _run(self) -> None:
         while not self._stop.is_set():

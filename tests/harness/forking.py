@@ -104,7 +104,7 @@ class _Parent:
 
     def close(self) -> None:
         self._asks.close()
-        self._process.wait(10)
+        self._process.wait(30)
 
 
 def _others(environment: dict[str, str] | os._Environ[str]) -> dict[str, str]:

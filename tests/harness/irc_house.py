@@ -116,7 +116,7 @@ async def everybody_leaves(house: IrcHouse) -> None:
     for guest in house.guests:
         guest.close()
     control = house.redis.control
-    await until(lambda: not control.exists("{main}:order"), 5, "an empty chat")
+    await until(lambda: not control.exists("{main}:order"), 30, "an empty chat")
     for ban in await house.admin.json("bans"):
         flag = [f"--{ban['kind']}"] if ban["kind"] in ("nickname", "account") else []
         await house.admin("unban", ban["subject"], *flag)

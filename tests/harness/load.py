@@ -19,7 +19,7 @@ T = TypeVar("T")
 IN_FLIGHT = 16
 """Messages that a sender has unanswered at most: an outage must not pile up a mountain."""
 MOST_SECONDS = 60.0
-PRIVATE_SECONDS = 5.0
+PRIVATE_SECONDS = 30.0
 
 
 async def connect_many(
@@ -38,7 +38,7 @@ async def connect_many(
                     acknowledges=bool(i // len(ports) % 2)
                     if acknowledges is None
                     else acknowledges,
-                    within=15.0,
+                    within=30.0,
                 )
                 for i in range(count)
             )
@@ -94,7 +94,7 @@ async def _send(
             sender.say()
 
 
-async def settle(clients: Sequence[ChatteClient], within: float = 15.0) -> None:
+async def settle(clients: Sequence[ChatteClient], within: float = 60.0) -> None:
     """Wait until every connected client has all its answers, and all have read one last message in each room.
 
     As a room has one order, whoever has read that message has read all that was acknowledged there before.

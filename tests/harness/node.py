@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from harness import forking, processes
 from harness.waiting import until, until_sync
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 START_SECONDS = 2.0
 """Within which a node that starts alone has Redis."""
 LEASE_SECONDS = 10.0
@@ -30,7 +30,7 @@ TALKATIVE = {"LIMITS__MESSAGES_PER_SECOND": "1000000", "LIMITS__MESSAGES_BURST":
 """Settings of every node here, unless a test sets its own: a client of a test says what many people say."""
 NOBODY_AWAY = {"CLUSTER__AWAY_SECONDS": "0"}
 """Of every node here, unless a test sets it: a browser that is gone leaves at once."""
-OPS_SECONDS = 2.0
+OPS_SECONDS = 30.0
 KEPT_LINES = 2000
 
 
@@ -161,7 +161,7 @@ class Node:
         """End it at once, as a crash would, and return when that was."""
         at = time.monotonic()
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
         return at
 
     def freeze(self) -> float:
@@ -183,14 +183,14 @@ class Node:
         await until(
             lambda: not self.running, within, lambda: f"{self.node_id} to end\n{self.tail()}"
         )
-        return self.process.wait(10)
+        return self.process.wait(30)
 
     def end(self) -> None:
         """End it whatever it does, and wait for its log."""
         if self.running:
             self.process.kill()
-        self.process.wait(10)
-        self._reader.join(5)
+        self.process.wait(30)
+        self._reader.join(30)
 
     async def get(self, path: str) -> Page:
         """Ask the operator's HTTP."""
@@ -260,7 +260,7 @@ class Node:
         if self._ready.is_set():
             return True
         if not self.running:
-            self._reader.join(5)
+            self._reader.join(30)
             raise AssertionError(
                 f"{self.node_id} ended with {self.process.returncode} instead of becoming ready\n"
                 f"{self.tail()}"

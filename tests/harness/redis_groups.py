@@ -14,7 +14,7 @@ from harness import processes
 from harness.redis_server import ONCE, RedisServer, free_port, redis_binary
 from harness.waiting import until_sync
 
-FORM_SECONDS = 30.0
+FORM_SECONDS = 60.0
 """Within which servers find each other, on a busy machine."""
 _MASTERS, _SLOTS = 3, 16_384
 MASTER = "tertulia"
@@ -76,7 +76,7 @@ class Sentinel:
             port=self.port,
             password=password,
             decode_responses=True,
-            socket_timeout=5,
+            socket_timeout=30,
             retry=ONCE,
             driver_info=None,
         )
@@ -91,7 +91,7 @@ class Sentinel:
         """End it, and remove its folder."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(30)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

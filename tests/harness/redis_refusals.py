@@ -57,7 +57,7 @@ class Refusals:
                 client.eval("while true do end", 0)
 
         self._script = asyncio.create_task(asyncio.to_thread(run))
-        await until(self.is_busy, 5, "a script to be busy")
+        await until(self.is_busy, 30, "a script to be busy")
 
     def is_busy(self) -> bool:
         """Say whether a script has run for too long."""
@@ -85,7 +85,7 @@ class Refusals:
         self._server.control.bgsave()
         await until(
             lambda: self._server.control.info("persistence")["rdb_last_bgsave_status"] == status,
-            10,
+            30,
             "the snapshot to end",
         )
 

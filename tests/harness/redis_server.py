@@ -19,7 +19,7 @@ from redis.retry import Retry
 from harness import engines, processes
 from harness.waiting import until_sync
 
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 ONCE = Retry(NoBackoff(), 0)
 """No second try behind a test's back."""
 
@@ -76,7 +76,7 @@ class RedisServer:
     def control(self) -> redis.Redis:
         """A client for the test itself, told apart from the nodes' connections by its name."""
         if self._control is None:
-            self._control = self._client("harness", timeout=5.0)
+            self._control = self._client("harness", timeout=30.0)
         return self._control
 
     def do(self, *command: str | int) -> Any:
@@ -180,13 +180,13 @@ class RedisServer:
         if self._process.poll() is None:
             self._process.send_signal(how)
             if how is signal.SIGKILL:
-                self._process.wait(10)
+                self._process.wait(30)
             else:
                 try:
-                    self._process.wait(10)
+                    self._process.wait(30)
                 except subprocess.TimeoutExpired:
                     self._process.kill()
-                    self._process.wait(10)
+                    self._process.wait(30)
                     raise
         self._forget_control()
 

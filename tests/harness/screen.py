@@ -17,7 +17,7 @@ import pyte
 
 from harness.waiting import until_sync
 
-WITHIN: Final = 15.0
+WITHIN: Final = 30.0
 """Seconds to wait for something that should come at once: such a program takes its time to start."""
 ROWS: Final = 50
 COLUMNS: Final = 200
@@ -81,9 +81,9 @@ class Screen:
         """End it whatever it does."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
         self._stopped.send(b".")
-        self._reader.join(5)
+        self._reader.join(30)
         os.close(self._terminal)
         self._stopped.close()
         self._stop.close()

@@ -96,7 +96,7 @@ async def house(nodes: tuple[list[Node], RedisServer]) -> AsyncIterator[House]:
     for ban in await house.admin.json("bans"):
         flag = [f"--{ban['kind']}"] if ban["kind"] in ("nickname", "account") else []
         await house.admin("unban", ban["subject"], *flag)
-    await until(lambda: not redis.control.exists("{main}:order"), 5, "an empty room")
+    await until(lambda: not redis.control.exists("{main}:order"), 30, "an empty room")
     for kind in (
         "account:*",
         "device:*",
@@ -119,7 +119,7 @@ def lefts(client: ChatteClient, nickname: str) -> int:
 
 async def test_nodes(house: House) -> None:
     await house.enter(ChatteClient, "anna", node=1)
-    await until(lambda: any_facts(house), 10, "the nodes to tell of themselves")
+    await until(lambda: any_facts(house), 30, "the nodes to tell of themselves")
     found = (await house.admin.apart("nodes", "--json")).json()
     assert [it["node"] for it in found] == ["node-1", "node-2"]
     for it in found:
@@ -436,7 +436,7 @@ async def test_a_ban_ends_by_itself(house: House) -> None:
     async def is_over() -> bool:
         return not await house.admin.json("bans")
 
-    await until(is_over, 10, "the ban to end")
+    await until(is_over, 30, "the ban to end")
     assert (await house.enter(ChatteClient, "troll", node=1)).welcomed
     assert (await house.admin("unban", "troll")).status == 1
 
@@ -452,7 +452,7 @@ async def test_a_ban_holds_on_a_node_that_starts_later(house: House, tmp_path: P
         assert client.lines[-1] == INVALID
     finally:
         factory.end()
-    await until(lambda: len(house.redis.control.zrange("{main}:leases", 0, -1)) == 2, 15, "burial")
+    await until(lambda: len(house.redis.control.zrange("{main}:leases", 0, -1)) == 2, 30, "burial")
 
 
 async def test_bans_are_listed(house: House) -> None:
@@ -536,9 +536,9 @@ async def test_drain(node_factory: NodeFactory, redis_server: RedisServer) -> No
     assert "there is no node node-9: known are node-1, node-2" in ran.err
     done = (await admin.apart("drain", "node-2", "--as", "carla", "--json")).json()
     assert (done["node"], done["sessions"]) == ("node-2", 1)
-    await stays.expect_line("151 goes just left the chat", within=15)
-    await until(lambda: goes.closed, 15, "who was there to be sent away")
-    assert await two.exit_status(20) == 0
+    await stays.expect_line("151 goes just left the chat", within=30)
+    await until(lambda: goes.closed, 30, "who was there to be sent away")
+    assert await two.exit_status(60) == 0
     assert [it["node"] for it in await admin.json("nodes")] == ["node-1"]
     assert any('"drain"' in line and "carla" in line for line in two.lines)
     assert one.running
@@ -565,10 +565,10 @@ async def test_a_node_that_is_away(node_factory: NodeFactory, redis_server: Redi
             found = await admin.json("nodes")
             return any(it["state"] in ("silent", "stale", "buried") for it in found)
 
-        await until(looks_away, 10, "the frozen node to be shown as away")
+        await until(looks_away, 30, "the frozen node to be shown as away")
     finally:
         two.thaw()
-    await until(lambda: frozen.closed, 15, "its session to be closed")
+    await until(lambda: frozen.closed, 30, "its session to be closed")
     assert two.running  # the order to drain had lapsed
     assert lefts(witness, "frozen") == 1
     witness.close()
@@ -588,7 +588,7 @@ async def test_the_embedded_redis(tmp_path: Path) -> None:
         await until(lambda: anna.closed, WITHIN, "anna to be gone")
     finally:
         node.terminate()
-        assert await node.exit_status(15) == 0
+        assert await node.exit_status(30) == 0
         node.end()
     assert (await admin("nodes")).status == 1
 

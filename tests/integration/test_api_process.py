@@ -20,7 +20,7 @@ from tertulia.api.tokens import digest
 
 pytestmark = pytest.mark.slow
 
-WITHIN = 15.0
+WITHIN = 60.0
 
 
 def serve(server: RedisServer) -> None:
@@ -66,7 +66,7 @@ async def readiness(api: ApiProcess) -> tuple[int, str]:
     def asked() -> tuple[int, str]:
         url = f"http://127.0.0.1:{api.ports['ops']}/readyz"
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -222,5 +222,5 @@ async def test_it_goes_in_order(api: ApiProcess) -> None:
     await until(lambda: listener.is_over, WITHIN, "the stream to end")
     await until(lambda: api.process.poll() is not None, WITHIN, "the process to end")
     assert api.process.wait() == 0
-    api._reader.join(5)
+    api._reader.join(30)
     assert [it["event"] for it in api.lines][-3:] == ["signalled", "draining", "stopped"]

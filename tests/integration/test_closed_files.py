@@ -54,7 +54,7 @@ class Lacking:
         assert self.process.poll() is None, self._output.read_text()
         try:
             url = f"http://127.0.0.1:{self._port}/readyz"
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -68,19 +68,19 @@ def test_a_node_runs_without_its_standard_files(tmp_path: Path, redis_server: Re
     nodes = [Lacking(closed, tmp_path, redis_server.url) for closed in CLOSED]
     try:
         for node in nodes:
-            until_sync(node.is_ready, 30, f"the node without {node.closed} to be ready")
+            until_sync(node.is_ready, 60, f"the node without {node.closed} to be ready")
             files = Path(f"/proc/{node.process.pid}/fd")
             leads_to = {str((files / str(number)).readlink()) for number in node.closed}
             assert leads_to == {"/dev/null"}, node.closed
         for node in nodes:
             node.process.send_signal(signal.SIGTERM)
         for node in nodes:
-            assert node.process.wait(10) == 0
+            assert node.process.wait(30) == 0
             assert ("stopped" in node.said()) == (2 not in node.closed)
     finally:
         for node in nodes:
             node.process.kill()
-            node.process.wait(10)
+            node.process.wait(30)
 
 
 ALL = (0, 1, 2)
@@ -107,7 +107,7 @@ def test_no_command_is_a_traceback_without_them(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == (0 if words[0] in ("check", "settings", "device") else 1), done

@@ -53,9 +53,9 @@ def test_each_finds_all_others_whoever_asked_it_in_and_whoever_has_left(people: 
     """By the members' names and ports alone, which is all that the group tells, nobody would."""
     persons = dict(zip(NAMES, people.signs_up(*NAMES), strict=True))
     for name, person in persons.items():
-        socket.create_connection((people.hosts[name], person.port), 5).close()
+        socket.create_connection((people.hosts[name], person.port), 30).close()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", person.port), 5)
+            socket.create_connection(("127.0.0.1", person.port), 30)
     are_live(persons["anna"], "anna", persons["bob"], "bob")
     present = {name: persons[name] for name in ("anna", "bob")}
     comes_in(present, "bob", "carol", persons["carol"])

@@ -51,7 +51,7 @@ async def enter(port: int, me: str, dest: str) -> tuple[int, int]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(BINARY.write(10, me, dest))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await reader.readexactly(8) == BINARY.write(1, 1)
             answer = int.from_bytes(await reader.readexactly(4), "big")
             told = int.from_bytes(await reader.readexactly(4), "big") if answer == 1 else 0

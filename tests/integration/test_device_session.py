@@ -20,7 +20,7 @@ TYPED = re.compile(r"(?:\w*>|\[[\w, +]+\]) (?P<command>.+)")
 TIME = re.compile(r"\d\d-\d\d-\d{4} \d\d:\d\d(?::\d\d)?")
 PRINTED_FOLDER = "/home/you/.local/share/tertulia-device"
 PASSWORD = "s3cret"
-WITHIN = 20.0
+WITHIN = 60.0
 
 pytestmark = pytest.mark.slow
 

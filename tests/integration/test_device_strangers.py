@@ -139,16 +139,16 @@ def test_where_the_service_does_not_say_nobody_is_taken_for_the_partner(
         else:
             node = int(device_service.addresses[0].rpartition(":")[2])
             until_sync(
-                lambda: has_unread(HOSTS["anna"], node), 10, "the service's word that bob comes"
+                lambda: has_unread(HOSTS["anna"], node), 30, "the service's word that bob comes"
             )
             device_service.freeze()
             why = "the service does not say in time|the service can't be asked"
         anna.thaw()
-        anna.expects(f"-- bob's device can't be told from a stranger's: ({why})", within=30)
+        anna.expects(f"-- bob's device can't be told from a stranger's: ({why})", within=60)
         anna.expects("-- bob's device does not answer: the chat is over")
         assert rest(theirs) == b""
     device_service.thaw()
-    anna.asked("anna> ", within=30)
+    anna.asked("anna> ", within=60)
     bob.close()
 
 

@@ -26,7 +26,7 @@ from tertulia.redis.embedded import (
 )
 from tertulia.redis.server_program import find_server
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 # A node of its own process, to be killed: prints its server's process and waits.
 NODE = """

@@ -39,7 +39,7 @@ async def test_operators_and_clients_have_the_same_addresses(
     await node.ready()
     for reached in ("127.0.0.1", "::1") if host == "::" else ("::1",):
         for port in (node.ops_port, node.port(), node.port("browser")):
-            socket.create_connection((reached, port), timeout=2).close()
+            socket.create_connection((reached, port), timeout=30).close()
     place = f"[{host}]:{node.ops_port}"
     assert node.urls == [f"http://{place}", f"http://[{host}]:{node.port('browser')}/"]
     admin = Admin(redis_server.url)
@@ -51,5 +51,5 @@ async def test_a_device_that_listens_on_all_addresses_is_reached_on_all() -> Non
     port, sockets = free_port(), PeerSockets()
     await sockets.listen("::", port)
     for reached in ("127.0.0.1", "::1"):
-        socket.create_connection((reached, port), timeout=2).close()
+        socket.create_connection((reached, port), timeout=30).close()
     await sockets.close()

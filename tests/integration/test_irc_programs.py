@@ -36,7 +36,7 @@ LONG = "".join(f"{number:04d} è già là, 漢 " for number in range(185)).rstri
 """As long as a text may be."""
 SPLIT_SECONDS = 60.0
 """Such a program sends a long text as many, and not faster than the networks let it that it knows."""
-BACK_SECONDS = 30.0
+BACK_SECONDS = 60.0
 _rooms = itertools.count(1)
 each_program = pytest.mark.parametrize("program", [Irssi, Weechat], ids=["irssi", "weechat"])
 
@@ -111,7 +111,7 @@ async def test_one_is_an_account_and_in_a_room(
     anna = await house.account("anna", 1, room)
     bea = await house.enter(BrowserClient, "bea", 1, room)
     pat = starts(program, "pat", room, password=SECRET)
-    joined = await anna.expect("JOIN", f"#{room}", source="pat", within=15)
+    joined = await anna.expect("JOIN", f"#{room}", source="pat", within=30)
     assert joined.params[1] == "pat"  # it proved to be the account
     pat.is_in(f"#{room}")
     anna.put(f"TOPIC #{room} :caffè")
@@ -199,7 +199,7 @@ async def test_a_node_that_is_gone_is_left_for_the_other_one(
             pat.logs("#ops", "while you were away")
             pat.says("#ops", "on the second")
             await bea.expect_event(
-                frames.SaidEvent("pat", "on the second", account=True), room="ops", within=15
+                frames.SaidEvent("pat", "on the second", account=True), room="ops", within=30
             )
         finally:
             pat.end()
@@ -226,12 +226,12 @@ async def test_the_bot_of_the_page(house: IrcHouse, tmp_path: Path) -> None:
         [sys.executable, str(tmp_path / "bot.py")], output=subprocess.DEVNULL, directory=tmp_path
     )
     try:
-        await anna.expect("JOIN", f"#{room}", source="echo", within=15)
+        await anna.expect("JOIN", f"#{room}", source="echo", within=30)
         anna.say("!echo là 漢字", room)
         await anna.expect_text("echo", "anna: là 漢字", f"#{room}")
         bruno.whisper("echo", "ciao, perché?")
         await hears_alone(bruno, "echo", "You said: ciao, perché?")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
     await anna.expect("QUIT", source="echo")

@@ -45,7 +45,7 @@ def node(redis_url: str, *options: str) -> Iterator[tuple[subprocess.Popen[bytes
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(30)
 
 
 def told(line: str) -> dict[str, object]:
@@ -70,7 +70,7 @@ def test_journald_is_told_the_level_of_every_line(redis_server: RedisServer) -> 
                         redis_server.start()
                     case "redis-answers":
                         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     assert [problem for line in seen for problem in log_schema.problems(line)] == []
     assert {"info", "warning"} <= {it["level"] for it in seen}
 
@@ -81,7 +81,7 @@ def test_lines_for_people_have_their_level_as_well(redis_server: RedisServer) ->
             assert re.match(r"<6>.*\[info |<4>.*\[warning ", line), line
             if "code=ready" in line:
                 process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_lines_for_people_have_their_level_as_well(redis_server: RedisServer) ->
 def test_why_a_node_does_not_start_is_an_error(options: list[str], status: int) -> None:
     with node("redis://127.0.0.1:1", *options) as (process, lines):
         seen = list(lines)
-        assert process.wait(10) == status
+        assert process.wait(30) == status
     assert seen[-1].startswith("<3>tertulia: "), seen
     for line in seen[:-1]:
         told(line)

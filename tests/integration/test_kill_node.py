@@ -37,7 +37,7 @@ async def test_a_killed_node_s_sessions_leave_in_time_and_nothing_acknowledged_i
     await node_factory.seasoned()
 
     async def kill() -> float:
-        await until(lambda: len(survivors[0].lines) > 150, 20, "traffic to flow")
+        await until(lambda: len(survivors[0].lines) > 150, 60, "traffic to flow")
         lost(doomed)
         at = nodes[2].kill()
         await until(

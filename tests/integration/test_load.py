@@ -322,7 +322,7 @@ async def test_a_stall_in_open_loop_is_in_the_latency_of_all_it_delays() -> None
     """A closed loop would send nothing meanwhile, and see one slow message."""
 
     async def stall(service: UnfaithfulService) -> None:
-        await until(lambda: service.said >= 20, 10, "some messages")
+        await until(lambda: service.said >= 20, 30, "some messages")
         service.reads.clear()
         await elapse(0.5)
         service.reads.set()
@@ -396,7 +396,7 @@ async def command(*arguments: str) -> tuple[int, str, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 
@@ -429,9 +429,9 @@ async def test_the_command_draws_up_the_account_when_it_is_interrupted() -> None
             *("--clients", "6", "--senders", "2", "--settle", "0.3", "--duration", "60", "--json"),
             stdout=asyncio.subprocess.PIPE,
         )
-        await until(lambda: service.said >= 20, 20, "some messages")
+        await until(lambda: service.said >= 20, 60, "some messages")
         process.send_signal(signal.SIGINT)
-        out, _ = await asyncio.wait_for(process.communicate(), 20)
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
     outcome = json.loads(out)
     assert process.returncode == 0
     assert outcome["interrupted"]

@@ -71,7 +71,7 @@ def test_every_line_of_a_node_is_as_documented(tmp_path: Path, redis_server: Red
             elif step == "restarted" and not is_away:
                 os.kill(node.pid, signal.SIGTERM)
                 step = "ended"
-    assert node.wait(10) == 0
+    assert node.wait(30) == 0
     assert [problem for line in lines for problem in log_schema.problems(line)] == []
     assert {line["node"] for line in lines} == {"eu-1"}
     assert set(TOLD) <= {line["event"] for line in lines}

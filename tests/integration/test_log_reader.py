@@ -101,12 +101,12 @@ def node(
     yield node
     if node.poll() is None:
         node.kill()
-    node.wait(10)
+    node.wait(30)
 
 
 async def metric(ports: tuple[int, int], name: str) -> float:
     def ask() -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/metrics", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/metrics", timeout=30) as answer:
             return str(answer.read().decode())
 
     return sum(it.value for it in samples(await asyncio.to_thread(ask)) if it.name == name)
@@ -144,7 +144,7 @@ main()
             "TERTULIA_LISTENERS": '[{"dialect": "chatte", "port": 0}]',
         },
         capture_output=True,
-        timeout=30,
+        timeout=90,
     )
     assert done.returncode == 1
     told = [json.loads(line) for line in done.stderr.splitlines()]
@@ -156,7 +156,7 @@ main()
 async def test_a_node_whose_log_nobody_reads_goes_on(
     node: subprocess.Popen[bytes], pipe: Pipe, ports: tuple[int, int]
 ) -> None:
-    await until(lambda: pipe.told("ready"), 20, "the node to be ready")
+    await until(lambda: pipe.told("ready"), 60, "the node to be ready")
     member = await ChatteClient.enter_chat(ports[0], "member")
     pipe.fill()
     await hang_up(node, member, 100)
@@ -166,53 +166,53 @@ async def test_a_node_whose_log_nobody_reads_goes_on(
     def gone_on() -> bool:
         return bool(pipe.told("lines of the log are missing"))
 
-    await until(gone_on, 5, "the node to say what is missing")
+    await until(gone_on, 30, "the node to say what is missing")
     before = pipe.told("signalled")
     (missing,) = pipe.told("lines of the log are missing")
     assert missing["lines"] == dropped == 100 - len(before)
     assert missing["level"] == "error"
     assert pipe.lines[-1] == missing
     await hang_up(node, member, 1)
-    await until(lambda: len(pipe.told("signalled")) == len(before) + 1, 5, "it to go on")
+    await until(lambda: len(pipe.told("signalled")) == len(before) + 1, 30, "it to go on")
     assert [it["timestamp"] for it in pipe.lines] == sorted(it["timestamp"] for it in pipe.lines)
 
 
 async def test_a_node_whose_log_nobody_reads_ends_in_order(
     node: subprocess.Popen[bytes], pipe: Pipe, ports: tuple[int, int]
 ) -> None:
-    await until(lambda: pipe.told("ready"), 20, "the node to be ready")
+    await until(lambda: pipe.told("ready"), 60, "the node to be ready")
     pipe.fill()
     node.terminate()
-    await until(lambda: node.poll() is not None, 10, "the node to end")
+    await until(lambda: node.poll() is not None, 30, "the node to end")
     assert node.returncode == 0
 
 
 async def test_everything_is_said_by_the_end(
     node: subprocess.Popen[bytes], pipe: Pipe, ports: tuple[int, int]
 ) -> None:
-    await until(lambda: pipe.told("ready"), 20, "the node to be ready")
+    await until(lambda: pipe.told("ready"), 60, "the node to be ready")
     member = await ChatteClient.enter_chat(ports[0], "member")
     pipe.fill()
     await hang_up(node, member, 3)
     node.terminate()
-    await until(lambda: pipe.told("stopped") or node.poll() is not None, 10, "the node's last word")
+    await until(lambda: pipe.told("stopped") or node.poll() is not None, 30, "the node's last word")
     assert [it["event"] for it in pipe.read()][-6:] == [
         *["signalled"] * 4,
         "draining",
         "stopped",
     ]
-    await until(lambda: node.poll() is not None, 5, "the node to end")
+    await until(lambda: node.poll() is not None, 30, "the node to end")
 
 
 async def test_the_third_signal_is_told_as_well(
     node: subprocess.Popen[bytes], pipe: Pipe, redis_server: RedisServer, ports: tuple[int, int]
 ) -> None:
-    await until(lambda: pipe.told("ready"), 20, "the node to be ready")
+    await until(lambda: pipe.told("ready"), 60, "the node to be ready")
     member = await ChatteClient.enter_chat(ports[0], "member")
     redis_server.freeze()  # so that nothing is done with
     member.say()
     for count in range(1, 4):
         node.send_signal(signal.SIGTERM)
-        await until(partial(is_told, pipe, "signalled", count), 5, "the signal to be told")
-    await until(lambda: node.poll() is not None, 5, "the node to end")
+        await until(partial(is_told, pipe, "signalled", count), 30, "the signal to be told")
+    await until(lambda: node.poll() is not None, 30, "the node to end")
     assert node.returncode == -signal.SIGTERM

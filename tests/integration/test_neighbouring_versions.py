@@ -159,7 +159,7 @@ async def test_what_a_later_version_writes_is_skipped_and_counted_and_the_order_
             now = await total(nodes, "bus_unknown_total")
             return now >= counted + at_least
 
-        await until(grown, 5, f"{what} to be counted")
+        await until(grown, 30, f"{what} to be counted")
         counted = now
 
     async def inject() -> None:
@@ -218,7 +218,7 @@ async def test_what_a_later_version_writes_is_skipped_and_counted_and_the_order_
     for name in names:
         await until(
             lambda name=name: not redis_server.control.exists(f"{{main}}:node:{name}:inbox"),  # type: ignore[misc]
-            40,
+            60,
             "the letters to be done with",
         )
     await promises_kept([*clients, late], newer)
@@ -281,7 +281,7 @@ async def test_what_a_node_before_lists_keeps_is_found_by_one_that_has_them(
     def read() -> list[str]:
         return [it.split(" ", 2)[2] for it in dan.lines if it.startswith("102 ")]
 
-    await dan.wait_for(lambda: len(read()) >= 1004, 20, "all of it")
+    await dan.wait_for(lambda: len(read()) >= 1004, 60, "all of it")
     assert sorted(read()) == sorted(["one", "two", "three", "four", *map(str, range(1000))])
     assert [it for it in read() if it.isdigit()] == [f"{number}" for number in range(1000)]
     keys = cast(list[str], control.keys("{main}:*:dan*"))

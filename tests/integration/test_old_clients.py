@@ -16,9 +16,9 @@ from harness.protocollo_client import ClassicClient, ProtocolloClient
 from harness.redis_server import RedisServer, running_redis
 from harness.waiting import until
 
-WITHIN = 5.0
+WITHIN = 30.0
 DEAF_SECONDS = 2.0
-BURIED_SECONDS = 10.0
+BURIED_SECONDS = 60.0
 DEVICES: dict[str, object] = {"dialect": "device", "host": "127.0.0.1", "port": 0, "chat": "main"}
 LISTED = b"Utenti collegati: "
 

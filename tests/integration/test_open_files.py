@@ -23,7 +23,7 @@ FILES = 160
 CROWD = 300
 """More clients than that."""
 OUTAGE_SECONDS = 5.0
-AT_ONCE_SECONDS = 6.0
+AT_ONCE_SECONDS = 30.0
 """Within which a node uses Redis that is back, on a busy machine: it tries twice a second."""
 SAYS = {"plain": b"", "browser": b"", "tls": b"", "proxied": v2("203.0.113.7", 1), "silent": b""}
 """Who crowds in by which way, and what they say: behind a proxy who they are, or nothing."""
@@ -74,7 +74,7 @@ async def fill(node: Node, crowd: Broadcasting, way: str) -> None:
     async def some_are_refused() -> bool:
         return await node.disconnects("too_many") > CROWD / 2
 
-    await until(some_are_refused, 5, "most to be refused")
+    await until(some_are_refused, 30, "most to be refused")
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ async def test_a_full_node_answers_and_finds_redis_again(
         assert page.status == 200, (path, page)
 
     redis_server.stop()
-    await node.becomes_unready(10)
+    await node.becomes_unready(30)
     await elapse(OUTAGE_SECONDS)
     redis_server.start()
     await node.becomes_ready(AT_ONCE_SECONDS)
@@ -125,8 +125,8 @@ async def test_a_full_node_starts_its_own_redis_again(tmp_path: Path, crowd: Bro
         await fill(node, crowd, "plain")
         (started,) = [it for it in map(json.loads, node.lines) if "embedded" in it["event"]]
         os.kill(started["pid"], signal.SIGKILL)
-        await node.becomes_unready(5)
-        await node.becomes_ready(5)
+        await node.becomes_unready(30)
+        await node.becomes_ready(30)
     finally:
         factory.end()
 
@@ -140,8 +140,8 @@ async def test_a_full_node_follows_a_failover(tmp_path: Path, crowd: Broadcastin
         node = await start(factory, tmp_path, "plain")
         await fill(node, crowd, "plain")
         group.first.kill()
-        await node.becomes_unready(10)
-        await node.becomes_ready(20)
+        await node.becomes_unready(30)
+        await node.becomes_ready(60)
     finally:
         factory.end()
         group.close()
@@ -151,7 +151,7 @@ async def test_a_full_node_follows_a_failover(tmp_path: Path, crowd: Broadcastin
 async def test_a_node_with_too_few_says_so(node_factory: NodeFactory, files: int) -> None:
     many = tuple(Listener(chat=f"chat-{i}") for i in range(40))  # a file each
     node = node_factory.launch(listeners=many, files=files)
-    assert await node.exit_status(10) == 2
+    assert await node.exit_status(30) == 2
     node.end()
     assert re.search(f"a process may have {files} open files here, .*: allow it", node.lines[-1])
 

@@ -64,13 +64,13 @@ async def test_redis_is_moved_and_everybody_stays(
             async def move() -> None:
                 await elapse(0.5)
                 there.do("REPLICAOF", "127.0.0.1", redis_server.port)
-                await until(is_replica, 10, "the new one to have everything")
+                await until(is_replica, 30, "the new one to have everything")
                 await elapse(0.5)
                 redis_server.stop()
                 there.do("REPLICAOF", "NO", "ONE")
                 name.leads_to = there
                 for node in nodes:
-                    await node.becomes_ready(15)
+                    await node.becomes_ready(30)
                 await elapse(0.5)
 
             await under_load(clients[:4], move(), per_second=20)

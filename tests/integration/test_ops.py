@@ -35,7 +35,7 @@ async def test_readiness_says_why_it_is_red_and_recovers(
 ) -> None:
     node = await node_factory.start()
     redis_server.stop()
-    page = await node.becomes_unready(8)
+    page = await node.becomes_unready(30)
     assert "json" in page.content_type
     assert page.json()["reasons"]
 
@@ -43,10 +43,10 @@ async def test_readiness_says_why_it_is_red_and_recovers(
         reasons = (await node.readyz()).json()["reasons"]
         return any("redis" in str(reason).lower() for reason in reasons)
 
-    await until(blames_redis, 8, "the reason", every=0.05)
+    await until(blames_redis, 30, "the reason", every=0.05)
     assert (await node.get("/livez")).status == 200
     redis_server.start()
-    page = await node.becomes_ready(10)
+    page = await node.becomes_ready(30)
     assert not page.json()["reasons"]
 
 
@@ -144,7 +144,7 @@ async def test_bad_requests_trouble_neither_the_ops_port_nor_the_chat(
         with contextlib.suppress(OSError, TimeoutError):
             writer.write(request)
             writer.write_eof()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 answer = await reader.read()
             assert b" 200 " not in answer.split(b"\r\n")[0]
         writer.close()
@@ -160,4 +160,4 @@ async def test_the_metrics_can_be_read_as_often_as_wanted(node_factory: NodeFact
     node = await node_factory.start()
     pages = await asyncio.gather(*(node.get("/metrics") for _ in range(20)))
     assert all(samples(page.body) for page in pages)
-    await until(node.metrics, 10, "metrics")
+    await until(node.metrics, 30, "metrics")

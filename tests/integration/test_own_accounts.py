@@ -101,7 +101,7 @@ async def house(nodes: tuple[list[Node], RedisServer]) -> AsyncIterator[House]:
     yield house
     for guest in house.guests:
         guest.close()
-    await until(lambda: not house.redis.control.exists("{main}:order"), 5, "an empty room")
+    await until(lambda: not house.redis.control.exists("{main}:order"), 30, "an empty room")
 
 
 async def account(client: ChatteClient, words: str) -> str:
@@ -238,7 +238,7 @@ async def test_deleting_leaves_a_guest(house: House, kind: type[ChatteClient]) -
     again = await account(anna, f"unregister {SECRET}")
     assert "no_account" in again or "as a guest" in again or "sei un ospite" in again
     anna.close()
-    await until(lambda: not house.redis.control.exists("{main}:nick:anna"), 5, "the nickname")
+    await until(lambda: not house.redis.control.exists("{main}:nick:anna"), 30, "the nickname")
     await house.enter(ChatteClient, "anna", node=1)
 
 
@@ -333,7 +333,7 @@ async def door(inviting: tuple[list[Node], RedisServer]) -> AsyncIterator[House]
     yield house
     for guest in house.guests:
         guest.close()
-    await until(lambda: not house.redis.control.exists("{main}:order"), 5, "an empty room")
+    await until(lambda: not house.redis.control.exists("{main}:order"), 30, "an empty room")
 
 
 async def invite(house: House, count: int = 1, seconds: int = 60) -> list[str]:

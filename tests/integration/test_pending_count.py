@@ -33,7 +33,7 @@ def delete_account(redis_server: RedisServer, name: str) -> None:
         [sys.executable, "-m", "tertulia", "account", "delete", name],
         env=os.environ | {"TERTULIA_REDIS_URL": redis_server.url},
         check=True,
-        timeout=20,
+        timeout=90,
     )
 
 
@@ -52,7 +52,7 @@ async def test_the_count_is_right_whatever_becomes_of_messages(
             async def tells(node: Node = node) -> bool:
                 return await told(node) == count
 
-            await until(tells, 5, f"{node.node_id} to tell of {count}", every=0.1)
+            await until(tells, 30, f"{node.node_id} to tell of {count}", every=0.1)
 
     first, second = (node.port("device") for node in nodes)
     await expect(0)

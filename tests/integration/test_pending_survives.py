@@ -18,7 +18,7 @@ from harness.waiting import elapse, until
 
 ROUNDS = 4
 AWAY_SECONDS = 0.3
-BURIED_SECONDS = 25.0
+BURIED_SECONDS = 60.0
 """Within which a dead node is buried, whenever the others were started."""
 PATIENT = 20.0
 """Seconds to wait for an answer while something is down."""

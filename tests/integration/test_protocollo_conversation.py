@@ -366,7 +366,7 @@ async def test_a_name_and_what_follows_may_come_in_one_packet(either: Room) -> N
     await bruno.disconnected()
     got = await anna.lines_through(wording.left("bruno"))
     # A private message comes when it comes.
-    await anna.wait_for(lambda: "bruno> due" in anna.lines, 5, "the private message")
+    await anna.wait_for(lambda: "bruno> due" in anna.lines, 30, "the private message")
     assert [line for line in got if line and line != "bruno> due"] == [
         wording.joined("bruno"),
         wording.said("bruno", "uno"),

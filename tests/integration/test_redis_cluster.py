@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 CHATS = ("one", "two", "three")
 """On three shards."""
-BACK_SECONDS = 20.0
+BACK_SECONDS = 60.0
 IN_FLIGHT_SECONDS = 0.3
 BURIED_SECONDS = 4.5
 USES = ("bus", "commit", "maintenance", "reads")
@@ -117,7 +117,7 @@ async def test_each_chat_is_on_its_shard_and_goes_on_while_that_moves(
     # Burials ask the shard who subscribes there.
     nodes[0].kill()
     left = clients["three"][1]
-    await left.expect_line("151 three-0 just left the chat", within=20)
+    await left.expect_line("151 three-0 just left the chat", within=60)
 
 
 async def test_a_node_has_connections_to_each_shard_that_has_a_chat_of_it(
@@ -229,7 +229,7 @@ async def talk_goes_on(clients: list[ChatteClient], rooms: Iterable[str]) -> Non
             for client in readers:
                 await client.wait_for(
                     lambda it=client: received(it, said) and not _waits(it, said),  # type: ignore[misc]  # noqa: B023
-                    10,
+                    30,
                     f"{said} in #{room}",
                 )
 
@@ -270,7 +270,7 @@ async def test_a_shard_that_is_away_stops_its_rooms_and_no_others(
         assert acked_in(clients, room, since) == []
         for node in nodes:
             # Where its chat waits, newcomers go elsewhere; a room keeps nobody out of the chat.
-            await (node.becomes_ready(5) if room else node.becomes_unready(8))
+            await (node.becomes_ready(30) if room else node.becomes_unready(30))
         if room:
             late = await gather(nodes, 2, "late")
             clients.extend(late)

@@ -20,7 +20,7 @@ from tertulia.store import scripts
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 REFUSED_SECONDS = 2.0
-BACK_SECONDS = 10.0
+BACK_SECONDS = 60.0
 WORLDS = 5
 COMMANDS = sorted({command for it in vars(scripts).values() if isinstance(it, Script)
                    for command in commands_of(it)})  # fmt: skip

@@ -160,7 +160,7 @@ async def test_a_room_is_moderated_by_itself(house: House) -> None:
 
 async def test_outsiders_speak_where_they_may(house: House) -> None:
     await house.admin.json("outsiders", "on", "--room", "ops")
-    await until(lambda: house.redis.control.hexists("{main#ops}:moderation", "outsiders"), 5, "it")
+    await until(lambda: house.redis.control.hexists("{main#ops}:moderation", "outsiders"), 30, "it")
     text = house.dora.say("from outside", room="ops")
     await house.anna.expect_event(frames.SaidEvent("dora", text), room="ops")
     await house.admin.json("outsiders", "off", "--room", "ops")
@@ -188,7 +188,7 @@ async def test_who_is_erased_is_erased_in_every_room(house: House) -> None:
     assert kept["rooms"]["ops"]["room"]["nickname"] == "bruno"
     assert [it["x"] for it in kept["rooms"]["ops"]["log"] if it["t"] == "said"] == [said]
     await house.admin.json("erase", "bruno")
-    await until(lambda: house.bruno.closed, 5, "him to be out")
+    await until(lambda: house.bruno.closed, 30, "him to be out")
     await house.anna.expect_event(frames.LeftEvent("bruno"), room="ops")
     await house.admin.json("erase", "bruno")  # what came meanwhile: that he left
     left = everything(house.redis).lower()

@@ -399,7 +399,7 @@ async def test_the_list_of_rooms(house: House) -> None:
         found = await anna.expect_frame(frames.RoomsFrame)
         return {(one, 2), (two, 1)} <= {(it.room, it.members) for it in found.rooms}
 
-    await until(are_listed, 15, "both, as of some seconds ago", every=0.2)
+    await until(are_listed, 30, "both, as of some seconds ago", every=0.2)
 
 
 async def test_why_one_does_not_come_into_a_room(house: House) -> None:

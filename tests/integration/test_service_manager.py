@@ -61,32 +61,32 @@ async def test_the_manager_hears_of_a_node_from_start_to_end(
 ) -> None:
     redis_server.stop()
     node = node_factory.launch()
-    await until(lambda: node.ops_port, 20, "the node to start")
+    await until(lambda: node.ops_port, 60, "the node to start")
     assert not manager.heard("READY=1"), "without Redis it does not serve"
     redis_server.start()
     await node.ready()
-    await until(lambda: manager.heard("READY=1"), 10, "the node to say that it serves")
-    with socket.create_connection(("127.0.0.1", node.port()), timeout=10):
+    await until(lambda: manager.heard("READY=1"), 30, "the node to say that it serves")
+    with socket.create_connection(("127.0.0.1", node.port()), timeout=30):
         pass  # and then it listens
     await until(lambda: manager.heard("WATCHDOG=1") >= 4, 2 * WATCHDOG_SECONDS, "signs of life")
 
     node.process.send_signal(signal.SIGHUP)
-    await until(lambda: manager.heard("RELOADING=1"), 5, "the node to take new certificates")
-    await until(lambda: manager.heard("READY=1") == 2, 5, "the node to have taken them")
+    await until(lambda: manager.heard("RELOADING=1"), 30, "the node to take new certificates")
+    await until(lambda: manager.heard("READY=1") == 2, 30, "the node to have taken them")
 
     node.freeze()
     before = manager.heard("WATCHDOG=1")
     await until_quiet(manager, before)
     node.thaw()
-    await until(lambda: manager.heard("WATCHDOG=1") > before, 5, "signs of life again")
+    await until(lambda: manager.heard("WATCHDOG=1") > before, 30, "signs of life again")
 
     redis_server.stop()
-    await until(lambda: manager.heard("STATUS=redis is away"), 10, "what the matter is")
+    await until(lambda: manager.heard("STATUS=redis is away"), 30, "what the matter is")
     assert node.running
     redis_server.start()
-    await node.becomes_ready(10)
+    await node.becomes_ready(30)
     node.terminate()
-    assert await node.exit_status(10) == 0
+    assert await node.exit_status(30) == 0
     assert manager.heard("STOPPING=1") == 1
     assert manager.heard("STATUS=draining")  # again where its pulse came meanwhile
     assert manager.heard("READY=1") == 2
@@ -108,6 +108,6 @@ async def test_the_embedded_redis_does_not_speak_for_the_node(
         assert children
         assert not any("NOTIFY_SOCKET" in child.environ() for child in children)
         node.terminate()
-        assert await node.exit_status(15) == 0
+        assert await node.exit_status(30) == 0
     finally:
         alone.end()

@@ -23,7 +23,7 @@ from harness.waiting import until
 pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parents[2] / "docs" / "terminal.md"
-WITHIN = 20.0
+WITHIN = 60.0
 TERTULIA = (sys.executable, "-m", "tertulia")
 """With what draws a screen, which ``processes.TERTULIA`` leaves out."""
 _names = itertools.count(1)
@@ -72,7 +72,7 @@ class Plain:
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
 
 
 @dataclass(slots=True)

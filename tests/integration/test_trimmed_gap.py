@@ -89,9 +89,9 @@ async def test_whoever_was_connected_through_a_gap_that_the_log_lost_is_told_so(
                 info = redis_server.control.xinfo_stream(log)
                 return int(info["first-entry"][0].partition("-")[0]) > known + 5
 
-            await until(is_trimmed, 15, "the log to be trimmed", every=0.1)
+            await until(is_trimmed, 30, "the log to be trimmed", every=0.1)
         speaker.say("after")
-        await chatte.expect_line("100 speaker after", 15)
+        await chatte.expect_line("100 speaker after", 30)
         await protocollo.expect_line(lambda line: line.endswith("> after"))
         await browser.expect_event(frames.SaidEvent("speaker", "after"), room=room)
 

@@ -25,7 +25,7 @@ BEFORE = "31af9c12311b67778a8542736e8325e073229f14"
 """The last commit without rooms."""
 ROOT = Path(__file__).parents[2]
 BURIED_SECONDS = 4.5
-BACK_SECONDS = 15.0
+BACK_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tertulia.operators.deployment import Deployment
 from tertulia.settings.api import ApiSettings
 from tertulia.settings.model import Settings
 
-WITHIN = 20.0
+WITHIN = 60.0
 KEY = "{main}:webhook:tickets"
 
 

@@ -37,7 +37,7 @@ async def hangup(node: Node, code: str) -> list[str]:
 
     before = len(told())
     os.kill(node.pid, signal.SIGHUP)
-    await until(lambda: len(told()) == before + 3, 5, code)
+    await until(lambda: len(told()) == before + 3, 30, code)
     return told()[before:]
 
 
@@ -94,9 +94,9 @@ def test_a_bad_file_is_one_line_and_status_2(tmp_path: Path, command: str) -> No
         },
     )
     try:
-        (line,) = process.communicate(timeout=30)[0].decode().splitlines()
+        (line,) = process.communicate(timeout=90)[0].decode().splitlines()
     finally:
         process.kill()
-        process.wait(5)
+        process.wait(30)
     assert process.returncode == 2
     assert line.startswith(f"tertulia: listeners[1].filter: {words}, line 2: missing ]")

@@ -15,7 +15,7 @@ from harness.node import Listener, NodeFactory
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "dialects.md").read_text()
-WITHIN = 5.0
+WITHIN = 30.0
 LACKS_NOTHING = (
     "from tertulia.dialects.contract import Encoder",
     "from tertulia.dialects.tavern import TavernEncoder",

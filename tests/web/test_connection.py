@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 async def back(chat: ChatPage, service: FakeService) -> None:
     """Wait until the page has come back, however quickly."""
-    await until(lambda: len(service.received("enter")) == 2, 10, "a second connection")
+    await until(lambda: len(service.received("enter")) == 2, 30, "a second connection")
     await chat.inside()
 
 

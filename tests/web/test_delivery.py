@@ -79,7 +79,7 @@ async def best_packed(browser: Browser, address: str) -> None:
         async def is_packed() -> bool:
             return bool(await chat.page.evaluate(ask))
 
-        await until(is_packed, 10, "the node to pack the page")
+        await until(is_packed, 30, "the node to pack the page")
 
 
 async def test_a_first_load_is_small_and_a_second_next_to_nothing(
@@ -128,7 +128,7 @@ async def test_a_first_load_is_small_and_a_second_next_to_nothing(
         async def all_kept() -> bool:
             return bool(await chat.page.evaluate(kept))
 
-        await until(all_kept, 5, "the worker to keep the parts")
+        await until(all_kept, 30, "the worker to keep the parts")
         # No node any more: what was said can be read, and what is written waits.
         node.kill()
         await chat.page.reload()
@@ -196,7 +196,7 @@ async def test_another_version_of_the_page_takes_the_place_of_the_one_that_was_k
             now = await chat.page.evaluate("() => caches.keys()")
             return len(now) == 1 and now != names
 
-        await until(replaced, 5, "the other version to be kept")
+        await until(replaced, 30, "the other version to be kept")
 
 
 async def test_what_could_not_be_loaded_says_so_and_is_tried_again(

@@ -33,7 +33,7 @@ async def test_a_refused_name_is_explained_and_another_one_is_taken(
     await chat.ask_for("bruno")
     assert (await chat.refusal()).startswith("Is “bruno” your account? Then put in its password.")
     await chat.ask_for("à")
-    await until(lambda: _told(chat, "can’t be used"), 5, "the other refusal")
+    await until(lambda: _told(chat, "can’t be used"), 30, "the other refusal")
     assert await focused(chat) == "name"
     await chat.enter("anna")
     assert [frame.get("password") for frame in service.frames] == [None, None, None]

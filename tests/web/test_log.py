@@ -60,7 +60,7 @@ async def test_five_thousand_messages_of_one_s_own_go_out_once_and_in_order(
     await chat.enter("anna")
     texts = [f"mine {n}" for n in range(5000)]
     await chat.say_many(texts)
-    await until(lambda: _all_sent(chat), 30, "everything to be sent")
+    await until(lambda: _all_sent(chat), 60, "everything to be sent")
     assert [frame["text"] for frame in service.received("say")] == texts
     assert [frame["id"] for frame in service.received("say")] == list(range(1, 5001))
     assert [line.text for line in await chat.all_lines() if line.kind == "said"] == texts
@@ -126,11 +126,11 @@ async def test_follows_the_end_unless_the_reader_scrolled_up(
     await chat.scroll_to(500)
     assert await chat.jump_text() == "To the latest"
     await service.happen(*[said("bruno", f"later {n}") for n in range(30)])
-    await until(lambda: _jump_says(chat, "30 new messages"), 5, "the count")
+    await until(lambda: _jump_says(chat, "30 new messages"), 30, "the count")
     top = await chat.page.eval_on_selector("#scroller", "it => it.scrollTop")
     assert top == 500
     await chat.page.click("#jump")
-    await until(chat.is_at_end, 5, "the end")
+    await until(chat.is_at_end, 30, "the end")
     assert not await chat.page.is_visible("#jump")
     await service.happen(said("bruno", "the end"))
     await chat.line("the end")
@@ -148,15 +148,15 @@ async def test_who_reads_further_up_is_not_disturbed(chat: ChatPage, service: Fa
     await chat.line("message 2999")
     await chat.scroll_to(0)
     await chat.jump_text()
-    await until(lambda: _is_drawn(chat, 200), 5, "older lines")
+    await until(lambda: _is_drawn(chat, 200), 30, "older lines")
     before = await _in_sight(chat)
     for number in range(0, 12_000, 500):
         await service.happen(*[said("Carla", f"later {n}") for n in range(number, number + 500)])
-    await until(lambda: _jump_says(chat, "12,000 new messages"), 10, "the count")
+    await until(lambda: _jump_says(chat, "12,000 new messages"), 30, "the count")
     assert await _in_sight(chat) == before
     assert len(await chat.lines()) <= 11_000
     await chat.page.press("#scroller", "End")
-    await until(chat.is_at_end, 5, "the end")
+    await until(chat.is_at_end, 30, "the end")
     assert (await chat.lines())[-1].text == "later 11999"
 
 
@@ -215,7 +215,7 @@ async def test_what_one_writes_leads_back_to_the_end(chat: ChatPage, service: Fa
     await chat.jump_text()
     await chat.say("mine")
     await chat.kept_line("mine")
-    await until(chat.is_at_end, 5, "the end")
+    await until(chat.is_at_end, 30, "the end")
 
 
 async def test_a_flood_is_not_read_aloud(chat: ChatPage, service: FakeService) -> None:
@@ -228,7 +228,7 @@ async def test_a_flood_is_not_read_aloud(chat: ChatPage, service: FakeService) -
     await chat.line("flood 49")
     assert await log.get_attribute("aria-live") == "off"
     assert await chat.page.text_content("#summary") == "50 new messages"
-    await until(lambda: _is_polite(chat), 10, "calm")
+    await until(lambda: _is_polite(chat), 30, "calm")
 
 
 async def _is_polite(chat: ChatPage) -> bool:

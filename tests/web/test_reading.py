@@ -102,15 +102,15 @@ async def test_title_and_icon_say_what_is_unread_and_whether_it_was_meant_for_th
     await chat.scroll_to(300)
     await chat.jump_text()
     await service.happen(said("bruno", "one"), said("bruno", "two"))
-    await until(lambda: _is_titled(chat, "(2) Tertulia"), 5, "the count")
+    await until(lambda: _is_titled(chat, "(2) Tertulia"), 30, "the count")
     assert await _icon(chat) == "icon-unread.svg"
     await service.happen(said("Carla", "anna, are you there?"))
-    await until(lambda: _is_titled(chat, "(3) Carla mentioned you · Tertulia"), 5, "the name")
+    await until(lambda: _is_titled(chat, "(3) Carla mentioned you · Tertulia"), 30, "the name")
     assert await _icon(chat) == "icon-call.svg"
     await service.whisper("bruno", "psst")
-    await until(lambda: _is_titled(chat, "(4) bruno wrote to you · Tertulia"), 5, "who wrote")
+    await until(lambda: _is_titled(chat, "(4) bruno wrote to you · Tertulia"), 30, "who wrote")
     await chat.page.click("#jump")
-    await until(lambda: _is_titled(chat, "Tertulia"), 5, "it to be read")
+    await until(lambda: _is_titled(chat, "Tertulia"), 30, "it to be read")
     assert await _icon(chat) == "icon.svg"
     mark = chat.page.locator("#log .has-mark")
     assert await mark.locator(".text").all_text_contents() == ["one"]

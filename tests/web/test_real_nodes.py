@@ -63,7 +63,7 @@ async def address(nodes: list[Node], tmp_path: Path) -> AsyncIterator[str]:
         writer.close()
         return True
 
-    await until(answers, 10, "the balancer")
+    await until(answers, 30, "the balancer")
     try:
         yield f"http://127.0.0.1:{port}/"
     finally:
@@ -127,7 +127,7 @@ async def test_two_pages_and_a_terminal_in_a_room_survive_a_killed_node(
         def read() -> list[str]:
             return [it[it.index("message") :] for it in carla.lines if "message" in it]
 
-        await until(lambda: len(read()) == 40, 10, "carla to read all of it")
+        await until(lambda: len(read()) == 40, 30, "carla to read all of it")
         assert read() == [it for it in first if it.startswith("message")]
         # Nothing of it was said in the lobby, and both rooms are there after a reload.
         await anna.page.reload()

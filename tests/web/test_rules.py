@@ -22,7 +22,7 @@ async def tells(chat: ChatPage, *wanted: str) -> None:
         now = await told(chat)
         return len(now) == len(wanted) and all(map(str.startswith, now, wanted))
 
-    await until(as_wanted, 10, f"the page to tell {wanted}")
+    await until(as_wanted, 30, f"the page to tell {wanted}")
 
 
 async def test_who_enters_reads_what_holds_and_no_longer_than_it_does(

@@ -50,7 +50,7 @@ async def test_settings_are_those_of_all_windows(chat: ChatPage, service: FakeSe
     async def is_dark() -> bool:
         return bool(await chat.page.evaluate(PAPER) == DARK)
 
-    await until(is_dark, 5, "the other window to turn dark")
+    await until(is_dark, 30, "the other window to turn dark")
 
 
 async def test_another_language_is_spoken_at_once_where_one_was(
