@@ -29,6 +29,8 @@ _LOOK: Final = 20_000
 """Microseconds between two looks whether everybody has everything."""
 _GRACE: Final = 200_000
 """Microseconds to go on reading when everybody has everything: what comes twice comes soon."""
+_STANDSTILL: Final = 100_000
+"""Microseconds by which a look is late where this process did not run, and perhaps the service did not, either."""
 
 
 class Stage(Enum):
@@ -64,7 +66,7 @@ class Round:
         self._reading: Reading | None = None
         self._sent: dict[int, int] = {}
         self._private: dict[int, int] = {}
-        self._from = self._until = self._next_look = 0
+        self._from = self._until = self._next_look = self._runs_since = 0
         self._complete: int | None = None
         self._expected = 0
         self._cpu = time.process_time()
@@ -122,6 +124,7 @@ class Round:
         self._cpu = time.process_time() - self._cpu
         self._sent = order.sent
         self._from, self._next_look, self._complete = now, now, None
+        self._runs_since = now
         self._expect()
 
     def _expect(self) -> None:
@@ -156,6 +159,8 @@ class Round:
                 return []
             return self._stopped(self._sending, now)
         if self._stage is Stage.SETTLING and self._reading is not None and now >= self._next_look:
+            if now - self._next_look > _STANDSTILL:
+                self._runs_since = now
             self._next_look = now + _LOOK
             return self._settled(self._reading, now)
         return []
@@ -226,7 +231,7 @@ class Round:
                 account = reading.account(self._sent, self._private)
                 if not account.lost:
                     self._complete = now
-            quiet = now - max(reading.tally.last, self._from)
+            quiet = now - max(reading.tally.last, self._from, self._runs_since)
             waited = now - self._from
             if quiet < self._plan.settle * 1_000_000 and waited < MAX_SETTLING * 1_000_000:
                 return []

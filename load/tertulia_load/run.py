@@ -36,6 +36,8 @@ _SLACK: Final = 30.0
 """Seconds that a process may be late with what it has to report at a time."""
 _START_DELAY: Final = 50_000
 """Microseconds from the order to send to the first message, so that all processes begin together."""
+_LOOK_SECONDS: Final = 0.05
+"""Between two looks whether everybody has read who came."""
 _LINE: Final = 64 * 1024 * 1024
 """Bytes of a report: one number for each sender."""
 
@@ -138,14 +140,15 @@ class _Run:
 
     async def _notices(self, expected: int) -> None:
         """Wait until all have read who came, or nothing comes any more."""
-        began = since = time.monotonic()
-        seen = -1
+        began = time.monotonic()
+        seen, quiet = -1, 0.0
         while (now := self._total().notices) < expected:
             if now != seen:
-                seen, since = now, time.monotonic()
-            elif time.monotonic() - since > self._plan.settle or self._interrupted:
+                seen, quiet = now, 0.0
+            elif quiet > self._plan.settle or self._interrupted:
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_LOOK_SECONDS)
+            quiet += _LOOK_SECONDS  # and no more, where it stood still itself
             self._show("reading who came", time.monotonic() - began, self._total())
 
     async def _talk(self, number: int, seconds: float) -> None:
