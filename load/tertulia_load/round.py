@@ -30,7 +30,7 @@ _LOOK: Final = 20_000
 _GRACE: Final = 200_000
 """Microseconds to go on reading when everybody has everything: what comes twice comes soon."""
 _STANDSTILL: Final = 100_000
-"""Microseconds by which a look is late where this process did not run, and perhaps the service did not, either."""
+"""Microseconds by which a look is late where this process did not run, nor, perhaps, the service."""
 
 
 class Stage(Enum):
