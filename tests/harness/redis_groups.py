@@ -11,7 +11,7 @@ from typing import Any, Self, cast
 import redis
 
 from harness import processes
-from harness.redis_server import ONCE, RedisServer, free_port, redis_binary
+from harness.redis_server import ONCE, RedisServer, redis_binary, reserved_port
 from harness.waiting import until_sync
 
 FORM_SECONDS = 60.0
@@ -44,7 +44,8 @@ class Sentinel:
     """One Sentinel process, which looks after a master of the tests, with little patience."""
 
     def __init__(self, master: RedisServer, quorum: int, *, password: str = "") -> None:
-        self.port = free_port()
+        self._reserved = reserved_port()
+        self.port: int = self._reserved.getsockname()[1]
         self.directory = Path(tempfile.mkdtemp(prefix="tertulia-sentinel-"))
         self._password = password
         lines = [
@@ -52,7 +53,7 @@ class Sentinel:
             "bind 127.0.0.1",
             f"dir {self.directory}",
             f"sentinel monitor {MASTER} 127.0.0.1 {master.port} {quorum}",
-            f"sentinel down-after-milliseconds {MASTER} 1000",
+            f"sentinel down-after-milliseconds {MASTER} 2500",
             f"sentinel failover-timeout {MASTER} 6000",
         ]
         if password:
@@ -92,6 +93,7 @@ class Sentinel:
         if self._process is not None:
             self._process.kill()
             self._process.wait(30)
+        self._reserved.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -145,11 +147,12 @@ class WatchedRedis:
 
 def shard(*options: str, program: str = "") -> RedisServer:
     """Prepare a server that is, or will be, part of a cluster."""
-    server = RedisServer(options=("--cluster-enabled", "yes", *options), program=program)
-    # Its bus is 10,000 further on, and should be below what the system takes for itself as well.
-    while server.port >= 22_700:
-        server.port = free_port()
-    return server
+    while True:
+        server = RedisServer(options=("--cluster-enabled", "yes", *options), program=program)
+        # Its bus is 10,000 further on, and should be below what the system takes for itself as well.
+        if server.port < 22_700:
+            return server
+        server.close()
 
 
 class ClusterRedis:
@@ -158,7 +161,7 @@ class ClusterRedis:
     def __init__(self, *, replicas: bool = False, options: tuple[str, ...] = ()) -> None:
         self.servers = [
             shard(
-                *("--cluster-node-timeout", "1500"),
+                *("--cluster-node-timeout", "2500"),
                 *("--cluster-replica-validity-factor", "0", *shipped_user(), *options),
             )
             for _ in range(2 * _MASTERS if replicas else _MASTERS)

@@ -43,7 +43,9 @@ class RedisServer:
         # Not pytest's folder: a Unix socket's path may have no more than 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="tertulia-redis-"))
         self.socket = self.directory / "redis.sock" if unix else None
-        self.port = 0 if unix else free_port()
+        # Kept while it lives, also while its process does not: nobody else's server is there then.
+        self._reserved = None if unix else reserved_port()
+        self.port = 0 if self._reserved is None else int(self._reserved.getsockname()[1])
         self._fsync = fsync
         self.engine = engines.engine(program or redis_binary())
         self.options = options
@@ -147,6 +149,8 @@ class RedisServer:
         if self.running:
             self.kill()
         self._forget_control()
+        if self._reserved is not None:
+            self._reserved.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def connections(self) -> list["Connection"]:
