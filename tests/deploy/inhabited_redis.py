@@ -225,8 +225,11 @@ def _read(client: redis.Redis, key: str) -> Kept | None:
     kind = cast(str, client.type(key))
     if kind == "none":
         return None  # its time has come
-    left = client.pttl(key)
-    expires = now_ms(client) + left if left >= 0 else None
+    pipeline = client.pipeline()  # both at one time, whatever the machine does in between
+    pipeline.pttl(key)
+    pipeline.time()
+    left, (seconds, micros) = pipeline.execute()
+    expires = seconds * 1000 + micros // 1000 + left if left >= 0 else None
     return Kept(kind, _value(client, kind, key), expires)
 
 

@@ -87,7 +87,7 @@ class ShippedRedis:
             username=user,
             password=PASSWORDS.get(user, ""),
             decode_responses=True,
-            socket_timeout=5,
+            socket_timeout=30,
             retry=ONCE,
             # What it says of itself on connecting hardly any user here may say.
             driver_info=None,
@@ -136,7 +136,7 @@ class ShippedSentinel(ShippedRedis):
     def client(self, user: str) -> redis.Redis:
         """Return a client; a Sentinel asks for no password."""
         return redis.Redis(
-            port=self.port, decode_responses=True, socket_timeout=5, retry=ONCE, driver_info=None
+            port=self.port, decode_responses=True, socket_timeout=30, retry=ONCE, driver_info=None
         )
 
     def knows(self, replicas: int) -> bool:

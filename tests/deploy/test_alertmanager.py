@@ -225,7 +225,7 @@ async def nodes(node_factory: NodeFactory) -> list[Node]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_a_frozen_redis_is_one_page(
     tmp_path: Path,
     nodes: list[Node],

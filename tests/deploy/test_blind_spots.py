@@ -27,7 +27,7 @@ from harness.node import Node, NodeFactory
 from harness.redis_server import RedisServer, running_redis
 from harness.waiting import elapse, until, until_sync
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 AHEAD = 7200
 """Seconds that the odd node's clock is ahead."""
@@ -35,7 +35,7 @@ MOST = 12
 """Connections that the odd node takes."""
 MOST_BALANCED = 40
 """Connections that the balancer takes."""
-WITHIN = 60.0
+WITHIN = 120.0
 TYPED = {
     "curl": "",
     "openssl": "",
@@ -198,7 +198,7 @@ async def test_a_clock_that_is_off(scene: Scene) -> None:
         return [value for value in values if not math.isnan(value)]
 
     await until(told, WITHIN, "a latency", every=0.5)
-    assert 0 < (await told())[0] < 5, "as long as it takes, and not two hours"
+    assert 0 < (await told())[0] < 60, "as long as it takes, and not two hours"
     (up,) = await asyncio.to_thread(
         scene.prometheus.ask,
         f'tertulia_uptime_seconds{{instance="127.0.0.1:{scene.odd.ops_port}"}}',

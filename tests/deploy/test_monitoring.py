@@ -177,7 +177,7 @@ async def ask_again_and_again(api: ApiProcess) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_every_query_of_dashboard_and_rules_answers(
     prometheus: Prometheus, nodes: list[Node], redis_server: RedisServer
 ) -> None:
@@ -202,9 +202,13 @@ async def test_every_query_of_dashboard_and_rules_answers(
     assert set(rules) >= set(alerts())
     for rule in rules.values():
         assert rule.health == "ok", rule
-        values = await asyncio.to_thread(prometheus.ask, rule.expression)
-        if rule.name not in BUSY:
-            assert bool(values) != rule.alerts, f"{rule}: {values}"
+
+        async def is_so(rule: Rule = rule) -> bool:
+            values = await asyncio.to_thread(prometheus.ask, rule.expression)
+            return rule.name in BUSY or bool(values) != rule.alerts
+
+        # A machine that stood still for a moment has missed a scrape, and for a moment that is an alert.
+        await until(is_so, 60, str(rule), every=0.5)
 
     redis_server.stop()
     for name in (

@@ -99,7 +99,7 @@ async def probed(tmp_path: Path, node_factory: NodeFactory) -> AsyncIterator[Pro
         probed.end()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_what_people_see_is_seen(probed: Probed, redis_server: RedisServer) -> None:
     await probed.start(**TRUSTING)
     await probed.works()

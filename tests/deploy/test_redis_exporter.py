@@ -94,7 +94,7 @@ async def shown(alert: str, server: ShippedRedis) -> str:
     return await asyncio.to_thread(runbook.look, alert, here)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_each_fault_fires(
     tmp_path: Path, replicated: tuple[ShippedRedis, ShippedRedis]
 ) -> None:

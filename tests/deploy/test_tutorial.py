@@ -15,7 +15,7 @@ from deploy.tools import ROOT, packaged
 from harness.browser_client import BrowserClient
 from harness.redis_server import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"

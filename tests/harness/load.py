@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Coroutine, Sequence
 from typing import TypeVar
@@ -19,6 +20,8 @@ T = TypeVar("T")
 IN_FLIGHT = 16
 """Messages that a sender has unanswered at most: an outage must not pile up a mountain."""
 MOST_SECONDS = 60.0
+BETWEEN_SECONDS = 0.3
+"""More than passes between two answers to senders who send ten a second."""
 PRIVATE_SECONDS = 30.0
 
 
@@ -148,6 +151,17 @@ def lost(clients: Sequence[ChatteClient]) -> None:
     """Note in the histories that the clients' node is dead, or will be found frozen too long."""
     for client in clients:
         client.history.add(NodeLost(client.history.now()))
+
+
+def stood_still(clients: Sequence[ChatteClient], start: float, end: float) -> float:
+    """Return for how many seconds, between two points of time, nobody who talks all the time was answered.
+
+    So much later than told is whatever else a machine does that is busy, or stands still for a moment.
+    """
+    answers = (record.at for client in clients for record in client.history.of(Acked))
+    times = [start, *sorted(at for at in answers if start < at < end), end]
+    gaps = (two - one for one, two in itertools.pairwise(times))
+    return min(MOST_SECONDS, sum(gap for gap in gaps if gap > BETWEEN_SECONDS))
 
 
 def promised_between(histories: Sequence[History], start: float, end: float) -> list[str]:

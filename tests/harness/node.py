@@ -178,6 +178,14 @@ class Node:
         """Ask it to stop in order."""
         self.process.send_signal(signal.SIGTERM)
 
+    async def drains(self) -> None:
+        """Wait until the log says that it has begun to stop, however soon it is through with that."""
+        await until(
+            lambda: any('"draining"' in line for line in list(self.lines)),
+            READY_SECONDS,
+            lambda: f"{self.node_id} to drain\n{self.tail()}",
+        )
+
     async def exit_status(self, within: float) -> int:
         """Wait until it has ended and return its status, negative for a signal."""
         await until(

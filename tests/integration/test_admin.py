@@ -126,7 +126,7 @@ async def test_nodes(house: House) -> None:
         assert it["chat"] == "main"
         assert it["state"] == "up"
         assert 0 < it["lease_seconds"] <= 10
-        assert 0 <= it["lag_seconds"] < 5
+        assert 0 <= it["lag_seconds"] < 60
         assert it["version"]
         assert it["host"] == socket.gethostname()
         assert it["registration"].startswith(f"{it['node']}~")
@@ -428,10 +428,11 @@ async def test_a_banned_nickname_is_no_new_account(house: House) -> None:
 
 
 async def test_a_ban_ends_by_itself(house: House) -> None:
-    ran = await house.admin.json("ban", "troll", "--for", "2s")
-    assert re.fullmatch(ISO, ran["until"])
+    await house.admin.json("ban", "troll", "--for", "10m")
     refused = await house.connect(ChatteClient, 1)
     assert not await refused.enter("troll")
+    ran = await house.admin.json("ban", "troll", "--for", "1s")
+    assert re.fullmatch(ISO, ran["until"])
 
     async def is_over() -> bool:
         return not await house.admin.json("bans")

@@ -18,6 +18,8 @@ from harness.waiting import elapse, until
 pytestmark = pytest.mark.slow
 
 BACK_SECONDS = 60.0
+AT_LEAST = 5
+"""Losses of a connection, also where the machine is busy."""
 
 
 class Service:
@@ -48,16 +50,15 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
             factory.end()
 
 
-async def come_back(listener: EventListener, until_then: asyncio.Event) -> int:
-    """Lose the connection in any moment, and come back, again and again; return how often."""
+async def come_back(listener: EventListener, until_then: asyncio.Event) -> None:
+    """Lose the connection in any moment, and come back, again and again."""
     times = 0
-    while not until_then.is_set():
+    while not until_then.is_set() or times <= AT_LEAST:
         await elapse(random.uniform(0.01, 0.2))
         listener.cut()
         await until(lambda: listener.is_over, 30, "the connection to be gone")
         await listener.connect()
         times += 1
-    return times
 
 
 def entries(service: Service) -> list[str]:
@@ -83,7 +84,7 @@ async def test_who_is_cut_again_and_again_misses_nothing(service: Service) -> No
     await settle(people, BACK_SECONDS)
     last = people[0].say("the last of all")
     done.set()
-    assert min(await asyncio.gather(*back)) > 5
+    await asyncio.gather(*back)
     everybody = [steady, *cut]
     for listener in everybody:
         await listener.hears(last, BACK_SECONDS)

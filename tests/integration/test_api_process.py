@@ -41,7 +41,11 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory, server: RedisServer) -> Iterator[ApiProcess]:
     """Run one process for all tests here: the last one ends it."""
-    settings = {"DRAIN_NOTICE_SECONDS": "1", "API__CONNECTIONS": "8", "API__STREAMS_PER_TOKEN": "2"}
+    settings = {
+        "DRAIN_NOTICE_SECONDS": "60",
+        "API__CONNECTIONS": "8",
+        "API__STREAMS_PER_TOKEN": "2",
+    }
     it = ApiProcess(tmp_path_factory.mktemp("api"), server.url, settings=settings)
     yield it
     it.end()
@@ -219,8 +223,11 @@ async def test_it_goes_in_order(api: ApiProcess) -> None:
     await until(is_unready, WITHIN, "it to be unready")
     assert await say(api, "k", "in the notice") == 201, "it serves while the balancer looks"
     await listener.hears("in the notice")
+    api.process.terminate()  # a second signal ends the notice
     await until(lambda: listener.is_over, WITHIN, "the stream to end")
     await until(lambda: api.process.poll() is not None, WITHIN, "the process to end")
     assert api.process.wait() == 0
     api._reader.join(30)
-    assert [it["event"] for it in api.lines][-3:] == ["signalled", "draining", "stopped"]
+    assert [it["event"] for it in api.lines][-4:] == [
+        *("signalled", "draining", "signalled", "stopped"),
+    ]

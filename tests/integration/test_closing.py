@@ -35,7 +35,7 @@ TWO: tuple[type[ChatteClient], ...] = (ChatteClient, ClassicClient, BrowserClien
 OPENERS = (ProtocolloClient, ClassicClient, ProtocolloClient)
 CLOSED = "102 G The chat was closed by its administrator."
 CLOSED_SECONDS = 1.0
-"""Within which everybody is told, where the machine is not busy: in one of three tries."""
+"""Within which everybody is told, where the machine is not busy: in one of ten tries."""
 WITHIN = 60.0
 """The same, on however busy a machine."""
 BACK_SECONDS = 60.0
@@ -155,7 +155,7 @@ async def test_everybody_on_every_node_is_told_within_a_second_and_all_nicknames
 ) -> None:
     guest = await chat.connect(1, ChatteClient)  # has not chosen a name
     took: list[float] = []
-    while len(took) < 3 and (not took or min(took) >= CLOSED_SECONDS):
+    while len(took) < 10 and (not took or min(took) >= CLOSED_SECONDS):
         admin, others = await chat.crowd()
         others[3].whisper("admin")
         started = time.monotonic()

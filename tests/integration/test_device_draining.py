@@ -158,7 +158,7 @@ async def test_what_could_not_be_kept_before_the_node_ended_is_visible(
     device.send("ciao")
     await device.sent()
     pair.nodes[0].terminate()
-    await pair.nodes[0].becomes_unready(30)
+    await pair.nodes[0].drains()
     if how == "hurried":
         pair.nodes[0].terminate()
     with pytest.raises(ConnectionError):

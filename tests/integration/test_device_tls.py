@@ -78,7 +78,7 @@ async def test_who_waits_is_heard_for_a_moment_when_the_node_drains_and_then_res
     assert [await bruno.integer() for _ in range(3)] == [1, 1, 1]
     bruno.send("uno")
     over_tls.terminate()
-    await over_tls.becomes_unready(30)
+    await over_tls.drains()
     bruno.send("due")
     with pytest.raises(ConnectionError):
         await bruno.ends_in_order()

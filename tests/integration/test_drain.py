@@ -1,6 +1,7 @@
 """A node is asked to stop: it takes nobody new, keeps what it read, says goodbye, and ends."""
 
 import asyncio
+import contextlib
 import signal
 
 import pytest
@@ -45,7 +46,6 @@ async def test_a_node_that_is_asked_to_stop_leaves_nothing_undone(
 
     asked_at = staying[0].history.now()
     assert await under_load([*staying[:2], *going[:3]], drain(), per_second=20) == 0
-    ended_at = staying[0].history.now()
     for client in going:
         await client.disconnected()
         assert [record.by for record in client.history.of(Disconnected)] == ["server"]
@@ -53,7 +53,9 @@ async def test_a_node_that_is_asked_to_stop_leaves_nothing_undone(
     for client in staying:
         left = left_at(client, going)
         assert saw_all_leave(client, going) and len(left) == len(list(client.history.of(SawLeft)))
-        assert all(asked_at < at < ended_at + 0.5 for at in left.values())  # nobody buried them
+        assert all(asked_at < at for at in left.values())
+    buried = [it for it in await nodes[0].metrics() if it.name == "tertulia_burials_total"]
+    assert sum(it.value for it in buried) == 0
     await assert_promises_kept(clients)
 
 
@@ -94,10 +96,10 @@ async def test_a_draining_node_says_so_and_takes_nobody(
         return page.status == 503 and "drain" in page.body.lower()
 
     await until(is_draining, 30, "a readiness that says why", every=0.05)
-    with pytest.raises((ConnectionError, AssertionError)):
+    with contextlib.suppress(ConnectionError):
         newcomer = await ChatteClient.connect(nodes[1].port(), "newcomer")
-        await newcomer.disconnected(30)
-        raise ConnectionError("closed at once")
+        await newcomer.disconnected()
+        assert not newcomer.lines
     redis_server.thaw()
     assert await nodes[1].exit_status(DRAIN_SECONDS + 5) == 0
     for client in clients[1::2]:
@@ -107,13 +109,13 @@ async def test_a_draining_node_says_so_and_takes_nobody(
     await assert_promises_kept(clients)
 
 
-NOTICE_SECONDS = 2.0
+NOTICE_SECONDS = 4.0
 SPREAD_SECONDS = 4.0
 GENTLE = {
     "DRAIN_NOTICE_SECONDS": str(NOTICE_SECONDS),
     "DRAIN_SPREAD_SECONDS": str(SPREAD_SECONDS),
     "DRAIN_SESSIONS_PER_SECOND": "1",
-    "DRAIN_SECONDS": "15",
+    "DRAIN_SECONDS": "60",
 }
 
 
@@ -129,8 +131,9 @@ async def test_three_hundred_clients_are_sent_away_little_by_little(
 
     async def drain() -> int:
         await elapse(0.5)
+        told["asked"] = going[0].history.now()
         nodes[1].terminate()
-        told["red"] = (await nodes[1].becomes_unready(NOTICE_SECONDS), going[0].history.now())[1]
+        told["red"] = (await nodes[1].becomes_unready(30), going[0].history.now())[1]
         late = await ChatteClient.enter_chat(nodes[1].port(), "late", acknowledges=False)
         told["late"] = late.history.now()
         late.say()
@@ -138,7 +141,6 @@ async def test_three_hundred_clients_are_sent_away_little_by_little(
         going.append(late)
         return await nodes[1].exit_status(NOTICE_SECONDS + SPREAD_SECONDS + DRAIN_SECONDS)
 
-    asked_at = going[0].history.now()
     assert await under_load([*witnesses, *going[:6]], drain(), per_second=10) == 0
     for client in going:
         await client.disconnected()
@@ -147,12 +149,12 @@ async def test_three_hundred_clients_are_sent_away_little_by_little(
     left = sorted(record.at for record in witnesses[0].history.of(SawLeft))
     assert len(left) == 301
     assert told["late"] < left[0]
-    assert left[0] - asked_at > NOTICE_SECONDS - 0.5, "nobody goes before the balancer has noticed"
-    # A machine that is busy with other tests may stand still for two seconds.
-    assert SPREAD_SECONDS * 0.4 < left[-1] - left[0] < SPREAD_SECONDS + 3
-    busiest = max(sum(at <= it < at + 1 for it in left) for at in left)
-    # A quarter would be right.
-    assert busiest < 301 * 0.8, "no second sees nearly all of them"
+    begins_at = told["asked"] + NOTICE_SECONDS
+    assert left[0] > begins_at - 0.5, "nobody goes before the balancer has noticed"
+    # Where the machine stands still they go later, and more at a time. Nobody goes before his time.
+    for part in (0.25, 0.5, 0.75):
+        gone = sum(at < begins_at + part * SPREAD_SECONDS for at in left)
+        assert gone < 301 * (part + 0.2), f"{gone} have gone after {part} of the time"
     order = [record.nickname for record in witnesses[0].history.of(SawLeft)]
     assert order != sorted(
         order, key=lambda name: int(name.rpartition("-")[2]) if "-" in name else 0
@@ -161,7 +163,7 @@ async def test_three_hundred_clients_are_sent_away_little_by_little(
 
 
 async def test_who_has_written_half_a_line_holds_nobody_up(node_factory: NodeFactory) -> None:
-    node = await node_factory.start(DRAIN_SECONDS="30")
+    node = await node_factory.start(DRAIN_SECONDS="120")
     clients = await connect_many([node.port()], 3, "user", acknowledges=False)
     await settle(clients)
     clients[0].say("whole")
@@ -175,7 +177,8 @@ async def test_who_has_written_half_a_line_holds_nobody_up(node_factory: NodeFac
 async def test_a_second_signal_ends_the_notice_and_the_spreading(
     node_factory: NodeFactory,
 ) -> None:
-    nodes = await node_factory.start_many(2, **(GENTLE | {"DRAIN_NOTICE_SECONDS": "60"}))
+    slow = {"DRAIN_NOTICE_SECONDS": "60", "DRAIN_SPREAD_SECONDS": "100", "DRAIN_SECONDS": "120"}
+    nodes = await node_factory.start_many(2, **slow, DRAIN_SESSIONS_PER_SECOND="0.1")
     clients = await connect_many([node.port() for node in nodes], 20, "user", acknowledges=False)
     await settle(clients)
     nodes[1].terminate()
@@ -204,7 +207,7 @@ async def test_an_interrupt_from_the_terminal_waits_for_no_balancer(
 async def test_a_second_signal_ends_it_at_once_also_without_redis(
     node_factory: NodeFactory, redis_server: RedisServer
 ) -> None:
-    nodes = await node_factory.start_many(2, **QUICK)
+    nodes = await node_factory.start_many(2, **QUICK, DRAIN_SECONDS="120")
     clients = await connect_many([node.port() for node in nodes], 4, "user")
     await settle(clients)
     await node_factory.seasoned()

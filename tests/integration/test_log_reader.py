@@ -26,6 +26,8 @@ MOST_WAITING = 4000
 START = f"""
 from tertulia.telemetry.log_writer import LogWriter
 LogWriter.most_waiting = {MOST_WAITING}
+from tertulia.node import node
+node._HURRY_SECONDS = 60  # it waits for the third signal
 from tertulia.cli import main
 main()
 """

@@ -116,7 +116,7 @@ async def test_a_visitor_who_is_not_yet_noticed_to_be_gone_is_in_nobody_s_way(
         visit(
             ways([at(nodes[0]), f"chatte=127.0.0.1:{port}"]),
             "probe",
-            SOON,
+            2 * SOON,  # he has to be in by then
             ssl.create_default_context(),
         )
     )
@@ -124,7 +124,7 @@ async def test_a_visitor_who_is_not_yet_noticed_to_be_gone_is_in_nobody_s_way(
     def inside() -> list[str]:
         return list(redis_server.control.scan_iter("{probe}:nick:probe-*"))
 
-    await until(inside, SOON, "the first to be in")
+    await until(inside, WITHIN, "the first to be in")
     nodes[0].freeze()
     assert "not let in within" in (await first).problem
     assert inside(), "and his nickname is still taken"

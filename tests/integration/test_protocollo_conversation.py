@@ -301,7 +301,7 @@ async def test_after_20_tries_the_connection_closes(either: Room) -> None:
 async def test_a_name_has_to_be_chosen_in_time_however_often_one_tries(
     factory: NodeFactory,
 ) -> None:
-    (node,) = await start(factory, [ProtocolloClient], LIMITS__ENTER_SECONDS="1")
+    (node,) = await start(factory, [ProtocolloClient], LIMITS__ENTER_SECONDS="2")
     started = time.monotonic()
     silent = await ProtocolloClient.connect(port(node, ProtocolloClient))
     trying = await ProtocolloClient.connect(port(node, ProtocolloClient))
@@ -311,7 +311,7 @@ async def test_a_name_has_to_be_chosen_in_time_however_often_one_tries(
         await elapse(0.05)
     await silent.disconnected()
     await trying.disconnected()
-    assert 0.9 < time.monotonic() - started < 30  # it is 60 where nothing is set
+    assert 1.9 < time.monotonic() - started < 50  # it is 60 where nothing is set
     assert silent.lines == []
     assert set(trying.lines) == {"il nome già utilizzato", INVALID}
     assert await node.disconnects("enter_timeout") == 2

@@ -25,19 +25,22 @@ TRUSTED = {"TRUSTED_PROXIES": '["127.0.0.1"]'}
 ALL = tuple(Listener(dialect) for dialect in ("chatte", "protocollo", "browser", "device"))
 
 
-@pytest.fixture
-async def node(node_factory: NodeFactory) -> Node:
+async def trusting(factory: NodeFactory, enter_seconds: int) -> Node:
     """Start a node that trusts 127.0.0.1."""
-    node = node_factory.launch(
-        listeners=ALL,
-        settings={
-            **TRUSTED,
-            "LIMITS__ENTER_SECONDS": "1",
-            "LIMITS__CONNECTIONS_PER_ADDRESS": "2",
-        },
-    )
+    settings = {
+        "LIMITS__ENTER_SECONDS": str(enter_seconds),
+        "LIMITS__CONNECTIONS_PER_ADDRESS": "2",
+        "DRAIN_SECONDS": "120",
+    }
+    node = factory.launch(listeners=ALL, settings=TRUSTED | settings)
     await node.ready()
     return node
+
+
+@pytest.fixture
+async def node(node_factory: NodeFactory) -> Node:
+    """Start one for which nobody is too slow."""
+    return await trusting(node_factory, 120)
 
 
 def place(redis: RedisServer, nickname: str) -> tuple[str, str]:
@@ -153,7 +156,10 @@ async def test_a_header_of_nobody_trusted_is_counted_and_told_once_in_each_diale
     assert FAR not in "".join(node.lines)
 
 
-async def test_a_proxy_without_its_header_is_refused_and_named_once(node: Node) -> None:
+async def test_a_proxy_without_its_header_is_refused_and_named_once(
+    node_factory: NodeFactory,
+) -> None:
+    node = await trusting(node_factory, 1)
     word = "zqx"
     for i, sent in enumerate([f"{word}\n".encode(), v1(FAR, 1)[:9] + f"{word}\r\n".encode()], 1):
         client = await ChatteClient.connect(node.port(), "bare", header=sent)

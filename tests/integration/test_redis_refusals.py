@@ -41,10 +41,11 @@ async def refused(
         await elapse(0.3)
         if (beginning := begin()) is not None:
             await beginning
-        from_ = clock() + IN_FLIGHT_SECONDS
         for node in nodes:
             page = await node.becomes_unready(30)
             assert page.json()["reasons"]
+        # What a node answered before it noticed was written before it said so here.
+        from_ = clock() + IN_FLIGHT_SECONDS
         await elapse(IN_FLIGHT_SECONDS + 0.3)
         to = clock()
         if (ending := end()) is not None:

@@ -94,7 +94,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
         factory = NodeFactory(tmp_path_factory.mktemp("nodes"), server.url)
         try:
             listeners = [*map(listener, KINDS[:-1]), {**listener(BrowserClient), "history": 3}]
-            settings = {"LIMITS__ROOMS_PER_SESSION": "3", "CLUSTER__AWAY_SECONDS": "3"}
+            settings = {"LIMITS__ROOMS_PER_SESSION": "3", "CLUSTER__AWAY_SECONDS": "30"}
             for _ in range(2):
                 launch(factory, listeners, **settings)
             for node in factory.nodes:

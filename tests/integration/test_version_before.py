@@ -9,7 +9,7 @@ import pytest
 
 from harness.chatte_client import ChatteClient
 from harness.crowd import come_as, gather, left_at, listeners, saw_all_leave, seats, start_nodes
-from harness.load import assert_promises_kept, connect_many, lost, settle, under_load
+from harness.load import assert_promises_kept, connect_many, lost, settle, stood_still, under_load
 from harness.node import QUICK, Node, NodeFactory
 from harness.redis_server import RedisServer
 from harness.waiting import elapse, until
@@ -119,13 +119,15 @@ async def test_the_older_one_buries_the_newer_one_and_who_comes_next_its_rooms(
     await settle([*staying, *doomed])
     lost(doomed)
     killed_at = newer.kill()
-    await until(
+    buried = until(
         lambda: all(saw_all_leave(client, doomed) for client in staying),
         BACK_SECONDS,
         lambda: f"all to go: {[left_at(client, doomed) for client in staying]}",
     )
+    await under_load(at_older, buried, per_second=10)
     slowest = max(at for client in at_older for at in left_at(client, doomed).values())
-    assert slowest - killed_at < BURIED_SECONDS
+    late = stood_still(at_older, killed_at, slowest)
+    assert slowest - killed_at < BURIED_SECONDS + late
     back = [await come_as(client, second) for client in doomed]
     everybody = [*staying, *back]
     await under_load(everybody, elapse(1), per_second=10)
