@@ -224,7 +224,11 @@ class Connection(asyncio.Protocol):
     # --- Draining --------------------------------------------------------------------------------
 
     def stop_reading(self) -> None:
-        """Read nothing more; what was read is still carried out, without regard to its rate."""
+        """Read what is there, and nothing more; it is carried out, without regard to its rate."""
+        if self._inbound.woken():
+            self.pump.reading = (
+                False  # nothing has read it but those at rest, who look now and then
+            )
         self.pump.drain()
 
     @property

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from tertulia.edge.pump import TURNS_OF_A_READ
 from tertulia.edge.serving import Connections, OpenConnection
 
 _TICK_SECONDS: Final = 0.05
@@ -37,8 +38,8 @@ async def send_away(connections: Connections, spread: DrainSchedule, hurry: asyn
     """Close every connection once what was read from it is committed and answered.
 
     From its turn on, a connection is read no more; until then it is served as always. What the system has
-    of it by then is read. ``hurry`` ends the spreading. Waits as long as the store is away: the caller sets
-    the bound.
+    of it by then is read, also where the connection was not being read just then. ``hurry`` ends the
+    spreading. Waits as long as the store is away: the caller sets the bound.
     """
     clock = asyncio.get_running_loop().time
     began = clock()
@@ -66,9 +67,7 @@ async def send_away(connections: Connections, spread: DrainSchedule, hurry: asyn
 
 async def _look_at_sockets() -> None:
     """Let the loop read what is there: the signal to shut down may have overtaken a client's last words."""
-    for _ in range(
-        2
-    ):  # the first may come before the loop asks the system, the second only after it
+    for _ in range(TURNS_OF_A_READ):
         await asyncio.sleep(0)
 
 

@@ -26,6 +26,8 @@ _SHARE: Final = LONG_COMMANDS_AT_ONCE, COMMANDS_AT_ONCE - LONG_COMMANDS_AT_ONCE,
 """So many commands of any length, and so many more where no more than so many bytes are left."""
 _FILTERED_SHARE: Final = 1, COMMANDS_AT_ONCE - 1, 512
 """The same where each sign of a text may take two microseconds (edge/word_filter.py): ten milliseconds."""
+TURNS_OF_A_READ: Final = 2
+"""Of the loop: the first may come before the loop asks the system what is there, the second only after it."""
 LARGE_READ: Final = 65_536
 """Bytes. libuv goes on reading, up to 32 times, as long as there is more than it has room for."""
 _LARGE: Final = frozenset({Ask, ShowLobby})
@@ -40,6 +42,7 @@ class Pump:
     """What one client has sent, on its way to the host."""
 
     __slots__ = (
+        "_counts_turns",
         "_has_rest",
         "_is_draining",
         "_lagging",
@@ -47,6 +50,7 @@ class Pump:
         "_long_lines",
         "_socket",
         "_throttle",
+        "_turns_left",
         "carried_out",
         "decoder",
         "is_ended",
@@ -83,6 +87,8 @@ class Pump:
         """When the client's last command came; seconds, by the loop's clock."""
         self._has_rest = False  # something is left that is gone on with in the next turn
         self._is_draining = False
+        self._turns_left = 0  # in which a connection that drains is still to be read
+        self._counts_turns = False
         self._lagging = False
         self._long_lines = 0
         self._throttle: asyncio.TimerHandle | None = None
@@ -223,9 +229,29 @@ class Pump:
         self.proceed()
 
     def drain(self) -> None:
-        """Carry out what was read, without regard to its rate, and have nothing more read."""
+        """Carry out what was read, without regard to its rate, and have nothing more read.
+
+        Where the socket was not being read, what the system has of it is read once, as soon as may be: some
+        of it may have been there for long, as what a client says to its welcome.
+        """
         self._is_draining = True
+        if not self.reading:
+            self._turns_left = TURNS_OF_A_READ
         self.proceed()
+
+    def _count_turn(self) -> None:
+        self._counts_turns = False
+        self._turns_left -= 1
+        if self.reading:  # else what came is too much for one go, and the rest has the next turn
+            self._read_for_turns()
+
+    def _read_for_turns(self) -> None:
+        """Have a connection that drains read no more, once the loop has read it."""
+        if not self._turns_left:
+            self.set_reading()
+        elif not self._counts_turns:
+            self._counts_turns = True
+            self._listener.loop.call_soon(self._count_turn)
 
     @property
     def is_quiet(self) -> bool:
@@ -235,7 +261,8 @@ class Pump:
             return True
         is_answered = session.awaiting == 0 and not session.is_held
         is_through = not self._has_rest and (session.takes_commands or not session.is_active)
-        return is_answered and is_through
+        is_read = not (self._turns_left and session.takes_commands) or self.is_ended
+        return is_answered and is_through and is_read
 
     @property
     def _is_behind(self) -> bool:
@@ -247,17 +274,21 @@ class Pump:
         session = self.session
         if session is None or self.is_over or self.is_ended:
             return
+        if self._is_draining and not self._socket.is_parted:
+            may_be_read = self._turns_left > 0
+        else:
+            may_be_read = self._throttle is None and not (self._lagging and self._is_behind)
         reading = (
-            (not self._is_draining or self._socket.is_parted)
-            and self._throttle is None
+            may_be_read
             and not self._has_rest
-            and not (self._lagging and self._is_behind)
             and session.takes_commands
             and session.awaiting < self._listener.limits.uncommitted_commands
         )
         if reading is not self.reading:
             self.reading = reading
             self._socket.set_reading(reading)
+            if reading and self._turns_left:
+                self._read_for_turns()
 
     # --- Limits ----------------------------------------------------------------------------------
 

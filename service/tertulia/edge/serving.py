@@ -143,7 +143,7 @@ class OpenConnection(Protocol):
         ...
 
     def stop_reading(self) -> None:
-        """Read nothing more; what was read is still carried out."""
+        """Read what is there, and nothing more; what was read is still carried out."""
         ...
 
     def close_unless_closing(self) -> None:

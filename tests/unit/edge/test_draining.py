@@ -1,14 +1,29 @@
 """Clients are sent away at a pace, each once what it sent is answered."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from fakes.encoder import PlainEncoder
+from fakes.house import Client as Neighbour
+from fakes.house import House
+from harness.cases import each
 from harness.waiting import until
+from tertulia.chat.door import Door
+from tertulia.dialects.contract import Encoder
+from tertulia.dialects.protocollo import ProtocolloEncoder
+from tertulia.domain.disconnects import Disconnect
+from tertulia.edge import tcp
 from tertulia.edge.draining import AT_ONCE, DrainSchedule, send_away
-from tertulia.edge.serving import Connections, OpenConnection
+from tertulia.edge.limits import ConnectionCounts
+from tertulia.edge.serving import Connections, Listener, OpenConnection, Patience
+from tertulia.settings.sections import LimitSettings
+
+RESTARTS = "G> il server si riavvia: rientrate tra poco"
 
 
 class Client:
@@ -123,3 +138,128 @@ async def test_what_the_system_has_of_a_client_is_read_first() -> None:
         await send_away(connections, AT_ONCE, asyncio.Event())
         loop.remove_reader(ours)
     assert log == ["last words", "0 unread", "0 closed"]
+
+
+class Entering:
+    """A client of a real socket in a room whose store does what it does when it is told to."""
+
+    def __init__(self, encoder: Encoder, limits: LimitSettings) -> None:
+        loop = asyncio.get_running_loop()
+        self.house = House()
+        self.room = self.house.room()
+        self.neighbour = Neighbour(self.house, self.room, PlainEncoder())
+        self.neighbour.enter("bruno")
+        self.neighbour.read()
+        self.connections = Connections()
+        shared: Any = (
+            Door(self.room, encoder), "protocollo", None,
+            Patience(60.0, False, Disconnect.ENTER_TIMEOUT), limits, ConnectionCounts(9, 9),
+            self.house.metrics, loop, self.connections, None, False,
+        )  # fmt: skip
+        self._listener = Listener(*shared)
+
+    async def connect(self) -> None:
+        ours, self.socket = socket.socketpair()
+        self.socket.settimeout(10)
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: tcp.connect(self._listener), ours
+        )
+
+    async def turns(self) -> None:
+        """Let so many turns of the loop pass that all is read which would ever be."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    def send_away(self) -> "asyncio.Task[None]":
+        """Have everybody sent away at once."""
+        return asyncio.create_task(send_away(self.connections, AT_ONCE, asyncio.Event()))
+
+    async def until_gone(self, going: "asyncio.Task[None]") -> None:
+        """Wait until all are sent away, while the store goes on."""
+
+        def are_gone() -> bool:
+            self.house.clock.run()
+            return going.done()
+
+        await until(are_gone, 10, "all to go", every=0)
+        await going
+
+    def read(self) -> list[str]:
+        data = bytearray()
+        while piece := self.socket.recv(65_536):
+            data += piece
+        return data.decode("latin-1").splitlines()
+
+
+@each("wording", ["page", "classic"])
+async def test_what_who_was_just_welcomed_has_said_is_read_though_its_join_is_not_settled(
+    wording: Any,
+) -> None:
+    """The bus has brought the join, and until Redis' own answer is here as well, nothing more is read."""
+    place = Entering(ProtocolloEncoder(wording), LimitSettings())
+    settled, late = place.room.settled, list[Any]()
+    await place.connect()
+    place.room.settled = late.append  # type: ignore[method-assign,assignment]
+    place.socket.sendall(b"anna\n")
+    await place.turns()
+    place.house.clock.run()
+    await place.turns()
+    assert place.socket.recv(100).startswith(b"Utenti collegati: bruno"), "it is welcomed"
+    place.socket.sendall(b"null\n\nG\nlast words\n")
+    going = place.send_away()
+    await place.turns()
+    place.room.settled = settled  # type: ignore[method-assign]
+    settled(late.pop())
+    await place.until_gone(going)
+    assert "said anna last words" in place.neighbour.read()
+    assert place.read()[-1] == ("close" if wording == "classic" else RESTARTS)
+
+
+@each(
+    "limits",
+    [
+        LimitSettings(uncommitted_commands=1),
+        LimitSettings(messages_per_second=0.001, messages_burst=1),
+    ],
+)
+async def test_what_a_client_said_that_was_not_read_for_a_while_is_read(
+    limits: LimitSettings,
+) -> None:
+    place = Entering(ProtocolloEncoder(), limits)
+    await place.connect()
+    place.socket.sendall(b"anna\n")
+    await place.turns()
+    place.house.clock.run()
+    place.socket.sendall(b"G\none\nG\ntwo\nG\nthree\n")
+    await place.turns()
+    (connection,) = place.connections
+    assert not connection.pump.reading  # type: ignore[attr-defined]
+    place.socket.sendall(b"G\nlast words\n")
+    going = place.send_away()
+    await place.turns()
+    await place.until_gone(going)
+    said = [line for line in place.neighbour.read() if line.startswith("said")]
+    assert said == [f"said anna {text}" for text in ("one", "two", "three", "last words")]
+    assert place.read()[-1] == RESTARTS
+
+
+async def test_who_never_stops_talking_is_not_read_for_ever() -> None:
+    """What comes after its turn may stay unread: nobody was told that it was taken."""
+    place = Entering(ProtocolloEncoder(), LimitSettings(uncommitted_commands=1))
+    await place.connect()
+    place.socket.sendall(b"anna\n")
+    await place.turns()
+    place.house.clock.run()
+    place.socket.sendall(b"G\none\nG\ntwo\n")
+    await place.turns()
+    going = place.send_away()
+    place.socket.setblocking(False)
+
+    def talks_on() -> bool:
+        with contextlib.suppress(BlockingIOError):
+            place.socket.send(b"G\nmore\n")
+        place.house.clock.run()
+        return going.done()
+
+    await until(talks_on, 10, "it to go", every=0)
+    await going

@@ -14,9 +14,10 @@ from harness.cases import each
 from harness.waiting import until
 from tertulia.chat.receipts import Receipts
 from tertulia.domain.disconnects import Disconnect
-from tertulia.edge import tcp
+from tertulia.edge import idle_readers, tcp
 from tertulia.edge.binding import bind
 from tertulia.edge.connection import Connection
+from tertulia.edge.draining import AT_ONCE, send_away
 from tertulia.edge.idle_readers import IdleReaders
 from tertulia.edge.limits import ConnectionCounts
 from tertulia.edge.serving import Connections, Listener, Patience
@@ -319,6 +320,19 @@ async def test_who_resets_the_connection_is_noticed(service: Service) -> None:
     service.client.close()
     await until(lambda: bool(service.chat.ends), WITHIN, "the end")
     assert service.chat.ends[0] is Disconnect.BROKEN
+
+
+async def test_what_who_is_at_rest_has_said_when_its_node_goes_is_read(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.bring_to_rest()
+    monkeypatch.setattr(idle_readers, "_PAUSE_FACTOR", 1e9)
+    monkeypatch.setattr(idle_readers, "_LONGEST_PAUSE", 60.0)
+    await service.acknowledge(1)  # those at rest were looked at just now
+    await service.send(ACKNOWLEDGEMENT + b"last words\n")
+    await send_away(service.connections, AT_ONCE, asyncio.Event())
+    assert service.chat.ends == [Disconnect.DRAINED]
+    assert service.chat.said == [b"first", b"last words"]
 
 
 async def test_who_is_sent_away_while_at_rest_reads_its_last_words(service: Service) -> None:
