@@ -41,6 +41,16 @@ async def send_away(connections: Connections, spread: DrainSchedule, hurry: asyn
     of it by then is read, also where the connection was not being read just then. ``hurry`` ends the
     spreading. Waits as long as the store is away: the caller sets the bound.
     """
+    known = set[OpenConnection]()
+    # A last one may have been accepted, and not told of, before nobody was accepted any more.
+    while come := [connection for connection in connections if connection not in known]:
+        await _send_these(come, AT_ONCE if known else spread, hurry)
+        known.update(come)
+
+
+async def _send_these(
+    connections: list[OpenConnection], spread: DrainSchedule, hurry: asyncio.Event
+) -> None:
     clock = asyncio.get_running_loop().time
     began = clock()
     waiting = deque(connections)

@@ -126,6 +126,21 @@ async def test_who_does_not_fall_quiet_is_waited_for_by_whoever_called() -> None
     assert "0 closed" in log and "1 closed" not in log
 
 
+async def test_who_was_let_in_at_the_last_moment_is_sent_away_like_the_others() -> None:
+    log: list[str] = []
+    connections, made = clients(log, 1, quiet=False)
+    going = asyncio.create_task(send_away(connections, AT_ONCE, asyncio.Event()))
+    await until(lambda: log, 10, "the first one's turn", every=0)
+    late = Client(log, "late", quiet=False)
+    connections.add(late)
+    made[0].is_quiet = True
+    await until(lambda: log[-1] == "late unread", 10, "the late one's turn", every=0)
+    assert not going.done()
+    late.is_quiet = True
+    await asyncio.wait_for(going, 10)
+    assert log == ["0 unread", "0 closed", "late unread", "late closed"]
+
+
 async def test_what_the_system_has_of_a_client_is_read_first() -> None:
     """The signal to shut down and a client's last words may come to the loop in one turn."""
     ours, theirs = socket.socketpair()
