@@ -17,6 +17,7 @@ from tertulia.operators.rooms import RoomSeen, RoomsOverview
 from tertulia.redis.access import Access
 from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
+from tertulia.redis.visits import Visits
 from tertulia.store.keys import Keys, RoomKeys
 
 pytestmark = pytest.mark.slow
@@ -60,7 +61,8 @@ async def test_rooms_are_seen_wherever_they_are(cluster: ClusterRedis) -> None:
 
     access = Access.to(cluster.url)
     redis = Client.to(access, main.meta, NAME, 5.0)
-    overview = RoomsOverview("main", redis, access, NAME, 5.0)
+    visits = Visits(access, NAME, 5.0)
+    overview = RoomsOverview("main", redis, visits, is_cluster=True)
     seen = await overview.rooms()
     assert [it.room for it in seen] == ROOMS[::-1]
     shards = {it.room: it.shard for it in seen}
@@ -69,6 +71,15 @@ async def test_rooms_are_seen_wherever_they_are(cluster: ClusterRedis) -> None:
     assert full == RoomSeen("main", ROOMS[11], full.shard, False, None, 11, 6, 600, "")
     assert [it.messages for it in seen[-5:]] == [6, 4, 2, 0, 0]
     assert await chats(access, NAME, 5.0) == ["main"]
+
+    # The way to each shard is kept: nobody logs in to look once more.
+    def logins() -> list[int]:
+        told = [it.control.info("stats") for it in set(places.values())]
+        return [it["total_connections_received"] for it in told]
+
+    before = logins()
+    assert await overview.rooms() == seen
+    assert logins() == before
 
     # A room that can't be read keeps no other from being read.
     broken = RoomKeys("main", ROOMS[0])
@@ -115,3 +126,4 @@ async def test_rooms_are_seen_wherever_they_are(cluster: ClusterRedis) -> None:
         await overview.traces("andy")
     there.link.disconnect()
     redis.link.disconnect()
+    visits.end()

@@ -34,6 +34,7 @@ from tertulia.redis.client import Client
 from tertulia.redis.embedded import DataDirUnusable, running_url
 from tertulia.redis.link import Link, Subscriptions
 from tertulia.redis.multiplexer import Multiplexer
+from tertulia.redis.visits import Visits
 from tertulia.settings.model import Settings
 from tertulia.settings.redis_url import RedisKind
 from tertulia.store.keys import Keys, LogKeys, RoomKeys
@@ -77,6 +78,8 @@ class Deployment:
         self._name = name
         self._multiplexer = Multiplexer(self._access, self._seconds)
         self._clients: OrderedDict[str, Client] = OrderedDict()
+        self._visits = Visits(self._access, name, self._seconds)
+        self._is_cluster = self._access.url.kind is RedisKind.CLUSTER
         self._is_replicated = settings.durability == "replicated"
         self.feeds = Feeds(self._follow, settings.limits.outbox_bytes)
         """The rooms to which somebody listens."""
@@ -99,11 +102,11 @@ class Deployment:
         await self.feeds.close()
         for client in self._clients.values():
             client.link.disconnect()
+        self._visits.end()
 
     def _redis(self, keys: LogKeys) -> Client:
         # Outside a cluster, one master has all keys.
-        is_cluster = self._access.url.kind is RedisKind.CLUSTER
-        name = keys.meta if is_cluster else ""
+        name = keys.meta if self._is_cluster else ""
         client = self._clients.get(name)
         if client is None:
             client = self._clients[name] = self._client(keys)
@@ -174,7 +177,7 @@ class Deployment:
     def rooms(self, chat: str) -> RoomsOverview:
         """Look at all further rooms of a chat."""
         redis = self._redis(Keys(chat))
-        return RoomsOverview(chat, redis, self._access, self._name, self._seconds)
+        return RoomsOverview(chat, redis, self._visits, is_cluster=self._is_cluster)
 
     def log_reader(self, chat: str, room: str | None) -> LogReader:
         """Look at what happened in a chat's lobby, or in a further room."""

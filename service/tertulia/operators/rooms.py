@@ -9,11 +9,11 @@ from redis.crc import key_slot
 
 from tertulia.operators.erasing import LogTraces
 from tertulia.operators.overview import Audited, parse_audited
-from tertulia.redis.access import Access, Server
+from tertulia.redis.access import Server
 from tertulia.redis.client import Client
-from tertulia.redis.cluster import shards
+from tertulia.redis.cluster import shards_of
 from tertulia.redis.errors import ErrorReply, StoreAway
-from tertulia.settings.redis_url import RedisKind
+from tertulia.redis.visits import Visits
 from tertulia.store.keys import Keys, LogKeys, RoomKeys
 
 _STEP: Final = 200
@@ -52,14 +52,13 @@ class RoomSeen:
 class RoomsOverview:
     """All further rooms of one chat. Raises StoreAway if the chat's own shard does not answer."""
 
-    def __init__(self, chat: str, redis: Client, access: Access, name: str, seconds: float) -> None:
-        """``redis`` is the way to the chat; ``name`` and ``seconds`` are for those to the rooms."""
+    def __init__(self, chat: str, redis: Client, visits: Visits, *, is_cluster: bool) -> None:
+        """``redis`` is the way to the chat, ``visits`` those to the rooms."""
         self._chat = chat
         self._keys = Keys(chat)
         self._redis: Any = redis  # the types of redis-py don't say that replies are text
-        self._access = access
-        self._name = name
-        self._seconds = seconds
+        self._visits = visits
+        self._is_cluster = is_cluster
 
     async def rooms(self) -> list[RoomSeen]:
         """Return all rooms, those with most members first."""
@@ -129,7 +128,7 @@ class RoomsOverview:
         for server, rooms in places.items():
             left = list(rooms)
             try:
-                async with self._access.visit(server, self._name, self._seconds) as redis:
+                async with self._visits.at(server) as redis:
                     while left:
                         step = [looked(redis, keys, server) for keys in left[:_STEP]]
                         found = await asyncio.gather(*step)
@@ -144,10 +143,10 @@ class RoomsOverview:
 
     async def _places(self, rooms: Sequence[RoomKeys]) -> dict[Server, list[RoomKeys]]:
         here = await self._redis.link.connect()
-        if self._access.url.kind is not RedisKind.CLUSTER:
+        if not self._is_cluster:
             return {here: list(rooms)}
         masters = {}
-        for first, last, servers in await shards(self._access, here, self._seconds):
+        for first, last, servers in await shards_of(self._redis, here):
             masters.update(dict.fromkeys(range(first, last + 1), servers[0]))
         places: dict[Server, list[RoomKeys]] = {}
         for keys in rooms:

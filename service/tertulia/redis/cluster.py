@@ -10,6 +10,7 @@ from typing import Any
 from redis.crc import key_slot
 
 from tertulia.redis.access import Access, Server
+from tertulia.redis.commands import Commands
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.masters import Masters, first_answers, gravest
 from tertulia.telemetry.metrics import RetryCause
@@ -121,17 +122,22 @@ async def shards(access: Access, node: Server, seconds: float) -> list[Shard]:
     """Return all shards of a cluster, as one of its servers knows them. Raises StoreAway."""
     try:
         async with access.visit(node, "tertulia-cluster", seconds, "Redis Cluster") as redis:
-            told = await redis.execute_command("CLUSTER", "SLOTS")
-            return [
-                (int(first), int(last), [_named(server, node.host) for server in servers])
-                for first, last, *servers in told
-            ]
+            return await shards_of(redis, node)
     except StoreAway as away:
         if "cluster support disabled" in str(away):
             raise StoreAway(
                 RetryCause.OTHER, f"{node} is no Redis Cluster: write redis://"
             ) from away
         raise
+
+
+async def shards_of(redis: Commands, node: Server) -> list[Shard]:
+    """Return all shards of a cluster, as the server that is asked knows them."""
+    told = await redis.execute_command("CLUSTER", "SLOTS")
+    return [
+        (int(first), int(last), [_named(server, node.host) for server in servers])
+        for first, last, *servers in told
+    ]
 
 
 def _named(told: list[Any], asked: str) -> Server:

@@ -1,9 +1,15 @@
 """Which rooms the API shows, and what of them."""
 
+import asyncio
+
+import pytest
+
 from fakes.api import KEYS, FakeApi
+from fakes.redis import FakeConnection
 from tertulia.api.tokens import Scope
 from tertulia.domain.moderation import Moderation
 from tertulia.domain.operator_commands import Action
+from tertulia.redis.access import Access
 
 
 async def test_the_lobby_comes_first_then_who_has_most_members(api: FakeApi) -> None:
@@ -23,6 +29,26 @@ async def test_the_lobby_comes_first_then_who_has_most_members(api: FakeApi) -> 
     }  # fmt: skip
     assert last["name"] == "quiet"
     assert first["shard"] == "127.0.0.1:6379"
+
+
+async def test_the_way_to_the_rooms_is_kept_from_one_request_to_the_next(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[FakeConnection] = []
+
+    async def connect(*_: object) -> FakeConnection:
+        made.append(await api.connect())
+        return made[-1]
+
+    monkeypatch.setattr(Access, "connect", connect)
+    await api.open_room("ops")
+    boss = api.caller(Scope.OPERATE)
+    asked = await asyncio.gather(*(boss.get("rooms") for _ in range(3)))
+    assert [it.json()["items"][1]["members"] for it in asked] == [0] * 3
+    assert len(made) == 1
+    made[0].is_over = True
+    assert (await boss.get("rooms")).json()["items"][1]["members"] == 0
+    assert len(made) == 2, "a connection that has ended is made anew"
 
 
 async def test_a_token_sees_its_own_rooms_and_no_shard(api: FakeApi) -> None:
