@@ -1,12 +1,15 @@
 """Who calls: the token in the request, what it may do, and how often."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Headers
 
 from tertulia.api.desk import Desk
 from tertulia.api.problems import Problem
@@ -60,19 +63,36 @@ def desk(request: Request) -> Desk:
 DeskDep = Annotated[Desk, Depends(desk)]
 
 
+def stranger(desk: Desk) -> Callable[[Headers], Problem | None]:
+    """Return what says, by a request's headers, what to answer where nobody has its token."""
+
+    def found(headers: Headers) -> Problem | None:
+        scheme, secret = get_authorization_scheme_param(headers.get("authorization"))
+        is_given = scheme.lower() == "bearer" and bool(secret)
+        is_known = is_given and desk.tokens.find(secret) is not None
+        return None if is_known else no_token(is_given=is_given)
+
+    return found
+
+
+def no_token(*, is_given: bool) -> Problem:
+    """Return the answer to somebody whose token is nobody's."""
+    return Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "no-token",
+        "nobody has this token: see the file api.tokens"
+        if is_given
+        else "a token is needed: Authorization: Bearer TOKEN, one of those in the file api.tokens",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
 async def _called(
     given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], desk: DeskDep
 ) -> Caller:
     token = desk.tokens.find(given.credentials) if given is not None else None
     if token is None:
-        raise Problem(
-            HTTPStatus.UNAUTHORIZED,
-            "no-token",
-            "a token is needed: Authorization: Bearer TOKEN, one of those in the file api.tokens"
-            if given is None
-            else "nobody has this token: see the file api.tokens",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        raise no_token(is_given=given is not None)
     wait = desk.paces.wait(token, time.monotonic())
     if wait:
         raise Problem(

@@ -107,8 +107,9 @@ class Desk:
                 log.error("new tokens can't be used", error=str(error))
             else:
                 log.info("tokens read", tokens=len(self.tokens))
-                self.streams.end(StreamEnd.TOKEN, lambda it, room: not self._may_read(it, room))
+                self.streams.end(StreamEnd.TOKEN, lambda it, room: not self.may_read(it, room))
 
-    def _may_read(self, token: Token, room: str) -> bool:
+    def may_read(self, token: Token, room: str) -> bool:
+        """Say whether a token, which was good a moment ago, may still read in a room."""
         now = self.tokens.by_digest(token.sha256)
         return now is not None and now.chat == token.chat and now.reads(room)

@@ -9,11 +9,13 @@ from typing import Final
 
 import structlog
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tertulia.api.metrics import METHODS, NO_ROUTE, OTHER_METHOD, ApiMetrics
+from tertulia.api.problems import Problem
 
 MOST_BODY_BYTES: Final = 65_536
 MOST_ALERTS_BYTES: Final = 1_048_576
@@ -34,15 +36,19 @@ _HEADERS: Final = {
 }
 """Of an answer that has none of its own."""
 
+Stranger = Callable[[Headers], Problem | None]
+"""Says, by a request's headers, what to answer where nobody has its token."""
+
 log = structlog.get_logger(__name__)
 
 
 class Guard:
     """An ASGI application around the API's own."""
 
-    def __init__(self, app: FastAPI, metrics: ApiMetrics) -> None:
+    def __init__(self, app: FastAPI, metrics: ApiMetrics, stranger: Stranger) -> None:
         self._app: ASGIApp = app
         self._metrics = metrics
+        self._stranger = stranger
         self._methods = [
             (compile_path(path)[0], [it.upper() for it in methods])
             for path, methods in app.openapi()["paths"].items()
@@ -51,7 +57,9 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "http":
-            await _Answering(self._app, self._metrics, self._allowed, scope).run(receive, send)
+            await _Answering(self._app, self._metrics, self._allowed, self._stranger, scope).run(
+                receive, send
+            )
 
     def _allowed(self, path: str) -> str:
         """Return what may be asked of a path; empty where nothing is there."""
@@ -67,11 +75,17 @@ class _Answering:
     """One request on its way."""
 
     def __init__(
-        self, app: ASGIApp, metrics: ApiMetrics, allowed: Callable[[str], str], scope: Scope
+        self,
+        app: ASGIApp,
+        metrics: ApiMetrics,
+        allowed: Callable[[str], str],
+        stranger: Stranger,
+        scope: Scope,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._allowed = allowed
+        self._stranger = stranger
         self._outer = scope
         is_head = scope["method"] == "HEAD"
         # Whoever answers GET answers HEAD: the connection leaves the body out.
@@ -83,8 +97,10 @@ class _Answering:
     async def run(self, receive: Receive, send: Send) -> None:
         """Answer, whatever happens."""
         try:
-            if self._scope["method"] == "OPTIONS":
+            if self._scope["method"] == "OPTIONS" and self._allowed(self._scope["path"]):
                 await self._options(send)
+            elif problem := self._unread():
+                await problem.response()(self._scope, receive, self._told(send))
             else:
                 await self._app(self._scope, self._bounded(receive), self._told(send))
         except Exception:
@@ -94,12 +110,17 @@ class _Answering:
                 self._outer.get("state", {}).get("abort", lambda: None)()
 
     async def _options(self, send: Send) -> None:
-        allowed = self._allowed(self._scope["path"])
-        status = HTTPStatus.NO_CONTENT if allowed else HTTPStatus.NOT_FOUND
-        headers = [(b"allow", allowed.encode())] if allowed else []
+        headers = [(b"allow", self._allowed(self._scope["path"]).encode())]
         told = self._told(send)
-        await told({"type": "http.response.start", "status": status.value, "headers": headers})
+        status = HTTPStatus.NO_CONTENT.value
+        await told({"type": "http.response.start", "status": status, "headers": headers})
         await told({"type": "http.response.body", "body": b""})
+
+    def _unread(self) -> Problem | None:
+        """Say what to answer to somebody whose body is not even read: anybody could have it kept."""
+        headers = Headers(scope=self._scope)
+        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        return self._stranger(headers) if has_body else None
 
     def _bounded(self, receive: Receive) -> Receive:
         most = MOST_ALERTS_BYTES if self._scope["path"].endswith(_ALERTS) else MOST_BODY_BYTES

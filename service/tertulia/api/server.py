@@ -15,6 +15,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from tertulia.api.app import application
+from tertulia.api.callers import stranger
 from tertulia.api.connection import IDLE_SECONDS, MOST_HEADER_BYTES, connections
 from tertulia.api.desk import Desk
 from tertulia.api.guard import Guard
@@ -109,7 +110,7 @@ async def _drain(server: uvicorn.Server, desk: Desk, stop: Stop, settings: Setti
 def _config(desk: Desk, certificate: Certificate | None) -> uvicorn.Config:
     metrics = desk.metrics
     return uvicorn.Config(
-        Guard(application(desk), metrics),
+        Guard(application(desk), metrics, stranger(desk)),
         http=connections(metrics, desk.settings.api.connections),  # type: ignore[arg-type] # it is only called
         ws="none",
         interface="asgi3",

@@ -11,9 +11,11 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from fakes.api import FakeApi
+from tertulia.api.callers import stranger
 from tertulia.api.guard import MOST_ALERTS_BYTES, MOST_BODY_BYTES, Guard
 from tertulia.api.metrics import ApiMetrics
-from tertulia.api.tokens import Scope
+from tertulia.api.tokens import Scope, Tokens
+from tertulia.operators.deployment import Deployment
 
 
 class Guarded:
@@ -21,7 +23,7 @@ class Guarded:
 
     def __init__(self, api: FakeApi) -> None:
         self.registry = CollectorRegistry()
-        self.guard = Guard(api.app, ApiMetrics(self.registry))
+        self.guard = Guard(api.app, ApiMetrics(self.registry), stranger(api.desk))
         self.client: httpx.AsyncClient = api.caller(*Scope)
         transport = httpx.ASGITransport(app=self.guard, raise_app_exceptions=False)
         self.client._transport = transport
@@ -100,6 +102,34 @@ async def test_a_body_is_bounded(guarded: Guarded, path: str, most: int) -> None
     assert told.headers["connection"] == "close"
 
 
+@pytest.mark.parametrize("authorization", ["", "Bearer nobody's", "Basic eA=="])
+@pytest.mark.parametrize("path", ["/rooms/lobby/alerts", "/nowhere"])
+async def test_a_body_of_nobody_is_not_read(
+    guarded: Guarded, path: str, authorization: str
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            yield b" " * 65_536
+        pytest.fail("it was read")
+
+    guarded.client.headers["Authorization"] = authorization
+    told = await guarded.client.post(path, content=endless())
+    assert (told.status_code, told.headers["www-authenticate"]) == (401, "Bearer")
+    assert told.json()["type"] == "urn:tertulia:no-token"
+    assert told.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_stream_does_not_begin_when_its_token_was_taken_away_meanwhile(
+    guarded: Guarded, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_there(*_: object) -> bool:
+        api.desk.tokens = Tokens({})  # the file was read while Redis was asked
+        return True
+
+    monkeypatch.setattr(Deployment, "is_there", is_there)
+    assert (await guarded.client.head("/rooms/lobby/events")).status_code == 401
+
+
 async def test_a_body_that_does_not_come_is_not_waited_for(
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,7 +176,7 @@ async def test_what_fails_in_the_middle_ends_the_connection() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise ValueError("a defect")
 
-    guard = Guard(FastAPI(), ApiMetrics(CollectorRegistry()))
+    guard = Guard(FastAPI(), ApiMetrics(CollectorRegistry()), lambda _: None)
     guard._app = half
 
     async def sent(_message: object) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from tertulia.api.callers import DeskDep, Reading
+from tertulia.api.callers import DeskDep, Reading, no_token
 from tertulia.api.event_stream import Cursor, parse_cursor
 from tertulia.api.problems import Problem
 from tertulia.api.resources.messages import no_room
@@ -44,6 +44,8 @@ async def listen(
     caller = place.caller
     if not await caller.deployment.is_there(caller.chat, place.room):
         raise no_room(place)
+    if not desk.may_read(caller.token, place.name):  # it was taken away while Redis was asked
+        raise no_token(is_given=True)
     feed = caller.deployment.feed(caller.chat, place.room)
     try:
         stream = EventStream(desk.streams, caller.token, place.name, FeedReader(feed), cursor)
