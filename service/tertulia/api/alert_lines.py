@@ -8,13 +8,15 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, FailFast, Field
 
 from tertulia.domain.text import clean
 
 MOST_LINES: Final = 10
 """Alerts of one notification that have a line each."""
 MOST_ALERTS: Final = 10_000
+MOST_NAMES: Final = 500
+"""Labels, and annotations, of one alert."""
 MOST_WORD: Final = 80
 """Characters of a name, a place, a severity."""
 MOST_SUMMARY: Final = 400
@@ -25,12 +27,22 @@ _MOST_LABELS: Final = 4
 _SPACE: Final = re.compile(r"[\s\u2028\u2029]+")
 
 
+def _few(given: object) -> object:
+    # Before each of them is looked at: what is wrong with a hundred thousand takes seconds to say.
+    if isinstance(given, dict) and len(given) > MOST_NAMES:
+        raise ValueError(f"there may be {MOST_NAMES} of them")
+    return given
+
+
+_Named = Annotated[dict[str, str], BeforeValidator(_few)]
+
+
 class Alert(BaseModel):
     """An alert of a notification."""
 
     status: Literal["firing", "resolved"]
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
+    labels: _Named = {}
+    annotations: _Named = {}
     starts_at: str = Field(alias="startsAt", default="")
     ends_at: str = Field(alias="endsAt", default="")
     fingerprint: str = ""
@@ -53,7 +65,7 @@ class Notification(BaseModel):
     version: Literal["4"]
     truncated_alerts: Annotated[int, Field(ge=0)] = Field(alias="truncatedAlerts", default=0)
     """Alerts that it has left out, as its ``max_alerts`` says."""
-    alerts: Annotated[list[Alert], Field(max_length=MOST_ALERTS)]
+    alerts: Annotated[list[Alert], Field(max_length=MOST_ALERTS), FailFast()]
 
 
 @dataclass(frozen=True, slots=True)

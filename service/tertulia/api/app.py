@@ -60,6 +60,8 @@ def application(desk: Desk | None = None) -> FastAPI:
         version=VERSION,
         docs_url=None,  # pages of others' scripts
         redoc_url=None,
+        # A redirect would name the address as the request did: in the clear behind a balancer that ends TLS.
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.desk = desk

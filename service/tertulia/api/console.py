@@ -1,10 +1,12 @@
 """The console: a page for moderators and operators, which asks this API for all that it shows."""
 
 from functools import cache
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
 
 from tertulia.edge.page import PageFiles, assembled, sources_of
 
@@ -53,5 +55,7 @@ async def get_console(request: Request, path: str) -> Response:
         headers.get("accept-encoding", ""),
         headers.get("if-none-match", ""),
     )
+    if answer.status is HTTPStatus.NOT_FOUND:
+        raise HTTPException(answer.status, headers=_HEADERS)
     about = {name: value for name, value in answer.headers().items() if name != "Date"}
     return Response(answer.body, answer.status.value, {**about, **_HEADERS})

@@ -16,6 +16,9 @@ from tertulia.redis.errors import StoreAway
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 1
 """After which to try again while Redis is away."""
+MOST_ERRORS: Final = 20
+"""Of what is wrong in one request, that are told."""
+_NO_OBJECT: Final = ("model_attributes_type", "model_type", "dict_type")
 
 
 class ProblemBody(BaseModel):
@@ -92,9 +95,21 @@ def install(app: FastAPI) -> None:
         ).response()
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        wrong = error.errors()
+        kind = request.headers.get("content-type", "")
+        if any(it["loc"] == ("body",) and it["type"] in _NO_OBJECT for it in wrong) and not (
+            _is_json(kind)
+        ):
+            return Problem(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                f"the body is said to be {kind[:80] or 'nothing'}, and has to be JSON: "
+                "send Content-Type: application/json",
+            ).response()
         found = [
-            {"where": "/".join(map(str, it["loc"])), "what": it["msg"]} for it in error.errors()
+            {"where": "/".join(map(str, it["loc"])), "what": it["msg"]}
+            for it in wrong[:MOST_ERRORS]
         ]
         return Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -104,7 +119,23 @@ def install(app: FastAPI) -> None:
         ).response()
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
-        status = HTTPStatus(error.status_code)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        status, detail = HTTPStatus(error.status_code), str(error.detail)
+        match status:
+            case HTTPStatus.NOT_FOUND:
+                detail = (
+                    f"there is nothing at {request.url.path[:200]}: /openapi.json has all there is"
+                )
+            case HTTPStatus.METHOD_NOT_ALLOWED:
+                detail = f"{request.method[:20]} can't be asked of this: Allow says what can"
+            case HTTPStatus.BAD_REQUEST:  # FastAPI's, where a body can't be read
+                detail = "the body can't be read: it has to be JSON in UTF-8, and not too deep"
         kind = status.phrase.lower().replace(" ", "-")
-        return Problem(status, kind, str(error.detail), headers=error.headers).response()
+        return Problem(status, kind, detail, headers=error.headers).response()
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )

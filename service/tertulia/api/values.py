@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tertulia.domain.moderation import MOST_WORDS
 from tertulia.domain.nicknames import is_valid, is_well_formed
@@ -14,6 +14,7 @@ from tertulia.domain.operator_commands import LONGEST_SECONDS, MOST_TEXT
 from tertulia.domain.text import clean, clean_lines
 
 _T = TypeVar("_T")
+_MOST_MEMBERS: Final = 100
 _LINE_ENDS: Final = re.compile(r"\s*[\r\n\u2028]+\s*")
 
 
@@ -27,6 +28,14 @@ class RequestBody(BaseModel):
     """What is sent. What nobody knows is refused: a wrong word for `seconds` would ban for good."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, given: Any) -> Any:
+        # Before each of them is looked at: what is wrong with ten thousand takes long to say.
+        if isinstance(given, dict) and len(given) > _MOST_MEMBERS:
+            raise ValueError("it has too many members")
+        return given
 
 
 def moment(milliseconds: int) -> datetime:

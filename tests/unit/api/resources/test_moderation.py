@@ -109,11 +109,14 @@ async def test_bounds_are_those_of_the_commands(api: FakeApi, guard: httpx.Async
         ("mutes/troll", {"seconds": 366 * 86_400 + 1}),
         ("mutes/troll", {"reason": "x" * 501}),
         ("topic", {"text": "\u00e9" * 251}),
-        ("topic", {"text": "\ud800"}),
         ("topic", {}),
         ("accounts-only", {"on": "perhaps"}),
     ):
-        answer = await guard.put(f"rooms/lobby/{path}", content=json.dumps(body))
+        answer = await guard.put(
+            f"rooms/lobby/{path}",
+            content=json.dumps(body),
+            headers={"Content-Type": "application/json"},
+        )
         assert answer.status_code == 422, (path, body, answer.text)
     assert await events(api) == []
 
