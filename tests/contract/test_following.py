@@ -296,3 +296,17 @@ async def test_what_replicas_do_not_have_is_not_told(
     control.publish(keys.room, "1 r e 2 1700000000000000 n 1\n")
     await listening.reads("1", "2")
     await now.reads("2")
+    # Who is master now had the entry, and not yet that it was shown.
+    control.hset(keys.meta, "shown", 1)
+    late = await process.listen(feed, Position("e", 2))
+    event = '{"t":"said","n":"andy","s":"n:1","x":"3"}'
+    control.xadd(keys.log, {"p": "1700000000000001", "b": "n 2", "e": event}, id="3-0")
+    control.hset(keys.meta, "offset", 3)
+    reader = feed.following.reader()
+    reader.resume(Position("e", 2))
+    assert await reader.read_on() == [], "it looked, and nothing more is shown"
+    control.hset(keys.meta, "shown", 3)
+    control.publish(keys.room, "1 r e 3 1700000000000001 n 2\n")
+    await listening.reads("1", "2", "3")
+    await late.reads("3")
+    assert [*listening.gaps, *late.gaps, *now.gaps] == []

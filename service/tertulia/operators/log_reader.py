@@ -178,7 +178,9 @@ class LogReader:
         epoch, base, before, offset, shown = ((it or b"").decode() for it in told)
         end = int(offset or 0)
         if self._is_replicated and shown:
-            end = min(end, int(shown))
+            # What was read was shown. A master that was a replica a moment ago may not know so much of it.
+            read = self.position.offset if self.position.epoch == epoch else 0
+            end = min(end, max(int(shown), read))
         return LogEnd(epoch, end, int(base or 0), before)
 
     async def _read_redacted(self) -> None:
