@@ -16,9 +16,14 @@ from harness.node import Node, NodeFactory
 from harness.redis_server import RedisServer
 from harness.waiting import until
 from tertulia.api.webhooks.relay import Relay
+from tertulia.operators import following
 from tertulia.operators.deployment import Deployment
+from tertulia.operators.following import Feed
+from tertulia.operators.webhooks import Attempt, RoomSteps, WebhookProgress, WebhookRecord
+from tertulia.redis.errors import StoreAway
 from tertulia.settings.api import ApiSettings
 from tertulia.settings.model import Settings
+from tertulia.telemetry.metrics import RetryCause
 
 WITHIN = 60.0
 KEY = "{main}:webhook:tickets"
@@ -137,3 +142,39 @@ async def test_a_redis_that_lost_all_its_data_is_told_as_a_gap(
         await until(lambda: place.events()[-1].get("text") == "two", WITHIN, "the next one")
     assert [it["event"] for it in place.events()] == ["said", "gap", "said"]
     assert place.events()[1]["reason"] == "epoch"
+
+
+async def test_a_room_whose_progress_is_not_known_for_long_is_told_on(
+    place: Place, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then nobody listens any more, and what is followed for listeners has ended."""
+    monkeypatch.setattr(following, "_LINGER_SECONDS", 0)
+    ended = asyncio.Event()
+    close = Feed.close
+
+    async def closed(feed: Feed) -> None:
+        await close(feed)
+        ended.set()
+
+    pin, read = RoomSteps.pin, WebhookRecord.read
+
+    async def pin_in_vain(*_: object) -> Attempt:
+        monkeypatch.setattr(RoomSteps, "pin", pin)
+        raise StoreAway(RetryCause.TIMEOUT, "away")
+
+    async def read_when_ended(record: WebhookRecord) -> WebhookProgress:
+        if not ended.is_set():
+            raise StoreAway(RetryCause.TIMEOUT, "away")
+        return await read(record)
+
+    andy = await ChatteClient.enter_chat(node.port(), "andy")
+    async with place.relayed():
+        await say(andy, "one")
+        await place.told("one")
+        monkeypatch.setattr(RoomSteps, "pin", pin_in_vain)
+        monkeypatch.setattr(WebhookRecord, "read", read_when_ended)
+        monkeypatch.setattr(Feed, "close", closed)
+        await say(andy, "two")
+        await place.told("one", "two")
+        await say(andy, "three")
+        await place.told("one", "two", "three")

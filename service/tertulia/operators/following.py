@@ -275,7 +275,7 @@ class Feeds:
         return any(feed.is_away for feed in self._feeds.values())
 
     def _end(self, feed: Feed) -> None:
-        self._feeds.pop(feed.following.log_keys.meta)
+        del self._feeds[feed.following.log_keys.meta]
         task = asyncio.create_task(feed.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

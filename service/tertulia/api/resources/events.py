@@ -46,10 +46,11 @@ async def listen(
         raise no_room(place)
     if not desk.may_read(caller.token, place.name):  # it was taken away while Redis was asked
         raise no_token(is_given=True)
-    feed = caller.deployment.feed(caller.chat, place.room)
+    listener = FeedReader(caller.deployment.feed(caller.chat, place.room))
     try:
-        stream = EventStream(desk.streams, caller.token, place.name, FeedReader(feed), cursor)
+        stream = EventStream(desk.streams, caller.token, place.name, listener, cursor)
     except TooManyStreams as error:
+        listener.end()
         raise Problem(
             HTTPStatus.TOO_MANY_REQUESTS,
             "too-many-streams",

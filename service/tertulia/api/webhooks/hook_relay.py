@@ -112,10 +112,11 @@ class HookRelay:
 
     def _in_room(self, lease: RelayLease, room: str) -> RoomRelay:
         hook = self._hook
+        name = None if room == LOBBY else room
         return RoomRelay(
             hook,
             room,
-            self._deployment.feed(hook.chat, None if room == LOBBY else room),
+            lambda: self._deployment.feed(hook.chat, name),
             self._record,
             self._record.in_room(self._holder, lease.term, room),
             self._sender,

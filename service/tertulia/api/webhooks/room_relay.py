@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -44,7 +45,7 @@ class RoomRelay:
         self,
         hook: Webhook,
         room: str,
-        feed: Feed,
+        feed: Callable[[], Feed],
         record: WebhookRecord,
         steps: RoomSteps,
         sender: HookSender,
@@ -53,7 +54,9 @@ class RoomRelay:
         tally: Tally,
         remembered: dict[str, Memory],
     ) -> None:
-        """``turns``: of the webhook's requests, in all rooms.
+        """``feed``: what happens in the room; asked for each time, as one to which nobody listens ends.
+
+        ``turns``: of the webhook's requests, in all rooms.
 
         ``remembered``: how far this process came in each room, should Redis not know it any more.
         """
@@ -73,20 +76,24 @@ class RoomRelay:
         backoff = Backoff()
         try:
             while True:
-                reader = FeedReader(self._feed)
                 try:
-                    await self._relay(reader, backoff)
+                    await self._relay(backoff)
                 except StoreAway:
                     await backoff.wait()
                 except TooSlow:
                     pass  # it goes on from the log
-                finally:
-                    reader.end()
         finally:
             self._tally.waiting.pop(self._room, None)
 
-    async def _relay(self, reader: FeedReader, backoff: Backoff) -> None:
+    async def _relay(self, backoff: Backoff) -> None:
         progress = (await self._record.read()).rooms.get(self._room, RoomProgress())
+        reader = FeedReader(self._feed())
+        try:
+            await self._relay_on(reader, progress, backoff)
+        finally:
+            reader.end()
+
+    async def _relay_on(self, reader: FeedReader, progress: RoomProgress, backoff: Backoff) -> None:
         reached, attempt = progress.reached, progress.attempt
         if reached is None:
             at, end = self._remembered.get(self._room, (None, None))
