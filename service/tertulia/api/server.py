@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -21,7 +22,7 @@ from tertulia.api.desk import Desk
 from tertulia.api.guard import Guard
 from tertulia.api.metrics import StreamEnd
 from tertulia.api.tokens import Tokens, TokensUnusable
-from tertulia.api.watched import marks
+from tertulia.api.watched import again_and_again, marks
 from tertulia.api.webhooks.hooks import WebhooksUnusable
 from tertulia.api.webhooks.relay import Relay
 from tertulia.api.webhooks.tallies import Tallies
@@ -189,8 +190,8 @@ async def _desk(settings: Settings, registry: CollectorRegistry) -> AsyncIterato
     async with deployment:
         desk = Desk(settings, tokens, deployment, registry, relay)
         tasks = [
-            asyncio.create_task(it)
-            for it in (desk.watch_tokens(file, seen), desk.watch_redis(), deployment.watch())
+            asyncio.create_task(again_and_again(it))
+            for it in (partial(desk.watch_tokens, file, seen), desk.watch_redis, deployment.watch)
         ]
         relaying = asyncio.create_task(relay.run()) if relay is not None else None
         try:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from tertulia.domain.addresses import is_host
 from tertulia.settings.values import Count, Host, Port, Rate, Seconds, Section, absolute
 
 
@@ -74,6 +76,14 @@ class ApiSettings(Section):
         json_schema_extra={"shown": "none"},
     )
 
+    @field_validator("webhook_proxy")
+    @classmethod
+    def _is_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_proxy(value.get_secret_value()):
+            right = "this is no proxy: it should be like http://proxy.example.org:3128"
+            raise PydanticCustomError("refused", "{right}", {"right": right})
+        return value
+
     @model_validator(mode="after")
     def _key_of_something(self) -> Self:
         if self.key is not None and self.certificate is None:
@@ -83,3 +93,13 @@ class ApiSettings(Section):
                 {"fields": ("key",)},
             )
         return self
+
+
+def _is_proxy(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        has_port = url.port is None or url.port > 0
+    except ValueError:
+        return False
+    is_bare = url.path in ("", "/") and not url.query and not url.fragment
+    return url.scheme in ("http", "https") and is_host(url.hostname or "") and has_port and is_bare

@@ -423,6 +423,32 @@ def test_a_wrong_redis_url_is_refused_and_never_shown(
     assert SECRET not in problem
 
 
+@each(
+    ("proxy", "is_good"),
+    [
+        ("http://proxy.example.org:3128", True),
+        ("https://me:secret@[2001:db8::1]:3128/", True),
+        ("proxy.example.org:3128", False),
+        ("socks5://proxy.example.org:1080", False),
+        ("http://", False),
+        ("http://proxy.example.org:99999", False),
+        (f"http://proxy.example.org/{SECRET}", False),
+        (f"{SECRET}", False),
+    ],
+)
+def test_a_wrong_proxy_of_webhooks_is_refused_and_never_shown(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, is_good: bool
+) -> None:
+    monkeypatch.setenv("TERTULIA_API__WEBHOOK_PROXY", proxy)
+    if is_good:
+        assert load(None, {}).api.webhook_proxy is not None
+        return
+    (problem,) = problems()
+    assert problem.startswith("TERTULIA_API__WEBHOOK_PROXY: ")
+    assert "http://proxy.example.org:3128" in problem
+    assert SECRET not in problem
+
+
 def test_a_secret_in_the_wrong_place_is_not_shown(
     toml: Toml, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,8 +167,8 @@ def _key(hook: Webhook, what: str, beside: Path) -> SecretStr:
     if hook.ca_file is not None:
         try:
             ssl.create_default_context(cafile=str(hook.ca_file))
-        except OSError as error:
-            why = error.strerror or "it has no certificates"
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it has no certificates"
             raise WebhooksUnusable(
                 f"{what}: {hook.name}: ca_file {hook.ca_file} can't be used ({why})"
             ) from None
@@ -182,8 +182,11 @@ def _key(hook: Webhook, what: str, beside: Path) -> SecretStr:
 def _read(file: Path, what: str) -> str:
     try:
         return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no UTF-8"
+    except (OSError, ValueError) as error:  # a name with a NUL in it
+        no_text = (
+            "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else "no file has that name"
+        )
+        why = getattr(error, "strerror", None) or no_text
         raise WebhooksUnusable(f"{what} can't be read ({why})") from None
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from tertulia.api.watched import changes, marks
+from tertulia.api.watched import again_and_again, changes, marks
 from tertulia.api.webhooks.hook_relay import HookRelay
 from tertulia.api.webhooks.hooks import Signed, Webhooks, WebhooksUnusable
 from tertulia.api.webhooks.sending import HookSender
@@ -47,7 +47,7 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until ``stop`` is called: then others go on at once."""
-        following = asyncio.create_task(self._follow_file())
+        following = asyncio.create_task(again_and_again(self._follow_file))
         try:
             await self._stopping.wait()
         finally:

@@ -68,6 +68,7 @@ def test_a_file_has_webhooks_and_their_secrets(tmp_path: Path) -> None:
         ({"name": '"Tickets!"'}, "name"),
         ({"color": '"red"'}, "color"),
         ({"ca_file": '"absent.pem"'}, "ca_file"),
+        ({"ca_file": '"a\\u0000b"'}, "ca_file"),
         ({"name": '"x\\u2028y"'}, "name"),
     ],
 )
@@ -97,8 +98,9 @@ def test_a_file_that_is_absent_broken_or_double(tmp_path: Path) -> None:
         Webhooks.load(file)
     with pytest.raises(WebhooksUnusable, match="one of them"):
         Webhooks.load(written(tmp_path, without("secret")))
-    with pytest.raises(WebhooksUnusable, match=r"secret_file .*can't be read"):
-        Webhooks.load(written(tmp_path, {**without("secret"), "secret_file": '"absent"'}))
+    for absent in ('"absent"', '"a\\u0000b"'):
+        with pytest.raises(WebhooksUnusable, match=r"secret_file .*can't be read"):
+            Webhooks.load(written(tmp_path, {**without("secret"), "secret_file": absent}))
     many = [{**GOOD, "name": f'"h{it}"'} for it in range(MOST_HOOKS + 1)]
     with pytest.raises(WebhooksUnusable, match="100"):
         Webhooks.load(written(tmp_path, *many))
