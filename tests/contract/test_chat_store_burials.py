@@ -1,6 +1,7 @@
 """The real store when nodes die, freeze, or are cut off: who is gone is announced once, nothing is lost."""
 
 import asyncio
+import time
 from functools import partial
 
 import pytest
@@ -107,12 +108,12 @@ async def test_nobody_is_buried_right_after_an_outage(chat_stores: RedisStores) 
     """The others had it as well: only who has had a healthy Redis for a whole lease may judge them."""
     control, keys = chat_stores.server.control, chat_stores.keys
     node = await chat_stores.node("judge", lease_seconds=1.0)
+    began = time.monotonic()
     node.wire.lose(COMMIT.plain.sha, loss=Loss.REQUEST)
     await until(lambda: node.counted("commit_retries_total", cause="connection"), WITHIN, "it")
     control.zadd(keys.leases, {"long-dead": 1})
-    await elapse(0.7)
-    assert "long-dead" in chat_stores.registered()
     await until(lambda: "long-dead" not in chat_stores.registered(), WITHIN, "the burial")
+    assert time.monotonic() - began > 0.7
     await counted_burials(node)
 
 
@@ -151,8 +152,8 @@ async def test_a_slow_node_that_listens_is_not_buried_before_its_lease_is_out(
     chat_stores: RedisStores,
 ) -> None:
     """It renews nothing, but its subscription is there: so it is alive, as far as anybody knows."""
-    slow = {"lease_seconds": 3.0, "silence_seconds": 0.6, "redis_timeout_seconds": 2.5}
-    one = await chat_stores.node("one", **{**slow, "lease_seconds": 3.0})
+    slow = {"lease_seconds": 9.0, "silence_seconds": 0.6, "redis_timeout_seconds": 8.0}
+    one = await chat_stores.node("one", **slow)
     two = await chat_stores.node("two", **slow)
     await two.enter("andy")
     two.wire.stall("commit")

@@ -288,7 +288,8 @@ async def test_a_half_open_bus_is_replaced_by_the_node_itself(chat_stores: Redis
 
 async def test_only_a_bus_that_is_there_again_counts_as_cut(chat_stores: RedisStores) -> None:
     """However often it is tried in vain meanwhile: an outage is told by others."""
-    node = await chat_stores.node("one")
+    # That it is silent, as the machine stands still, is another matter.
+    node = await chat_stores.node("one", silence_seconds=10.0, lease_seconds=20.0)
     assert node.counted("bus_reconnects_total") == 0
     node.wire.cut_off()
     await until(lambda: not node.store.health()["bus"], WITHIN, "the bus to be lost")

@@ -34,7 +34,7 @@ from history.record import (
     Welcomed,
 )
 
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds to wait for something that should come at once."""
 GREETING = "0 Hello, nickname please."
 WELCOME = "200 Welcome to the chatte."

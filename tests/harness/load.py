@@ -41,7 +41,7 @@ async def connect_many(
                     acknowledges=bool(i // len(ports) % 2)
                     if acknowledges is None
                     else acknowledges,
-                    within=30.0,
+                    within=60.0,
                 )
                 for i in range(count)
             )
