@@ -11,7 +11,7 @@ def test_module() -> None:
         [node(), "--test", "--test-reporter=spec", Path(__file__).with_name("parts.test.mjs")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

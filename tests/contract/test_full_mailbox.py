@@ -7,7 +7,7 @@ import pytest
 from contract.chat_stores import RedisStores
 from contract.node import Guest
 from contract.test_pending import collect, enter, leave, left
-from harness.stopwatch import MOST_MILLISECONDS, Stopwatch
+from harness.stopwatch import MOST_ONCE_MILLISECONDS, Stopwatch
 from tertulia.chat.ports import Outcome
 from tertulia.store.chat_store import ChatStore
 
@@ -36,13 +36,13 @@ async def test_a_mailbox_that_strangers_fill(chat_stores: RedisStores) -> None:
     with Stopwatch(chat_stores.server) as stopwatch:
         hanging = await store.accounts.hanging("dan", 65_535 // 32)
         shown = await store.accounts.pending("dan", "stranger-7", 65_535)
-        assert stopwatch.longest(b"") < MOST_MILLISECONDS
+        assert stopwatch.longest(b"") < MOST_ONCE_MILLISECONDS
         assert (len(hanging), sum(it.messages for it in hanging)) == (NAMES + 1, count + 2)
         assert {it.text for it in shown} == {""}
         dan = await enter(node, "dan")
         stopwatch.reset()
         steps = await collect(dan)
-        assert stopwatch.longest(b"") < MOST_MILLISECONDS
+        assert stopwatch.longest(b"") < MOST_ONCE_MILLISECONDS
     assert max(steps) <= 100
     assert sum(steps) == count + 2 == len(node.follower.letters)
 

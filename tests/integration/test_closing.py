@@ -24,7 +24,7 @@ from harness.protocollo_client import (
     ProtocolloClient,
 )
 from harness.redis_server import RedisServer, running_redis
-from harness.stopwatch import MOST_MILLISECONDS, Stopwatch
+from harness.stopwatch import MOST_ONCE_MILLISECONDS, Stopwatch
 from harness.waiting import elapse, until
 
 T = TypeVar("T", bound=ChatteClient)
@@ -398,7 +398,7 @@ async def test_a_chat_of_100_000_nicknames_is_closed_without_holding_up_redis(
             60,
             lambda: f"{control.scard(f'{{main}}:node:{holder}:nicks')!r} nicknames to be swept",
         )
-        assert stopwatch.longest() < MOST_MILLISECONDS
+        assert stopwatch.longest() < MOST_ONCE_MILLISECONDS
     hashes = sum(1 for _ in control.scan_iter(match="{main}:nick:*", count=5000))
     assert hashes == 1
     assert control.zcard("{main}:order") == 1

@@ -14,7 +14,7 @@ from harness.dialects import launch, listener
 from harness.load import settle
 from harness.node import NodeFactory
 from harness.redis_server import RedisServer, running_redis
-from harness.stopwatch import MOST_MILLISECONDS, Stopwatch
+from harness.stopwatch import MOST_ONCE_MILLISECONDS, Stopwatch
 from harness.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -84,7 +84,7 @@ async def test_nothing_of_him_is_left(redis: RedisServer, tmp_path: Path) -> Non
         before = redis.control.xlen("{main}:log")
         with Stopwatch(redis) as stopwatch:
             done = await admin.json("erase", "wilhelm")
-            assert stopwatch.longest() < MOST_MILLISECONDS
+            assert stopwatch.longest() < MOST_ONCE_MILLISECONDS
         assert (done["account"], done["messages"]) == (True, 2)
         assert done["lines"] >= 104
         left = everything(redis).lower().replace("wilhelmina", "")

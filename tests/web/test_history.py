@@ -188,7 +188,7 @@ async def test_a_text_is_found_and_gone_to(page: ChatPage, speaker: BrowserClien
     await page.page.screenshot(path=OUTPUT / "history-search.png")
     await found.last.locator("button").click()
     shown = page.page.locator(".line.is-shown", has_text="a needle in the hay")
-    await shown.wait_for(timeout=15_000)
+    await shown.wait_for(timeout=60_000)
     assert await shown.evaluate(
         "it => { const { top } = it.getBoundingClientRect(); return top > 0 && top < innerHeight }"
     )

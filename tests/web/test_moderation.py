@@ -48,7 +48,7 @@ def nodes(
             subprocess.run(
                 [sys.executable, "-m", "tertulia", *words],
                 env=admin.environment, input=f"{PASSWORD}\n", text=True, check=True,
-                timeout=60, capture_output=True,
+                timeout=200, capture_output=True,
             )  # fmt: skip
         yield both
     finally:

@@ -29,7 +29,7 @@ def test_module(file: Path) -> None:
         [node(), "--test", "--test-reporter=spec", file],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
