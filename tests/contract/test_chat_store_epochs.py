@@ -112,7 +112,7 @@ async def test_a_nickname_that_was_taken_meanwhile_is_not_taken_back(
     chat_stores: RedisStores,
 ) -> None:
     """A node that nobody had told of the past let somebody in before the others were back."""
-    one = await chat_stores.node("one", lease_seconds=10.0)
+    one = await chat_stores.node("one", lease_seconds=60.0)
     andy, betty = await one.enter("andy", "betty")
     writes = one.wire.lose(SEAT.plain.sha, loss=Loss.NOTHING, then=lambda: one.wire.stall("reads"))
     chat_stores.server.control.flushall()

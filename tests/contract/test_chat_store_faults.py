@@ -340,7 +340,7 @@ async def test_entries_lost_for_good_are_counted_and_the_room_is_seated_anew(
 ) -> None:
     """A node is cut from the bus while more is said than the log may hold."""
     one = await chat_stores.node("one", log_bytes=1_048_576)
-    two = await chat_stores.node("two", log_bytes=1_048_576, lease_seconds=10.0)
+    two = await chat_stores.node("two", log_bytes=1_048_576, lease_seconds=60.0)
     andy, betty = await one.enter("andy", "betty")
     carl = await two.enter_one("carl")
     await until(lambda: one.follower.nicknames[-1:] == ["carl"], WITHIN, "carl")

@@ -14,7 +14,7 @@ from harness.waiting import elapse, until
 from tertulia.chat.ports import Op, Outcome
 from tertulia.store.scripts import SEAT, SHOW
 
-PATIENT = {"lease_seconds": 8.0, "silence_seconds": 5.0}
+PATIENT = {"lease_seconds": 30.0, "silence_seconds": 15.0}
 """Nobody looks for ghosts, or buries anybody, within a test."""
 
 

@@ -14,7 +14,7 @@ from tertulia.chat.ports import Outcome
 
 async def two_with_guests(chat_stores: RedisStores) -> tuple[RedisNode, RedisNode, Guest, Guest]:
     """Start two nodes that know each other's guest, and bury nobody who is silent for some seconds."""
-    patient = {"lease_seconds": 8.0, "silence_seconds": 5.0}
+    patient = {"lease_seconds": 30.0, "silence_seconds": 15.0}
     one, two = await chat_stores.node("one", **patient), await chat_stores.node("two", **patient)
     andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
     for node in (one, two):

@@ -150,7 +150,7 @@ def shard(*options: str, program: str = "") -> RedisServer:
     while True:
         server = RedisServer(options=("--cluster-enabled", "yes", *options), program=program)
         # Its bus is 10,000 further on, and should be below what the system takes for itself as well.
-        if server.port < 22_700:
+        if server.port < 22_700 and server.reserves(server.port + 10_000):
             return server
         server.close()
 

@@ -44,8 +44,8 @@ class RedisServer:
         self.directory = Path(tempfile.mkdtemp(prefix="tertulia-redis-"))
         self.socket = self.directory / "redis.sock" if unix else None
         # Kept while it lives, also while its process does not: nobody else's server is there then.
-        self._reserved = None if unix else reserved_port()
-        self.port = 0 if self._reserved is None else int(self._reserved.getsockname()[1])
+        self._reserved = [] if unix else [reserved_port()]
+        self.port = 0 if unix else int(self._reserved[0].getsockname()[1])
         self._fsync = fsync
         self.engine = engines.engine(program or redis_binary())
         self.options = options
@@ -144,13 +144,20 @@ class RedisServer:
         for file in self.directory.glob("*.[ar][od][fb]"):  # .aof, .rdb
             file.unlink()
 
+    def reserves(self, port: int) -> bool:
+        """Keep one more port for it until it is closed; return whether that was free."""
+        if (reserved := _bound(port)) is None:
+            return False
+        self._reserved.append(reserved)
+        return True
+
     def close(self) -> None:
         """End the process if it runs, and remove its folder."""
         if self.running:
             self.kill()
         self._forget_control()
-        if self._reserved is not None:
-            self._reserved.close()
+        for reserved in self._reserved:
+            reserved.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def connections(self) -> list["Connection"]:
@@ -270,12 +277,17 @@ def reserved_port() -> socket.socket:
     As it does not listen, whoever says that it reuses addresses can: asyncio does, and so do nodes.
     """
     for port in random.sample(range(20_000, 30_000), 200):
-        probe = socket.socket()
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            probe.close()
-            continue
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return probe
+        if (reserved := _bound(port)) is not None:
+            return reserved
     raise RuntimeError("no free port between 20000 and 30000")
+
+
+def _bound(port: int) -> socket.socket | None:
+    reserved = socket.socket()
+    try:
+        reserved.bind(("127.0.0.1", port))
+    except OSError:
+        reserved.close()
+        return None
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return reserved
