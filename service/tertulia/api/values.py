@@ -68,6 +68,14 @@ def _said(text: str) -> str:
     return text
 
 
+def plain_name(value: str) -> str:
+    """Return a nickname of a path: it may have ``@`` in front.
+
+    ``.`` and ``..`` are nicknames, and parts of a path that clients and proxies take out.
+    """
+    return value.removeprefix("@")
+
+
 def _nickname(value: str) -> str:
     if not is_well_formed(value):
         raise ValueError("a nickname is 1 to 32 of A-Z a-z 0-9 . _ + -")
@@ -86,6 +94,16 @@ Reason = Annotated[str, _short(MOST_TEXT, _in_one_line)]
 """A reason that only the person reads whom it is about."""
 Announcement = Annotated[str, _short(MOST_TEXT, clean_lines), AfterValidator(_said)]
 ReasonQuery = Annotated[Reason, Query(description="Why; told to whom it is about")]
-Nickname = Annotated[str, AfterValidator(_nickname), Path(description="Compared without case")]
-NewNickname = Annotated[str, AfterValidator(_new_nickname), Path(description="Of the new account")]
+Nickname = Annotated[
+    str,
+    AfterValidator(plain_name),
+    AfterValidator(_nickname),
+    Path(description="Compared without case; `.` and `..` are `@.` and `@..` here"),
+]
+NewNickname = Annotated[
+    str,
+    AfterValidator(plain_name),
+    AfterValidator(_new_nickname),
+    Path(description="Of the new account; `.` and `..` are `@.` and `@..` here"),
+]
 SpanSeconds = Annotated[int, Field(ge=1, le=LONGEST_SECONDS)]

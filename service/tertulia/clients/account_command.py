@@ -9,19 +9,17 @@ import click
 import msgspec
 
 from tertulia.clients import options
+from tertulia.clients.admin.command import who
 from tertulia.clients.admin.durations import span
 from tertulia.operators.accounts import AccountBook, AccountSeen, Copied
-from tertulia.operators.book import Book
-from tertulia.operators.invitations import InvitationBook
+from tertulia.operators.deployment import Deployment, NobodyThere, redis_of
 from tertulia.operators.refusals import CommandRefused
 from tertulia.redis.access import Access
-from tertulia.redis.embedded import DataDirUnusable, running_url
 from tertulia.redis.errors import StoreAway
 from tertulia.settings import redis_url
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")
-_BookT = TypeVar("_BookT", bound=Book)
 
 
 @click.group(cls=options.CommandList)
@@ -219,7 +217,7 @@ def invite(count: int, seconds: int, chat: str, **given: Any) -> None:
 
     Each is good for one account. They can't be shown again: only their hashes are kept.
     """
-    made = _with_invitations(given, chat, lambda book: book.invite(count, seconds))
+    made = _with_invitations(given, lambda them: them.invite(chat, count, seconds))
     click.echo("NUMBER  CODE")
     for invitation in made:
         click.echo(f"{invitation.number:<6}  {invitation.code}")
@@ -229,7 +227,7 @@ def invite(count: int, seconds: int, chat: str, **given: Any) -> None:
 @_for_account
 def list_invitations(chat: str, **given: Any) -> None:
     """List the codes that are still good, by number."""
-    found = _with_invitations(given, chat, lambda book: book.all())
+    found = _with_invitations(given, lambda them: them.invitations(chat).all())
     click.echo(f"{'NUMBER':6}  {'MADE':16}  UNTIL")
     for invitation in found:
         click.echo(
@@ -242,7 +240,7 @@ def list_invitations(chat: str, **given: Any) -> None:
 @_for_account
 def uninvite(number: int, chat: str, **given: Any) -> None:
     """Withdraw the invitation with this NUMBER."""
-    _with_invitations(given, chat, lambda book: book.take_back(number))
+    _with_invitations(given, lambda them: them.take_back_invitation(chat, number))
     click.echo(f"took back the invitation {number}")
 
 
@@ -260,39 +258,40 @@ def _asked_for_password() -> str:
 def _with_accounts(
     given: dict[str, Any], chat: str, do: Callable[[AccountBook], Coroutine[Any, Any, _T]]
 ) -> _T:
-    return _with(AccountBook, given, chat, do)
-
-
-def _with_invitations(
-    given: dict[str, Any], chat: str, do: Callable[[InvitationBook], Coroutine[Any, Any, _T]]
-) -> _T:
-    return _with(InvitationBook, given, chat, do)
-
-
-def _with(
-    kind: type[_BookT],
-    given: dict[str, Any],
-    chat: str,
-    do: Callable[[_BookT], Coroutine[Any, Any, _T]],
-) -> _T:
     settings = options.configured(**given)
-    if settings.redis_url is not None:
-        url = settings.redis_url.get_secret_value()
-    else:
-        try:
-            url = running_url(settings.data_dir) or ""
-        except DataDirUnusable as error:
-            options.fail(str(error))
-    if not url:
-        options.fail(f"no node runs on {settings.data_dir}: start it, or set redis_url")
+    try:
+        url = redis_of(settings)
+    except NobodyThere as error:
+        options.fail(str(error))
 
     async def work() -> _T:
         access = Access.to(url, settings)
-        async with kind.to(chat, access, settings.cluster.redis_timeout_seconds) as book:
+        async with AccountBook.to(chat, access, settings.cluster.redis_timeout_seconds) as book:
             return await do(book)
 
+    return _done(work(), url)
+
+
+def _with_invitations(
+    given: dict[str, Any], do: Callable[[Deployment], Coroutine[Any, Any, _T]]
+) -> _T:
+    settings = options.configured(**given)
+    seconds = settings.cluster.redis_timeout_seconds
     try:
-        return asyncio.run(work())
+        url = redis_of(settings)
+    except NobodyThere as error:
+        options.fail(str(error))
+
+    async def work() -> _T:
+        async with Deployment(settings, who(None), seconds, "tertulia-accounts") as them:
+            return await do(them)
+
+    return _done(work(), url)
+
+
+def _done(work: Coroutine[Any, Any, _T], url: str) -> _T:
+    try:
+        return asyncio.run(work)
     except CommandRefused as error:
         click.echo(f"tertulia: {error}", err=True)
     except StoreAway as error:

@@ -43,6 +43,9 @@ class Action(StrEnum):
     PASSWORD = "password"  # noqa: S105 (the name of what was done)
     LOG_OUT = "log-out"
     UNREGISTER = "unregister"
+    INVITE = "invite"
+    """Making codes of invitations: the value is their numbers."""
+    UNINVITE = "uninvite"
 
 
 class OperatorCommand(
@@ -64,7 +67,7 @@ class OperatorCommand(
     """Milliseconds since 1970 after which it is not to be carried out any more; 0 where there is no end."""
     value: str = msgspec.field(name="v", default="")
     """Of a mute or slow mode: seconds; of accounts-only, outsiders and lasting: on or off; of a
-    redaction: offset and index."""
+    redaction: offset and index; of invitations: their numbers, as 3 or 3-7."""
 
     @property
     def moderator(self) -> str:

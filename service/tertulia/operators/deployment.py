@@ -10,12 +10,13 @@ from typing import Self, TypeVar
 
 from tertulia.domain.bans import Ban, BanKind, Bans
 from tertulia.domain.nicknames import fold
+from tertulia.domain.operator_commands import Action
 from tertulia.operators.accounts import AccountBook
 from tertulia.operators.chats import chats
 from tertulia.operators.commands import Operator, RoomOperator
 from tertulia.operators.erasing import LogTraces, Traces
 from tertulia.operators.following import Feed, Feeds, Following
-from tertulia.operators.invitations import InvitationBook
+from tertulia.operators.invitations import InvitationBook, MadeInvitation
 from tertulia.operators.log_reader import LogReader
 from tertulia.operators.overview import (
     LogOverview,
@@ -49,6 +50,19 @@ class NobodyThere(Exception):
     """There is no Redis to work on; the text says what to do."""
 
 
+def redis_of(settings: Settings) -> str:
+    """Return the URL of the Redis that is set, or of the node that runs here. Raises NobodyThere."""
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value()
+    try:
+        url = running_url(settings.data_dir)
+    except DataDirUnusable as error:
+        raise NobodyThere(str(error)) from error
+    if not url:
+        raise NobodyThere(f"no node runs on {settings.data_dir}: start it, or set redis_url")
+    return url
+
+
 class Deployment:
     """The chats of a deployment. Raises StoreAway where Redis can't be used."""
 
@@ -61,16 +75,7 @@ class Deployment:
 
         Raises NobodyThere where there is no Redis, because no node runs here.
         """
-        if settings.redis_url is not None:
-            url = settings.redis_url.get_secret_value()
-        else:
-            try:
-                url = running_url(settings.data_dir) or ""
-            except DataDirUnusable as error:
-                raise NobodyThere(str(error)) from error
-        if not url:
-            raise NobodyThere(f"no node runs on {settings.data_dir}: start it, or set redis_url")
-        self._access = Access.to(url, settings)
+        self._access = Access.to(redis_of(settings), settings)
         self.patience = patience
         self._settings = settings
         self._by = by
@@ -202,7 +207,7 @@ class Deployment:
         return AccountBook(chat, self._redis(Keys(chat)))
 
     def invitations(self, chat: str) -> InvitationBook:
-        """Look at a chat's invitations, and change them."""
+        """Look at a chat's invitations."""
         return InvitationBook(chat, self._redis(Keys(chat)))
 
     def traces(self, chat: str, key: str) -> Traces:
@@ -279,6 +284,24 @@ class Deployment:
                 with contextlib.suppress(CommandRefused):  # gone just now
                     await operator.kick(person.nickname, reason)
         return ban, [person.nickname for person in before]
+
+    async def invite(self, chat: str, count: int, seconds: int) -> list[MadeInvitation]:
+        """Make some codes, as ``InvitationBook.invite``, and write down who did."""
+        made = await self.invitations(chat).invite(count, seconds)
+        numbers = "-".join(str(it.number) for it in dict.fromkeys((made[0], made[-1])))
+        await self._note(chat, Action.INVITE, numbers)
+        return made
+
+    async def take_back_invitation(self, chat: str, number: int) -> None:
+        """Let nobody use a code, as ``InvitationBook.take_back``, and write down who did that."""
+        await self.invitations(chat).take_back(number)
+        await self._note(chat, Action.UNINVITE, str(number))
+
+    async def _note(self, chat: str, action: Action, value: str) -> None:
+        with contextlib.suppress(
+            NotThere
+        ):  # before a node has served the chat, it has no audit log
+            await self.operator(chat).note(action, "", value)
 
     async def close(self, chat: str) -> int:
         """Close a chat; return how many were in it."""

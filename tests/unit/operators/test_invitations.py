@@ -10,11 +10,14 @@ from click.testing import CliRunner
 from tertulia.cli import main
 from tertulia.clients import account_command
 from tertulia.domain.invitations import kept
+from tertulia.domain.operator_commands import Action
 from tertulia.operators import invitations
+from tertulia.operators.deployment import Deployment
 from tertulia.operators.invitations import InvitationBook, MadeInvitation
 from tertulia.operators.refusals import CommandRefused
 from tertulia.redis.access import Access
 from tertulia.redis.client import Client
+from tertulia.settings.model import Settings
 from tertulia.store.keys import Keys
 
 NAME = Keys("main").invitations
@@ -60,6 +63,26 @@ async def test_there_is_a_bound(book: InvitationBook, monkeypatch: pytest.Monkey
     assert len(await book.invite(1, 60)) == 1
 
 
+async def test_who_made_codes_and_took_one_back_is_in_the_audit_log(
+    redis: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Deployment, "_redis", lambda *_: redis)
+    settings = Settings.model_validate({"redis_url": "redis://127.0.0.1"})
+    async with Deployment(settings, "carla@desk", 1.0) as chats:
+        await chats.invite("new", 1, 60)  # no node has served it, so it has no audit log yet
+        assert await chats.overview("new").audited(9) == []
+        await chats.invite("main", 1, 60)
+        made = await chats.invite("main", 3, 60)
+        await chats.take_back_invitation("main", 2)
+        audited = [it.command for it in await chats.overview("main").audited(9)]
+    assert [(it.by, it.action, it.subject, it.value) for it in audited] == [
+        ("carla@desk", Action.INVITE, "", "1"),
+        ("carla@desk", Action.INVITE, "", "2-4"),
+        ("carla@desk", Action.UNINVITE, "", "2"),
+    ]
+    assert [it.number for it in made] == [2, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("words", "asked"), [([], (1, 604_800)), (["--count", "2", "--for", "90s"], (2, 90))]
 )
@@ -68,13 +91,13 @@ def test_the_command_shows_each_code_once(
 ) -> None:
     given: list[tuple[int, int]] = []
 
-    class Book:
-        async def invite(self, count: int, seconds: int) -> list[MadeInvitation]:
+    class Chats:
+        async def invite(self, chat: str, count: int, seconds: int) -> list[MadeInvitation]:
             given.append((count, seconds))
             return [MadeInvitation(it + 1, "abcd-efgh-jkmn-pqrs") for it in range(count)]
 
-    def run(_: object, chat: str, do: Any) -> object:
-        coroutine = do(Book())
+    def run(_: object, do: Any) -> object:
+        coroutine = do(Chats())
         try:
             coroutine.send(None)
         except StopIteration as done:

@@ -8,13 +8,25 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 
 from tertulia.api.callers import Operating
-from tertulia.api.values import Items, Reason, RequestBody, SpanSeconds, moment, moment_or_none
+from tertulia.api.values import (
+    Items,
+    Reason,
+    RequestBody,
+    SpanSeconds,
+    moment,
+    moment_or_none,
+    plain_name,
+)
 from tertulia.domain.bans import Ban, BanKind, subject_of
 
 router = APIRouter(tags=["bans"])
 
 Subject = Annotated[
-    str, Path(description="A nickname, an account, an address, or a network with its `/` as `%2F`")
+    str,
+    Path(
+        description="A nickname, an account, an address, or a network with its `/` as `%2F`; "
+        "the nicknames `.` and `..` are `@.` and `@..` here"
+    ),
 ]
 
 
@@ -43,6 +55,8 @@ class BanningBody(RequestBody):
 
 
 def _meant(kind: BanKind, subject: str) -> tuple[BanKind, str]:
+    if kind is not BanKind.ADDRESS:
+        subject = plain_name(subject)
     try:
         return subject_of(subject, kind)
     except ValueError as error:

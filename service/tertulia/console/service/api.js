@@ -133,11 +133,13 @@ async function problemOf(response) {
 }
 
 /**
- * Return a path within `/v1/`, of its steps. Throws Problem where one of them can't stand in an address:
- * browsers take `.` and `..` for a way up, however they are written.
+ * Return a path within `/v1/`, of its steps. Browsers take `.` and `..` for a way up, however they are
+ * written: as nicknames they are `@.` and `@..` there. Throws Problem where a step is empty.
  * @param {...string} steps
  */
 export function pathOf(...steps) {
-  if (steps.some((it) => /^\.{0,2}$/.test(it))) throw new Problem(0, "no-path", "");
-  return steps.map(encodeURIComponent).join("/");
+  if (steps.includes("")) throw new Problem(0, "no-path", "");
+  return steps
+    .map((it) => (it === "." || it === ".." ? `@${it}` : encodeURIComponent(it)))
+    .join("/");
 }

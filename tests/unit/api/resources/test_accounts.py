@@ -7,6 +7,7 @@ import argon2
 import pytest
 
 from fakes.api import KEYS, FakeApi
+from harness.cases import each
 from tertulia.api.tokens import Scope
 from tertulia.domain.invitations import kept
 from tertulia.operators import accounts
@@ -47,6 +48,32 @@ async def test_an_account_is_made_once_changed_and_deleted(api: FakeApi) -> None
         ("boss (api)", "password", "dan"),
         ("boss (api)", "unregister", "dan"),
     ]
+
+
+@each("nickname", [".", ".."])
+async def test_whose_name_is_a_step_in_a_path_can_be_named(api: FakeApi, nickname: str) -> None:
+    """Clients and proxies take such steps out of a path."""
+    boss, named = api.caller(Scope.OPERATE), f"@{nickname}"
+    assert (await boss.put(f"accounts/{named}", json={"password": SECRET})).status_code == 201
+    assert (await boss.get(f"accounts/{named}")).json()["nickname"] == nickname
+    await api.seat(nickname)
+    for kind in ("nickname", "account"):
+        banned = await boss.put(f"bans/{kind}/{named}", json={"seconds": 60})
+        assert (banned.status_code, banned.json()["subject"]) == (200, nickname)
+        assert (await boss.delete(f"bans/{kind}/{named}")).status_code == 204
+    moderated = await boss.put(f"rooms/lobby/mutes/{named}", json={"seconds": 60})
+    assert moderated.status_code == 204
+    (mute,) = (await boss.get("rooms/lobby")).json()["mutes"]
+    assert mute["nickname"] == nickname
+    assert (await boss.delete(f"rooms/lobby/mutes/{named}")).status_code == 204
+    assert (await boss.delete(f"accounts/{named}")).status_code == 204
+
+
+async def test_anybody_else_may_be_named_so_as_well(api: FakeApi) -> None:
+    boss = api.caller(Scope.OPERATE)
+    assert (await boss.put("accounts/@Dan", json={"password": SECRET})).status_code == 201
+    assert (await boss.get("accounts/dan")).json()["nickname"] == "Dan"
+    assert (await boss.put("accounts/@@dan", json={"password": SECRET})).status_code == 422
 
 
 async def test_a_guests_name_is_not_given_away(api: FakeApi) -> None:
@@ -115,7 +142,7 @@ async def test_few_passwords_are_hashed_at_once_and_none_on_the_loop(
 
 
 async def test_invitations_are_made_listed_and_taken_back(api: FakeApi) -> None:
-    boss = api.caller(Scope.OPERATE)
+    boss = api.caller(Scope.OPERATE, name="boss")
     answer = await boss.post("invitations", json={"count": 2, "seconds": 60})
     assert answer.status_code == 201
     one, two = answer.json()["items"]
@@ -129,3 +156,10 @@ async def test_invitations_are_made_listed_and_taken_back(api: FakeApi) -> None:
     assert (again.status_code, again.json()["type"]) == (404, "urn:tertulia:no-invitation")
     assert (await boss.post("invitations", json={"count": 1001})).status_code == 422
     assert (await boss.post("invitations", json={})).status_code == 201
+    audit = (await boss.get("rooms/lobby/audit")).json()["items"]
+    assert [(it["by"], it["action"], it["subject"], it["value"]) for it in audit] == [
+        ("boss (api)", "invite", "", "1-2"),
+        ("boss (api)", "uninvite", "", "1"),
+        ("boss (api)", "invite", "", "3"),
+    ]
+    assert one["code"] not in str(audit)
