@@ -26,6 +26,7 @@ from tertulia.domain.events import (
     PublicEvent,
     Registered,
     Said,
+    Tagged,
     Undelivered,
     WentAway,
     Whispered,
@@ -303,6 +304,13 @@ def _as_asked(event: Joined | Present) -> PublicEvent:
     return kind(*named, number=event.number, about=event.about)
 
 
+def said(op: SayOp) -> Said | Tagged:
+    """Return the event that comes of what somebody says."""
+    if op.tags and not op.text:
+        return Tagged(op.nickname, op.session, op.tags, op.tag, op.is_account)
+    return Said(op.nickname, op.session, op.text, op.tag, op.is_account, op.is_notice, op.tags)
+
+
 def _event(op: Op) -> PublicEvent:
     match op:
         case JoinOp():
@@ -314,7 +322,7 @@ def _event(op: Op) -> PublicEvent:
             is_gone = isinstance(op, RoomLeaveOp) and op.is_gone
             return Left(op.nickname, op.session, is_gone, op.words)
         case SayOp():
-            return Said(op.nickname, op.session, op.text, op.tag, op.is_account, op.is_notice)
+            return said(op)
         case CloseOp():
             return Closed(op.nickname, op.session)
     raise TypeError(f"no event comes of {type(op).__name__}")

@@ -65,10 +65,12 @@ class Seat:
         self.room.follower.here.pop(it.session, None)
         return self._submit(RoomLeaveOp(it.session, it.key, it.nickname, token, is_gone, words))
 
-    def say(self, text: str, tag: int = 0, token: str = "", *, outside: bool = False) -> SayOp:
+    def say(
+        self, text: str, tag: int = 0, token: str = "", *, outside: bool = False, tags: str = ""
+    ) -> SayOp:
         it = self.guest
         return self._submit(
-            SayOp(it.session, it.key, it.nickname, text, tag, token, outside=outside)
+            SayOp(it.session, it.key, it.nickname, text, tag, token, outside=outside, tags=tags)
         )
 
     def refused(self, tag: int, token: str) -> RefusedOp:

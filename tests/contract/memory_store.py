@@ -16,6 +16,7 @@ from itertools import count
 
 from msgspec.structs import replace
 
+from contract.follower import said
 from tertulia.chat.ports import (
     KNOWN_REFUSED,
     CloseOp,
@@ -54,6 +55,7 @@ from tertulia.domain.events import (
     Redacted,
     Registered,
     Said,
+    TaggedAlone,
     Undelivered,
     Unmuted,
     WentAway,
@@ -64,6 +66,7 @@ from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.position import Position
 from tertulia.domain.rooms import RoomInfo
+from tertulia.store.batch import letter_of
 
 Soon = Callable[[Callable[[], object]], object]
 
@@ -256,9 +259,7 @@ class MemoryChat:
                 return refused
             case SayOp():
                 self._note_answer(op.token, op.tag)
-                events.append(
-                    Said(op.nickname, op.session, op.text, op.tag, op.is_account, op.is_notice)
-                )
+                events.append(said(op))
             case WhisperOp():
                 outcome = self._whisper(op, letters)
                 self._note_answer(op.token, op.tag, outcome)
@@ -293,9 +294,7 @@ class MemoryChat:
         recipient = self._holders.get(fold(op.recipient))
         if recipient is None:
             return Outcome.UNKNOWN
-        event = Whispered(
-            op.nickname, op.session, op.recipient, op.text, op.tag, op.is_account, op.is_notice
-        )
+        event = letter_of(op)
         self._post(fold(op.recipient), recipient.member.session, event, letters)
         return Outcome.DONE
 
@@ -452,7 +451,7 @@ class MemoryChat:
         self,
         key: str,
         session: str,
-        event: PrivateEvent,
+        event: PrivateEvent | TaggedAlone,
         letters: dict[str, list[Delivery]],
         at: float | None = None,
     ) -> None:
@@ -527,9 +526,7 @@ class MemoryRoom(MemoryChat):
                 outcome = Outcome.UNKNOWN
             self._note_answer(op.token, op.tag, outcome)
             if outcome is Outcome.DONE:
-                events.append(
-                    Said(op.nickname, op.session, op.text, op.tag, op.is_account, op.is_notice)
-                )
+                events.append(said(op))
             return outcome
         return super()._apply(op, node, events, letters)
 

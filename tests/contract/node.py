@@ -75,16 +75,27 @@ class Guest:
         """Be gone, and nobody has said so to the store."""
         self.node.follower.here.pop(self.session, None)
 
-    def say(self, text: str, tag: int = 0, token: str = "", *, is_account: bool = False) -> SayOp:
-        return self._submit(
-            SayOp(self.session, self.key, self.nickname, text, tag, token, is_account)
-        )
+    def say(
+        self, text: str, tag: int = 0, token: str = "", *, is_account: bool = False, tags: str = ""
+    ) -> SayOp:
+        who = self.session, self.key, self.nickname
+        return self._submit(SayOp(*who, text, tag, token, is_account, tags=tags))
 
     def whisper(
-        self, recipient: str, text: str, tag: int = 0, token: str = "", *, is_account: bool = False
+        self,
+        recipient: str,
+        text: str,
+        tag: int = 0,
+        token: str = "",
+        *,
+        is_account: bool = False,
+        tags: str = "",
     ) -> WhisperOp:
-        who = self.session, self.key, self.nickname
-        return self._submit(WhisperOp(*who, recipient, text, tag, token, is_account=is_account))
+        op = WhisperOp(
+            self.session, self.key, self.nickname, recipient, text, tag, token,
+            is_account=is_account, tags=tags,
+        )  # fmt: skip
+        return self._submit(op)
 
     def refused(self, tag: int, token: str) -> RefusedOp:
         return self._submit(RefusedOp(self.session, self.key, tag, token))

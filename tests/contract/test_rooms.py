@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
+from contract.follower import RecordingFollower
 from contract.in_rooms import Seat, enter, open_room
 from contract.node import WITHIN, StoreFactory
 from harness.waiting import until
 from tertulia.chat.ports import Outcome, Replay
-from tertulia.domain.events import Joined, Left, Said
+from tertulia.domain.events import Joined, Left, PublicEvent, Said, Tagged
 from tertulia.domain.operator_commands import Action
 from tertulia.domain.position import Position
 
@@ -311,3 +312,27 @@ async def test_what_somebody_says_to_leaving_a_room_is_read_there(
         Left("Bruno", bruno.session, text=words),
         Left("anna", anna.session, True, "%d \\"),
     ]
+
+
+async def test_tags_go_with_a_text_or_alone(store_factory: StoreFactory) -> None:
+    one, two = await store_factory.node("one"), await store_factory.node("two")
+    here, there = open_room(one, "ops"), open_room(two, "ops")
+    (andy,), _ = await enter(one, here, "andy"), await enter(two, there, "betty")
+    tags = "+draft/reply=a-1-0"
+    for speaker, followers in (
+        (andy.guest, (one.follower, two.follower)),
+        (andy, (here.follower, there.follower)),
+    ):
+        ops = [speaker.say("yes", 1, tags=tags), speaker.say("", 2, tags=tags)]
+        await one.store.settle()
+        assert {op.outcome for op in ops} == {Outcome.DONE}
+        who = ops[0].nickname, ops[0].session
+        expected = [Said(*who, "yes", 1, tags=tags), Tagged(*who, tags, 2)]
+        for follower in followers:
+            await until(lambda it=follower: len(tagged(it)) == 2, WITHIN, "both")  # type: ignore[misc]
+            assert tagged(follower) == expected
+
+
+def tagged(follower: RecordingFollower) -> list[PublicEvent]:
+    """Return what has tags."""
+    return [it for it in follower.events if isinstance(it, Said | Tagged) and it.tags]

@@ -7,7 +7,7 @@ import pytest
 from contract.node import WITHIN, StoreFactory
 from harness.waiting import until
 from tertulia.chat.ports import Outcome, PassOnOp
-from tertulia.domain.events import Said, Undelivered, Whispered
+from tertulia.domain.events import Said, TaggedAlone, Undelivered, Whispered
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -138,3 +138,22 @@ async def test_a_letter_is_passed_on_to_where_its_reader_has_gone_on(
     assert (passed.event, passed.session) == (letter.event, again.session)
     assert passed.at == pytest.approx(letter.at, abs=0.001)
     assert one.follower.letters == [letter]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_tags_go_with_a_letter_or_alone(store_factory: StoreFactory, elsewhere: bool) -> None:
+    one = await store_factory.node("one")
+    two = await store_factory.node("two") if elsewhere else one
+    andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
+    who, tags = ("andy", andy.session), "+draft/reply=a-1-0"
+    ops = [
+        andy.whisper("betty", "yes", 1, tags=tags),
+        andy.whisper("betty", "", 2, is_account=True, tags=tags),
+    ]
+    await one.store.settle()
+    assert {op.outcome for op in ops} == {Outcome.DONE}
+    await until(lambda: len(two.follower.letters) == 2, WITHIN, "both")
+    assert [(it.session, it.event) for it in two.follower.letters] == [
+        (betty.session, Whispered(*who, "betty", "yes", 1, tags=tags)),
+        (betty.session, TaggedAlone(*who, tags, 2, True)),
+    ]

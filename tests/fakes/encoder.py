@@ -24,6 +24,8 @@ from tertulia.domain.events import (
     PublicEvent,
     Registered,
     Said,
+    Tagged,
+    TaggedAlone,
     WentAway,
     Whispered,
     Withdrawn,
@@ -144,10 +146,15 @@ class PlainEncoder(SharedEncoder):
     def kept(self, recipient: str, tag: int) -> bytes:
         return _line("kept", recipient, _tagged(tag))
 
+    def tagged(self, event: TaggedAlone, at: float) -> bytes:
+        return _line("tagged", event.sender, event.tags)
+
     def public(self, event: PublicEvent) -> bytes:
         match event:
             case Said(nickname=nickname, text=text):
                 return _line("said", nickname, text)
+            case Tagged(nickname=nickname, tags=tags):
+                return _line("tagged", nickname, tags)
             case Joined(nickname=nickname, about=about):
                 return _line("joined", nickname, about)
             case Present(nickname=nickname, about=about):
@@ -301,7 +308,9 @@ class ChoosingReplies(PlainEncoder):
         assert self.chooser is not None
         return ChoosingEncoder(room=self.room, quiet=self.chooser.quiet)
 
-    def echo(self, event: Said, position: Position, index: int) -> bytes:
+    def echo(self, event: Said | Tagged, position: Position, index: int) -> bytes:
+        if isinstance(event, Tagged):
+            return _line("own", event.tags, _tagged(event.tag))
         return self._own("own", f"{position.offset}.{index}", event.text, _tagged(event.tag))
 
     def proved(self, nickname: str, *, is_account: bool) -> bytes:

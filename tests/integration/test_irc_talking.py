@@ -306,3 +306,28 @@ async def test_a_whisper_that_could_not_be_delivered_comes_back(house: IrcHouse)
     chatte = await house.enter(ChatteClient, "chatte", 1)
     chatte.whisper("gone")
     await chatte.expect_line(UNKNOWN)
+
+
+async def test_tags_of_clients_are_read_by_clients_that_have_asked(house: IrcHouse) -> None:
+    """Typing, a reaction and an answer pass over two nodes; nobody else reads anything of it."""
+    anna, bruno = await house.irc("anna", 0, house.room), await house.irc("bruno", 1, house.room)
+    plain = await house.enter(PlainIrcClient, "carla", 1, house.room)
+    others = [await house.enter(kind, f"other-{kind.__name__}", 1) for kind in OTHERS]
+    channel = f"#{house.room}"
+    for target, where in ((channel, channel), (LOBBY, LOBBY), ("bruno", "bruno")):
+        anna.put(f"@+typing=active TAGMSG {target}")
+        message = await bruno.expect("TAGMSG", where, source="anna")
+        assert message.tags["+typing"] == "active"
+    anna.put(f"@+typing=active TAGMSG {plain.nickname}")
+    for other in others:
+        anna.put(f"@+typing=active TAGMSG {other.nickname}")
+    anna.put(f"@+draft/reply=a-1-0;+a=b\\sc PRIVMSG {LOBBY} :yes")
+    message = await bruno.expect_text("anna", "yes", LOBBY)
+    assert (message.tags["+draft/reply"], message.tags["+a"]) == ("a-1-0", "b c")
+    await plain.expect_text("anna", "yes", LOBBY)
+    for other in others:
+        await hears(other, "anna", "yes")
+        anna.whisper(other.nickname, "last")
+        await hears_alone(other, "anna", "last")
+    assert not any("typing" in it for other in others for it in other.lines)
+    assert not [it for it in plain.messages if it.command == "TAGMSG" or it.tags]

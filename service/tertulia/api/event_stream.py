@@ -31,6 +31,7 @@ from tertulia.domain.events import (
     Registered,
     Said,
     SlowMode,
+    Tagged,
     Topic,
     Unmuted,
     WentAway,
@@ -129,6 +130,8 @@ def _named(event: PublicEvent, offset: int, index: int) -> tuple[str, dict[str, 
     match event:
         case Said(text=text, is_account=is_account):
             return "said", _said(place, who, with_line_feeds(text), is_account=is_account)
+        case Tagged():
+            return None
         case Withdrawn():
             return "said", _said(place, who, "", is_account=False, is_redacted=True)
         case Joined(was=was) if was:

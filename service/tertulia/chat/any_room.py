@@ -31,6 +31,7 @@ from tertulia.domain.events import (
     Redacted,
     Registered,
     Said,
+    Tagged,
     WentAway,
 )
 from tertulia.domain.moderation import Rules
@@ -226,7 +227,7 @@ class AnyRoom(Generic[R]):
                 self._echo(reader, event, news, index, index)  # type: ignore[arg-type] # all are said
         return news
 
-    def _echo(self, reader: R, event: Said, news: News, index: int, messages: int) -> None:
+    def _echo(self, reader: R, event: Said | Tagged, news: News, index: int, messages: int) -> None:
         """Let a sender read its own message in its own way; ``messages``: how many came before it."""
         cut = news.cut(reader)
         cut.skips.add(index)
@@ -288,6 +289,11 @@ class AnyRoom(Generic[R]):
                 if not self.roster.change(event):
                     continue
                 self._changed(event)
+            elif isinstance(event, Tagged):
+                if (
+                    reader is not None
+                ):  # as with a message, it reads it in its own way, or not at all
+                    self._echo(reader, event, news, len(news.events), said)
             elif isinstance(event, Moderated):
                 self._rules.take(event)
                 others += 1  # so is each notice

@@ -140,22 +140,25 @@ class ClientCommands:
         token = session.token_key if command.tag else ""
         op = SayOp(
             session.name, session.key, session.nickname, command.text, command.tag, token,
-            session.is_account, is_notice=command.is_notice,
+            session.is_account, is_notice=command.is_notice, tags=command.tags,
         )  # fmt: skip
-        self._submit(session, op)
+        if command.tags and not command.text and self._rules.slow:
+            session.answer(session.replies.sent(command.tag))  # it would take a message's turn
+        else:
+            self._submit(session, op)
 
     def _whisper(self, session: Session, command: commands.Whisper) -> None:
         recipient, tag = command.recipient, command.tag
         # Most write a nickname as it is compared: then it is found without a call.
         away = recipient not in self._roster.holders and self._roster.holder(recipient) is None
-        if away and not nicknames.is_valid(recipient):
+        if away and (not nicknames.is_valid(recipient) or (command.tags and not command.text)):
             refusal = session.replies.refusal(Refusal.UNKNOWN_RECIPIENT, recipient, tag)
             self._refuse(session, refusal, tag)
             return
         op = WhisperOp(
             session.name, session.key, session.nickname, recipient, command.text, tag,
             session.token_key if tag else "", session.encoder.keeps, away, session.is_account,
-            command.is_notice,
+            command.is_notice, tags=command.tags,
         )  # fmt: skip
         session.submitted(op)  # as ``_submit``: a call less for each private message
         self._store.submit(op)

@@ -44,10 +44,15 @@ class Door:
         return False
 
     def _filtered(self, session: Session, command: Command) -> None:
-        if isinstance(command, _MESSAGES) and session.is_active and self._refuses(command.text):
+        if isinstance(command, _MESSAGES) and session.is_active and self._is_refused(command):
             self._room.filtered(session, command)
         else:
             self._room.command(session, command)
+
+    def _is_refused(self, command: Say | Whisper) -> bool:
+        if self._refuses(command.text):
+            return True
+        return bool(command.tags) and self._refuses(command.tags.replace(r"\s", " "))
 
 
 class DeviceDoor:

@@ -10,7 +10,14 @@ from tertulia.chat.reader import Reader
 from tertulia.chat.session import ACTIVE, AWAY, IN_THE_ROOM, Session
 from tertulia.chat.turn import Turn
 from tertulia.chat.unshown import Unshown
-from tertulia.domain.events import Letter, PrivateEvent, Summoned, Undelivered, Whispered
+from tertulia.domain.events import (
+    Letter,
+    PrivateEvent,
+    Summoned,
+    TaggedAlone,
+    Undelivered,
+    Whispered,
+)
 from tertulia.domain.nicknames import fold
 from tertulia.domain.text import LINE_END
 from tertulia.telemetry.metrics import Metrics
@@ -84,6 +91,13 @@ class Mailbox:
         elif isinstance(event, Summoned):
             self._devices.summoned(delivery.session, event.port)
             self._letters.skip(delivery.number)
+        elif isinstance(event, TaggedAlone):
+            self._letters.skip(delivery.number)
+            if session is not None and session.state is ACTIVE:
+                try:
+                    turn.letter(session, session.replies.tagged(event, delivery.at))
+                except Exception:  # it is no message: nobody misses it
+                    self._unshown.note(session.encoder)
         elif session is not None and session.state in IN_THE_ROOM:
             if self._write(delivery, event, session, turn):
                 self._letters.give(delivery, session, now)

@@ -12,7 +12,7 @@ import msgspec
 
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import PrivateEvent, PublicEvent, Said, Summoned
+from tertulia.domain.events import PrivateEvent, PublicEvent, Said, Summoned, TaggedAlone
 from tertulia.domain.moderation import Moderation, Rules
 from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.position import Position
@@ -178,6 +178,8 @@ class SayOp(Op, eq=False):
     outsiders may not speak; mutes, slow mode and accounts-only hold for them as well."""
     is_notice: bool = False
     """As in ``Said``."""
+    tags: str = ""
+    """As in ``Said``; without a text it is ``Tagged``."""
 
 
 class RoomJoinOp(Op, eq=False):
@@ -244,6 +246,8 @@ class WhisperOp(Op, eq=False):
     """As in ``Whispered``; of a message that is kept for an account, nobody knows any more."""
     until: int = 0
     """Where it is MUTED: until when, as in ``SayOp``."""
+    tags: str = ""
+    """As in ``Said``; without a text it is ``TaggedAlone``."""
 
     @property
     def weight(self) -> int:  # type: ignore[override]  # a message that may have to be kept takes Redis more
@@ -373,7 +377,7 @@ class Delivery(msgspec.Struct, frozen=True):
     number: int
     """Its place in this node's inbox: ascending, without holes."""
     session: str
-    event: PrivateEvent | Summoned | None
+    event: PrivateEvent | TaggedAlone | Summoned | None
     """None where a later version wrote the event: it is skipped, and counts as done with."""
     at: float
     """Seconds since the Unix epoch when it was committed, by the store's clock."""

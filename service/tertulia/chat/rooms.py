@@ -180,6 +180,9 @@ class FurtherRooms:
             return
         self._keep_order(session)
         room = self._open(name, make=False)
+        if command.tags and not command.text and room.rules.slow:  # as in the lobby
+            session.answer(self.replies(session, name).sent(command.tag))
+            return
         room.submit(session, say_op(session, command, outside=not room.has_asked(session)))
 
     def note(self, session: Session, name: str, op: RefusedOp) -> None:

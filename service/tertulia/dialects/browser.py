@@ -46,6 +46,7 @@ from tertulia.domain.events import (
     Registered,
     Said,
     SlowMode,
+    Tagged,
     Topic,
     Unmuted,
     WentAway,
@@ -507,7 +508,7 @@ class BrowserEncoder(SharedEncoder):
                 return _encode({"type": "left", "nickname": nickname})
             case Closed(nickname=nickname):
                 return _encode({"type": "closed", "nickname": nickname})
-            case WentAway() | Registered():
+            case WentAway() | Registered() | Tagged():
                 return b""
             case _:
                 return _encode(_moderated(event))

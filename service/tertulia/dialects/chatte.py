@@ -37,6 +37,7 @@ from tertulia.domain.events import (
     PublicEvent,
     Registered,
     Said,
+    Tagged,
     WentAway,
     Whispered,
     Withdrawn,
@@ -181,7 +182,7 @@ class ChatteEncoder(LineEncoder):
                 return self._notice("The chat was closed by its administrator.")
             case Withdrawn(nickname=nickname):
                 return self._line(f"100 {nickname} [withdrawn by a moderator]")
-            case WentAway() | Registered():
+            case WentAway() | Registered() | Tagged():
                 return b""
             case _:
                 return self._notice(moderation.english(event))

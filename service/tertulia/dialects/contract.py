@@ -9,7 +9,7 @@ import msgspec
 
 from tertulia.domain.commands import Command, Faulty
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import PrivateEvent, PublicEvent, Said
+from tertulia.domain.events import PrivateEvent, PublicEvent, Said, Tagged, TaggedAlone
 from tertulia.domain.moderation import Standing
 from tertulia.domain.operator_commands import Action
 from tertulia.domain.past import PastMessage, Place
@@ -528,7 +528,11 @@ class Replies(Protocol):
         """The answer to ``Ping``; empty where the dialect has no such command."""
         ...
 
-    def echo(self, event: Said, position: Position, index: int) -> bytes:
+    def tagged(self, event: TaggedAlone, at: float) -> bytes:
+        """What somebody else said to it alone that is tags and no text; or empty."""
+        ...
+
+    def echo(self, event: Said | Tagged, position: Position, index: int) -> bytes:
         """What a sender reads in the place of its own message, where the encoder does not echo; or empty."""
         ...
 

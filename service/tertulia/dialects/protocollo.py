@@ -44,6 +44,7 @@ from tertulia.domain.events import (
     PublicEvent,
     Registered,
     Said,
+    Tagged,
     WentAway,
     Whispered,
     Withdrawn,
@@ -251,7 +252,7 @@ class ProtocolloEncoder(LineEncoder):
                 return _CLOSE
             case Withdrawn(nickname=nickname):
                 return self._line(f"{nickname}.{everybody}> [ritirato da un moderatore]")
-            case WentAway() | Registered():
+            case WentAway() | Registered() | Tagged():
                 return b""
             case _:
                 return self._notice(moderation.italian(event))

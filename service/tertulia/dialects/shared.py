@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from tertulia.dialects.contract import Decoder, Welcome
-from tertulia.domain.events import PublicEvent, Said
+from tertulia.domain.events import PublicEvent, Said, Tagged, TaggedAlone
 from tertulia.domain.operator_commands import Action
 from tertulia.domain.position import Position
 
@@ -36,7 +36,10 @@ class SharedEncoder:
     def moderated(self, action: Action, tag: int) -> bytes:
         return b""
 
-    def echo(self, event: Said, position: Position, index: int) -> bytes:
+    def tagged(self, event: TaggedAlone, at: float) -> bytes:
+        return b""
+
+    def echo(self, event: Said | Tagged, position: Position, index: int) -> bytes:
         return b""
 
     def proved(self, nickname: str, *, is_account: bool) -> bytes:

@@ -70,6 +70,8 @@ class Say(msgspec.Struct, frozen=True):
     room: str = ""
     is_notice: bool = False
     """Whether no program is to answer it; a mark for readers alone."""
+    tags: str = ""
+    """As in ``Said``; without a text it is ``Tagged``."""
 
 
 class Whisper(msgspec.Struct, frozen=True):
@@ -79,6 +81,8 @@ class Whisper(msgspec.Struct, frozen=True):
     text: str
     tag: int = 0
     is_notice: bool = False
+    """As in ``Say``."""
+    tags: str = ""
     """As in ``Say``."""
 
 

@@ -4,7 +4,7 @@ A session's name is ``node:number``; that name is never used again. Fields are l
 where they have their default.
 """
 
-from typing import Final, get_args
+from typing import Final, final, get_args
 
 import msgspec
 
@@ -77,6 +77,21 @@ class Said(Event, frozen=True, tag="said"):
     """Whether its sender had proved to be the nickname's account."""
     is_notice: bool = msgspec.field(name="o", default=False)
     """Whether no program is to answer it, where a dialect can say so. Versions before skip it."""
+    tags: str = msgspec.field(name="g", default="")
+    """What only some dialects say of it, as ``irc`` writes it: which message it answers. Versions before
+    skip it."""
+
+
+class Tagged(Event, frozen=True, tag="tagged"):
+    """Somebody said nothing but tags: that he is typing, or a reaction to a message. Only some dialects show
+    it; it is no message, and in nobody's past. Versions before skip it."""
+
+    tags: str = msgspec.field(name="g", default="")
+    """As in ``Said``; there is one."""
+    tag: int = msgspec.field(name="i", default=0)
+    """As in ``Said``."""
+    is_account: bool = msgspec.field(name="a", default=False)
+    """As in ``Said``."""
 
 
 class Closed(Event, frozen=True, tag="closed"):
@@ -180,7 +195,7 @@ MODERATED: Final = frozenset(get_args(Moderated))
 """Their types: line dialects show each as a notice."""
 Presence = WentAway | Registered
 """What changes about somebody who is there: only some dialects show it."""
-PublicEvent = Joined | Present | Left | Presence | Said | Closed | Withdrawn | Moderated
+PublicEvent = Joined | Present | Left | Presence | Said | Tagged | Closed | Withdrawn | Moderated
 
 
 class Letter(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
@@ -201,9 +216,23 @@ class Letter(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
 class Whispered(Letter, frozen=True, tag="whispered"):
     """Somebody told one user something."""
 
+    tags: str = msgspec.field(name="g", default="")
+    """As in ``Said``."""
+
 
 class Undelivered(Letter, frozen=True, tag="undelivered"):
     """A whisper that was acknowledged and could not be written, on its way back to its sender."""
+
+
+@final
+class TaggedAlone(msgspec.Struct, frozen=True, tag_field="t", tag="tagged", omit_defaults=True):
+    """As ``Tagged``, to one user: it is lost where nobody is there to read it. Versions before skip it."""
+
+    sender: str = msgspec.field(name="n")
+    sender_session: str = msgspec.field(name="s")
+    tags: str = msgspec.field(name="g")
+    tag: int = msgspec.field(name="i", default=0)
+    is_account: bool = msgspec.field(name="a", default=False)
 
 
 class Summoned(msgspec.Struct, frozen=True, tag_field="t", tag="summoned"):
@@ -224,4 +253,4 @@ def opaque(session: str) -> str:
 encode = msgspec.json.Encoder().encode
 decode_public = msgspec.json.Decoder(PublicEvent).decode
 decode_public_lines = msgspec.json.Decoder(PublicEvent).decode_lines
-decode_private = msgspec.json.Decoder(Whispered | Undelivered | Summoned).decode
+decode_private = msgspec.json.Decoder(Whispered | Undelivered | TaggedAlone | Summoned).decode

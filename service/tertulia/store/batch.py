@@ -34,6 +34,8 @@ from tertulia.domain.events import (
     PublicEvent,
     Registered,
     Said,
+    Tagged,
+    TaggedAlone,
     Undelivered,
     WentAway,
     Whispered,
@@ -83,10 +85,12 @@ _TALK: Final = frozenset({SayOp, WhisperOp})
 """Ops by which nobody comes or goes."""
 
 
-def letter_of(op: WhisperOp) -> Whispered:
+def letter_of(op: WhisperOp) -> Whispered | TaggedAlone:
     """Return the letter that its recipient reads."""
+    if op.tags and not op.text:
+        return TaggedAlone(op.nickname, op.session, op.tags, op.tag, op.is_account)
     return Whispered(
-        op.nickname, op.session, op.recipient, op.text, op.tag, op.is_account, op.is_notice
+        op.nickname, op.session, op.recipient, op.text, op.tag, op.is_account, op.is_notice, op.tags
     )
 
 
@@ -149,7 +153,11 @@ class LogBatch:
         self._letters.add(packed[0])
 
     def _say(self, op: SayOp) -> Packed:
-        event = encode(Said(op.nickname, op.session, op.text, op.tag, op.is_account, op.is_notice))
+        by, session, text, tags = op.nickname, op.session, op.text, op.tags
+        if text or not tags:
+            event = encode(Said(by, session, text, op.tag, op.is_account, op.is_notice, tags))
+        else:
+            event = encode(Tagged(by, session, tags, op.tag, op.is_account))
         self.size += len(event)
         nick = self._nicks.get(op.key) or self._nick(op.key)
         if not op.token:
@@ -252,7 +260,7 @@ class Batch(LogBatch):
         self._look_further = look_further
         self._known = None if look_further or restrained else known
         self.has_letters = False
-        self.addressed: list[tuple[str, Whispered]] = []
+        self.addressed: list[tuple[str, Whispered | TaggedAlone]] = []
         """The letters of ``LETTERS``, with the sessions that read them."""
         self.written: list[Argument] = []
         """The same as they stand in this node's inbox."""

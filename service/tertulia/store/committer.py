@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 
 from tertulia.chat.ports import DONE, Delivery, Follower, Op, WhisperOp
-from tertulia.domain.events import Whispered
+from tertulia.domain.events import TaggedAlone, Whispered
 from tertulia.domain.position import Position
 from tertulia.redis.backoff import Backoff
 from tertulia.redis.errors import Fenced, NewEpoch, StoreAway
@@ -369,7 +369,7 @@ class Committer(Submitted):
     def _hand_over(self, ops: Sequence[Op], batch: Batch, last: int, own: bytes) -> None:
         """Deliver a batch's letters to this node itself, which are not published: it has seen all before."""
         at, *readers = own.decode().split(" ")
-        given = list[tuple[str, Whispered]]()
+        given = list[tuple[str, Whispered | TaggedAlone]]()
         done = [op for op in ops if op.outcome is DONE and isinstance(op, WhisperOp)]
         if readers[0] == _ADDRESSED:
             given = batch.addressed

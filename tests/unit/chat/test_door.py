@@ -95,3 +95,14 @@ def test_who_is_not_in_the_room_reads_nothing_of_it(house: House, room: Room) ->
 
 def test_without_a_filter_nothing_is_in_between(room: Room) -> None:
     assert Door(room, PlainEncoder()).command == room.command
+
+
+@pytest.mark.parametrize("tags", ["+react=spam", r"+react=buy\sspam"])
+def test_tags_have_no_words_that_are_refused_either(
+    house: House, anna: Guest, bruno: Guest, tags: str
+) -> None:
+    bruno.do(Say("hello", 3, tags=tags))
+    bruno.do(Say("", 4, tags=tags))
+    bruno.do(Whisper("anna", "", 5, tags=tags))
+    assert bruno.read() == ["filtered #3", "filtered #4", "filtered #5"]
+    assert anna.read() == []

@@ -309,3 +309,17 @@ async def test_who_makes_a_room_reads_in_the_welcome_that_it_is_theirs(
     anna = await account(house, room, "anna", OwnerEncoder())
     anna.join("ops")
     assert "#ops owner anna" in of_room(anna)
+
+
+async def test_in_slow_mode_tags_alone_take_nobodys_turn(house: House, room: Room) -> None:
+    anna, bruno = await account(house, room, "anna"), await account(house, room, "bruno")
+    for client in (anna, bruno):
+        into(client)
+    moderate(anna, Action.SLOW, value=10)
+    for client in (anna, bruno):
+        client.read()
+    bruno.do(commands.Say("", 7, "ops", tags="+typing=active"))
+    assert of_room(bruno) == ["#ops sent #7"]
+    bruno.say("one", 8, "ops")
+    assert of_room(bruno)[-1] == "#ops sent #8"
+    assert of_room(anna) == ["#ops 4 [said bruno one]"]

@@ -153,6 +153,18 @@ def test_slow_mode_is_answered_with_the_time(anna: Client, enter: Enter, house: 
     assert bruno.read() == ["said bruno one", "sent", f"slow until={until}"]
 
 
+def test_in_slow_mode_tags_alone_take_nobodys_turn(anna: Client, enter: Enter) -> None:
+    bruno = enter("bruno")
+    moderate(anna, Action.SLOW, value=10)
+    bruno.read()
+    anna.read()
+    bruno.do(commands.Say("", 7, tags="+typing=active"))
+    assert bruno.read() == ["sent #7"]
+    bruno.say("one")
+    assert bruno.read() == ["said bruno one", "sent"]
+    assert anna.read() == ["said bruno one"]
+
+
 def test_only_accounts(anna: Client, enter: Enter) -> None:
     bruno = enter("bruno")
     moderate(anna, Action.ACCOUNTS_ONLY, value=1)

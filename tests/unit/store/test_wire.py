@@ -20,6 +20,8 @@ from tertulia.domain.events import (
     PrivateEvent,
     PublicEvent,
     Said,
+    Tagged,
+    TaggedAlone,
     Undelivered,
     Whispered,
     encode,
@@ -61,12 +63,14 @@ PUBLIC: st.SearchStrategy[PublicEvent] = st.one_of(
     st.builds(Joined, NICKNAMES, SESSIONS, st.sampled_from(["chatte", "browser"])),
     st.builds(Present, NICKNAMES, SESSIONS, st.just("chatte")),
     st.builds(Left, NICKNAMES, SESSIONS),
-    st.builds(Said, NICKNAMES, SESSIONS, TEXTS),
+    st.builds(Said, NICKNAMES, SESSIONS, TEXTS, tags=TEXTS),
+    st.builds(Tagged, NICKNAMES, SESSIONS, TEXTS, st.integers(0, 9), st.booleans()),
     st.builds(Closed, NICKNAMES, SESSIONS),
 )
-PRIVATE: st.SearchStrategy[PrivateEvent] = st.one_of(
+PRIVATE: st.SearchStrategy[PrivateEvent | TaggedAlone] = st.one_of(
     st.builds(Whispered, NICKNAMES, SESSIONS, NICKNAMES, TEXTS),
     st.builds(Undelivered, NICKNAMES, SESSIONS, NICKNAMES, TEXTS),
+    st.builds(TaggedAlone, NICKNAMES, SESSIONS, TEXTS, st.integers(0, 9)),
 )
 
 
@@ -91,7 +95,7 @@ def test_the_log_reads_as_the_bus_does(events: list[PublicEvent]) -> None:
 
 
 @given(st.lists(st.tuples(SESSIONS, PRIVATE), min_size=1, max_size=5))
-def test_letters_read_back(letters: list[tuple[str, PrivateEvent]]) -> None:
+def test_letters_read_back(letters: list[tuple[str, PrivateEvent | TaggedAlone]]) -> None:
     lines = [
         f"{number} {session} 1700000000500 ".encode() + encode(event)
         for number, (session, event) in enumerate(letters, 3)

@@ -99,6 +99,8 @@ class PendingAnswer:
     """The nickname a private message is for; empty for what is of a room."""
     text: str = ""
     """What the refusal of an act has to name: a nickname, or a msgid."""
+    tags: str = ""
+    """The client-only tags of a private message; without a text it is a TAGMSG."""
     is_notice: bool = False
     """Whether it was a NOTICE: then no refusal is told (RFC 2812, 3.3.2)."""
     away: Sequence[str] = ()

@@ -29,6 +29,7 @@ from tertulia.dialects.irc.message import (
     InvalidUtf8,
     IrcLine,
     LineTooLong,
+    client_only,
     cut,
     middle,
     parse,
@@ -328,11 +329,25 @@ class IrcDecoder(Lines):
         elif text == "":
             wrong = self._told(label, numerics.NO_TEXT)
         if wrong is None and text is not None:
-            yield from self._send(target, text, label, is_notice=is_notice)
+            tags = self._client_tags(line)
+            yield from self._send(target, text, label, tags, is_notice=is_notice)
         elif wrong is not None and not is_notice:  # RFC 2812, 3.3.2: a NOTICE is never answered
             yield wrong
 
-    def _send(self, target: str, text: str, label: str, *, is_notice: bool) -> Iterator[Command]:
+    def _tags_alone(self, line: IrcLine, label: str) -> Iterator[Command]:
+        tags, target = self._client_tags(line), line.params[0] if line.params else ""
+        if tags and target and fold(target) != fold(SERVER):
+            # As of a NOTICE, nothing is told of it: a program sends it, while somebody types.
+            yield from self._send(target, "", label, tags, is_notice=True)
+
+    def _client_tags(self, line: IrcLine) -> str:
+        if not line.tags or not self.client.has(Capability.MESSAGE_TAGS):
+            return ""
+        return client_only(line.tags)
+
+    def _send(
+        self, target: str, text: str, label: str, tags: str, *, is_notice: bool
+    ) -> Iterator[Command]:
         client = self.client
         if "," in target:
             if not is_notice:
@@ -343,7 +358,8 @@ class IrcDecoder(Lines):
             if room is not None:
                 is_pending = bool(label) or is_notice
                 answer = PendingAnswer(label, is_notice=is_notice)
-                yield Say(text, client.number(answer) if is_pending else 0, room, is_notice)
+                tag = client.number(answer) if is_pending else 0
+                yield Say(text, tag, room, is_notice and bool(text), tags)
             elif not is_notice:
                 yield self._told(label, numerics.NO_SUCH_CHANNEL, middle(target))
             return
@@ -351,7 +367,7 @@ class IrcDecoder(Lines):
             client.accounts.append(PendingAnswer(label, SERVER))
             yield command
             return
-        pending = PendingAnswer(label, target, text, is_notice)
+        pending = PendingAnswer(label, target, text, tags, is_notice)
 
         def told(knowledge: Knowledge) -> bytes:
             pending.at = knowledge.now()
@@ -360,7 +376,7 @@ class IrcDecoder(Lines):
             return b""
 
         yield Ask(told, is_long=False, at_once=True)
-        yield Whisper(target, text, client.number(pending), is_notice)
+        yield Whisper(target, text, client.number(pending), is_notice and bool(text), tags)
 
     def _open_or_end(self, line: IrcLine, label: str) -> Iterator[Command]:
         reference, *rest = line.params
@@ -372,13 +388,14 @@ class IrcDecoder(Lines):
                     self._batch = None
                     raise invalid("another one is open")
                 is_allowed = self.client.has(Capability.MULTILINE)
-                self._batch = MultilineBatch([name, *rest], label, is_allowed=is_allowed)
+                tags = self._client_tags(line)
+                self._batch = MultilineBatch([name, *rest], label, tags, is_allowed=is_allowed)
                 self._dropped = None
             elif self._batch is not None and reference == f"-{self._batch.reference}":
                 batch, self._batch = self._batch, None
                 label = batch.label
-                sent = self._send(batch.target, batch.text(), label, is_notice=batch.is_notice)
-                yield from sent
+                text, is_notice = batch.text(), batch.is_notice
+                yield from self._send(batch.target, text, label, batch.tags, is_notice=is_notice)
             elif self._dropped is not None and reference == f"-{self._dropped}":
                 self._dropped = None
             else:
@@ -761,7 +778,7 @@ _ALWAYS: Final[Mapping[str, _Row]] = {
 _REGISTERED: Final[Mapping[str, _Row]] = {
     "PRIVMSG": _Row(IrcDecoder._message),
     "NOTICE": _Row(IrcDecoder._message),
-    "TAGMSG": _Row(IrcDecoder._nothing),  # 005: CLIENTTAGDENY=*
+    "TAGMSG": _Row(IrcDecoder._tags_alone),
     "BATCH": _Row(IrcDecoder._open_or_end, 1),
     "JOIN": _Row(IrcDecoder._join, 1),
     "PART": _Row(IrcDecoder._part, 1),

@@ -14,6 +14,7 @@ MAX_LINE: Final = 512
 MAX_TAGS: Final = 4096
 """The most bytes in a client's tags, with the ``@`` before them and the space after them."""
 _MOST_PARAMS: Final = 15
+_CLIENT_ONLY: Final = re.compile(r"\+[A-Za-z0-9./-]+\Z")
 _MOST_TAGS: Final = 64
 
 _ESCAPES: Final = {";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n"}
@@ -99,6 +100,12 @@ def _unescape(value: str) -> str:
 def escape(value: str) -> str:
     """Return a tag's value as it is written."""
     return value.translate(_ESCAPED)
+
+
+def client_only(tags: Mapping[str, str]) -> str:
+    """Return those tags that are for other clients, as they are written; empty where there are none."""
+    found = [(key, clean(value)) for key, value in tags.items() if _CLIENT_ONLY.match(key)]
+    return ";".join([f"{key}={escape(value)}" if value else key for key, value in found])
 
 
 def tagged(tags: Iterable[tuple[str, str]], line: str) -> str:

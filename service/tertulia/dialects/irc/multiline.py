@@ -31,10 +31,11 @@ def invalid(words: str) -> InvalidBatch:
 class MultilineBatch:
     """An open batch: it takes a message's lines, as many as it may have."""
 
-    __slots__ = ("_command", "_lines", "_size", "label", "reference", "target")
+    __slots__ = ("_command", "_lines", "_size", "label", "reference", "tags", "target")
 
-    def __init__(self, params: list[str], label: str, *, is_allowed: bool) -> None:
+    def __init__(self, params: list[str], label: str, tags: str = "", *, is_allowed: bool) -> None:
         """Open it; ``params``: those of its BATCH command, the first one without its ``+``.
+        ``tags``: those of the message that are for other clients.
 
         Raises InvalidBatch, also where it is not allowed to the client.
         """
@@ -47,7 +48,7 @@ class MultilineBatch:
             raise InvalidBatch("UNKNOWN_TYPE", "Unknown batch type", shown, middle(kind))
         if not rest:
             raise invalid("it has no target")
-        self.target, self.label = rest[0], label
+        self.target, self.label, self.tags = rest[0], label, tags
         self._command = ""
         self._lines: list[
             list[str]

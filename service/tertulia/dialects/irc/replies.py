@@ -30,7 +30,7 @@ from tertulia.dialects.irc.speech import Speech, moment, speech_of
 from tertulia.dialects.irc.wrapping import wrapped
 from tertulia.domain.commands import Fault, Faulty
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import PrivateEvent, Said, Whispered
+from tertulia.domain.events import PrivateEvent, Said, Tagged, TaggedAlone, Whispered
 from tertulia.domain.moderation import Standing
 from tertulia.domain.nicknames import MAX_LENGTH, SERVER, fold
 from tertulia.domain.operator_commands import Action
@@ -356,10 +356,13 @@ class IrcReplies:
             lines = [self._client.numeric(numerics.AWAY, middle(recipient), words)]
         return self._client.answer([*self._copy(pending, tag), *lines], pending.label)
 
-    def echo(self, event: Said, position: Position, index: int) -> bytes:
+    def echo(self, event: Said | Tagged, position: Position, index: int) -> bytes:
         if not self._client.has(Capability.ECHO_MESSAGE):
             return b""
-        lines = list(self._speech.said(event, position, index))
+        if isinstance(event, Tagged):
+            lines = self._speech.event(event, position)
+        else:
+            lines = list(self._speech.said(event, position, index))
         return self._client.answer(lines, self._settled(event.tag).label)
 
     def private(self, event: PrivateEvent, at: float) -> bytes:
@@ -368,6 +371,10 @@ class IrcReplies:
             return self._wire(self._speech.whispered(event, own, at))
         text = f"Your message to {event.recipient} was not delivered: {event.text}"
         return self._wire(self._speech.notice(own, text, at))
+
+    def tagged(self, event: TaggedAlone, at: float) -> bytes:
+        own = self._client.nickname
+        return self._wire(self._speech.tagged(event, event.sender, event.sender_session, own, at))
 
     def slowed(self) -> bytes:
         text = "You write too fast: what you write is passed on more slowly, all of it."
@@ -381,10 +388,13 @@ class IrcReplies:
         client = self._client
         if not (pending.recipient and client.has(Capability.ECHO_MESSAGE)):
             return []
-        recipient = middle(pending.recipient)
+        recipient, own = middle(pending.recipient), client.nickname
+        if pending.tags and not pending.text:
+            alone = TaggedAlone(own, client.session, pending.tags, tag, client.is_account)
+            return self._speech.tagged(alone, own, client.session, recipient, pending.at)
         event = Whispered(
-            client.nickname, client.session, recipient, pending.text, tag, client.is_account,
-            pending.is_notice,
+            own, client.session, recipient, pending.text, tag, client.is_account, pending.is_notice,
+            pending.tags,
         )  # fmt: skip
         return list(self._speech.whispered(event, recipient, pending.at))
 
@@ -430,7 +440,7 @@ def _tokens(network: str, *, has_history: bool) -> list[str]:
     return [
         f"NETWORK={network}", "CASEMAPPING=ascii", "CHANTYPES=#", "PREFIX=(o)@", "CHANMODES=q,,,mnt",
         "MODES=4", "NICKLEN=32", "CHANNELLEN=33", "TOPICLEN=390", "KICKLEN=390", "AWAYLEN=390",
-        "MAXLIST=q:1000", f"TARGMAX={_TARGETS}", "CLIENTTAGDENY=*", "WHOX", "UTF8ONLY", *history,
+        "MAXLIST=q:1000", f"TARGMAX={_TARGETS}", "WHOX", "UTF8ONLY", *history,
     ]  # fmt: skip
 
 

@@ -28,6 +28,8 @@ from tertulia.domain.events import (
     Redacted,
     Registered,
     Said,
+    Tagged,
+    TaggedAlone,
     Topic,
     Unmuted,
     WentAway,
@@ -80,10 +82,17 @@ class Speech:
         self._tells_away = Capability.AWAY_NOTIFY in capabilities
         self._redacts = Capability.MESSAGE_REDACTION in capabilities
 
-    def tags(self, at: float = 0.0, msgid: str = "", account: str = "", batch: str = "") -> str:
+    def tags(
+        self,
+        at: float = 0.0,
+        msgid: str = "",
+        account: str = "",
+        batch: str = "",
+        others: str = "",
+    ) -> str:
         """Return those tags that its readers know, with the space behind them; empty where there are none.
 
-        ``at``: seconds since 1970, 0 where that is not known.
+        ``at``: seconds since 1970, 0 where that is not known. ``others``: those of the client who sent it.
         """
         found = f"batch={batch};" if batch else ""
         if at and self._has_time:
@@ -92,6 +101,8 @@ class Speech:
             found += f"msgid={msgid};"
         if account and self._has_account:
             found += f"account={account};"
+        if others and self._has_id:
+            found += f"{others};"
         return f"@{found[:-1]} " if found else ""
 
     def source(self, nickname: str) -> str:
@@ -101,14 +112,16 @@ class Speech:
     def tags_of(self, event: Said, position: Position, index: int, batch: str = "") -> str:
         """Return the tags of a message; ``index``: how many messages came before it in its entry."""
         msgid = f"{position.epoch}-{position.offset}-{index}"
-        return self.tags(position.at, msgid, event.nickname if event.is_account else "", batch)
+        account = event.nickname if event.is_account else ""
+        return self.tags(position.at, msgid, account, batch, event.tags)
 
     def said(
         self, event: Said, position: Position, index: int, *, batch: str = ""
     ) -> Iterator[str]:
         """Yield the lines of a message; ``index`` as in ``tags_of``."""
         first = self.tags_of(event, position, index, batch)
-        others = self.tags(position.at, "", event.nickname if event.is_account else "", batch)
+        account = event.nickname if event.is_account else ""
+        others = self.tags(position.at, "", account, batch, event.tags)
         word = _word(event.nickname, is_notice=event.is_notice)
         return self.message(word, event.nickname, self.channel, event.text, first, others, batch)
 
@@ -117,9 +130,23 @@ class Speech:
         session = opaque(event.sender_session)
         msgid = f"{session}-{event.tag}" if session and event.tag else ""
         account = event.sender if event.is_account else ""
-        tags = self.tags(at, msgid, account), self.tags(at, account=account)
+        of_client = event.tags
+        tags = (
+            self.tags(at, msgid, account, "", of_client),
+            self.tags(at, "", account, "", of_client),
+        )
         word = _word(event.sender, is_notice=event.is_notice)
         return self.message(word, event.sender, target, event.text, *tags)
+
+    def tagged(
+        self, event: Tagged | TaggedAlone, nickname: str, session: str, target: str, at: float
+    ) -> list[str]:
+        """Return the line of what is tags and no text; none for who reads none."""
+        if not self._has_id:
+            return []
+        account = nickname if event.is_account else ""
+        tags = self.tags(at, f"{opaque(session)}-{event.tag}", account, "", event.tags)
+        return [f"{tags}:{self.source(nickname)} TAGMSG {target}"]
 
     def notice(self, target: str, text: str, at: float = 0.0) -> Iterator[str]:
         """Yield the lines of what the service tells somebody, or a channel."""
@@ -216,6 +243,8 @@ class Speech:
                 return [self._did(nickname, f"ACCOUNT {nickname if on else '*'}", position)]
             case Closed():
                 return ["ERROR :Closing link (The chat was closed by its administrator)"]
+            case Tagged(nickname=nickname, session=session):
+                return self.tagged(event, nickname, session, self.channel, position.at)
             case Said() | Withdrawn():
                 return []
             case _:

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from harness.cases import each
 from harness.irc_talk import LABELS, IrcTalk, member, take
@@ -312,6 +313,41 @@ def test_what_is_told_afterwards(line: str, told: list[str]) -> None:
 
 
 # --- Messages -------------------------------------------------------------------------------------
+
+
+def tagging() -> IrcTalk:
+    return member(Capability.MESSAGE_TAGS | LABELS, rooms=["ops"])
+
+
+@each(
+    ("line", "expected"),
+    [
+        ("@+draft/reply=a-1-0 PRIVMSG #ops :si", [Say("si", 0, "ops", tags="+draft/reply=a-1-0")]),
+        ("@time=x;+a=b\\:\\sc;+d NOTICE #ops si", [Say("si", 1, "ops", True, "+a=b\\:\\sc;+d")]),
+        ("@+a=b PRIVMSG bruno :si", [Whisper("bruno", "si", 1, tags="+a=b")]),
+        ("@+typing=active TAGMSG #ops", [Say("", 1, "ops", tags="+typing=active")]),
+        ("@+typing=active TAGMSG #lobby", [Say("", 1, tags="+typing=active")]),
+        ("@label=L;+typing=active TAGMSG bruno", [Whisper("bruno", "", 1, tags="+typing=active")]),
+        ("@+a=\\r\\nx TAGMSG #ops", [Say("", 1, "ops", tags="+a=" + clean("\r\n") + "x")]),
+        ("@time=x;a=b TAGMSG #ops", []),
+        ("@+=b;+è=a;+a_b=c TAGMSG #ops", []),
+        ("@+a=b TAGMSG #ops,bruno", []),
+        ("@+a=b TAGMSG #à", []),
+        ("@+a=b TAGMSG G", []),
+        ("@+a=b TAGMSG", []),
+    ],
+)
+def test_tags_that_are_for_other_clients(line: str, expected: list[Say | Whisper]) -> None:
+    assert [it for it in tagging().say(line) if not isinstance(it, str)] == expected
+    without = [it for it in talking().say(line) if not isinstance(it, str)]
+    assert without == [structs.replace(it, tags="") for it in expected if it.text]
+
+
+def test_a_message_of_several_lines_has_the_tags_of_its_batch() -> None:
+    talk = member(Capability.MESSAGE_TAGS | Capability.MULTILINE | LABELS, rooms=["ops"])
+    assert talk.say(
+        "@+a=b BATCH +1 draft/multiline #ops", "@batch=1;+c=d PRIVMSG #ops :one", "BATCH -1"
+    ) == [Say("one", 0, "ops", tags="+a=b")]
 
 
 @each("command", ["PRIVMSG", "privmsg"])

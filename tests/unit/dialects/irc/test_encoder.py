@@ -28,6 +28,7 @@ from tertulia.domain.events import (
     Registered,
     Said,
     SlowMode,
+    Tagged,
     Topic,
     Unmuted,
     WentAway,
@@ -120,6 +121,40 @@ def test_who_can_ask_for_the_past_is_not_given_it() -> None:
 def test_a_message(said: Said, capabilities: Capability, line: str) -> None:
     assert read(said, capabilities) == [line]
     assert read(said, capabilities, "ops") == [line.replace("#lobby", "#ops")]
+
+
+@each("capabilities", [NONE, TIMES | ACCOUNTS | BATCHES, IDS, VOICE])
+def test_the_tags_of_clients(capabilities: Capability) -> None:
+    """They come to who has asked for tags, unchanged, behind the service's own."""
+    has_tags = IDS in capabilities
+    said = Said(ANNA, SESSION, "x", 4, True, tags="+draft/reply=a-1-0;+b")
+    bare = read(Said(ANNA, SESSION, "x", 4, True), capabilities)
+    at = ";+draft/reply=a-1-0;+b" if has_tags else ""
+    assert read(said, capabilities) == [it.replace(f" {BY}", f"{at} {BY}") for it in bare]
+    tagged = Tagged(ANNA, SESSION, "+typing=active", 7, True)
+    account = f"@{TIME};msgid=5:1-7;account=Anna;" if capabilities == VOICE else "@msgid=5:1-7;"
+    line = f"{account}+typing=active {BY} TAGMSG #lobby"
+    assert read(tagged, capabilities) == ([line] if has_tags else [])
+
+
+def test_each_line_of_a_message_has_the_tags_of_its_client() -> None:
+    said = Said(ANNA, SESSION, several("one", "two"), tags="+a=b")
+    assert read(said, IDS) == [
+        f"@msgid=abc-7-0;+a=b {BY} PRIVMSG #lobby :one",
+        f"@+a=b {BY} PRIVMSG #lobby :two",
+    ]
+    first, *others = read(said, IDS | BATCHES | LINES)
+    assert first == f"@msgid=abc-7-0;+a=b {BY} BATCH +lines draft/multiline #lobby"
+    assert not any("+a" in it for it in others)
+
+
+def test_what_is_tags_alone_is_no_message_of_its_entry() -> None:
+    events: list[PublicEvent] = [Tagged(ANNA, SESSION, "+a", 1), Said(ANNA, SESSION, "x")]
+    told = b"".join(encoder(IDS).pieces(events, HERE))
+    assert lines(told) == [
+        f"@msgid=5:1-1;+a {BY} TAGMSG #lobby",
+        f"@msgid=abc-7-0 {BY} PRIVMSG #lobby :x",
+    ]
 
 
 def test_a_notice_of_several_lines() -> None:

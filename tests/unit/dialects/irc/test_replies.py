@@ -36,7 +36,7 @@ from tertulia.dialects.irc.encoder import IrcEncoder, voice
 from tertulia.dialects.irc.replies import IrcReplies
 from tertulia.domain.commands import Fault, Faulty
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import Muted, Said, Undelivered, Whispered
+from tertulia.domain.events import Muted, Said, Tagged, TaggedAlone, Undelivered, Whispered
 from tertulia.domain.moderation import Standing
 from tertulia.domain.operator_commands import Action
 from tertulia.domain.position import Position
@@ -117,6 +117,7 @@ def test_what_the_server_says_of_itself() -> None:
     assert said["CASEMAPPING"] == "ascii"
     assert (said["CHATHISTORY"], said["MSGREFTYPES"]) == ("100", "msgid,timestamp")
     assert "UTF8ONLY" in said
+    assert "CLIENTTAGDENY" not in said
     assert all(len(line.split(" ")) <= 20 for line in told)
     assert all(line.count(" ", 0, line.index(" :", 1)) <= 15 for line in told if " 005 " in line)
     without = tokens(lines(IrcReplies(IrcClient(IrcServer(history=0)), voice).welcome(welcome())))
@@ -573,6 +574,54 @@ def test_who_whispers_reads_a_copy_and_both_know_the_same_identifier() -> None:
     assert lines(IrcReplies(bruno, voice).private(letter, AT)) == [
         f"@msgid=5:1-{tag} {OWN} PRIVMSG bruno :psst"
     ]
+
+
+def test_what_is_tags_alone_is_read_in_the_own_way() -> None:
+    ids = Capability.MESSAGE_TAGS
+    client = client_of(LABELS | ECHO | ids)
+    replies = IrcReplies(client, voice, "ops")
+    tag = client.number(PendingAnswer("L", is_notice=True))
+    assert lines(replies.echo(Tagged("anna", "n~5:1", "+a=b", tag), HERE, 0)) == [
+        f"@label=L;msgid=5:1-{tag};+a=b {OWN} TAGMSG #ops"
+    ]
+    assert replies.sent(tag) == b""
+    without = client_of(LABELS | ids)
+    tag = without.number(PendingAnswer("L", is_notice=True))
+    replies = IrcReplies(without, voice, "ops")
+    assert replies.echo(Tagged("anna", "n~5:1", "+a=b", tag), HERE, 0) == b""
+    assert lines(replies.sent(tag)) == ["@label=L :tertulia ACK"]
+
+
+def test_tags_to_one_person() -> None:
+    ids = Capability.MESSAGE_TAGS | Capability.ACCOUNT_TAG
+    client = client_of(LABELS | ECHO | ids)
+    tag = client.number(PendingAnswer("L", "Bruno", tags="+a=b", is_notice=True))
+    msgid = f"msgid=5:1-{tag}"
+    assert lines(IrcReplies(client, voice).sent(tag)) == [
+        f"@label=L;{msgid};+a=b {OWN} TAGMSG Bruno"
+    ]
+    tag = client.number(PendingAnswer("", "Bruno", "x", "+a=b"))
+    assert lines(IrcReplies(client, voice).sent(tag)) == [
+        f"@msgid=5:1-{tag};+a=b {OWN} PRIVMSG Bruno :x"
+    ]
+    alone = TaggedAlone("anna", "n~5:1", "+a=b", 1, True)
+    for capabilities, told in (
+        (ids, [f"@msgid=5:1-1;account=anna;+a=b {OWN} TAGMSG bruno"]),
+        (Capability.ACCOUNT_TAG, []),
+    ):
+        bruno = IrcReplies(IrcClient(IrcServer(), "bruno", capabilities=capabilities), voice)
+        assert lines(bruno.tagged(alone, AT)) == told
+    letter = Whispered("anna", "n~5:1", "bruno", "x", 2, tags="+a=b")
+    bruno = IrcReplies(IrcClient(IrcServer(), "bruno", capabilities=ids), voice)
+    assert lines(bruno.private(letter, AT)) == [f"@msgid=5:1-2;+a=b {OWN} PRIVMSG bruno :x"]
+
+
+def test_tags_that_reach_nobody_are_answered_with_nothing() -> None:
+    client = client_of(LABELS)
+    replies = IrcReplies(client, voice)
+    for label, told in (("", []), ("L", ["@label=L :tertulia ACK"])):
+        tag = client.number(PendingAnswer(label, "bruno", tags="+a", is_notice=True))
+        assert lines(replies.refusal(Refusal.UNKNOWN_RECIPIENT, "bruno", tag)) == told
 
 
 def test_who_writes_to_somebody_away_reads_so_with_the_answer() -> None:
