@@ -11,11 +11,11 @@ from tertulia.chat.session import Session
 from tertulia.chat.signing_up import AccountRules, SigningUp
 from tertulia.chat.tasks import Tasks
 from tertulia.dialects.contract import AccountAction, AccountAnswer, AccountOutcome, Registration
-from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.domain import commands
 from tertulia.domain.invitations import kept
 from tertulia.domain.networks import network_of
 from tertulia.domain.operator_commands import Action
+from tertulia.domain.passwords import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.telemetry.metrics import Metrics, SignUpOutcome
 
 Answered = Callable[[Session, AccountAnswer], None]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 from tertulia.dialects.contract import AccountAction, AccountAnswer, AccountOutcome
-from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.domain.commands import (
     AccountCommand,
     ChangePassword,
@@ -16,6 +15,7 @@ from tertulia.domain.commands import (
     LogOutEverywhere,
     Register,
 )
+from tertulia.domain.passwords import MAX_PASSWORD, MIN_PASSWORD
 
 Language = Literal["en", "it"]
 

@@ -21,11 +21,12 @@ from tertulia.dialects.device_framing import (
     Text,
 )
 from tertulia.domain import requests
+from tertulia.domain.passwords import MIN_PASSWORD
 from tertulia.domain.requests import MAX_PORT, MIN_PORT, Request
 from tertulia.domain.text import in_one_line
 
-MIN_PASSWORD: Final = 3
 MAX_PASSWORD: Final = 72
+"""Characters of a password that a device signs up with, as its protocol has it."""
 MAX_MESSAGE: Final = MAX_STRING - 1
 """Bytes in a message that is kept: it is shown as a line of a string."""
 QUIT: Final = "\\q"

@@ -11,8 +11,8 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError
 
 from tertulia.chat.identities import IDENTITY
-from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.domain.nicknames import fold, is_valid, is_well_formed
+from tertulia.domain.passwords import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.operators.book import Book
 from tertulia.operators.refusals import CommandRefused, NotThere
 from tertulia.redis.client import Client

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field, SecretStr
 
 from tertulia.api.callers import Caller, DeskDep, Operating
 from tertulia.api.values import Items, NewNickname, Nickname, RequestBody, SpanSeconds
-from tertulia.dialects.device import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import Action
+from tertulia.domain.passwords import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.operators.accounts import AccountBook
 
 router = APIRouter(tags=["accounts"])

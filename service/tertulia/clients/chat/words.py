@@ -81,7 +81,7 @@ _ACCOUNT: Final = {
     "invitation": "An invitation’s code is needed, and this one is not good, or not any more.",
     "wrong_password": "That is not the password. After several wrong ones, wait a minute.",
     "too_short": "A password has at least 3 characters.",
-    "too_long": "A password has at most 72 characters.",
+    "too_long": "A password has at most 1000 characters.",
     "busy": "Too many passwords wait to be checked. Try again in a moment.",
 }
 

@@ -241,7 +241,7 @@ export const DE = {
   "accounts.new_text": "Wer es bekommt, sollte das Passwort auf der Seite ändern.",
   "accounts.name_hint": "Bis zu 32 Buchstaben, Ziffern und . _ + -",
   "accounts.password": "Passwort",
-  "accounts.password_hint": "3 bis 72 Zeichen.",
+  "accounts.password_hint": "3 bis 1000 Zeichen.",
   "accounts.make": "Anlegen",
   "accounts.made": "Das Konto {name} ist angelegt.",
   "accounts.password_act": "Passwort",

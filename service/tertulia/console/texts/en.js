@@ -237,7 +237,7 @@ export const EN = {
   "accounts.new_text": "Whoever gets it should change the password on the page.",
   "accounts.name_hint": "Up to 32 letters, digits and . _ + -",
   "accounts.password": "Password",
-  "accounts.password_hint": "3 to 72 characters.",
+  "accounts.password_hint": "3 to 1000 characters.",
   "accounts.make": "Make",
   "accounts.made": "The account {name} is made.",
   "accounts.password_act": "Password",

@@ -240,7 +240,7 @@ export const ES = {
   "accounts.new_text": "Quien la reciba debería cambiar la contraseña en la página.",
   "accounts.name_hint": "Hasta 32 letras, cifras y . _ + -",
   "accounts.password": "Contraseña",
-  "accounts.password_hint": "De 3 a 72 caracteres.",
+  "accounts.password_hint": "De 3 a 1000 caracteres.",
   "accounts.make": "Crear",
   "accounts.made": "La cuenta {name} está creada.",
   "accounts.password_act": "Contraseña",

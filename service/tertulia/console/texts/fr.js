@@ -240,7 +240,7 @@ export const FR = {
   "accounts.new_text": "Qui le reçoit devrait changer le mot de passe sur la page.",
   "accounts.name_hint": "Jusqu’à 32 lettres, chiffres et . _ + -",
   "accounts.password": "Mot de passe",
-  "accounts.password_hint": "De 3 à 72 caractères.",
+  "accounts.password_hint": "De 3 à 1000 caractères.",
   "accounts.make": "Créer",
   "accounts.made": "Le compte {name} est créé.",
   "accounts.password_act": "Mot de passe",

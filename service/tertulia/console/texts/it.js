@@ -240,7 +240,7 @@ export const IT = {
   "accounts.new_text": "Chi lo riceve dovrebbe cambiare la password nella pagina.",
   "accounts.name_hint": "Fino a 32 lettere, cifre e . _ + -",
   "accounts.password": "Password",
-  "accounts.password_hint": "Da 3 a 72 caratteri.",
+  "accounts.password_hint": "Da 3 a 1000 caratteri.",
   "accounts.make": "Crea",
   "accounts.made": "L’account {name} è creato.",
   "accounts.password_act": "Password",

@@ -18,7 +18,7 @@ const EVERY = 30_000;
 const SHOWN = 100;
 const MOST = 1_000;
 /** Letters of a password. */
-const PASSWORD = { least: 3, most: 72 };
+const PASSWORD = { least: 3, most: 1000 };
 
 /**
  * @param {Means} means

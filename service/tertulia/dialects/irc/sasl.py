@@ -13,8 +13,8 @@ from tertulia.domain.text import clean
 MECHANISM: Final = "PLAIN"
 _CHUNK: Final = 400
 """Bytes in a line; a shorter one is the last one."""
-_MOST_CHUNKS: Final = 4
-"""The longest nickname and password need two."""
+_MOST_CHUNKS: Final = 14
+"""The longest nickname, given twice, and password need so many."""
 
 
 class SaslExchange:

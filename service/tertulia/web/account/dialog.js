@@ -35,7 +35,7 @@ export const MARKUP = `
     <form id="account-register" class="account">
       <div class="field">
         <label for="account-password" data-text="account.password"></label>
-        <input id="account-password" type="password" required minlength="3" maxlength="72"
+        <input id="account-password" type="password" required minlength="3" maxlength="1000"
                autocomplete="new-password">
       </div>
       <div id="account-invited" class="field">
@@ -54,7 +54,7 @@ export const MARKUP = `
         </div>
         <div class="field">
           <label for="account-new" data-text="account.new"></label>
-          <input id="account-new" type="password" required minlength="3" maxlength="72"
+          <input id="account-new" type="password" required minlength="3" maxlength="1000"
                  autocomplete="new-password">
         </div>
         <button class="primary" data-text="account.change"></button>

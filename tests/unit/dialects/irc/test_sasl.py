@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from harness.cases import each
 from harness.irc_talk import IrcTalk, member, take
 from tertulia.domain.commands import Enter, ProveAccount
+from tertulia.domain.nicknames import MAX_LENGTH
+from tertulia.domain.passwords import MAX_PASSWORD
 
 GO_ON = ":tertulia AUTHENTICATE +"
 FAILED = ":tertulia 904 * :SASL authentication failed"
@@ -64,6 +66,13 @@ def test_exactly_four_hundred_bytes_are_not_the_last_ones() -> None:
     assert talk.say("AUTHENTICATE +") == [ProveAccount("anna", "x" * 294)]
 
 
+def test_the_longest_password_is_proved() -> None:
+    nickname, password = "a" * MAX_LENGTH, "\N{SLIGHTLY SMILING FACE}" * MAX_PASSWORD
+    said, talk = encoded(nickname, nickname, password), beginning()
+    chunks = [f"AUTHENTICATE {said[at : at + 400]}" for at in range(0, len(said), 400)]
+    assert talk.say("AUTHENTICATE PLAIN", *chunks) == [GO_ON, ProveAccount(nickname, password)]
+
+
 @each("said", ["!!!", "a", "_", b64encode(b"\0anna\0\xe0").decode(), "é", "+"])
 def test_what_says_nothing_proves_nothing(said: str) -> None:
     talk = beginning()
@@ -74,7 +83,7 @@ def test_what_says_nothing_proves_nothing(said: str) -> None:
 def test_what_is_too_long_is_dropped() -> None:
     talk = beginning()
     assert talk.say("AUTHENTICATE PLAIN", "AUTHENTICATE " + "x" * 401) == [GO_ON, TOO_LONG]
-    assert talk.say("AUTHENTICATE PLAIN", *["AUTHENTICATE " + "x" * 400] * 5) == [GO_ON, FAILED]
+    assert talk.say("AUTHENTICATE PLAIN", *["AUTHENTICATE " + "x" * 400] * 15) == [GO_ON, FAILED]
     assert talk.say("AUTHENTICATE PLAIN") == [GO_ON]
 
 

@@ -37,7 +37,7 @@ class AccountDialog(ClosedByEsc):
                 )
                 yield Static("Present password")
                 yield Input(password=True, id="old")
-                yield Static("New password (3 to 72 characters)")
+                yield Static("New password (3 to 1000 characters)")
                 yield Input(password=True, id="new")
                 yield Button("Change the password", id="change_password", compact=True)
                 yield Button("Log out everywhere else", id="log_out_everywhere", compact=True)
@@ -53,7 +53,7 @@ class AccountDialog(ClosedByEsc):
                         "stays yours, and private messages wait for you while you are away."
                     )
                 )
-                yield Static("New password (3 to 72 characters)")
+                yield Static("New password (3 to 1000 characters)")
                 yield Input(password=True, id="new")
                 yield Static("Invitation code, if you have one")
                 yield Input(id="code")

@@ -87,11 +87,11 @@ export const DE_DIALOGS = {
   "account.own":
     "„{name}“ ist dein Konto: Nur wer das Passwort kennt, kann mit diesem Namen eintreten.",
   "account.closed": "Du bist als Gast hier. Konten machen nur die Betreiber.",
-  "account.password": "Neues Passwort (3 bis 72 Zeichen)",
+  "account.password": "Neues Passwort (3 bis 1000 Zeichen)",
   "account.code": "Einladungscode",
   "account.register": "Meinen Namen zum Konto machen",
   "account.old": "Jetziges Passwort",
-  "account.new": "Neues Passwort (3 bis 72 Zeichen)",
+  "account.new": "Neues Passwort (3 bis 1000 Zeichen)",
   "account.change": "Passwort ändern",
   "account.log_out": "Überall sonst abmelden",
   "account.log_out_hint":
@@ -113,7 +113,7 @@ export const DE_DIALOGS = {
   "account.invitation": "Dieser Code gilt nicht, oder nicht mehr.",
   "account.wrong_password": "Das ist nicht das Passwort. Nach mehreren falschen warte eine Minute.",
   "account.too_short": "Ein Passwort hat mindestens 3 Zeichen.",
-  "account.too_long": "Ein Passwort hat höchstens 72 Zeichen.",
+  "account.too_long": "Ein Passwort hat höchstens 1000 Zeichen.",
   "account.too_often": {
     one: "Zu viele Anfragen aus deinem Netz. Versuch es in {count} Minute noch einmal.",
     other: "Zu viele Anfragen aus deinem Netz. Versuch es in {count} Minuten noch einmal.",

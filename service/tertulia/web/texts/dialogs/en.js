@@ -79,11 +79,11 @@ export const EN_DIALOGS = {
     "“{name}” is yours only while you are here. With a password it stays yours: nobody else can come in under it, and private messages wait for you while you are away.",
   "account.own": "“{name}” is your account: only who knows its password can come in under it.",
   "account.closed": "You are here as a guest. Only the operators make accounts here.",
-  "account.password": "New password (3 to 72 characters)",
+  "account.password": "New password (3 to 1000 characters)",
   "account.code": "Invitation code",
   "account.register": "Make my name an account",
   "account.old": "Present password",
-  "account.new": "New password (3 to 72 characters)",
+  "account.new": "New password (3 to 1000 characters)",
   "account.change": "Change the password",
   "account.log_out": "Log out everywhere else",
   "account.log_out_hint":
@@ -105,7 +105,7 @@ export const EN_DIALOGS = {
   "account.invitation": "This code is not good, or not any more.",
   "account.wrong_password": "That is not the password. After several wrong ones, wait a minute.",
   "account.too_short": "A password has at least 3 characters.",
-  "account.too_long": "A password has at most 72 characters.",
+  "account.too_long": "A password has at most 1000 characters.",
   "account.too_often": {
     one: "Your network asked for too much. Try again in {count} minute.",
     other: "Your network asked for too much. Try again in {count} minutes.",

@@ -83,11 +83,11 @@ export const ES_DIALOGS = {
   "account.own":
     "«{name}» es tu cuenta: solo quien sabe la contraseña puede entrar con ese nombre.",
   "account.closed": "Estás aquí como invitado. Solo los operadores hacen cuentas.",
-  "account.password": "Contraseña nueva (de 3 a 72 caracteres)",
+  "account.password": "Contraseña nueva (de 3 a 1000 caracteres)",
   "account.code": "Código de invitación",
   "account.register": "Hacer de mi nombre una cuenta",
   "account.old": "Contraseña actual",
-  "account.new": "Contraseña nueva (de 3 a 72 caracteres)",
+  "account.new": "Contraseña nueva (de 3 a 1000 caracteres)",
   "account.change": "Cambiar la contraseña",
   "account.log_out": "Cerrar las demás sesiones",
   "account.log_out_hint":
@@ -109,7 +109,7 @@ export const ES_DIALOGS = {
   "account.invitation": "Este código no vale, o ya no.",
   "account.wrong_password": "Esa no es la contraseña. Tras varias equivocadas, espera un minuto.",
   "account.too_short": "Una contraseña tiene al menos 3 caracteres.",
-  "account.too_long": "Una contraseña tiene como mucho 72 caracteres.",
+  "account.too_long": "Una contraseña tiene como mucho 1000 caracteres.",
   "account.too_often": {
     one: "Demasiadas peticiones de tu red. Inténtalo en {count} minuto.",
     other: "Demasiadas peticiones de tu red. Inténtalo en {count} minutos.",

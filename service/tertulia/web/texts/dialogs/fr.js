@@ -86,11 +86,11 @@ export const FR_DIALOGS = {
   "account.own":
     "« {name} » est ton compte : seul qui connaît le mot de passe peut entrer sous ce nom.",
   "account.closed": "Tu es ici en invité. Seuls les opérateurs font des comptes.",
-  "account.password": "Nouveau mot de passe (3 à 72 caractères)",
+  "account.password": "Nouveau mot de passe (3 à 1000 caractères)",
   "account.code": "Code d’invitation",
   "account.register": "Faire de mon nom un compte",
   "account.old": "Mot de passe actuel",
-  "account.new": "Nouveau mot de passe (3 à 72 caractères)",
+  "account.new": "Nouveau mot de passe (3 à 1000 caractères)",
   "account.change": "Changer le mot de passe",
   "account.log_out": "Déconnecter partout ailleurs",
   "account.log_out_hint":
@@ -113,7 +113,7 @@ export const FR_DIALOGS = {
   "account.wrong_password":
     "Ce n’est pas le mot de passe. Après plusieurs erreurs, attends une minute.",
   "account.too_short": "Un mot de passe a au moins 3 caractères.",
-  "account.too_long": "Un mot de passe a au plus 72 caractères.",
+  "account.too_long": "Un mot de passe a au plus 1000 caractères.",
   "account.too_often": {
     one: "Trop de demandes de ton réseau. Réessaie dans {count} minute.",
     other: "Trop de demandes de ton réseau. Réessaie dans {count} minutes.",

@@ -85,11 +85,11 @@ export const IT_DIALOGS = {
   "account.own":
     "“{name}” è il tuo account: solo chi ne sa la password può entrare con questo nome.",
   "account.closed": "Qui sei un ospite. Gli account li fanno solo gli operatori.",
-  "account.password": "Nuova password (da 3 a 72 caratteri)",
+  "account.password": "Nuova password (da 3 a 1000 caratteri)",
   "account.code": "Codice d’invito",
   "account.register": "Fai del mio nome un account",
   "account.old": "Password attuale",
-  "account.new": "Nuova password (da 3 a 72 caratteri)",
+  "account.new": "Nuova password (da 3 a 1000 caratteri)",
   "account.change": "Cambia la password",
   "account.log_out": "Scollega ovunque, tranne qui",
   "account.log_out_hint":
@@ -111,7 +111,7 @@ export const IT_DIALOGS = {
   "account.invitation": "Questo codice non è valido, o non lo è più.",
   "account.wrong_password": "La password è un’altra. Dopo vari errori aspetta un minuto.",
   "account.too_short": "Una password ha almeno 3 caratteri.",
-  "account.too_long": "Una password ha al massimo 72 caratteri.",
+  "account.too_long": "Una password ha al massimo 1000 caratteri.",
   "account.too_often": {
     one: "Troppe richieste dalla tua rete. Riprova tra {count} minuto.",
     other: "Troppe richieste dalla tua rete. Riprova tra {count} minuti.",
