@@ -62,6 +62,8 @@ def _moderate_op(
     if act.action in _ABOUT_SOMEBODY and not nicknames.is_valid(act.whom):
         return ModerationFault.UNKNOWN_RECIPIENT
     holder, held = roster.holder(act.whom), ""
+    if holder is None and command.is_of_present:
+        return ModerationFault.UNKNOWN_RECIPIENT
     if holder is not None:
         held, act = holder.session, structs.replace(act, whom=holder.nickname)
     return ModerateOp(

@@ -149,6 +149,8 @@ class Moderate(msgspec.Struct, frozen=True):
     """The client's number for it; 0 where it gives none."""
     epoch: str = ""
     """Of a redaction: the epoch of the message's place; empty where the client gives none."""
+    is_of_present: bool = False
+    """Whether it is about somebody who is in the room: an account of that name elsewhere is not meant."""
 
 
 class LookBack(msgspec.Struct, frozen=True):

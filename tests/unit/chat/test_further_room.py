@@ -323,3 +323,22 @@ async def test_in_slow_mode_tags_alone_take_nobodys_turn(house: House, room: Roo
     bruno.say("one", 8, "ops")
     assert of_room(bruno)[-1] == "#ops sent #8"
     assert of_room(anna) == ["#ops 4 [said bruno one]"]
+
+
+async def test_only_who_is_there_is_named_where_that_is_asked_for(house: House, room: Room) -> None:
+    anna, bruno = await account(house, room, "anna"), await account(house, room, "bruno")
+    into(anna)
+    anna.read()
+    act = Moderation(Action.APPOINT, "bruno")
+    for is_of_present, told in (
+        (True, "#ops not moderator-add unknown_recipient"),
+        (False, "#ops 2 [appointed bruno]"),
+    ):
+        anna.do(commands.Moderate(act, "ops", is_of_present=is_of_present))
+        house.clock.run()
+        assert of_room(anna)[0] == told
+    into(bruno)
+    anna.read()
+    anna.do(commands.Moderate(act, "ops", is_of_present=True))
+    house.clock.run()
+    assert of_room(anna)[-1].endswith("[appointed bruno]")

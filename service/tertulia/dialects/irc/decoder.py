@@ -507,7 +507,8 @@ class IrcDecoder(Lines):
             is_message = act.action is Action.REDACT
             recipient, text = ("", named) if is_message else (named, "")
             tag = self.client.number(PendingAnswer(label, recipient, text, acts_in=room))
-        return Moderate(act, room, tag, epoch)
+        # modern.ircdocs.horse, "MODE message": a slip must not name an account of which nobody thought.
+        return Moderate(act, room, tag, epoch, is_of_present=act.action is Action.APPOINT)
 
     def _invite(self, line: IrcLine, label: str) -> Iterator[Command]:
         nickname, channel, *_ = line.params

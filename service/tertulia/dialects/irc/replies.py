@@ -289,6 +289,8 @@ class IrcReplies:
                 line = numeric(numerics.NOT_OPERATOR._replace(words=words), channel)
             case ModerationFault.FORBIDDEN:
                 line = numeric(numerics.NOT_OPERATOR, channel)
+            case ModerationFault.UNKNOWN_RECIPIENT if pending.is_nobody:
+                line = numeric(numerics.NO_SUCH_NICK, about)
             case ModerationFault.UNKNOWN_RECIPIENT:
                 line = numeric(numerics.NOT_IN_CHANNEL, about, channel)
             case ModerationFault.NO_SUCH_MESSAGE:
@@ -299,8 +301,6 @@ class IrcReplies:
                 line = numeric(numerics.INVALID_MODE_PARAM, channel, "q", about, words)
             case ModerationFault.TOO_MANY_MUTED:
                 line = numeric(numerics.MUTES_FULL, channel, "q")
-            case ModerationFault.NO_ACCOUNT if pending.is_nobody:
-                line = numeric(numerics.NO_SUCH_NICK, about)
             case ModerationFault.NO_ACCOUNT:
                 words = "Only an account can be a moderator"
                 line = numeric(numerics.INVALID_MODE_PARAM, channel, "o", about, words)

@@ -692,6 +692,16 @@ def test_whether_somebody_is_to_be_named_moderator_who_is_nobody_is_noted() -> N
     assert [it.is_nobody for it in talk.decoder.client.pending.values()] == [False, True, False]
 
 
+def test_who_is_named_moderator_has_to_be_there() -> None:
+    acts = talking().say("MODE #ops +o-o+q bruno bruno bruno", "KICK #ops bruno")
+    assert [it.is_of_present for it in acts if isinstance(it, Moderate)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
 def test_every_act_gives_a_part_of_the_answer() -> None:
     talk = member(LABELS, rooms=["ops"])
     client = talk.decoder.client

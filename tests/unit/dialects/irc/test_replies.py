@@ -826,14 +826,15 @@ def test_whether_there_is_the_channel_in_which_one_is_not() -> None:
 
 
 def test_nobody_is_401_and_a_guest_is_no_moderator() -> None:
-    client = client_of()
-    for is_nobody, told in (
-        (True, ":tertulia 401 anna bruno :No such nick/channel"),
-        (False, ":tertulia 696 anna #ops o bruno :Only an account can be a moderator"),
+    client, unknown = client_of(), ModerationFault.UNKNOWN_RECIPIENT
+    no_account = ":tertulia 696 anna #ops o bruno :Only an account can be a moderator"
+    for is_nobody, fault, told in (
+        (True, unknown, ":tertulia 401 anna bruno :No such nick/channel"),
+        (False, unknown, ":tertulia 441 anna bruno #ops :They aren't on that channel"),
+        (False, ModerationFault.NO_ACCOUNT, no_account),
     ):
         pending = PendingAnswer(recipient="bruno", acts_in="ops", is_nobody=is_nobody)
         tag, replies = client.number(pending), IrcReplies(client, voice, "ops")
-        fault = ModerationFault.NO_ACCOUNT
         assert lines(replies.not_moderated(Action.APPOINT, fault, tag)) == [told]
 
 
