@@ -4,7 +4,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, WebSocket
 
 from harness.swallowing_proxy import swallowing_proxy
 from harness.waiting import until
@@ -206,6 +206,8 @@ async def test_a_page_that_is_shown_again_looks_at_once_whether_it_is_connected(
 async def test_messages_that_wait_at_the_service_are_told_and_the_connection_stays(
     chat: ChatPage, service: FakeService
 ) -> None:
+    sockets: list[WebSocket] = []
+    chat.page.on("websocket", lambda it: sockets.append(it))
     await chat.page.clock.install()
     await chat.open(service.address)
     await chat.enter("anna")
@@ -216,6 +218,7 @@ async def test_messages_that_wait_at_the_service_are_told_and_the_connection_sta
     await chat.page.wait_for_selector("#offline-text:has-text('Yours wait there')")
     for _ in range(5):
         await chat.page.clock.run_for(12_000)
-        await service.tell({"type": "ping"})
+        async with sockets[-1].expect_event("framereceived"):  # before the page's clock goes on
+            await service.tell({"type": "ping"})
     assert await chat.state() == "inside"
     assert len(service.received("enter")) == 1

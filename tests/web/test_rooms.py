@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Browser
 
 from harness.waiting import until
-from web.chat_page import ChatPage, window
+from web.chat_page import WITHIN, ChatPage, window
 from web.fake_service import FakeService, Room, joined, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -53,6 +53,7 @@ async def test_rooms_are_listed_joined_and_opened(chat: ChatPage, service: FakeS
     await chat.go_to("ops")
     await chat.say("/part")
     await page.wait_for_selector("#rooms-button", state="hidden")
+    await until(lambda: len(service.received("part")) == 2, WITHIN, "both to be left")
     assert [it["room"] for it in service.received("part")] == ["tea", "ops"]
     assert await page.is_hidden("#rooms")
 
