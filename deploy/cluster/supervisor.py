@@ -199,7 +199,7 @@ class Supervisor:
         child.send(signal.SIGTERM)
         await wait(
             lambda: not child.is_running or parts.reasons(self._layout, name) != "ready",
-            5,
+            30,
             f"{name} did not become unready",
         )
         say(f"{name} drains: the balancer sends newcomers elsewhere, then its clients go.")
@@ -229,7 +229,7 @@ class Supervisor:
             say(f"{name} is ready, but the balancer does not run: deploy/cluster/ctl start haproxy")
             return
         await wait(
-            lambda: parts.takes_newcomers(self._layout, name), 15, f"the balancer does not see {name}"
+            lambda: parts.takes_newcomers(self._layout, name), 60, f"the balancer does not see {name}"
         )  # fmt: skip
         say(f"{name} is ready, and the balancer sends newcomers there.")
 

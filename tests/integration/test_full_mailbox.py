@@ -75,6 +75,6 @@ async def test_neighbours_talk_while_the_owner_of_a_full_mailbox_enters(
             dan.close()
     read = [line for line in dan.lines if line.startswith("102 stranger")]
     assert len(read) == len(MESSAGES) - 1 - EACH
-    assert said_meanwhile >= 20
+    assert said_meanwhile > len(neighbours)  # what each had under way is not enough
     assert min(counts)
     assert longest < MOST_ONCE_MILLISECONDS
