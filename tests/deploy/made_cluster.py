@@ -74,7 +74,7 @@ class MadeCluster:
     def ctl(self, *words: str) -> str:
         """Tell it what to do, and return what it says. Raises AssertionError where it fails."""
         done = subprocess.run(
-            [CTL, *words], env=self.environment, capture_output=True, text=True, timeout=90
+            [CTL, *words], env=self.environment, capture_output=True, text=True, timeout=200
         )
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}\n{self.output}"
         return done.stdout

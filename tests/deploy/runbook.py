@@ -9,7 +9,7 @@ from deploy.tools import ROOT
 
 PAGE: Final = ROOT / "docs" / "runbook.md"
 _PLACEHOLDERS: Final = re.compile(r"NODE|BALANCER|FILE|:1234|askpass|journalctl")
-_SECONDS: Final = 60.0
+_SECONDS: Final = 200.0
 
 
 def commands(alert: str) -> list[str]:

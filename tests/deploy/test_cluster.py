@@ -125,7 +125,7 @@ class House:
         return found
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_three_hundred_people_while_nodes_and_redis_come_and_go(cluster: MadeCluster) -> None:
     house = House(cluster)
     await house.leave_something()
@@ -295,7 +295,7 @@ def test_the_tutorials_cluster_is_as_printed(cluster: MadeCluster) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=100,
+            timeout=200,
         )
         said = "".join(line.rstrip() + "\n" for line in done.stdout.splitlines())
         assert re.fullmatch(pattern(expected, cluster), said, re.DOTALL), (
@@ -418,7 +418,7 @@ def test_missing_programs_are_named_with_their_packages(tmp_path: Path) -> None:
 
 def refused(environment: dict[str, str]) -> str:
     """Start one that can't start, and return what it says."""
-    done = subprocess.run([CTL, "up"], env=environment, capture_output=True, text=True, timeout=90)
+    done = subprocess.run([CTL, "up"], env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 1, done
     assert done.stdout == ""
     return done.stderr

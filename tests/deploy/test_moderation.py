@@ -47,7 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with shipped_nodes(folder, "chatte", "browser", "protocollo") as there:
         subprocess.run(
             [sys.executable, "-m", "tertulia", "account", "add", "anna"],
-            env=there.admin.environment, input=f"{PASSWORD}\n", text=True, check=True, timeout=60,
+            env=there.admin.environment, input=f"{PASSWORD}\n", text=True, check=True, timeout=200,
             capture_output=True,
         )  # fmt: skip
         yield Place(there.server, there.nodes, there.admin)

@@ -77,7 +77,7 @@ async def test_a_shard_that_goes_away(cluster: ClusterRedis, tmp_path: Path) -> 
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,
-                    timeout=60,
+                    timeout=200,
                 )
                 said = squeezed(done.stdout)
                 assert re.fullmatch(pattern(here(printed, there)), said, re.DOTALL), (

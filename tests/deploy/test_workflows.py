@@ -102,7 +102,7 @@ def judged(directory: Path, what: str) -> subprocess.CompletedProcess[str]:
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
     )
 
 

@@ -35,7 +35,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     directory: Path = ROOT,
     text: str | None = None,
-    seconds: float = 100.0,
+    seconds: float = 250.0,
 ) -> str:
     """Run a program and return all that it wrote. Raises AssertionError where it failed."""
     done = subprocess.run(

@@ -60,7 +60,7 @@ def needs_tls() -> None:
     first = at_hand()[0]
     # Only who knows how misses the certificate.
     command = [first.program, "--port", "0", "--tls-port", "1", "--bind", "127.0.0.1"]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=90).stdout
+    told = subprocess.run(command, capture_output=True, text=True, timeout=200).stdout
     if "No tls-cert-file configured" not in told:
         _lack(first, "TLS")
 

@@ -25,7 +25,7 @@ def account(url: str, *words: str, text: str = "") -> subprocess.CompletedProces
         input=text,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
     )
 
 

@@ -107,7 +107,7 @@ async def as_the_page_says(house: House, directory: Path) -> None:
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, env=environment, cwd=directory, capture_output=True, text=True, timeout=90
+            command, env=environment, cwd=directory, capture_output=True, text=True, timeout=200
         )
 
     said = []

@@ -108,7 +108,7 @@ def test_no_command_is_a_traceback_without_them(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == (0 if words[0] in ("check", "settings", "device") else 1), done

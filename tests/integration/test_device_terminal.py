@@ -59,8 +59,8 @@ def program(service: DeviceNodes, port: int, folder: Path) -> list[str]:
 def fed(command: list[str], source: bytes | BinaryIO) -> subprocess.CompletedProcess[bytes]:
     """Run a program to its end, with a pipe or a file to read from."""
     if isinstance(source, bytes):
-        return subprocess.run(command, input=source, capture_output=True, timeout=90, check=False)
-    return subprocess.run(command, stdin=source, capture_output=True, timeout=90, check=False)
+        return subprocess.run(command, input=source, capture_output=True, timeout=200, check=False)
+    return subprocess.run(command, stdin=source, capture_output=True, timeout=200, check=False)
 
 
 def test_a_day_with_it(people: People, tmp_path: Path) -> None:

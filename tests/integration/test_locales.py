@@ -26,7 +26,7 @@ async def test_words_beyond_ascii_are_kept(
             env={**os.environ, "TERTULIA_REDIS_URL": redis_server.url},
             input=typed,
             capture_output=True,
-            timeout=90,
+            timeout=200,
         )
 
     for words, typed, status in (

@@ -146,7 +146,7 @@ main()
             "TERTULIA_LISTENERS": '[{"dialect": "chatte", "port": 0}]',
         },
         capture_output=True,
-        timeout=90,
+        timeout=200,
     )
     assert done.returncode == 1
     told = [json.loads(line) for line in done.stderr.splitlines()]

@@ -30,7 +30,7 @@ def refused(*arguments: str, **environment: str) -> str:
         env=clean | environment,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
     )
     assert time.monotonic() - began < WITHIN, done
     assert done.returncode == 2, done

@@ -33,7 +33,7 @@ def delete_account(redis_server: RedisServer, name: str) -> None:
         [sys.executable, "-m", "tertulia", "account", "delete", name],
         env=os.environ | {"TERTULIA_REDIS_URL": redis_server.url},
         check=True,
-        timeout=90,
+        timeout=200,
     )
 
 

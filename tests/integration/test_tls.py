@@ -461,7 +461,7 @@ def run(directory: Path, *command: str, **settings: str) -> tuple[int, str]:
         },
     )
     try:
-        told, _ = process.communicate(timeout=90)  # 5 s where the machine is not busy
+        told, _ = process.communicate(timeout=200)  # 5 s where the machine is not busy
     finally:
         process.kill()
         process.wait(30)

@@ -28,7 +28,7 @@ async def account(url: str, *words: str, text: str = "") -> subprocess.Completed
         input=text,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
 
 

@@ -94,7 +94,7 @@ def test_a_bad_file_is_one_line_and_status_2(tmp_path: Path, command: str) -> No
         },
     )
     try:
-        (line,) = process.communicate(timeout=90)[0].decode().splitlines()
+        (line,) = process.communicate(timeout=200)[0].decode().splitlines()
     finally:
         process.kill()
         process.wait(30)

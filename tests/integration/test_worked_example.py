@@ -64,7 +64,7 @@ def done(*command: str | Path, directory: Path, text: str = "") -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100,
+        timeout=200,
     )
     assert it.returncode == 0, f"{command}: {it.stdout}"
     return it.stdout
