@@ -27,8 +27,8 @@ class Carla:
 
     def __init__(self, stores: RedisStores, proxy: LossyProxy, name: str = "carla") -> None:
         self.wire = proxy
-        self.redis = Client.to(Access.to(proxy.url), stores.keys.meta, "tertulia-admin", 0.5)
-        self.operator = Operator(stores.chat, self.redis, name, 3.0)
+        self.redis = Client.to(Access.to(proxy.url), stores.keys.meta, "tertulia-admin", 5.0)
+        self.operator = Operator(stores.chat, self.redis, name, 30.0)
         self.overview = Overview(stores.chat, self.redis)
 
 

@@ -43,7 +43,7 @@ async def start(cluster: ClusterRedis, name: str, chat: str = "main") -> Node:
     """Start a node."""
     metrics = Metrics(CollectorRegistry(), dialects=[DIALECT], chats=[chat], version="test")
     settings = ClusterSettings(
-        lease_seconds=6.0, heartbeat_seconds=0.3, silence_seconds=1.5, redis_timeout_seconds=1.0
+        lease_seconds=15.0, heartbeat_seconds=0.3, silence_seconds=5.0, redis_timeout_seconds=5.0
     )
     redis = Multiplexer(Access.to(cluster.url), settings.redis_timeout_seconds)
     node = Node(ChatStore(chat, redis, name, settings, metrics), RecordingFollower(name))

@@ -219,7 +219,11 @@ async def test_a_chat_that_redis_forgot_on_the_bus_comes_back_alone(
     """Its probes do not come; those of the others do, so the connection is sound."""
     # As slow as the others' probes may be on a busy machine.
     chats = await node_with_chats(
-        chat_stores, heartbeat_seconds=0.5, silence_seconds=3.5, lease_seconds=7.0
+        chat_stores,
+        heartbeat_seconds=0.5,
+        silence_seconds=3.5,
+        lease_seconds=12.0,
+        redis_timeout_seconds=10.0,
     )
     guests = await guests_of(chats)
     before = ids(chat_stores)
