@@ -44,11 +44,21 @@ class Place:
         }
 
     async def cut(self) -> None:
-        """Lose one listener of each room, and have it come back as soon as the API lets it."""
-        for _, it in self.listeners.values():
-            it.cut()
-            await until(lambda it=it: it.is_over, 10, "the connection to be gone")  # type: ignore[misc]
-            await until(lambda it=it: self._is_back(it), BACK_SECONDS, "it to come back")  # type: ignore[misc]
+        """Lose one listener of each room; have it come back once something was said that it has missed."""
+        for steady, cut in self.listeners.values():
+            cut.cut()
+            await until(lambda cut=cut: cut.is_over, 10, "the connection to be gone")  # type: ignore[misc]
+            heard = len(steady.said())
+            await until(
+                lambda steady=steady, heard=heard: len(steady.said()) > heard,  # type: ignore[misc]
+                BACK_SECONDS,
+                "the other one to hear more",
+            )
+            await until(
+                lambda cut=cut: self._is_back(cut),  # type: ignore[misc]
+                BACK_SECONDS,
+                "it to come back",
+            )
 
     async def _is_back(self, listener: EventListener) -> bool:
         before = listener.greetings
