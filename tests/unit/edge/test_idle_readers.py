@@ -24,7 +24,7 @@ from tertulia.edge.serving import Connections, Listener, Patience
 from tertulia.settings.sections import LimitSettings
 from tertulia.telemetry.metrics import Limit, Metrics
 
-WITHIN = 5.0
+WITHIN = 60.0
 ACKNOWLEDGEMENT = b"101 Message received.\n"
 ENDING_IN_CRLF = b"101 Message received.\r\n"
 
