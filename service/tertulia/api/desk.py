@@ -9,12 +9,14 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from tertulia.api.metrics import ApiMetrics, StreamEnd
+from tertulia.api.shared_looks import SharedLooks
 from tertulia.api.streams import Streams
 from tertulia.api.tokens import Token, Tokens, TokensUnusable
 from tertulia.api.watched import Marks, changes
 from tertulia.api.webhooks.relay import Relay
 from tertulia.edge.limits import TokenBucket
 from tertulia.operators.deployment import Deployment
+from tertulia.operators.rooms import RoomSeen
 from tertulia.redis.errors import StoreAway
 from tertulia.settings.api import ApiSettings
 from tertulia.settings.model import Settings
@@ -62,6 +64,8 @@ class Desk:
         self.is_stopping = False
         """Whether no more requests should come here."""
         self._trouble = "redis: not asked yet"
+        self.rooms: SharedLooks[list[RoomSeen]] = SharedLooks()
+        """By chat, and which rooms: there may be ten thousand."""
         self.hashing = asyncio.Semaphore(_HASHES)
         """Held while a password is hashed: each takes 64 MiB and a core."""
 

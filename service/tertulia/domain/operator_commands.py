@@ -44,8 +44,9 @@ class Action(StrEnum):
     LOG_OUT = "log-out"
     UNREGISTER = "unregister"
     INVITE = "invite"
-    """Making codes of invitations: the value is their numbers."""
+    """Making invitations over the API: the text says how many; like what follows, only written down."""
     UNINVITE = "uninvite"
+    ENABLE_WEBHOOK = "webhook-enable"
 
 
 class OperatorCommand(

@@ -1,7 +1,7 @@
 """Looking at all further rooms of a chat, wherever they are: on each shard they are asked for together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -60,8 +60,8 @@ class RoomsOverview:
         self._visits = visits
         self._is_cluster = is_cluster
 
-    async def rooms(self) -> list[RoomSeen]:
-        """Return all rooms, those with most members first."""
+    async def rooms(self, only: Collection[str] | None = None) -> list[RoomSeen]:
+        """Return all rooms, or those of some that are there; those with most members first."""
 
         def unknown(keys: RoomKeys, server: Server, why: str) -> RoomSeen:
             return RoomSeen(keys.chat, keys.name, str(server), error=why)
@@ -69,7 +69,7 @@ class RoomsOverview:
         kept = await self._redis.hgetall(self._keys.room_facts)
         found = [
             replace(room, is_lasting=f"lasting:{room.room}" in kept)
-            async for room in self._each(self._look, unknown)
+            async for room in self._each(self._look, unknown, only)
         ]
         return sorted(found, key=lambda it: (-(it.members or 0), it.room))
 
@@ -109,9 +109,11 @@ class RoomsOverview:
         self,
         look: Callable[[Any, RoomKeys, Server], Awaitable[_T]],
         unknown: Callable[[RoomKeys, Server, str], _T] | None = None,
+        only: Collection[str] | None = None,
     ) -> AsyncIterator[_T]:
-        """Yield what ``look`` finds of each room; what ``unknown`` gives where it can't be read, and why.
+        """Yield what ``look`` finds of each room, or of some.
 
+        Where it can't be read it is what ``unknown`` gives, and why.
         Without ``unknown``, a room that can't be read raises StoreAway.
         """
 
@@ -124,6 +126,8 @@ class RoomsOverview:
                 return unknown(keys, server, error.word)
 
         names = await self._redis.zrange(self._keys.rooms, 0, -1)
+        if only is not None:
+            names = [it for it in names if it in only]
         places = await self._places([RoomKeys(self._chat, name) for name in names])
         for server, rooms in places.items():
             left = list(rooms)

@@ -1,12 +1,13 @@
 """The rooms of a chat: which there are, and what is in force in one."""
 
 from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from tertulia.api.callers import DeskDep, Looking, Reading
-from tertulia.api.tokens import LOBBY, Scope
+from tertulia.api.callers import Caller, DeskDep, Looking, Reading
+from tertulia.api.tokens import ANY_ROOM, LOBBY, Scope
 from tertulia.api.values import Items, moment_or_none
 from tertulia.operators.rooms import RoomSeen
 
@@ -56,19 +57,22 @@ class RoomDetailBody(BaseModel):
 async def get_rooms(caller: Looking, desk: DeskDep) -> Items[RoomBody]:
     """List the token's rooms: the lobby, then the further rooms, those with most members first."""
     await caller.deployment.chats(caller.chat)
+    wanted = None if ANY_ROOM in caller.token.rooms else frozenset(caller.token.rooms)
+    seen = await desk.rooms.at((caller.chat, wanted), partial(_look, caller, wanted))
+    lasts, operates = caller.chat in desk.settings.lasting_chats, caller.may(Scope.OPERATE)
+    return Items(
+        items=[
+            _room(it.room or LOBBY, it, it.is_lasting if it.room else lasts, operates)
+            for it in seen
+        ]
+    )
+
+
+async def _look(caller: Caller, wanted: frozenset[str] | None) -> list[RoomSeen]:
     overview = caller.deployment.rooms(caller.chat)
-    found: list[RoomBody] = []
-    if caller.token.covers(LOBBY):
-        seen = await overview.lobby()
-        is_lasting = caller.chat in desk.settings.lasting_chats
-        found.append(_room(LOBBY, seen, is_lasting, caller.may(Scope.OPERATE)))
-    found += [
-        _room(it.room, it, it.is_lasting, caller.may(Scope.OPERATE))
-        for it in await overview.rooms()
-        if it.room != LOBBY
-        and caller.token.covers(it.room)  # `lobby` has no path as a further room
-    ]
-    return Items(items=found)
+    lobby = [await overview.lobby()] if caller.token.covers(LOBBY) else []
+    # `lobby` has no path as a further room.
+    return lobby + [it for it in await overview.rooms(wanted) if it.room != LOBBY]
 
 
 def _room(name: str, seen: RoomSeen, is_lasting: bool, operates: bool) -> RoomBody:

@@ -19,6 +19,7 @@ from tertulia.api.tokens import LOBBY
 from tertulia.api.webhooks.deliveries import Gathering
 from tertulia.api.webhooks.hooks import Webhook
 from tertulia.chat.ports import Entry
+from tertulia.domain.operator_commands import Action
 from tertulia.domain.position import Position
 from tertulia.operators.webhooks import MOST_DEAD_LETTERS, RoomProgress
 
@@ -104,6 +105,7 @@ async def enable(caller: Operating, desk: DeskDep, name: NAME) -> None:
     """Go on with a webhook that is disabled because its receiver answered 410."""
     hook = _named(caller, desk, name)
     await caller.deployment.webhook(hook.chat, hook.name).enable()
+    await caller.deployment.operator(hook.chat).note(Action.ENABLE_WEBHOOK, hook.name)
 
 
 def _hooks(caller: Caller, desk: Desk) -> list[Webhook]:

@@ -160,7 +160,7 @@ class PlainChat:
                 self._note(line.text, room.name)
             case Kind.FAILED:
                 self.has_failed = True
-                self._note(f"{line.detail}: {line.text}".replace("\n", " ⏎ "), room.name)
+                self._note(f"{line.detail}: {line.text}", room.name)
             case Kind.SAID | Kind.WHISPERED if line.is_from_here and not self._options.echoes:
                 if line.fate is not Fate.SENT:
                     self._note(f"{line.to}{_FATES[line.fate]}", room.name)
@@ -181,7 +181,8 @@ class PlainChat:
 
     def _note(self, text: str, room: str | None = None) -> None:
         where = "" if room is None else f"[{words.room_name(room)}] "
-        self._terminal.write(f"{where}-- {text}")
+        # A line of it could pass for somebody's.
+        self._terminal.write(f"{where}-- {text.replace(chr(10), ' ⏎ ')}")
 
     def _time(self, line: Line) -> str:
         shows = self._options.times and not line.is_past

@@ -288,6 +288,9 @@ class Talk:
 
     def closed(self, code: int | None, reason: str, now: float, trouble: str = "") -> None:
         """Learn that the connection is closed, or was not opened, and why in words."""
+        reason = frames.harmless(reason).replace(
+            "\n", " "
+        )  # it is no frame, and whoever answers there wrote it
         if self.state in (TalkState.OUTSIDE, TalkState.WAITING):
             return
         closer = self.chat.lobby.closer

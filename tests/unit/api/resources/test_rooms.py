@@ -1,6 +1,6 @@
 """Which rooms the API shows, and what of them."""
 
-import asyncio
+from typing import Any
 
 import pytest
 
@@ -9,7 +9,9 @@ from fakes.redis import FakeConnection
 from tertulia.api.tokens import Scope
 from tertulia.domain.moderation import Moderation
 from tertulia.domain.operator_commands import Action
-from tertulia.redis.access import Access
+from tertulia.operators.rooms import RoomSeen, RoomsOverview
+from tertulia.redis.access import Server
+from tertulia.store.keys import LogKeys
 
 
 async def test_the_lobby_comes_first_then_who_has_most_members(api: FakeApi) -> None:
@@ -61,6 +63,24 @@ async def test_a_token_sees_its_own_rooms_and_no_shard(api: FakeApi) -> None:
     both = await api.caller(Scope.MODERATE, name="m", rooms=["lobby", "ops"]).get("rooms")
     assert [it["name"] for it in both.json()["items"]] == ["lobby", "ops"]
     assert (await api.caller(Scope.SAY, name="s").get("rooms")).status_code == 403
+
+
+async def test_rooms_of_others_are_not_even_looked_at(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be ten thousand, and somebody may ask fifty times a second."""
+    for room in ("ops", "chess", "quiet"):
+        await api.open_room(room)
+    looked: list[str | None] = []
+    look = RoomsOverview._look
+
+    async def noting(self: RoomsOverview, redis: Any, keys: LogKeys, server: Server) -> RoomSeen:
+        looked.append(keys.name)
+        return await look(self, redis, keys, server)
+
+    monkeypatch.setattr(RoomsOverview, "_look", noting)
+    assert (await api.caller(Scope.READ, rooms=["chess"]).get("rooms")).status_code == 200
+    assert looked == ["chess"]
 
 
 async def test_what_is_in_force_is_told_with_mutes_for_moderators(api: FakeApi) -> None:

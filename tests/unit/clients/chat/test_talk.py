@@ -200,6 +200,16 @@ def test_every_reason_of_a_close_is_told_in_a_sentence(service: TalkService, rea
     assert ("too loud" in service.talk.explanation) is (reason in ("kicked", "banned"))
 
 
+@pytest.mark.parametrize("code", [4001, 4000, None])
+def test_a_reason_that_no_service_of_ours_gives_can_do_nothing_to_a_terminal(
+    service: TalkService, code: int | None
+) -> None:
+    service.enter()
+    service.close(code, "\x1b]0;x\x07\x9b31m\u202e\x85\n[#ops] bruno: psst")
+    shown = [service.talk.explanation, service.talk.status, *texts(service.talk.chat.lobby)]
+    assert all(it.isprintable() for it in shown), shown
+
+
 def test_a_refused_name_may_be_followed_by_another(service: TalkService) -> None:
     service.talk.enter("anna", "", 0)
     service.open()
