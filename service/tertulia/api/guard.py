@@ -23,6 +23,8 @@ MOST_ALERTS_BYTES: Final = 1_048_576
 _ALERTS: Final = "/alerts"
 BODY_SECONDS: Final = 15.0
 """Within which a request's body has to come."""
+STUCK_SECONDS: Final = 40.0
+"""For which a client may take nothing of an answer; of a stream: streams.py."""
 HEAD: Final = "tertulia.head"
 """In a scope: whether the answer's body goes nowhere."""
 _EVERYWHERE: Final = ("HEAD", "OPTIONS")
@@ -103,11 +105,19 @@ class _Answering:
                 await problem.response()(self._scope, receive, self._told(send))
             else:
                 await self._app(self._scope, self._bounded(receive), self._told(send))
+        except asyncio.CancelledError:  # the process stops, and waits no longer
+            if self._status:
+                self._abort()
+            else:
+                await _stopping().response()(self._scope, receive, self._told(send))
         except Exception:
             self._metrics.defects.inc()
             log.exception("an API request failed", route=self._route(), method=self._method())
             if not self._is_whole:
-                self._outer.get("state", {}).get("abort", lambda: None)()
+                self._abort()
+
+    def _abort(self) -> None:
+        self._outer.get("state", {}).get("abort", lambda: None)()
 
     async def _options(self, send: Send) -> None:
         headers = [(b"allow", self._allowed(self._scope["path"]).encode())]
@@ -159,7 +169,11 @@ class _Answering:
                 self._note(message["status"])
             elif not message.get("more_body"):
                 self._is_whole = True
-            await send(message)
+            try:
+                async with asyncio.timeout(STUCK_SECONDS):
+                    await send(message)
+            except TimeoutError:
+                self._abort()
 
         return told
 
@@ -188,3 +202,13 @@ class _Answering:
     def _route(self) -> str:
         path = getattr(self._scope.get("route"), "path", None)
         return re.sub(r"^(?=/)", "/v1", path, count=1) if isinstance(path, str) else NO_ROUTE
+
+
+def _stopping() -> Problem:
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "stopping",
+        "this process stops, and had no answer in time: what was asked may be done, or not; "
+        "ask again, with the same Idempotency-Key",
+        headers={"Retry-After": "1"},
+    )

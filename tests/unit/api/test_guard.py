@@ -130,6 +130,50 @@ async def test_a_stream_does_not_begin_when_its_token_was_taken_away_meanwhile(
     assert (await guarded.client.head("/rooms/lobby/events")).status_code == 401
 
 
+def scope_of(path: str, **state: object) -> dict[str, Any]:
+    return {
+        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [],
+        "query_string": b"", "http_version": "1.1", "scheme": "http", "state": state,
+    }  # fmt: skip
+
+
+async def nothing_more() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def test_who_takes_nothing_of_an_answer_is_cut_off(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tertulia.api.guard.STUCK_SECONDS", 0.01)
+    cut = asyncio.Event()
+
+    async def send(_: object) -> None:
+        if not cut.is_set():
+            await asyncio.Event().wait()
+
+    scope = scope_of("/openapi.json", abort=cut.set)
+    await asyncio.wait_for(guarded.guard(scope, nothing_more, send), 20)
+    assert cut.is_set()
+
+
+async def test_who_has_no_answer_when_the_process_stops_is_told_so(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def chats(*_: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Deployment, "chats", chats)
+    asking = asyncio.create_task(guarded.client.get("/rooms"))
+    await asyncio.wait_for(asked.wait(), 20)
+    asking.cancel()
+    told = await asking
+    assert (told.status_code, told.headers["retry-after"]) == (503, "1")
+    assert told.json()["type"] == "urn:tertulia:stopping"
+
+
 async def test_a_body_that_does_not_come_is_not_waited_for(
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
