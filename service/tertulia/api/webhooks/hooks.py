@@ -108,6 +108,8 @@ class Signed(BaseModel):
 
     hook: Webhook
     key: SecretStr
+    authority: str = ""
+    """The digest of what its ``ca_file`` has: other certificates make it another one."""
 
 
 class _File(BaseModel):
@@ -132,9 +134,9 @@ class Webhooks:
 
     @property
     def files(self) -> list[Path]:
-        """The files that say what holds: this one, and those with the secrets."""
-        secrets = [it.hook.secret_file for it in self.hooks]
-        return [self._file, *(self._file.parent / it for it in secrets if it is not None)]
+        """The files that say what holds: this one, and those with the secrets and the certificates."""
+        named = [file for it in self.hooks for file in (it.hook.secret_file, it.hook.ca_file)]
+        return [self._file, *(self._file.parent / it for it in named if it is not None)]
 
     @classmethod
     def load(cls, file: Path) -> Self:
@@ -153,8 +155,28 @@ class Webhooks:
         for hook in read.webhooks:
             if (hook.chat, hook.name) in hooks:
                 raise WebhooksUnusable(f"{what}: {hook.name} is there twice")
-            hooks[hook.chat, hook.name] = Signed(hook=hook, key=_key(hook, what, file.parent))
+            hooks[hook.chat, hook.name] = _signed(hook, what, file.parent)
         return cls(file, list(hooks.values()))
+
+
+def _signed(hook: Webhook, what: str, beside: Path) -> Signed:
+    key, authority = _key(hook, what, beside), ""
+    if hook.ca_file is not None:
+        hook = hook.model_copy(update={"ca_file": beside / hook.ca_file})
+        authority = _authority(hook, what)
+    return Signed(hook=hook, key=key, authority=authority)
+
+
+def _authority(hook: Webhook, what: str) -> str:
+    assert hook.ca_file is not None
+    try:
+        ssl.create_default_context(cafile=str(hook.ca_file))
+        return hashlib.sha256(hook.ca_file.read_bytes()).hexdigest()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it has no certificates"
+        raise WebhooksUnusable(
+            f"{what}: {hook.name}: ca_file {hook.ca_file} can't be used ({why})"
+        ) from None
 
 
 def _key(hook: Webhook, what: str, beside: Path) -> SecretStr:
@@ -164,14 +186,6 @@ def _key(hook: Webhook, what: str, beside: Path) -> SecretStr:
         assert hook.secret_file is not None
         where = beside / hook.secret_file
         key = _read(where, f"{what}: {hook.name}: secret_file {where}").strip()
-    if hook.ca_file is not None:
-        try:
-            ssl.create_default_context(cafile=str(hook.ca_file))
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it has no certificates"
-            raise WebhooksUnusable(
-                f"{what}: {hook.name}: ca_file {hook.ca_file} can't be used ({why})"
-            ) from None
     if len(key) < SHORTEST_SECRET:
         raise WebhooksUnusable(
             f"{what}: {hook.name}: its secret has fewer than {SHORTEST_SECRET} characters"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.authority import Authority
 from tertulia.api.webhooks.hooks import MOST_HOOKS, Webhooks, WebhooksUnusable
 
 GOOD = {
@@ -80,6 +81,20 @@ def test_what_is_wrong_is_said_without_a_secret(
     assert words in str(caught.value)
     assert "private" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_other_certificates_of_a_receiver_make_it_another_webhook(tmp_path: Path) -> None:
+    """Their file is beside the one of webhooks, and is looked at as that is."""
+    ours, others = (Authority(tmp_path / name) for name in ("ours", "others"))
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(ours.file.read_bytes())
+    file = written(tmp_path, {**GOOD, "ca_file": '"ca.pem"'})
+    first = Webhooks.load(file)
+    assert first.files == [file, ca_file]
+    assert first.hooks[0].hook.ca_file == ca_file
+    assert Webhooks.load(file).hooks == first.hooks
+    ca_file.write_bytes(others.file.read_bytes())
+    assert Webhooks.load(file).hooks != first.hooks
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"])
