@@ -1,6 +1,7 @@
 """The further rooms of a chat on this node: who wants into which, and what is meant for which."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from msgspec import structs
@@ -65,17 +66,33 @@ class FurtherRooms:
             room.ask(session)
 
     def join(self, session: Session, name: str, place: RoomPlace | None) -> None:
-        """Let a session into a room; ``place``: how far it has read there. It is answered in any case."""
+        """Let a session into a room; ``place``: how far it has read there. It is answered in any case.
+
+        A client that takes its answers to be in order comes into one room after the other.
+        """
         fault = self._fault(session, name)
         if fault is not None:
             if fault is RoomFault.TOO_MANY_ROOMS:
                 self._around.metrics.room_refusals(fault).inc()
             session.answer(self.replies(session, name).not_joined(fault))
             return
+        if session.rooms and session.encoder.in_order:
+            before = next(reversed(session.rooms))
+            if self._is_on_its_way(session, before):
+                session.pause()
+                then = partial(self._join_now, session, name, place)
+                self._by_name[before].when_settled(session, then)
+                return
         if session.rooms is None:
             session.come_into_rooms()
         self._keep_order(session)
         self._open(name).join(session, place)
+
+    def _join_now(self, session: Session, name: str, place: RoomPlace | None) -> None:
+        if session.state is ACTIVE:
+            session.go_on()
+            self.join(session, name, place)
+            session.outbox.proceed()
 
     def _keep_order(self, session: Session) -> None:
         if session.encoder.in_order:

@@ -1,6 +1,7 @@
 """Further rooms: coming and going, saying, and what one reads of one room and not of another."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from msgspec import structs
@@ -46,6 +47,35 @@ def test_who_joins_is_welcomed_and_only_those_there_are_told(enter: Enter) -> No
     assert into(betty) == ["#ops welcome betty andy"]
     assert andy.read() == ["#ops 2 [joined betty]"]
     assert carl.read() == []
+
+
+class OrderedEncoder(FramedEncoder):
+    in_order: ClassVar[bool] = True
+
+
+def test_who_comes_into_several_rooms_comes_into_one_after_the_other(
+    enter: Enter, house: House
+) -> None:
+    """Else the answers come as the rooms do: what is there before what has to be made."""
+    carl = enter("carl", FRAMED)
+    into(carl, "b")
+    andy = enter("andy", OrderedEncoder())
+    carl.read()
+    andy.join("a")
+    assert not andy.session.is_paused
+    andy.join("b")
+    assert andy.session.is_paused, "no other command comes in between"
+    welcomes = [line for line in andy.read() if "welcome" in line]
+    assert welcomes == ["#a welcome andy", "#b welcome andy carl"]
+    assert not andy.session.is_paused
+    andy.join("c")
+    andy.join("d")
+    andy.lose()
+    house.clock.run()
+    assert "d" not in house.chat.rooms, "who is gone comes in nowhere"
+    for name in "ef":
+        carl.join(name)
+    assert not carl.session.is_paused, "who takes answers in any order waits for none"
 
 
 def test_what_is_said_in_a_room_is_read_there_alone(enter: Enter, house: House) -> None:
