@@ -137,7 +137,10 @@ class _Devices:
         most = _SHOWN // (self._plan.sizes[1] + 1)
         if pace is None:
             most = min(most, self._plan.in_flight)
-        while micros() < until and not self.stop:
+        # What is due before the end is sent, however late this process is.
+        while not self.stop and (
+            micros() < until or (pace is not None and pace.next_at is not None)
+        ):
             due = [micros()] * most if pace is None else pace.due(micros(), most)
             if not due:
                 next_at = until if pace is None or pace.next_at is None else pace.next_at

@@ -32,6 +32,14 @@ class Pace:
             self._given += 1
         return times
 
+    def skip(self) -> int:
+        """Give up all that were not given yet; return how many."""
+        count = 0
+        while self.next_at is not None:
+            self._given += 1
+            count += 1
+        return count
+
     @property
     def next_at(self) -> int | None:
         """When the next message is due; None after the last."""

@@ -143,7 +143,7 @@ def _warnings(outcome: Outcome) -> Iterator[tuple[str, str]]:
     if outcome.sent.held_back:
         yield (
             "warning",
-            f"{outcome.sent.held_back:,} messages were due and not sent: the service took no more",
+            f"{outcome.sent.held_back:,} messages were due and not sent: what was before them took too long",
         )
     if outcome.sent.slowed:
         yield (

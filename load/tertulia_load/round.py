@@ -27,6 +27,8 @@ from tertulia_load.sending import Sender, Sending
 
 _LOOK: Final = 20_000
 """Microseconds between two looks whether everybody has everything."""
+_CATCHING_UP: Final = 10_000_000
+"""Microseconds after the end in which is sent what was due before it, where the tool was woken late."""
 _GRACE: Final = 200_000
 """Microseconds to go on reading when everybody has everything: what comes twice comes soon."""
 _STANDSTILL: Final = 100_000
@@ -154,7 +156,7 @@ class Round:
         if self._stage is Stage.SENDING and self._sending is not None:
             if now < self._from:
                 return []
-            if now < self._until and not self._sending.is_through:
+            if self._is_sending(self._sending, now):
                 self._sending.send(now)
                 return []
             return self._stopped(self._sending, now)
@@ -164,6 +166,16 @@ class Round:
             self._next_look = now + _LOOK
             return self._settled(self._reading, now)
         return []
+
+    def _is_sending(self, sending: Sending, now: int) -> bool:
+        if sending.is_through or now < self._until:
+            return not sending.is_through
+        if not self._until:  # it was told to stop
+            return False
+        if now < self._until + _CATCHING_UP:
+            return sending.next_at is not None
+        sending.give_up()
+        return False
 
     @property
     def next_at(self) -> int | None:

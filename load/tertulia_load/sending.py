@@ -96,7 +96,7 @@ class Sending:
         self.latest = 0
         """By how much the tool itself was late at most, in microseconds."""
         self.held_back = 0
-        """Messages that were due and not sent, as the service did not take what was before them."""
+        """Messages that were due and not sent, as what was before them took too long."""
 
     def landed(self, sender: int, count: int) -> None:
         """Learn that messages of a sender have arrived."""
@@ -123,6 +123,11 @@ class Sending:
     def next_at(self) -> int | None:
         """When to send next; None where that depends on what arrives."""
         return self._pace.next_at if self._pace is not None and self._left else None
+
+    def give_up(self) -> None:
+        """Send nothing more; what was due counts as held back."""
+        if self._pace is not None:
+            self.held_back += min(self._pace.skip(), self._left)
 
     @property
     def is_through(self) -> bool:
