@@ -79,6 +79,7 @@ class Committer(Submitted):
         self._metrics = metrics
         self._clock = asyncio.get_running_loop().time
         self._work = asyncio.Event()
+        self._beat_is_due = False
         self._submitted = 0
         self._settled = 0
         self._progress = asyncio.Event()
@@ -168,8 +169,7 @@ class Committer(Submitted):
 
     async def run(self) -> None:
         """Commit submitted ops; with nothing submitted, renew the lease. Raises Fenced, NewEpoch."""
-        heartbeat = asyncio.get_running_loop().call_later(0, self._work.set)
-        beat_at = 0.0
+        heartbeat = asyncio.get_running_loop().call_later(0, self._fall_due)
         try:
             while True:
                 await self._work.wait()
@@ -183,16 +183,19 @@ class Committer(Submitted):
                     await self._commit(None)
                     for _ in range(TURNS if self._queue else 0):
                         await asyncio.sleep(0)
-                if now >= beat_at:
+                if self._beat_is_due:  # by its timer, which may come an instant early by the clock
+                    self._beat_is_due = False
                     if now - self._answered_at >= self._settings.heartbeat_seconds / 2:
                         await self._commit([])
-                    beat_at = now + self._settings.heartbeat_seconds
-                    heartbeat.cancel()
                     heartbeat = asyncio.get_running_loop().call_later(
-                        self._settings.heartbeat_seconds, self._work.set
+                        self._settings.heartbeat_seconds, self._fall_due
                     )
         finally:
             heartbeat.cancel()
+
+    def _fall_due(self) -> None:
+        self._beat_is_due = True
+        self._work.set()
 
     async def beat(self) -> None:
         """Commit an empty batch: the lease is renewed, and the inbox trimmed."""

@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from contract.follower import RecordingFollower
-from harness.waiting import elapse, until
+from fakes.loop_time import leaping
+from harness.waiting import until
 from tertulia.chat.ports import LeaveOp, Member, Op, WhisperOp
 from tertulia.domain.position import Position
 from tertulia.redis.hot import Argument
@@ -23,7 +24,7 @@ from tertulia.telemetry.metrics import Metrics
 HEARTBEAT = 0.2
 FROZEN = 0.45
 """More heartbeats than an idle node waits for an answer, and less than makes a reply a late one."""
-WITHIN = 5.0
+WITHIN = 30.0
 
 
 class Answering:
@@ -92,17 +93,18 @@ def member() -> Membership:
 async def committer(
     link: Answering, member: Membership, follower: RecordingFollower, heartbeat: float
 ) -> AsyncIterator[Committer]:
-    committer = Committer(
-        Keys("c"),
-        cast(Link, link),
-        member,
-        follower,
-        ClusterSettings(heartbeat_seconds=heartbeat),
-        Metrics(CollectorRegistry(), dialects=(), chats=("c",), version="x"),
-    )
-    running = asyncio.create_task(committer.run())
-    yield committer
-    running.cancel()
+    with leaping():
+        committer = Committer(
+            Keys("c"),
+            cast(Link, link),
+            member,
+            follower,
+            ClusterSettings(heartbeat_seconds=heartbeat),
+            Metrics(CollectorRegistry(), dialects=(), chats=("c",), version="x"),
+        )
+        running = asyncio.create_task(committer.run())
+        yield committer
+        running.cancel()
 
 
 async def test_an_answer_after_a_freeze_is_doubted_however_late_it_was_asked_for(
@@ -111,7 +113,7 @@ async def test_an_answer_after_a_freeze_is_doubted_however_late_it_was_asked_for
     await until(lambda: link.answers > 1, WITHIN, "some heartbeats")
     before = link.confirmed
     link.goes.clear()
-    await elapse(FROZEN)
+    await asyncio.sleep(FROZEN)  # which leaps
     assert link.confirmed == before
     link.goes.set()
     await until(lambda: link.confirmed > before, WITHIN, "a doubt")
@@ -124,7 +126,7 @@ async def test_answers_that_come_in_time_are_believed(
         committer.submit(LeaveOp("node:1", "andy", "andy"))
         await committer.settle()
     assert link.answers >= 20
-    assert link.confirmed < 10  # but for the first one, as long as this machine does not stop
+    assert link.confirmed <= 1  # but for the first one
 
 
 class Prompt(RecordingFollower):
