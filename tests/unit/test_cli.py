@@ -214,7 +214,7 @@ def test_help_loads_none_of_the_commands_that_it_lists() -> None:
     code = "import sys; from tertulia.cli import main; main(standalone_mode=False); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code, "--help"],
-        timeout=30,
+        timeout=90,
         check=True,
         capture_output=True,
         text=True,

@@ -62,7 +62,7 @@ class Server:
         self._make = connections(self.metrics, most)
         self._config = uvicorn.Config(
             answer, interface="asgi3", ws="none", log_config=None, lifespan="off",
-            server_header=False, h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+            timeout_keep_alive=600, server_header=False, h11_max_incomplete_event_size=MOST_HEADER_BYTES,
         )  # fmt: skip
         self._config.load()
         self.state = ServerState()
@@ -88,7 +88,7 @@ async def test_requests_are_answered_however_they_come(server: Server, piece: in
     for at in range(0, len(sent), piece):
         made.data_received(sent[at : at + piece])
         await asyncio.sleep(0)
-    await until(lambda: transport.told.count(b"ok") == 3, 5, lambda: f"{transport.told!r}")
+    await until(lambda: transport.told.count(b"ok") == 3, 30, lambda: f"{transport.told!r}")
     assert not transport.is_closing()
     made.connection_lost(None)
     assert server.metrics.connections._value.get() == 0
@@ -98,7 +98,7 @@ async def test_a_header_is_bounded_though_it_comes_in_one_read(server: Server) -
     for size, is_refused in ((MOST_HEADER_BYTES // 2, False), (MOST_HEADER_BYTES * 2, True)):
         made, transport = server.connect()
         made.data_received(REQUEST[:-2] + b"X: " + b"x" * size + b"\r\n\r\n")
-        await until(lambda it=transport: it.told, 5, "an answer")  # type: ignore[misc]
+        await until(lambda it=transport: it.told, 30, "an answer")  # type: ignore[misc]
         assert transport.told.startswith(b"HTTP/1.1 400 " if is_refused else b"HTTP/1.1 200 ")
         assert transport.is_closing() is is_refused
         made.connection_lost(None)
@@ -120,7 +120,7 @@ async def test_who_sends_no_request_in_time_is_told_so(
     silent, slow = server.connect()[1], server.connect()
     slow[0].data_received(REQUEST[:10])
     for transport in (silent, slow[1]):
-        await until(transport.is_closing, 5, "it to be closed")
+        await until(transport.is_closing, 30, "it to be closed")
         assert transport.told.startswith(b"HTTP/1.1 408 ")
     assert server.unreadable() == 2
 
@@ -131,10 +131,10 @@ async def test_one_that_was_answered_may_be_idle_for_longer(
     monkeypatch.setattr(module, "HEADER_SECONDS", 0.2)
     made, transport = server.connect()
     made.data_received(REQUEST)
-    await until(lambda: transport.told.endswith(b"ok"), 5, "an answer")
+    await until(lambda: transport.told.endswith(b"ok"), 30, "an answer")
     assert made._waiting is None, "only a request that has begun has to be whole soon"
     made.data_received(REQUEST[:10])
-    await until(transport.is_closing, 5, "it to be closed")
+    await until(transport.is_closing, 30, "it to be closed")
     assert b"HTTP/1.1 408 " in transport.told
 
 

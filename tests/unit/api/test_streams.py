@@ -93,10 +93,10 @@ class Client:
         self._gone.set()
 
     async def reads(self, text: str) -> None:
-        await until(lambda: text.encode() in self.told, 5, lambda: f"{text}: {self.told!r}")
+        await until(lambda: text.encode() in self.told, 30, lambda: f"{text}: {self.told!r}")
 
     async def ends(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.task
 
 

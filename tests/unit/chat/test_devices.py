@@ -216,7 +216,7 @@ async def test_a_device_that_runs_no_200_is_told_the_port_soon() -> None:
     it = Connection()
     await it.waits(BINARY)
     it.devices.summoned(it.session.name, 6002)
-    await until(lambda: it.session.is_over, 10, "the port to be told")
+    await until(lambda: it.session.is_over, 30, "the port to be told")
     assert it.outbox.take() == BINARY.write(6002)
 
 
@@ -245,7 +245,7 @@ async def test_after_a_port_the_device_may_close_and_else_the_service_does(
             await it.feed(BINARY.write(200, "anna", "bruno"))
         assert it.outbox.closed is None
         assert not it.session.is_in_hurry, "it has its own time"
-        await until(lambda c=it: c.outbox.closed, 10, "the service's end")  # type: ignore[misc]
+        await until(lambda c=it: c.outbox.closed, 30, "the service's end")  # type: ignore[misc]
         assert it.session.awaits_end is shows
         await it.close()
         assert it.forgotten() == ([1] if shows else [])

@@ -121,7 +121,7 @@ class Desk:
     async def do(self, command: commands.AccountCommand) -> AccountOutcome:
         count = len(self.answers)
         self.own.carry_out(self.session, command, lambda _, it: self.answers.append(it))
-        await until(lambda: len(self.answers) > count, 5, "the answer")
+        await until(lambda: len(self.answers) > count, 30, "the answer")
         assert self.session.takes_commands
         return self.answers[-1].outcome
 
@@ -236,6 +236,6 @@ async def test_nothing_else_is_taken_meanwhile_and_who_goes_reads_nothing() -> N
     assert not desk.session.takes_commands
     desk.session.end()
     desk.passwords.free.set()
-    await until(lambda: desk.book.changes, 5, "the change")
+    await until(lambda: desk.book.changes, 30, "the change")
     assert desk.answers == []
     assert await desk.told() == []

@@ -104,7 +104,7 @@ async def test_a_password_for_no_account_is_refused(connect: Connect) -> None:
     client = connect()
     client.do(commands.Enter("andy", "secret"))
     assert not client.session.takes_commands  # until it is known whose password it is
-    await until(lambda: client.closed, 5.0, "the answer")
+    await until(lambda: client.closed, 30, "the answer")
     assert client.outbox.read() == ["refused no_account andy"]
 
 

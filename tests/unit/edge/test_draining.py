@@ -91,11 +91,11 @@ async def test_each_is_closed_once_after_its_last_words() -> None:
     log: list[str] = []
     connections, made = clients(log, 20, quiet=False)
     going = asyncio.create_task(send_away(connections, AT_ONCE, asyncio.Event()))
-    await until(lambda: len(log) == 20, LONG, "all to be read no more", every=0)
+    await until(lambda: len(log) == 20, 30, "all to be read no more", every=0)
     assert not any("closed" in line for line in log)
     for client in made:
         client.is_quiet = True
-    await asyncio.wait_for(going, LONG)
+    await asyncio.wait_for(going, 30)
     assert sorted(log) == sorted(f"{n} {what}" for n in range(20) for what in ("unread", "closed"))
 
 
@@ -112,10 +112,10 @@ async def test_a_hurry_ends_the_spreading() -> None:
     connections, _ = clients(log, 100)
     hurry = asyncio.Event()
     going = asyncio.create_task(send_away(connections, DrainSchedule(3600.0, 0.001), hurry))
-    await until(lambda: log, LONG, "the first to go", every=0)
+    await until(lambda: log, 30, "the first to go", every=0)
     assert len(log) == 2, "one of a hundred, read no more and closed"
     hurry.set()
-    await asyncio.wait_for(going, LONG)
+    await asyncio.wait_for(going, 30)
     assert len(log) == 200
 
 

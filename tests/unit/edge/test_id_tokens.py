@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from harness.issuer import CLIENT, Issuer, Key
+from tertulia.edge import id_tokens
 from tertulia.edge.id_tokens import IdTokens
 from tertulia.settings.oidc import OidcSettings
 
@@ -144,13 +145,23 @@ async def test_keys_may_be_in_a_file_that_changes(issuer: Issuer, tmp_path: Path
     assert issuer.fetched == 0
 
 
-async def test_an_issuer_that_is_away_is_not_asked_again_at_once(key: Key) -> None:
-    with Issuer(key) as issuer:
-        token = issuer.token()
-    ours = tokens(issuer)
+async def test_an_issuer_that_is_away_is_not_asked_again_at_once(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[object]()
 
-    began = time.monotonic()
+    def nobody(settings: object) -> None:
+        asked.append(settings)
+        raise ConnectionRefusedError
+
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(id_tokens, "_keys_of", nobody)
+    ours = tokens(issuer)
     for _ in range(50):
-        assert await ours.identify(token) is None
-    assert time.monotonic() - began < 5
-    assert ours._away_until > began
+        assert await ours.identify(issuer.token()) is None
+    assert len(asked) == 1
+
+    now += 6
+    assert await ours.identify(issuer.token()) is None
+    assert len(asked) == 2

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from harness.slowness import slowness
 from tertulia.edge import ops
 from tertulia.edge.ops import OpsConnection
 
@@ -545,13 +546,13 @@ def test_a_header_is_too_long_also_where_it_comes_whole_in_one_read(node: Node) 
     """Thousands of lines would hold up the chat for as long as it takes to look at them."""
     header = request("GET", "/livez")[:-2] + b"a:\r\n" * 60_000 + b"\r\n"
     took = []
-    for _ in range(5):
+    for _ in range(9):
         bench = Bench(node)
         began = time.thread_time()
         bench.connection.data_received(header)
         took.append(time.thread_time() - began)
         assert bench.statuses == [431]
-    assert min(took) < 0.01
+    assert min(took) / slowness() < 0.01
 
 
 def test_an_answer_is_one_write(bench: Bench) -> None:

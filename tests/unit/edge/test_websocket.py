@@ -40,7 +40,7 @@ from tertulia.edge.websocket import Site
 from tertulia.settings.sections import LimitSettings
 from tertulia.telemetry.metrics import Metrics
 
-WITHIN = 10.0
+WITHIN = 30.0
 HOST = "chat.example:8080"
 KEY = b64encode(b"sixteen bytes ok").decode()
 ACCEPT = b64encode(

@@ -152,7 +152,7 @@ async def _read_records(folder: Path) -> list[int]:
         certificates=["chatte:0"],
     )  # fmt: skip
     door = Listener(
-        cast(Any, None), "chatte", None, Patience(9.0, False, Disconnect.ENTER_TIMEOUT),
+        cast(Any, None), "chatte", None, Patience(600.0, False, Disconnect.ENTER_TIMEOUT),
         settings.limits, ConnectionCounts(9, 9), metrics, loop, Connections(), None, False,
     )  # fmt: skip
     with contextlib.ExitStack() as stack:
@@ -164,12 +164,12 @@ async def _read_records(folder: Path) -> list[int]:
             port = sock.getsockname()[1]
             client, records = await asyncio.to_thread(sealed, port, made.certificate, 40_000)
             stack.enter_context(client)
-            await until(lambda: reader.reads, 5, "the first byte")
+            await until(lambda: reader.reads, 30, "the first byte")
             sending = asyncio.create_task(asyncio.to_thread(client.sendall, records[:-1]))
             await asyncio.wait([sending], timeout=0.5)  # as much as the system takes
             reader.transport.resume_reading()
             await sending
-            await until(lambda: sum(reader.reads) == 40_000, 20, "all records but the last")
+            await until(lambda: sum(reader.reads) == 40_000, 30, "all records but the last")
             reader.transport.abort()
             server.close()
     return reader.reads

@@ -1,9 +1,11 @@
 """Which Sentinel is believed, and how long the others are waited for."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
+from fakes.loop_time import leaping
 from tertulia.redis.access import Access, Server
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.sentinel import Sentinels
@@ -11,7 +13,7 @@ from tertulia.telemetry.metrics import RetryCause
 
 OLD, NEW = Server("old", 6379), Server("new", 6379)
 SOON, LATER, LATE, NEVER = 0.0, 0.001, 0.15, 3600.0
-WITHIN = 5.0
+WITHIN = 30.0
 Answer = tuple[float, StoreAway | tuple[int, Server]]
 """After how many seconds there is one, and what it is."""
 AWAY = StoreAway(RetryCause.CONNECTION, "nothing listens there")
@@ -37,6 +39,12 @@ class Answering(Sentinels):
         if isinstance(answer, StoreAway):
             raise answer
         return answer
+
+
+@pytest.fixture(autouse=True)
+async def _nobody_is_late() -> AsyncIterator[None]:
+    with leaping():
+        yield
 
 
 @pytest.mark.parametrize(

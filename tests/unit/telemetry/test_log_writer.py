@@ -58,7 +58,7 @@ def writer(reader: Reader) -> Iterator[LogWriter]:
     yield writer
     with contextlib.suppress(OSError):
         os.close(reader.end)
-    writer.flush(5)  # nothing is written any more to a file of that number
+    writer.flush(60)  # nothing is written any more to a file of that number
     structlog.reset_defaults()
 
 
@@ -72,7 +72,7 @@ def stall(writer: LogWriter, reader: Reader) -> None:
     writer.most_waiting, most = 1_000_000, writer.most_waiting
     writer.put("y" * 500_000)
     writer.most_waiting = most
-    until_sync(lambda: not writer._lines.qsize(), 5, "the long line to be taken")
+    until_sync(lambda: not writer._lines.qsize(), 30, "the long line to be taken")
 
 
 def test_lines_come_out_in_order_and_whole(reader: Reader, writer: LogWriter) -> None:
@@ -85,7 +85,7 @@ def test_lines_come_out_in_order_and_whole(reader: Reader, writer: LogWriter) ->
     threads = [threading.Thread(target=put, args=(who,)) for who in range(4)]
     for thread in threads:
         thread.start()
-    until_sync(lambda: len(reader.read()) == 2000, 10, "all lines")
+    until_sync(lambda: len(reader.read()) == 2000, 30, "all lines")
     for who in range(4):
         assert [it for it in reader.lines if it.startswith(f"{who} ")] == [
             f"{who} {i} \\u20ac" for i in range(500)
@@ -101,13 +101,13 @@ def test_what_does_not_fit_is_dropped_and_said_in_its_place(
     began = time.monotonic()
     for i in range(15):
         writer.put(f"{i:99}")
-    assert time.monotonic() - began < 10  # not until somebody reads
+    assert time.monotonic() - began < 60  # not until somebody reads
     assert writer.dropped.count == 5
     assert not reader.lines
-    until_sync(lambda: reader.read()[-1:] == ["lines of the log are missing: 5"], 5, "it to go on")
+    until_sync(lambda: reader.read()[-1:] == ["lines of the log are missing: 5"], 30, "it to go on")
     assert [int(it) for it in reader.lines[1:-1]] == list(range(10))
     writer.put("and on")
-    until_sync(lambda: reader.read()[-1] == "and on", 5, "the next line")
+    until_sync(lambda: reader.read()[-1] == "and on", 30, "the next line")
     assert writer.dropped.count == 5
 
 
@@ -118,13 +118,13 @@ def test_what_can_not_be_written_is_counted_and_said_when_it_can(writer: LogWrit
     os.close(full)
     for _ in range(3):
         writer.put("lost")
-    writer.flush(5)
+    writer.flush(60)
     assert writer.dropped.count == 3
     os.dup2(kept, writer._file)
     os.close(kept)
     writer.put("written")
-    writer.flush(5)
-    writer.flush(5)  # for what was said only then
+    writer.flush(60)
+    writer.flush(60)  # for what was said only then
     assert writer.dropped.count == 3
 
 
@@ -137,7 +137,7 @@ def test_a_reader_that_is_gone_is_no_matter(reader: Reader, writer: LogWriter) -
     os.close(reader.end)
     for _ in range(100):
         writer.put(LINE)
-        writer.flush(5)
+        writer.flush(60)
     assert writer.dropped.count == 100
 
 
@@ -148,7 +148,7 @@ def test_a_file_that_others_have_made_not_block_loses_nothing(
     writer.most_waiting = 1_000_000
     for _ in range(5000):
         writer.put(LINE)
-    until_sync(lambda: len(reader.read()) == 5000, 5, "all lines")
+    until_sync(lambda: len(reader.read()) == 5000, 30, "all lines")
     assert writer.dropped.count == 0
 
 
@@ -156,13 +156,13 @@ def test_nobody_waits_for_the_end_for_ever(reader: Reader, writer: LogWriter) ->
     stall(writer, reader)
     began = time.monotonic()
     writer.flush(0.1)
-    assert 0.1 <= time.monotonic() - began < 10
+    assert 0.1 <= time.monotonic() - began < 60
 
 
 def test_who_logs_while_he_logs_is_no_deadlock(reader: Reader, writer: LogWriter) -> None:
     with writer._lock:  # as when garbage is collected in the middle of it
         writer.put("within")
-    until_sync(lambda: reader.read() == ["within"], 5, "the line")
+    until_sync(lambda: reader.read() == ["within"], 30, "the line")
 
 
 def test_what_python_would_say_itself_is_in_the_log() -> None:
@@ -178,7 +178,7 @@ def fail(): raise ValueError("in a thread")
 thread = threading.Thread(target=fail)
 thread.start()
 thread.join()
-log.flush(5)
+log.flush(60)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=True)
     told = [json.loads(line) for line in done.stderr.splitlines()]

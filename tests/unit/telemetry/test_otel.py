@@ -75,7 +75,7 @@ def test_a_commit_tells_what_was_in_it_and_how_it_went() -> None:
         "tertulia.outcome": "committed",
     }
     assert length(span) == pytest.approx(0.25)
-    assert span.end_time is not None and abs(span.end_time / 1e9 - time.time()) < 5
+    assert span.end_time is not None and abs(span.end_time / 1e9 - time.time()) < 60
     assert span.status.status_code is StatusCode.UNSET
     node.commit(6, "fenced")
     assert node.spans[1].status.status_code is StatusCode.ERROR
@@ -95,7 +95,7 @@ def test_deliveries_on_all_nodes_are_children_of_the_commit() -> None:
         assert delivery.parent is not None
         assert (delivery.parent.trace_id, delivery.parent.span_id) == ids(commit)
         assert ids(delivery)[0] == ids(commit)[0]
-        assert 0.09 < length(delivery) < 10  # longer on a busy machine
+        assert 0.09 < length(delivery) < 60  # longer on a busy machine
         assert dict(delivery.attributes or {}) == {
             "tertulia.chat": "main",
             "tertulia.epoch": "e",
@@ -154,7 +154,7 @@ class Stuck(SpanExporter):
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
-        self.released.wait(30)
+        self.released.wait(100)
 
 
 async def test_a_collector_that_does_not_answer_holds_up_no_end(
@@ -163,7 +163,7 @@ async def test_a_collector_that_does_not_answer_holds_up_no_end(
     monkeypatch.setattr("tertulia.telemetry.otel._STOP_SECONDS", 0.1)
     stuck = Stuck()
     tracer = OtelTracer(Resource({}), SimpleSpanProcessor(stuck))
-    async with asyncio.timeout(10):  # the collector would take 30
+    async with asyncio.timeout(30):  # the collector would take 100
         await tracer.stop()
     stuck.released.set()
 
@@ -188,7 +188,7 @@ def test_without_the_extra_it_is_one_line_and_status_2(command: str, gone: str) 
         env={"TERTULIA_TRACING": "otlp", "TERTULIA_OPS__PORT": "0", "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
     )
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()

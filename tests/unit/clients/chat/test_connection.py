@@ -17,7 +17,7 @@ from tertulia.clients.chat.addresses import address_of
 from tertulia.clients.chat.connection import TalkConnection, explained, now
 from tertulia.clients.chat.talk import Talk
 
-WITHIN = 10.0
+WITHIN = 30.0
 WELCOME = {
     "type": "welcome",
     "nickname": "anna",

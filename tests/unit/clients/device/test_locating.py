@@ -1,6 +1,5 @@
 """Asking the service where a device is: its answers, its silence, and its being away."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -27,8 +26,9 @@ def port(number: int) -> bytes:
 @pytest.fixture
 async def listening(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listening]:
     monkeypatch.setattr(locating, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(locating, "LOCATE_SECONDS", 60.0)
     it = Listening()
-    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
+    server = await it.begin()
     try:
         yield it
     finally:

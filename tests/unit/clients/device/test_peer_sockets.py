@@ -38,6 +38,12 @@ class Listening:
         writer.write(integer(0))
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DIAL_SECONDS", "CONNECT_SECONDS"):
+        monkeypatch.setattr(peer_sockets, name, 60.0)
+
+
 @pytest.fixture
 async def bob() -> AsyncIterator[Listening]:
     it = Listening()
@@ -61,7 +67,7 @@ async def dials(sockets: PeerSockets, bob: Listening) -> list[Told]:
 
     sockets.attach(chat, locate, told.append)
     sockets.carry_out(chat.dial(bob.port, asyncio.get_running_loop().time()))
-    await until(lambda: told, 10, "an end")
+    await until(lambda: told, 30, "an end")
     return told
 
 
@@ -90,7 +96,7 @@ async def test_a_peer_that_does_not_read_is_dropped_and_that_is_said(
     told = await dials(sockets, bob)
     assert sockets._chat is not None
     sockets.carry_out(sockets._chat.say("ciao"))
-    await until(lambda: Went("bob", Parting.DEAF) in told, 5, "bob to be dropped")
+    await until(lambda: Went("bob", Parting.DEAF) in told, 30, "bob to be dropped")
     await sockets.close()
 
 

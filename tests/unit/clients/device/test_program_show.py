@@ -42,7 +42,7 @@ async def test_what_never_ends_is_shown_in_parts(tmp_path: Path) -> None:
 
     it, screen = Listening(), Screen()
     it.scripts = [shows]
-    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
+    server = await it.begin()
     try:
         options = Options(5000, "127.0.0.1", it.port, None, tmp_path)
         device = Device(options, cast(Terminal, screen))
@@ -62,7 +62,7 @@ async def test_who_learns_the_address_is_said_at_the_first_login(tmp_path: Path)
 
     it, screen = Listening(), Screen()
     it.scripts = [lets_in, lets_in]
-    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
+    server = await it.begin()
     try:
         device = Device(Options(5000, "127.0.0.1", it.port, None, tmp_path), cast(Terminal, screen))
         await device._do("in anna s3cret")
@@ -83,7 +83,7 @@ async def test_whoever_has_many_accounts_does_not_fill_the_screen(tmp_path: Path
 
     it, screen = Listening(), Screen()
     it.scripts = [tells]
-    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
+    server = await it.begin()
     try:
         device = Device(Options(5000, "127.0.0.1", it.port, None, tmp_path), cast(Terminal, screen))
         device._account = Account("anna", tmp_path)

@@ -5,7 +5,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fakes.device_service import Listening, Script, answering, hanging_up, resetting
+from fakes.device_service import (
+    HASTY,
+    PATIENT,
+    Listening,
+    Script,
+    answering,
+    hanging_up,
+    resetting,
+)
 from harness.waiting import until
 from tertulia.clients.device.exchange import Steps, an_integer
 from tertulia.clients.device.operations import (
@@ -33,7 +41,7 @@ SHOWN = integer(1) + integer(1) + string("ciao\n")
 @pytest.fixture
 async def listening() -> AsyncIterator[Listening]:
     it = Listening()
-    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
+    server = await it.begin()
     try:
         yield it
     finally:
@@ -43,31 +51,39 @@ async def listening() -> AsyncIterator[Listening]:
 async def test_an_operation_is_closed_in_order(listening: Listening) -> None:
     listening.scripts = [answering(SHOWN)]
     assert await listening.service.call(lambda: show("anna", "bob")) == PendingFrom(("ciao",))
-    await until(lambda: listening.endings == ["in order"], 5, "the end")
+    await until(lambda: listening.endings == ["in order"], 30, "the end")
     assert listening.told == []
 
 
-async def test_what_was_not_shown_whole_is_closed_out_of_order(listening: Listening) -> None:
+async def test_what_was_not_shown_whole_is_closed_out_of_order() -> None:
     """The service forgets what it has shown once the connection was closed in order."""
-    listening.scripts = [answering(SHOWN[:-1])]
-    with pytest.raises(NoAnswer, match="did not answer in time"):
-        await listening.service.call(lambda: show("anna", "bob"), patient=False)
-    await until(lambda: listening.endings == ["reset"], 5, "the end")
+    it = Listening(HASTY)
+    it.scripts = [answering(SHOWN[:-1])]
+    async with await it.begin():
+        with pytest.raises(NoAnswer, match="did not answer in time"):
+            await it.service.call(lambda: show("anna", "bob"), patient=False)
+        await until(lambda: it.endings == ["reset"], 30, "the end")
 
 
 async def test_a_call_that_is_given_up_is_closed_out_of_order(listening: Listening) -> None:
-    listening.scripts = [answering(SHOWN[:-1])]
+    answered = asyncio.Event()
+
+    async def begins(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answering(SHOWN[:-1])(reader, writer)
+        answered.set()
+
+    listening.scripts = [begins]
     call = asyncio.create_task(listening.service.call(lambda: show("anna", "bob")))
-    await asyncio.wait([call], timeout=0.1)
+    await answered.wait()
     call.cancel()
-    await until(lambda: listening.endings == ["reset"], 5, "the end")
+    await until(lambda: listening.endings == ["reset"], 30, "the end")
 
 
 async def test_what_answers_otherwise_is_no_service(listening: Listening) -> None:
     listening.scripts = [answering(b"HTTP/1.1 400 Bad Request\r\n")]
     with pytest.raises(Garbled, match="no service for devices"):
         await listening.service.call(lambda: hanging("anna"))
-    await until(lambda: listening.endings == ["reset"], 5, "the end")
+    await until(lambda: listening.endings == ["reset"], 30, "the end")
 
 
 @pytest.mark.parametrize("ending", [hanging_up, resetting])
@@ -79,7 +95,7 @@ async def test_a_connection_that_ends_is_tried_again_once(
     listening.scripts = [ending]
     with pytest.raises(HungUp, match="log in again"):
         await listening.service.call(lambda: hanging("anna"))
-    await until(lambda: len(listening.endings) == 4, 5, "all ends")
+    await until(lambda: len(listening.endings) == 4, 30, "all ends")
     assert len(listening.told) == 2
 
 
@@ -87,23 +103,27 @@ async def test_nobody_is_signed_up_twice(listening: Listening) -> None:
     listening.scripts = [hanging_up, answering(integer(1) + 3 * integer(0))]
     with pytest.raises(HungUp):
         await listening.service.call(lambda: sign_up("anna", "s3cret", 5000), repeatable=False)
-    await until(lambda: len(listening.endings) == 1, 5, "the end")
+    await until(lambda: len(listening.endings) == 1, 30, "the end")
     done = await listening.service.call(lambda: sign_up("anna", "s3cret", 5000), repeatable=False)
     assert done is LoginAnswer.DONE
 
 
-@pytest.mark.slow
 async def test_a_service_that_comes_back_is_found() -> None:
-    it = Listening(Retrying(pauses=(1.0,)))
+    it = Listening()
     it.scripts = [answering(integer(1))]
-    call = asyncio.create_task(it.service.call(lambda: leave_chat("anna")))
-    await until(lambda: it.told, 5, "the first try")
-    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
-    try:
-        await call
-    finally:
-        server.close()
-    assert it.told[0].endswith("does not answer; trying again …")
+    servers: list[asyncio.Task[asyncio.Server]] = []
+
+    def tell(text: str) -> None:
+        it.told.append(text)
+        it.come_back()
+        servers.append(asyncio.create_task(it.begin()))
+
+    service = Service("127.0.0.1", it.port, tell, PATIENT)
+    await service.call(lambda: leave_chat("anna"))
+    (server,) = servers
+    (await server).close()
+    (told,) = it.told
+    assert told.endswith("does not answer; trying again …")
 
 
 async def test_a_service_that_is_away_is_told_as_such() -> None:
@@ -134,7 +154,7 @@ async def test_a_service_that_says_a_lot_unasked_is_hung_up_on(listening: Listen
 
     listening.scripts = [floods]
     call, _ = await listening.service.open(lambda: log_in_until_asked())
-    await until(lambda: listening.endings == ["reset"], 5, "the end")
+    await until(lambda: listening.endings == ["reset"], 30, "the end")
     assert len(call._frames) <= MAX_UNREAD + 1_048_576
     with pytest.raises((HungUp, Garbled)):
         await call.do(hanging("anna"))
@@ -154,12 +174,12 @@ async def test_an_answer_that_trickles_is_not_waited_for_for_ever() -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    it = Listening(Retrying(answer=30.0, exchange=0.3, close=0.2))
+    it = Listening(Retrying(connect=30.0, answer=60.0, exchange=0.3, close=30.0))
     it.scripts = [trickles]
-    server = await asyncio.start_server(it.serve, "127.0.0.1", it.port)
+    server = await it.begin()
     try:
         with pytest.raises(NoAnswer, match="did not answer in time"):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(50):
                 await it.service.call(lambda: hanging("anna"), patient=False)
     finally:
         server.close()

@@ -201,7 +201,7 @@ async def test_what_is_due_is_sent_however_late_the_tool_is_woken(made: str) -> 
     """All of it counts, or a busy machine would make a smaller load that looks kept."""
     room = Room(well)
     async with tool(made, room, "-s", "4", "-r", "100", "-t", "0.3") as process:
-        await until(lambda: room.said, 10, "the first message")
+        await until(lambda: room.said, 30, "the first message")
         process.send_signal(signal.SIGSTOP)
         await elapse(0.5)
         process.send_signal(signal.SIGCONT)

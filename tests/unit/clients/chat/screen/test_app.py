@@ -19,7 +19,7 @@ from tertulia.clients.chat.screen.log_view import LogView
 from tertulia.clients.chat.screen.themes import THEMES
 from tertulia.clients.chat.way import TalkState
 
-WITHIN = 10.0
+WITHIN = 30.0
 OLD = 1_795_134_785_000
 """A day before."""
 
