@@ -24,7 +24,7 @@ from tertulia.store.chat_store import ChatStore
 from tertulia.store.failure_detector import Lease
 from tertulia.telemetry.metrics import Metrics
 
-_ENDS = 10.0
+_ENDS = 30.0
 """Seconds within which a request is answered, on however busy a machine."""
 Action = Callable[["SteppedStore"], Awaitable[None]]
 

@@ -33,7 +33,6 @@
 #define MOST_SECONDS 600.0
 #define MOST_REFUSALS 20
 #define JOIN_SECONDS 200.0
-#define SETTLE_SECONDS 3.0
 #define QUIET_SECONDS 0.1
 #define MARK '|' /* in no word of any dialect that is read, and escaped in none */
 #define TOKEN 33 /* the mark, and 32 letters from A to P, four bits each */
@@ -80,7 +79,7 @@ struct dialect {
 static const struct dialect *dialect;
 static uint32_t count = 100, senders = 10;
 static int ports[MOST_PORTS], port_count, window = 1, bytes = 64, at_once = 200, is_private, acknowledges, past;
-static double rate, seconds = 2;
+static double rate, seconds = 2, patience = 3;
 static uint64_t most = 100000000;
 
 static int polling;
@@ -735,15 +734,22 @@ static uint64_t expected(void)
     return total;
 }
 
+/* Wait a moment for something to read. Whether nothing has come for so long that nothing more will: however late
+ * this process is woken, it reads what is there before it says so. */
+static int is_over(const uint64_t *last, uint64_t since)
+{
+    uint64_t asked = now();
+    turn(5000000);
+    if (*last > since)
+        since = *last;
+    return asked > since && (double)(asked - since) / 1e9 > patience;
+}
+
 static void settle(void)
 {
     uint64_t since = now();
-    while (delivered < expected() + duplicated) {
-        turn(5000000);
-        uint64_t last = last_delivery > since ? last_delivery : since;
-        if ((double)(now() - last) / 1e9 > SETTLE_SECONDS)
-            break;
-    }
+    while (delivered < expected() + duplicated && !is_over(&last_delivery, since))
+        ;
     since = now(); /* what comes twice comes soon */
     while (now() - since < 50000000)
         turn(5000000);
@@ -757,7 +763,7 @@ static void options(int number, char **words)
     for (char *rest = number > 2 ? words[2] : NULL, *it; (it = strsep(&rest, ",")) != NULL && port_count < MOST_PORTS;)
         ports[port_count++] = atoi(it);
     optind = 3;
-    for (int option; dialect != NULL && (option = getopt(number, words, "c:s:w:r:t:b:o:m:pah:")) != -1;) {
+    for (int option; dialect != NULL && (option = getopt(number, words, "c:s:w:r:t:b:o:m:q:pah:")) != -1;) {
         switch (option) {
         case 'c': count = (uint32_t)atoi(optarg); break;
         case 's': senders = (uint32_t)atoi(optarg); break;
@@ -767,6 +773,7 @@ static void options(int number, char **words)
         case 'b': bytes = atoi(optarg); break;
         case 'o': at_once = atoi(optarg); break;
         case 'm': most = strtoull(optarg, NULL, 10); break;
+        case 'q': patience = atof(optarg); break;
         case 'p': is_private = 1; break;
         case 'a': acknowledges = 1; break;
         case 'h': past = atoi(optarg); break;
@@ -776,7 +783,7 @@ static void options(int number, char **words)
     if (dialect == NULL || port_count == 0 || count < 2 || count > MOST_CLIENTS || senders > count || window < 1 ||
         rate < 0 || seconds < 0 || seconds > MOST_SECONDS || bytes < TOKEN || bytes > MOST_BYTES || at_once < 1) {
         fprintf(stderr, "generator DIALECT PORT[,PORT...] [-c clients] [-s senders] [-w in flight | -r messages/s]\n"
-                        "    [-t seconds] [-b bytes] [-o at once] [-m most messages] [-p] [-a] [-h messages]\n");
+                        "    [-t seconds] [-b bytes] [-o at once] [-m most messages] [-q seconds] [-p] [-a] [-h messages]\n");
         exit(2);
     }
 }
@@ -850,12 +857,8 @@ int main(int number, char **words)
         return 1;
     }
     uint64_t all_in = now();
-    while (entered > before && (notices < announced() || (past > 0 && !has_all_past()))) {
-        turn(5000000);
-        uint64_t last = last_read > all_in ? last_read : all_in;
-        if ((double)(now() - last) / 1e9 > SETTLE_SECONDS)
-            break;
-    }
+    while (entered > before && (notices < announced() || (past > 0 && !has_all_past())) && !is_over(&last_read, all_in))
+        ;
     uint64_t last = last_notice > last_delivery ? last_notice : last_delivery;
     double noticed = last > started ? (double)(last - started) / 1e9 : 0;
     if (senders == 0 || past > 0) { /* coming is all that is measured */

@@ -2,7 +2,7 @@
 
 from tertulia_load import dialects
 from tertulia_load.client import Client, Sockets, State
-from tertulia_load.control import Send, Stopped
+from tertulia_load.control import Send, Settle, Settled, Stopped
 from tertulia_load.devices import _Devices
 from tertulia_load.pacing import Pace
 from tertulia_load.plan import Plan
@@ -70,6 +70,22 @@ def test_who_is_told_to_stop_sends_no_more() -> None:
     it.stop()
     report = stopped(it, AT + SECOND)
     assert (sum(report.public.values()), report.held_back) == (1, 0)
+
+
+def test_what_came_while_the_tool_stood_still_is_waited_for() -> None:
+    """It lies there, and is read in the next turn: nothing was silent."""
+    it = sending(1)
+    report = stopped(it, AT + 7 * SECOND)
+    began = AT + 8 * SECOND
+    it.settle(Settle(report.public), began)
+    assert it.go_on(began) == []
+    back = began + 30 * SECOND
+    assert it.go_on(back) == []
+    for moment in range(1, 50):
+        assert it.go_on(back + moment * SECOND // 10) == []
+    (settled,) = it.go_on(back + 51 * SECOND // 10)
+    assert isinstance(settled, Settled)
+    assert settled.tally.lost == 4 * RATE
 
 
 class Unheeded(_Devices):

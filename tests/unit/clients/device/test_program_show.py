@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from fakes.device_service import Listening
+from fakes.device_service import PATIENT, Listening
 from tertulia.clients.device import notices
 from tertulia.clients.device.account import Account
 from tertulia.clients.device.program import SHOWN_ANSWERS, SHOWN_SENDERS, Device, Options
@@ -34,6 +34,12 @@ class Screen:
         pass
 
 
+def device_of(service: Listening, screen: Screen, folder: Path) -> Device:
+    device = Device(Options(5000, "127.0.0.1", service.port, None, folder), cast(Terminal, screen))
+    device._service._patience = PATIENT
+    return device
+
+
 async def test_what_never_ends_is_shown_in_parts(tmp_path: Path) -> None:
     async def shows(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(integer(1) + integer(1) + string("x" * 65_000 + "\n"))
@@ -44,8 +50,7 @@ async def test_what_never_ends_is_shown_in_parts(tmp_path: Path) -> None:
     it.scripts = [shows]
     server = await it.begin()
     try:
-        options = Options(5000, "127.0.0.1", it.port, None, tmp_path)
-        device = Device(options, cast(Terminal, screen))
+        device = device_of(it, screen, tmp_path)
         device._account = Account("anna", tmp_path)
         await device._do("show bob")
     finally:
@@ -64,7 +69,7 @@ async def test_who_learns_the_address_is_said_at_the_first_login(tmp_path: Path)
     it.scripts = [lets_in, lets_in]
     server = await it.begin()
     try:
-        device = Device(Options(5000, "127.0.0.1", it.port, None, tmp_path), cast(Terminal, screen))
+        device = device_of(it, screen, tmp_path)
         await device._do("in anna s3cret")
         await device._do("in anna s3cret")
     finally:
@@ -85,7 +90,7 @@ async def test_whoever_has_many_accounts_does_not_fill_the_screen(tmp_path: Path
     it.scripts = [tells]
     server = await it.begin()
     try:
-        device = Device(Options(5000, "127.0.0.1", it.port, None, tmp_path), cast(Terminal, screen))
+        device = device_of(it, screen, tmp_path)
         device._account = Account("anna", tmp_path)
         await device._do("hanging")
     finally:

@@ -154,7 +154,7 @@ async def tool(made: str, room: Room, *options: str) -> AsyncIterator[asyncio.su
     async with server:
         port = server.sockets[0].getsockname()[1]
         process = await asyncio.create_subprocess_exec(
-            *(made, "chatte", f"{port}", "-c", "4", "-o", "1", *options),
+            *(made, "chatte", f"{port}", "-c", "4", "-o", "1", "-q", "20", *options),
             stdout=subprocess.PIPE,
         )
         try:
@@ -168,7 +168,7 @@ async def tool(made: str, room: Room, *options: str) -> AsyncIterator[asyncio.su
 
 
 async def outcome(process: asyncio.subprocess.Process) -> generator.Outcome:
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
     return msgspec.json.decode(output, type=generator.Outcome)
 
 
@@ -211,6 +211,28 @@ async def test_what_is_due_is_sent_however_late_the_tool_is_woken(made: str) -> 
 
 
 @pytest.mark.slow
+async def test_what_came_while_the_tool_stood_still_is_not_lost(made: str) -> None:
+    def held(room: Room, number: int, line: bytes) -> list[bytes]:
+        """The second reader waits for the last message."""
+        if number != 1 or room.said < 20:
+            return [line]
+        room.kept = line
+        return []
+
+    room = Room(held)
+    options = ("-s", "1", "-r", "200", "-m", "20", "-t", "10", "-q", "5")
+    async with tool(made, room, *options) as process:
+        await until(lambda: room.kept, 30, "the last message")
+        process.send_signal(signal.SIGSTOP)
+        room.writers[1].write(room.kept)
+        await elapse(5.5)
+        process.send_signal(signal.SIGCONT)
+        it = await outcome(process)
+    assert it.trouble == []
+    assert it.delivered.public == 80
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "lost_", "twice_", "disorder"),
     [(lost, 1, 0, 0), (twice, 0, 1, 0), (swapped, 0, 0, 1)],
@@ -223,7 +245,9 @@ async def test_a_fault_is_found(
     twice_: int,
     disorder: int,
 ) -> None:
-    it = await load(made, Room(fault), "-s", "1", "-r", "200", "-m", "20", "-t", "10")
+    patience = "8" if fault is lost else "20"  # for what does not come
+    options = ("-s", "1", "-r", "200", "-m", "20", "-t", "10", "-q", patience)
+    it = await load(made, Room(fault), *options)
     assert it.sent.public == 20
     found = it.delivered
     assert (found.lost, found.duplicated, found.out_of_order) == (lost_, twice_, disorder)
@@ -255,7 +279,7 @@ async def test_without_everybody_there_are_no_figures(made: str) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        output, told = await asyncio.wait_for(process.communicate(), 30)
+        output, told = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, output) == (1, b"")
     assert told.startswith(b"1 of 4 clients could not enter within 0 s: 201 Nickname")
 
