@@ -412,6 +412,13 @@ class Judge:
         self.node.close()
         self.control.acl_deluser("node")
 
+    def prepare(self, prepare: Callable[[redis.Redis], None]) -> None:
+        """Have everything there that is to be there before a script, all at once."""
+        with self.control.pipeline(transaction=False) as at_once:
+            prepare(at_once)
+            at_once.execute()
+        self.heard()
+
     def refuse(self, command: str) -> None:
         self.control.acl_setuser("node", enabled=True, commands=[f"-{command.lower()}"])
 
@@ -427,27 +434,54 @@ class Judge:
                 text = text.replace(name, by)
             return text
 
+        published = [(plain(channel), plain(data)) for channel, data in self.heard()]
+        keys = sorted(cast(list[str], self.control.keys("*")))
+        # One command after the other, they would be most of what the tests take.
+        with self.control.pipeline(transaction=False) as at_once:
+            for key in keys:
+                at_once.type(key)
+                at_once.pttl(key)
+            told = at_once.execute()
+            kinds, ends = told[::2], told[1::2]
+            for key, kind in zip(keys, kinds, strict=True):
+                _READ[kind](at_once, key)
+            values = at_once.execute()
+        found = {
+            plain(key): plain((_in_order(value), end > 0))
+            for key, value, end in zip(keys, values, ends, strict=True)
+        }
+        return Seen(found, published)
+
+    def heard(self) -> list[tuple[str, str]]:
+        """Return what was published since the last time."""
         self.control.publish("{end}", "end")
         published = []
         while (message := self._heard.get_message(timeout=5)) is not None:
             if message["channel"] == "{end}":
                 break
-            published.append((plain(message["channel"]), plain(message["data"])))
-        keys = cast(list[str], self.control.keys("*"))
-        found = {plain(key): plain(self._value(key)) for key in sorted(keys)}
-        return Seen(found, published)
+            published.append((message["channel"], message["data"]))
+        return published
 
-    def _value(self, key: str) -> object:
-        control = self.control
-        read: dict[str, Callable[[], Any]] = {
-            "string": lambda: control.get(key),
-            "hash": lambda: sorted(cast(dict[str, str], control.hgetall(key)).items()),
-            "zset": lambda: control.zrange(key, 0, -1, withscores=True),
-            "set": lambda: sorted(cast(set[str], control.smembers(key))),
-            "list": lambda: control.lrange(key, 0, -1),
-            "stream": lambda: control.xrange(key),
-        }
-        return read[str(control.type(key))](), control.pttl(key) > 0
+
+_READ: dict[str, Callable[[redis.Redis, str], object]] = {
+    "string": lambda control, key: control.get(key),
+    "hash": lambda control, key: control.hgetall(key),
+    "zset": lambda control, key: control.zrange(key, 0, -1, withscores=True),
+    "set": lambda control, key: control.smembers(key),
+    "list": lambda control, key: control.lrange(key, 0, -1),
+    "stream": lambda control, key: control.xrange(key),
+}
+
+
+def _in_order(value: object) -> object:
+    """Return a value of which Redis gives the parts in any order, in one order."""
+    match value:
+        case dict():
+            return sorted(value.items())
+        case set():
+            return sorted(value)
+        case _:
+            return value
 
 
 @pytest.fixture
@@ -477,14 +511,12 @@ def test_a_key_of_another_kind_holds_up_nobody_else(judge: Judge) -> None:
 @pytest.mark.parametrize(("name", "command"), TRIED)
 def test_a_script_is_carried_out_as_a_whole(judge: Judge, name: str, command: str) -> None:
     prepare, call = CASES[name]
-    prepare(judge.control)
-    judge.seen()
+    judge.prepare(prepare)
     run(judge.node, call)
     expected = judge.seen()
 
     judge.control.flushdb()
-    prepare(judge.control)
-    judge.seen()
+    judge.prepare(prepare)
     judge.refuse(command)
     for _ in range(3):  # it is asked again and again
         try:
