@@ -5,6 +5,7 @@ when the test says so; and each of its requests that matters waits for its turn.
 """
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ from tertulia.telemetry.metrics import Metrics
 
 _ENDS = 30.0
 """Seconds within which a request is answered, on however busy a machine."""
+_SETTINGS = ClusterSettings()
+_access = functools.cache(Access.to)
 Action = Callable[["SteppedStore"], Awaitable[None]]
 
 
@@ -204,13 +207,16 @@ class SteppedStores(RedisStores):
     def __init__(self, server: RedisServer) -> None:
         super().__init__(server)
         self.turns = Turns()
+        # Made once for all nodes of a chat, which are many: nobody looks at what they count.
+        self._metrics = Metrics(
+            CollectorRegistry(), dialects=[DIALECT], chats=[self.chat], version="t"
+        )
 
     async def stepped(self, name: str) -> SteppedNode:
         """Start a node."""
-        metrics = Metrics(CollectorRegistry(), dialects=[DIALECT], chats=[self.chat], version="t")
-        settings = ClusterSettings()
-        redis = Multiplexer(Access.to(self.server.url), settings.redis_timeout_seconds)
-        store = SteppedStore(self.chat, redis, name, settings, metrics)
+        access = _access(self.server.url)
+        redis = Multiplexer(access, _SETTINGS.redis_timeout_seconds)
+        store = SteppedStore(self.chat, redis, name, _SETTINGS, self._metrics)
         store.prepare(self.turns)
         node = SteppedNode(store, RecordingFollower(name))
         await store.start(node.follower)
