@@ -16,10 +16,10 @@ LIGHTHOUSE := tests/web/lighthouse/node_modules/.package-lock.json
 # Python keeps what it compiled, whatever the environment says: tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE :=
 
-# The seed makes all that run tests see the same ones. Most tests wait for processes and clocks, so four at a
+# The seed makes all that run tests see the same ones. Most tests wait for processes and clocks, so five at a
 # time take a third of the time; those of test-unit keep a processor busy each. tests/conftest.py has the order.
 SEEDED := PYTHONHASHSEED=0 $(BIN)/pytest
-PYTEST := $(SEEDED) -n 4 --dist loadfile --no-loadscope-reorder
+PYTEST := $(SEEDED) -n 5 --dist loadfile --no-loadscope-reorder
 UNIT := $(SEEDED) -n logical --dist worksteal --hypothesis-profile quick -m 'not slow and not server' \
     tests/unit tests/contract
 
