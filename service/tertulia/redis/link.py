@@ -28,10 +28,6 @@ Call = tuple[Sequence[str], Sequence[Argument]]
 """The KEYS and ARGV of a run of a script."""
 
 
-async def _nothing() -> int:
-    return 0
-
-
 class Link:
     """A way to the master. Every failure is a StoreAway, after which the link has let go of its connection.
 
@@ -99,8 +95,11 @@ class Link:
         form = script.sharded if shared.connection.is_sharded else script.plain
         given = [(len(keys) + 1, *keys, script.last_key(keys[0]), *args) for keys, args in calls]
         asked = self._asked(shared, *(("EVALSHA", form.sha, *each) for each in given))
-        waited = shared.replicas.join(partial(self._wait, shared)) if is_replicated else _nothing()
-        told, replicas = await self._kept(shared, asyncio.gather(asked, waited))
+        if is_replicated:
+            waited = shared.replicas.join(partial(self._wait, shared))
+            told, replicas = await self._kept(shared, asyncio.gather(asked, waited))
+        else:
+            told, replicas = await self._kept(shared, asked), 0
         replies: list[Any] = []
         for each, reply in zip(given, told, strict=True):
             if not isinstance(reply, ErrorReply):
@@ -286,7 +285,9 @@ class Subscriptions(Link):
 
         Then the server was asked whether it is there, if it said nothing to anybody in that time.
         """
-        shared = await self._connected()
+        shared = self._shared
+        if shared is None or shared.connection.is_over:
+            shared = await self._connected()
         inbox = self._inbox = self._inbox or Inbox()
         try:
             return await inbox.receive(seconds)

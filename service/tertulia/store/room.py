@@ -503,14 +503,15 @@ class FollowedRoom(Log):
         ):  # of operators or moderators; each node that is here may note it
             topics = [event.text for event in entry.events if isinstance(event, Topic)]
             self._home.has_changed(self, topics[-1] if topics else None)
-        is_own = message.batch and message.node == member.node
-        self._home.touched(self, is_urgent=bool(is_own) or not entry.is_talk)
+        is_own = bool(message.batch) and message.node == member.node
+        self._home.touched(self, is_urgent=is_own or not entry.is_talk)
 
     def _tell(self) -> None:
         if self._is_told:
             return
         self._is_told = True
-        self._acknowledge()
+        if self._work is not None:
+            self._acknowledge()
         self._follower.flush()
 
     def tell(self) -> None:

@@ -49,6 +49,8 @@ class RoomBus:
         self._untold: dict[FollowedRoom, None] = {}
         self._urgent: dict[FollowedRoom, None] = {}
         self._coalescing = Coalescing()
+        self._just_told: set[FollowedRoom] = set()
+        """Rooms in which there was a write a moment ago."""
         self._gathering: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
         self._parked: dict[FollowedRoom, None] = {}
@@ -70,6 +72,7 @@ class RoomBus:
                 self._link.drop([room.keys.room])
         self._untold.pop(room, None)
         self._urgent.pop(room, None)
+        self._just_told.discard(room)
         self._parked.pop(room, None)
 
     def park(self, room: FollowedRoom) -> None:
@@ -77,7 +80,7 @@ class RoomBus:
         self._parked[room] = None
 
     def touched(self, room: FollowedRoom, *, is_urgent: bool) -> None:
-        """Have what was delivered told: at once after this turn, or with what comes in the next moment."""
+        """Have what was delivered told after this turn; right after another write, with what comes next."""
         self._untold[room] = None
         if is_urgent:
             self._urgent[room] = None
@@ -174,18 +177,19 @@ class RoomBus:
     # --- Telling ---------------------------------------------------------------------------------
 
     def _tell_soon(self) -> None:
-        if self._urgent:
-            self._tell(list(self._urgent))
         if not self._untold:
             return
         left = self._coalescing.left(time.monotonic())
         if not left:
-            self._tell(list(self._untold))
-        elif self._gathering is None:
+            self._just_told.clear()
+        urgent, told = self._urgent, self._just_told
+        self._tell([room for room in self._untold if room in urgent or room not in told])
+        if self._untold and self._gathering is None:
             self._gathering = asyncio.get_running_loop().call_later(left, self._gathered)
 
     def _gathered(self) -> None:
         self._gathering = None
+        self._just_told.clear()
         self._tell(list(self._untold))
 
     def _tell(self, rooms: list[FollowedRoom]) -> None:
@@ -196,4 +200,7 @@ class RoomBus:
             self._untold.pop(room, None)
             self._urgent.pop(room, None)
             room.tell()
-        self._coalescing.written(began, time.monotonic())
+        # What was written in one room holds up no other: for so long as it says, each is told once.
+        if not self._just_told:
+            self._coalescing.written(began, time.monotonic())
+        self._just_told.update(rooms)

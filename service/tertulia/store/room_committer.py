@@ -2,6 +2,10 @@
 
 While Redis works on one round, the next gathers: of a room, ops; of all, rooms. So a room has one batch in
 flight, as the chat has, and a node needs no task for a room.
+
+Where many rooms have a message now and then, each would be a round: a write and a read here, and a turn of
+the loops of Redis and of each node that hears of it. So rounds begin some milliseconds apart, unless many
+rooms wait.
 """
 
 import asyncio
@@ -23,6 +27,10 @@ _ROUNDS: Final = 2
 """Rounds under way at once: while Redis works on one, another is on its way there or back."""
 _MOST_ROOMS: Final = 32
 """Rooms in one round, so that none waits for long."""
+GATHER_SECONDS: Final = 0.004
+"""A round begins so long after the one before at the earliest."""
+ENOUGH_ROOMS: Final = 8
+"""So many rooms wait for nothing but a place in a round."""
 _LATE_SECONDS: Final = 0.5
 
 
@@ -42,6 +50,9 @@ class RoomCommitter:
         self._is_ready: set[FollowedRoom] = set()
         self._under_way: set[FollowedRoom] = set()
         self._work = asyncio.Event()
+        """A round is due."""
+        self._opens = 0.0
+        self._gathering: asyncio.TimerHandle | None = None
         self._answered_at = self._clock()
 
     def has_work(self, room: FollowedRoom) -> None:
@@ -49,7 +60,19 @@ class RoomCommitter:
         if room.may_commit and room not in self._is_ready and room not in self._under_way:
             self._is_ready.add(room)
             self._ready.append(room)
+            if self._gathering is None or len(self._ready) >= ENOUGH_ROOMS:
+                self._gather()
+
+    def _gather(self) -> None:
+        """Have a round begin as soon as may be."""
+        if len(self._ready) >= ENOUGH_ROOMS or self._clock() >= self._opens:
             self._work.set()
+        elif self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_at(self._opens, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._work.set()
 
     def clear(self) -> None:
         """Forget all that waits."""
@@ -74,9 +97,11 @@ class RoomCommitter:
         while True:
             await self._work.wait()
             rooms = self._take()
-            if not rooms:
+            if not self._ready:
                 self._work.clear()
+            if not rooms:
                 continue
+            self._opens = self._clock() + GATHER_SECONDS
             try:
                 is_away = await self._round(rooms)
             finally:

@@ -1,0 +1,100 @@
+"""Many rooms in which somebody speaks now and then: what one of them costs, and who waits for whom."""
+
+import asyncio
+
+import pytest
+
+from contract.chat_stores import RedisNode, RedisStores
+from contract.in_rooms import Seat, enter, open_room
+from contract.node import WITHIN
+from harness.waiting import until
+from tertulia.store import coalescing, room_committer
+from tertulia.store.keys import RoomKeys
+from tertulia.store.room_committer import ENOUGH_ROOMS
+from tertulia.store.rooms import StoredRooms
+
+AGES = 3600.0
+TOKEN = "{main}:token:" + "a" * 32
+MOST_COMMANDS = 13
+"""Commands that a script carries out for a message without news: each is a 25th of what it takes Redis."""
+
+
+async def speakers(node: RedisNode, *names: str) -> list[Seat]:
+    """Have somebody enter each of these rooms."""
+    return [(await enter(node, open_room(node, name), f"in-{name}"))[0] for name in names]
+
+
+async def test_commits_gather_from_many_rooms(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await chat_stores.node()
+    seats = await speakers(node, *(f"room-{at}" for at in range(1 + ENOUGH_ROOMS)))
+    monkeypatch.setattr(room_committer, "GATHER_SECONDS", AGES)
+    seats[0].say("the first waits for nobody")
+    await node.store.settle()
+    before = node.counted("commit_duration_seconds_count")
+    for seat in seats[1:]:
+        seat.say("the others wait until they are enough")
+        await asyncio.to_thread(chat_stores.server.control.ping)  # so that each might go
+    await node.store.settle()
+    assert node.counted("commit_duration_seconds_count") - before == 1
+
+
+async def test_no_room_waits_for_what_is_written_in_another(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = await chat_stores.node(), await chat_stores.node()
+    seats = await speakers(there, "a", "b")
+    heard = [open_room(here, name) for name in ("a", "b")]
+    for room in heard:
+        await until(lambda it=room: len(it.follower.nicknames) == 1, WITHIN, "the room")  # type: ignore[misc]
+        room.follower.calls.clear()
+    monkeypatch.setattr(coalescing, "PATIENCE", 1e12)
+    monkeypatch.setattr(coalescing, "MOST", AGES)
+    for seat, room in zip(seats, heard, strict=True):
+        seat.say("hello")
+        await until(lambda it=room: "flush" in it.follower.calls, WITHIN, "the write")  # type: ignore[misc]
+    heard[0].follower.calls.clear()
+    seats[0].say("and again")
+    await until(lambda: heard[0].follower.said == ["hello", "and again"], WITHIN, "the second")
+    assert "flush" not in heard[0].follower.calls, "what comes right after it gathers"
+
+
+async def test_a_message_takes_redis_few_commands(chat_stores: RedisStores) -> None:
+    node = await chat_stores.node()
+    (anna,) = await speakers(node, "ops")
+    anna.say("the first", 1, TOKEN)
+    await node.store.settle()
+    control, room = chat_stores.server.control, f"{{{chat_stores.chat}#ops}}"
+    control.hincrby(f"{room}:meta", "marked", -10_000)  # it was said ten seconds ago
+    commands: list[str] = []
+    with control.monitor() as watch:
+        anna.say("the next one", 2, TOKEN)
+        await node.store.settle()
+        control.echo("that was it")
+        while "that was it" not in (seen := watch.next_command())["command"]:
+            if seen["client_type"] == "lua" and (
+                room in seen["command"] or "TIME" in seen["command"]
+            ):
+                commands.append(seen["command"])
+    assert 1 < len(commands) <= MOST_COMMANDS, commands
+
+
+async def test_a_room_has_few_places_where_its_log_may_be_cut(chat_stores: RedisStores) -> None:
+    node = await chat_stores.node()
+    (anna,) = await speakers(node, "ops")
+    control, keys = chat_stores.server.control, RoomKeys(chat_stores.chat, "ops")
+    marks = control.llen(keys.marks)
+
+    async def say_after(seconds: float) -> int:
+        marked = control.hget(keys.meta, "marked")
+        assert isinstance(marked, str)
+        control.hset(keys.meta, "marked", int(int(marked) - seconds * 1000))
+        anna.say("hello")
+        await node.store.settle()
+        return int(control.llen(keys.marks)) - marks
+
+    assert isinstance(node.store.rooms, StoredRooms)
+    age = node.store.rooms.settings.log_age_seconds
+    assert await say_after(age / 512) == 0
+    assert await say_after(age / 256) == 1
