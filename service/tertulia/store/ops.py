@@ -6,7 +6,6 @@ those anew. See decision 33.
 """
 
 import re
-import textwrap
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -106,12 +105,17 @@ LAYOUTS: Final = {name: it for name, it in globals().items() if isinstance(it, L
 
 
 def lengths() -> str:
-    """Return Lua that says how many arguments each op takes, its letter included."""
-    told = (
-        f"{layout.letter}={len(layout.fields) + 1}," for layout in LAYOUTS.values() if layout.letter
-    )
-    lines = textwrap.indent(textwrap.fill(" ".join(told)), "  ").replace("=", " = ")
-    return f"local LENGTH = {{\n{lines}\n}}\n"
+    """Return Lua that says how many arguments each op takes, its letter included.
+
+    It is a string, of the characters from 0 on, by letters from A to z: each run would make a table anew.
+    """
+    takes = {it.letter: len(it.fields) + 1 for it in LAYOUTS.values() if it.letter}
+    told = "".join(chr(ord("0") + takes.get(chr(at), 0)) for at in range(ord("A"), ord("z") + 1))
+    return f"""\
+local function length(op)
+  return string.byte('{told}', string.byte(op) - 64) - 48
+end
+"""
 
 
 def in_numbers(script: str) -> str:

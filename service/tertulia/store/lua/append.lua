@@ -7,8 +7,8 @@
 --                p  published, microseconds by Redis' clock
 --                b  <node> <batch>, who committed it
 --                e  the events, one JSON object a line
---   keys.marks list: "<offset> <milliseconds> <bytes so far>", one a second or a mebibyte: places at
---              which the log may be cut without reading it
+--   keys.marks list: "<offset> <milliseconds> <bytes so far>", one for each 256th of the log's age, or second if that is
+--              longer, or mebibyte: places at which the log may be cut without reading it
 --   meta       what keys.meta holds: see read_meta()
 --   room       channel of the room, told the same entry once; '': told later, by show.lua
 --
@@ -24,11 +24,10 @@ local function end_tokens(ended, meta)
   write('PEXPIRE', ended, 3960000)  -- longer than a token is known that was renewed just now: renewing.py
 end
 
--- Returns {epoch, offset, generation, bytes, marked, marked_bytes, collecting, restrained}, each as text, or false where
--- it is not there; then further fields that are named.
+-- Returns {epoch, offset, bytes, marked, marked_bytes, restrained}, each as text, or false where it is not there; then
+-- further fields that are named.
 local function read_meta(key, ...)
-  return redis.call('HMGET', key, 'epoch', 'offset', 'sitting', 'bytes', 'marked', 'marked_bytes', 'collecting',
-    'restrained', ...)
+  return redis.call('HMGET', key, 'epoch', 'offset', 'bytes', 'marked', 'marked_bytes', 'restrained', ...)
 end
 
 local function trim(keys, now, total, max_age, max_bytes)
@@ -82,9 +81,10 @@ end
 local function append(keys, meta, node, batch, clock, lines, room, max_age, max_bytes)
   local events, by = table.concat(lines, '\n'), node .. ' ' .. batch
   local offset = add_entry(keys, meta, clock, 'p', clock.stamp, 'b', by, 'e', events)
-  local at, bytes = string.format('%d', offset), tonumber(meta[4] or 0) + #events + 64
+  local at, bytes = string.format('%d', offset), tonumber(meta[3] or 0) + #events + 64
   local total = string.format('%d', bytes)
-  if clock.now - tonumber(meta[5] or 0) >= 1000 or bytes - tonumber(meta[6] or 0) >= 1048576 then
+  if clock.now - tonumber(meta[4] or 0) >= math.max(1000, max_age / 256)
+    or bytes - tonumber(meta[5] or 0) >= 1048576 then
     write('HSET', keys.meta, 'offset', at, 'bytes', total, 'marked', clock.ms, 'marked_bytes', total)
     write('RPUSH', keys.marks, at .. ' ' .. clock.ms .. ' ' .. total)
     trim(keys, clock.now, bytes, max_age, max_bytes)

@@ -11,14 +11,14 @@ local dead = ARGV[2]
 local clock, ms = read_clock(), tonumber(ARGV[6])
 if claimant(KEYS[7], clock.now, ms) ~= ARGV[1] then return -1 end
 if tonumber(redis.call('ZSCORE', KEYS[5], dead) or 1) ~= 0 then return -1 end
-local meta = read_meta(keys.meta)
+local meta = read_meta(keys.meta, 'sitting')
 local events, gone = {}, {}
 for index = 8, #KEYS do
   local was = redis.call('HMGET', KEYS[index], 'node', 'session', 'nickname', 'sitting')
   if was[1] == dead then
     table.insert(gone, index)
     -- Else the chat was closed since, and everybody knows.
-    if was[4] == (meta[3] or '0') then table.insert(events, left_event(was[3], was[2])) end
+    if was[4] == (meta[7] or '0') then table.insert(events, left_event(was[3], was[2])) end
   end
 end
 claim(KEYS[7], ARGV[1], clock.now, ms)

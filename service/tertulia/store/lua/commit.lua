@@ -22,7 +22,7 @@
 --         w W whispers to the recipients' inboxes                Q M            restraints.lua
 --         r whispers in a row from the node's sessions to each other: those letters
 --
--- In front stands LENGTH, the arguments that an op takes, by its letter; and ARGV[at + JOIN.proven] is sent to Redis
+-- In front stands length(), the arguments that an op takes, by its letter; and ARGV[at + JOIN.proven] is sent to Redis
 -- with the number of that field: both are made from the table.
 --
 -- Returns one of
@@ -57,8 +57,8 @@ local function tell_letters(channel, letters)
   write('PUBLISH', channel, '1 i ' .. epoch .. '\n' .. table.concat(letters, '\n'))
 end
 
-local meta = read_meta(keys.meta)
-local generation, offset = meta[3] or '0', tonumber(meta[2] or 0)
+local meta = read_meta(keys.meta, 'sitting', 'collecting')
+local generation, offset = meta[7] or '0', tonumber(meta[2] or 0)
 if meta[1] ~= epoch then return { 'epoch', meta[1] or '', offset } end
 if offset < seen then
   begin_epoch(keys.meta, ARGV[10], epoch, offset, clock)
@@ -115,7 +115,7 @@ local function seat(key)
 end
 -- Whether what waited for somebody in the room is being handed to him: then what comes waits behind it.
 local collecting = {}
-local may_collect = tonumber(meta[7] or 0) > clock.now
+local may_collect = tonumber(meta[8] or 0) > clock.now
 local function is_collecting(key)
   if collecting[key] == nil then
     collecting[key] = may_collect and redis.call('HGET', key, 'collects') ~= false
@@ -262,7 +262,7 @@ if find(letters_there, 'r') then
 end
 
 -- Few batches look for what moderators have set.
-if meta[8] == '1' and find(letters_there, '[sSwWVr]') and not find(letters_there, 'Q') then return { 'restrained' } end
+if meta[6] == '1' and find(letters_there, '[sSwWVr]') and not find(letters_there, 'Q') then return { 'restrained' } end
 
 -- The ops that are in few batches.
 if find(letters_there, '[^sSwWr]') then
@@ -418,7 +418,7 @@ if find(letters_there, '[^sSwWr]') then
   if find(letters_there, '[VRhkx]') then add_mailbox_ops(OPS, LOOKS, shared) end
   if find(letters_there, '[acijlop]') then add_device_ops(OPS, LOOKS, shared) end
   if find(letters_there, 'Q') then
-    shared.events, shared.log, shared.meta, shared.is_restrained = events, keys.log, keys.meta, meta[8] == '1'
+    shared.events, shared.log, shared.meta, shared.is_restrained = events, keys.log, keys.meta, meta[6] == '1'
     shared.may = function(at, name, action, rules)
       if find(action, '^moderator') or action == 'outsiders' then return false end
       local since = redis.call('HGET', rules, 'moderator:' .. name)
@@ -443,7 +443,7 @@ while at <= last do
   local look = LOOKS[op]
   local why = look and look(at)
   if why then return { why == true and 'away' or why } end
-  at = at + LENGTH[op]
+  at = at + length(op)
 end
 if #unknown > 0 then
   table.insert(unknown, 1, 'peers')
@@ -466,7 +466,7 @@ while at <= last and not rest do
   if not outcome then break end
   outcomes[#outcomes + 1] = outcome
   if note then notes[#notes + 1] = note .. ',' end
-  at = at + LENGTH[op]
+  at = at + length(op)
 end
 
 if made then made.save_kept() end
@@ -476,7 +476,7 @@ if #events > 0 then
   entry = append(keys, meta, node, batch, clock, events, ARGV[9], tonumber(ARGV[7]), tonumber(ARGV[8]))
   offset = entry
 else
-  trim(keys, clock.now, tonumber(meta[4] or 0), tonumber(ARGV[7]), tonumber(ARGV[8]))
+  trim(keys, clock.now, tonumber(meta[3] or 0), tonumber(ARGV[7]), tonumber(ARGV[8]))
 end
 local function put(list, from, first, end_of_it)
   for index = first, end_of_it, 1000 do  -- unpack has a bound

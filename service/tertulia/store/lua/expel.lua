@@ -13,7 +13,7 @@
 
 local answer = answered()
 if answer then return answer end
-local session, node = held(KEYS[8], meta[3] or '0')
+local session, node = held(KEYS[8], meta[7] or '0')
 if (node or '') ~= ARGV[5] then return 'moved' end
 local is_logged_in = redis.call('EXISTS', KEYS[9])
 if not session and is_logged_in == 0 then return 'absent' end

@@ -9,7 +9,7 @@
 local TOKEN_MS = 3900000  -- as in room_commit.lua
 local answer = answered()
 if answer then return answer end
-local session = held(KEYS[8], meta[3] or '0')
+local session = held(KEYS[8], meta[7] or '0')
 if not session then return 'absent' end
 local seat = redis.call('HMGET', KEYS[8], 'nickname', 'token')
 if seat[2] and seat[2] ~= '' then

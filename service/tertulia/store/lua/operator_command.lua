@@ -10,7 +10,7 @@
 local ANSWER_MS = 600000
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local clock = read_clock()
-local meta = read_meta(keys.meta)
+local meta = read_meta(keys.meta, 'sitting')
 
 -- Return the answer where nothing is to be done: this command was carried out before, or there is no such
 -- chat. Else nil.

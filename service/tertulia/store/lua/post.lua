@@ -41,7 +41,7 @@ local function say()
 end
 
 local outcome, ends
-if meta[8] == '1' then
+if meta[6] == '1' then
   outcome, ends = speech_in(KEYS[5], KEYS[6], KEYS[7], clock).say(ARGV[5], true, function() return account end, say)
 else
   outcome = say()

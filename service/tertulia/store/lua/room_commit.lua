@@ -56,15 +56,16 @@ end
 local GENERATION, MOST = '0', tonumber(ARGV[10])
 local seats = {}
 local function seat(key)
-  local it = seats[key]
-  if not it then
-    it = { held(key, GENERATION) }
-    seats[key] = it
+  local session = seats[key]
+  if session == nil then
+    session = redis.call('HGET', key, 'session')
+    seats[key] = session
   end
-  return it[1], it[2]
+  return session
 end
 local letters = ARGV[11]
-local count = find(letters, '[^sSuUnQ]') and redis.call('ZCARD', members) or -1
+local is_talk = not find(letters, '[^sSuU]')
+local count = not is_talk and find(letters, '[^sSuUnQ]') and redis.call('ZCARD', members) or -1
 
 local TOKEN_MS, MOST_REFUSED = 3900000, 3072  -- bytes: 256 numbers, however long
 local known = {}
@@ -97,7 +98,7 @@ end
 local function end_seat(nick, token)
   if token and token ~= '' then write('ZADD', token_ends, string.format('%d', clock.now + TOKEN_MS), token) end
   write('DEL', nick)
-  seats[nick] = { false, false }
+  seats[nick] = false
 end
 
 local events, outcomes, notes = {}, {}, {}
@@ -128,9 +129,9 @@ local function tagged(plain)
 end
 OPS['S'], OPS['U'] = tagged('s'), tagged('u')
 
-if meta[8] == '1' and find(letters, '[sSuU]') and not find(letters, 'Q') then return { 'restrained' } end
+if meta[6] == '1' and (is_talk or find(letters, '[sSuU]') and not find(letters, 'Q')) then return { 'restrained' } end
 
-if find(letters, '[^sSuU]') then
+if not is_talk then
   local is_new = offset == 0
 
   OPS['y'] = function(at)
@@ -160,7 +161,7 @@ if find(letters, '[^sSuU]') then
     write('HSET', nick, 'session', session, 'node', node, 'sitting', GENERATION, 'nickname', ARGV[at + ROOM_JOIN.nickname],
       'dialect', ARGV[at + ROOM_JOIN.dialect], 'number', join, 'account', account, 'token', token,
       'about', ARGV[at + ROOM_JOIN.about])
-    seats[nick] = { session, node }
+    seats[nick] = session
     if token ~= '' then
       local it = token_of(token)
       if it.first == '0' then it.first, it.is_changed = string.format('%d', offset + 1), true end
@@ -199,7 +200,7 @@ if find(letters, '[^sSuU]') then
   if find(letters, 'Q') then
     add_restraints(OPS, LOOKS, {
       clock = clock, key = key, note_answer = note_answer, seat = seat, events = events, log = keys.log, meta = keys.meta,
-      is_restrained = meta[8] == '1',
+      is_restrained = meta[6] == '1',
       -- Whoever owns the room may do everything, moderators what moderators do; and only as accounts.
       may = function(at, name, action)
         local account = ARGV[at + MODERATE.account]
@@ -218,10 +219,10 @@ if find(letters, '[^sSuU]') then
 end
 
 local at, last = 12, #ARGV
-while at <= last do
+while not is_talk and at <= last do
   local look = LOOKS[ARGV[at]]
   if look then look(at) end
-  at = at + LENGTH[ARGV[at]]
+  at = at + length(ARGV[at])
 end
 
 at = 12
@@ -231,14 +232,17 @@ while at <= last and not rest do
   local outcome, note = OPS[op](at)
   outcomes[#outcomes + 1] = outcome
   if note then notes[#notes + 1] = note .. ',' end
-  at = at + LENGTH[op]
+  at = at + length(op)
 end
 
-if not meta[9] and #events > 0 and find(letters, '[sSuUM]') then write('HSETNX', keys.meta, 'used', '1') end
+if not meta[7] and #events > 0 and (is_talk or find(letters, '[sSuUM]')) then
+  write('HSETNX', keys.meta, 'used', '1')
+end
 for token, it in pairs(known) do
   if it.is_changed then write('HSET', tokens, token, it.first .. ' ' .. it.done .. ' ' .. it.refused) end
 end
-local over = find(letters, '[yz]') and redis.pcall('ZRANGEBYSCORE', token_ends, '-inf', clock.now, 'LIMIT', 0, 100) or {}
+local over = not is_talk and find(letters, '[yz]')
+  and redis.pcall('ZRANGEBYSCORE', token_ends, '-inf', clock.now, 'LIMIT', 0, 100) or {}
 for _, token in ipairs(over) do
   write('HDEL', tokens, token)
   write('ZREM', token_ends, token)
@@ -248,7 +252,7 @@ if #events > 0 then
   entry = append(keys, meta, node, batch, clock, events, ARGV[7], tonumber(ARGV[5]), tonumber(ARGV[6]))
   offset = entry
 else
-  trim(keys, clock.now, tonumber(meta[4] or 0), tonumber(ARGV[5]), tonumber(ARGV[6]))
+  trim(keys, clock.now, tonumber(meta[3] or 0), tonumber(ARGV[5]), tonumber(ARGV[6]))
 end
 local result, noted = table.concat(outcomes), table.concat(notes)
 write('HSET', batches, node, table.concat({ batch, entry, count, result, noted }, ' '))

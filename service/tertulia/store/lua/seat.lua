@@ -20,8 +20,8 @@
 
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local members, leases = KEYS[4], KEYS[5]
-local meta = read_meta(keys.meta)
-local offset, generation = tonumber(meta[2] or 0), meta[3] or '0'
+local meta = read_meta(keys.meta, 'sitting')
+local offset, generation = tonumber(meta[2] or 0), meta[7] or '0'
 if meta[1] ~= ARGV[2] then return { 'epoch' } end
 if tonumber(redis.call('ZSCORE', leases, ARGV[1]) or 0) == 0 then return { 'fenced' } end
 
