@@ -18,11 +18,14 @@ from tertulia.dialects.contract import Encoder
 from tertulia.domain.events import MODERATED, PublicEvent, Said
 from tertulia.domain.position import Position
 from tertulia.domain.text import LINE_END
+from tertulia.telemetry.counters import Counter
 from tertulia.telemetry.metrics import Metrics
 
 
 def acknowledged(events: Sequence[PublicEvent]) -> int:
     """Count what clients acknowledge of some events that do so: each line of a message, and each notice."""
+    if len(events) == 1 and type(event := events[0]) is Said:  # in a further room, mostly
+        return 1 + event.text.count(LINE_END)
     texts = [event.text for event in events if type(event) is Said]
     lines = len(texts) + "".join(texts).count(LINE_END)
     if len(texts) == len(events):  # mostly
@@ -69,10 +72,13 @@ class OneByOne:
         writes = self._writes
         if not writes:
             return
+        if not but:
+            for write in list(writes.values()):
+                write(data)
+            return
         # It is cheaper to take the few out for a moment than to ask of each of the many whether it is one.
         apart = {outbox: writes.pop(outbox) for outbox in but if outbox in writes}
-        for write in list(writes.values()):
-            write(data)
+        self.write(data, ())
         writes.update(apart)
 
 
@@ -132,10 +138,16 @@ class News(msgspec.Struct, eq=False):
 class Group:
     """The sessions of one encoder."""
 
-    __slots__ = ("_broadcast", "_unshown", "encoder", "held", "missing", "sessions", "stream")
+    __slots__ = (
+        "_broadcast", "_unshown", "deliveries", "encoder", "held", "missing", "sessions", "stream",
+    )  # fmt: skip
 
-    def __init__(self, encoder: Encoder, broadcast: Broadcast, unshown: Unshown) -> None:
+    def __init__(
+        self, encoder: Encoder, broadcast: Broadcast, unshown: Unshown, deliveries: Counter
+    ) -> None:
+        """``deliveries`` counts what its sessions were written."""
         self.encoder = encoder
+        self.deliveries = deliveries
         self._unshown = unshown
         self.missing = 0
         """How many events could not be shown."""
@@ -278,7 +290,8 @@ class Audience:
         """Add a session, which reads what is written from now on."""
         group = self._groups.get(session.encoder)
         if group is None:
-            group = Group(session.encoder, self._broadcast(), self.unshown)
+            deliveries = self._metrics.deliveries(session.encoder.name)
+            group = Group(session.encoder, self._broadcast(), self.unshown, deliveries)
             self._groups[session.encoder] = group
         group.add(session)
 
@@ -303,7 +316,10 @@ class Audience:
     @property
     def echoes(self) -> bool:
         """Whether everybody here reads their own public messages."""
-        return all(it.encoder.echoes or not it.sessions for it in self._groups.values())
+        for it in self._groups.values():  # noqa: SIM110 (a generator would be two calls more)
+            if it.sessions and not it.encoder.echoes:
+                return False
+        return True
 
     def announce(self, render: Callable[[Encoder], bytes]) -> None:
         """Write a notice to everybody, as each encoder renders it."""
@@ -322,4 +338,4 @@ class Audience:
                 group.tell(entries)
                 group.stream.messages += messages
                 shown = events - (group.missing - missing)
-                self._metrics.deliveries(group.encoder.name).count += shown * len(group.sessions)
+                group.deliveries.count += shown * len(group.sessions)

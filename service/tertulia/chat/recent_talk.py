@@ -82,7 +82,9 @@ class RecentTalk:
         """Add consecutive messages of an entry; ``first`` is the index of the first one."""
         if position.epoch != self._epoch:
             self.clear(position.epoch)
-        size = sum([len(message.text) for message in said]) + _MESSAGE * len(said)
+        size = _MESSAGE * len(said)
+        for message in said:
+            size += len(message.text)
         if self._ring is _SILENCE:
             self._ring = deque()
         self._ring.append(_Talk(position, first, said, size))

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
-from websockets.frames import Frame, Opcode
 
 from tertulia.dialects.contract import (
     AccountAnswer,
@@ -520,7 +519,8 @@ class BrowserEncoder(SharedEncoder):
         return _encode({"type": "mutes", "mutes": mutes})
 
     def batch(self, pieces: Sequence[bytes], position: Position, first: int = 0) -> bytes:
-        pieces = [piece for piece in pieces if piece]  # not every event is shown
+        if b"" in pieces:  # not every event is shown
+            pieces = list(filter(None, pieces))
         if not pieces:
             return b""
         # The events are JSON already: they are inserted, not encoded again for each entry.
@@ -649,7 +649,13 @@ def _frame(**fields: object) -> bytes:
 
 
 def _text(payload: bytes) -> bytes:
-    return Frame(Opcode.TEXT, payload).serialize(mask=False)
+    # As websockets' own Frame writes it, in five calls: this is made for each entry.
+    size = len(payload)
+    if size < 126:
+        return b"\x81%c%s" % (size, payload)
+    if size < 65536:
+        return b"\x81\x7e%c%c%s" % (size >> 8, size & 255, payload)
+    return b"\x81\x7f%s%s" % (size.to_bytes(8), payload)
 
 
 PING = _text(b'{"type":"ping"}')

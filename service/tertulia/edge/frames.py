@@ -1,13 +1,19 @@
 """The frames of one WebSocket, taken one at a time, so that the caller can stop. Sans-IO.
 
-bytes ──a slice──▶ frames ──a message──▶ the session's reader ──▶ its command
+bytes ──a short message in a frame of its own─────▶ the session's reader ──▶ its command
+  └─────a slice──▶ frames ──a message─────────────▶   the same
                       └──ping, pong, close, a part of a message──▶ nothing, which is a command as well
 """
 
 from collections import deque
 from typing import Any, Final, cast
 
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import (  # type: ignore[attr-defined]  # its apply_mask: the quick one, if any
+    CloseCode,
+    Frame,
+    Opcode,
+    apply_mask,
+)
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
@@ -77,8 +83,41 @@ class Frames:
         while not self._frames:
             if not self._unread:
                 return None
+            message = self._short_message()
+            if message is not None:
+                return self._take_message(message)
             self._parse()
         return self._take(self._frames.popleft())
+
+    def _short_message(self) -> bytes | None:
+        """Take a short message that comes next and is a frame of its own, as most are.
+
+        ``protocol`` would make the same of it, in thirty calls. None: it is to look what comes.
+        """
+        data, start = self._unread, self._start
+        if (
+            self._half_read
+            or self._fragments
+            or len(data) < start + 8
+            or data[start] != 0x80 | self._opcode  # whole, and of no extension
+            or self._protocol.state is not State.OPEN
+        ):
+            return None
+        size, mask = data[start + 1] - 0x80, start + 2
+        if size == 126:
+            size, mask = int.from_bytes(data[mask : mask + 2]), mask + 2
+            if size < 126:  # written with more bytes than it takes
+                return None
+        text = mask + 4
+        end = text + size
+        if not 0 <= size <= _SLICE or end > len(data):  # not masked, long, or not there yet
+            return None
+        message = apply_mask(data[text:end], data[mask:text])
+        if end == len(data):
+            self._unread, self._start = b"", 0
+        else:
+            self._start = end
+        return message
 
     def _parse(self) -> None:
         end = self._start + _SLICE
