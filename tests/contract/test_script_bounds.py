@@ -68,7 +68,7 @@ class Bench:
         args: Sequence[Any],
         prepare: Callable[[], object] = lambda: None,
     ) -> float:
-        """Return how long it took the best of some times, in milliseconds."""
+        """Return how long it took the best of some times, or the first that was quick, in milliseconds."""
         best = float("inf")
         names = (*keys, "{bounds}:unfinished")
         with self._stopwatch as watch:
@@ -77,6 +77,8 @@ class Bench:
                 watch.reset()
                 self.control.eval(script.plain.text, len(names), *names, *args)
                 best = min(best, watch.longest())
+                if best < MOST_MILLISECONDS:
+                    break
         return best
 
 
