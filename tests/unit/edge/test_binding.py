@@ -31,7 +31,7 @@ def has_ipv6() -> bool:
 
 def reaches(host: str, port: int) -> bool:
     try:
-        socket.create_connection((host, port), timeout=2).close()
+        socket.create_connection((host, port), timeout=30).close()
     except OSError:
         return False
     return True

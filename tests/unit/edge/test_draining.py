@@ -6,13 +6,11 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from fakes.encoder import PlainEncoder
 from fakes.house import Client as Neighbour
 from fakes.house import House
 from harness.cases import each
-from harness.waiting import until
+from harness.waiting import elapse, until
 from tertulia.chat.door import Door
 from tertulia.dialects.contract import Encoder
 from tertulia.dialects.protocollo import ProtocolloEncoder
@@ -123,20 +121,24 @@ async def test_who_does_not_fall_quiet_is_waited_for_by_whoever_called() -> None
     log: list[str] = []
     connections, made = clients(log, 2)
     made[1].is_quiet = False
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(send_away(connections, AT_ONCE, asyncio.Event()), 0.05)
-    assert "0 closed" in log and "1 closed" not in log
+    going = asyncio.create_task(send_away(connections, AT_ONCE, asyncio.Event()))
+    await until(lambda: "0 closed" in log, 30, "the quiet one to go", every=0)
+    await elapse(0.05)
+    assert "1 closed" not in log and not going.done()
+    made[1].is_quiet = True
+    await asyncio.wait_for(going, 30)
+    assert "1 closed" in log
 
 
 async def test_who_was_let_in_at_the_last_moment_is_sent_away_like_the_others() -> None:
     log: list[str] = []
     connections, made = clients(log, 1, quiet=False)
     going = asyncio.create_task(send_away(connections, AT_ONCE, asyncio.Event()))
-    await until(lambda: log, LONG, "the first one's turn", every=0)
+    await until(lambda: log, 30, "the first one's turn", every=0)
     late = Client(log, "late", quiet=False)
     connections.add(late)
     made[0].is_quiet = True
-    await until(lambda: log[-1] == "late unread", LONG, "the late one's turn", every=0)
+    await until(lambda: log[-1] == "late unread", 30, "the late one's turn", every=0)
     assert not going.done()
     late.is_quiet = True
     await asyncio.wait_for(going, LONG)
@@ -177,7 +179,7 @@ class Entering:
 
     async def connect(self) -> None:
         ours, self.socket = socket.socketpair()
-        self.socket.settimeout(LONG)
+        self.socket.settimeout(30)
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: tcp.connect(self._listener), ours
         )
@@ -198,7 +200,7 @@ class Entering:
             self.house.clock.run()
             return going.done()
 
-        await until(are_gone, LONG, "all to go", every=0)
+        await until(are_gone, 30, "all to go", every=0)
         await going
 
     def read(self) -> list[str]:
@@ -278,5 +280,5 @@ async def test_who_never_stops_talking_is_not_read_for_ever() -> None:
         place.house.clock.run()
         return going.done()
 
-    await until(talks_on, LONG, "it to go", every=0)
+    await until(talks_on, 30, "it to go", every=0)
     await going

@@ -15,7 +15,7 @@ from tertulia_load.targets import Target
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(5)
+        server.settimeout(30)
         yield server
 
 
@@ -32,7 +32,7 @@ def connected(
     made = client(listening, sockets, id_)
     made.connect()
     peer, _ = listening.accept()
-    peer.settimeout(5)
+    peer.settimeout(30)
     ((file, events),) = sockets.poll.poll(5)
     assert sockets.owners[file] is made
     assert events & select.EPOLLOUT

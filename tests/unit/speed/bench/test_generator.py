@@ -289,6 +289,6 @@ async def test_without_everybody_there_are_no_figures(made: str) -> None:
 )
 @pytest.mark.slow
 def test_what_it_can_not_do_it_refuses(made: str, words: list[str]) -> None:
-    done = subprocess.run([made, *words], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([made, *words], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith("generator DIALECT PORT")
