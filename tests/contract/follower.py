@@ -14,6 +14,7 @@ from tertulia.chat.ports import (
     RoomJoinOp,
     RoomLeaveOp,
     SayOp,
+    WhisperOp,
 )
 from tertulia.chat.roster import Roster
 from tertulia.domain.bans import Ban
@@ -27,6 +28,7 @@ from tertulia.domain.events import (
     Registered,
     Said,
     Tagged,
+    TaggedAlone,
     Undelivered,
     WentAway,
     Whispered,
@@ -309,6 +311,15 @@ def said(op: SayOp) -> Said | Tagged:
     if op.tags and not op.text:
         return Tagged(op.nickname, op.session, op.tags, op.tag, op.is_account)
     return Said(op.nickname, op.session, op.text, op.tag, op.is_account, op.is_notice, op.tags)
+
+
+def whispered(op: WhisperOp) -> Whispered | TaggedAlone:
+    """Return the letter that comes of what somebody says to one person."""
+    if op.tags and not op.text:
+        return TaggedAlone(op.nickname, op.session, op.tags, op.tag, op.is_account)
+    return Whispered(
+        op.nickname, op.session, op.recipient, op.text, op.tag, op.is_account, op.is_notice, op.tags
+    )
 
 
 def _event(op: Op) -> PublicEvent:

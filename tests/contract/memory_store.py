@@ -16,7 +16,7 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from contract.follower import said
+from contract.follower import said, whispered
 from tertulia.chat.ports import (
     KNOWN_REFUSED,
     CloseOp,
@@ -66,7 +66,6 @@ from tertulia.domain.nicknames import fold
 from tertulia.domain.operator_commands import Action, OperatorCommand
 from tertulia.domain.position import Position
 from tertulia.domain.rooms import RoomInfo
-from tertulia.store.batch import letter_of
 
 Soon = Callable[[Callable[[], object]], object]
 
@@ -294,7 +293,7 @@ class MemoryChat:
         recipient = self._holders.get(fold(op.recipient))
         if recipient is None:
             return Outcome.UNKNOWN
-        event = letter_of(op)
+        event = whispered(op)
         self._post(fold(op.recipient), recipient.member.session, event, letters)
         return Outcome.DONE
 
