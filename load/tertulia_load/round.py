@@ -29,8 +29,6 @@ _LOOK: Final = 20_000
 """Microseconds between two looks whether everybody has everything."""
 _CATCHING_UP: Final = 10_000_000
 """Microseconds after the end in which is sent what was due before it, where the tool was woken late."""
-_LATE: Final = 500_000
-"""Microseconds without a look after which nothing is known of what came meanwhile."""
 _GRACE: Final = 200_000
 """Microseconds to go on reading when everybody has everything: what comes twice comes soon."""
 _STANDSTILL: Final = 100_000
@@ -70,7 +68,7 @@ class Round:
         self._reading: Reading | None = None
         self._sent: dict[int, int] = {}
         self._private: dict[int, int] = {}
-        self._from = self._until = self._next_look = self._looked = self._awake = 0
+        self._from = self._until = self._next_look = self._runs_since = 0
         self._complete: int | None = None
         self._expected = 0
         self._cpu = time.process_time()
@@ -128,7 +126,7 @@ class Round:
         self._cpu = time.process_time() - self._cpu
         self._sent = order.sent
         self._from, self._next_look, self._complete = now, now, None
-        self._looked = self._awake = now
+        self._runs_since = now
         self._expect()
 
     def _expect(self) -> None:
@@ -245,10 +243,7 @@ class Round:
                 account = reading.account(self._sent, self._private)
                 if not account.lost:
                     self._complete = now
-            if now - self._looked > _LATE:
-                self._awake = now  # what came while this process stood still is not read yet
-            self._looked = now
-            quiet = now - max(reading.tally.last, self._awake)
+            quiet = now - max(reading.tally.last, self._from, self._runs_since)
             waited = now - self._from
             if quiet < self._plan.settle * 1_000_000 and waited < MAX_SETTLING * 1_000_000:
                 return []

@@ -110,7 +110,7 @@ def test_who_lacks_something_is_told_what_to_install(tmp_path: Path) -> None:
         env=environment | {"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=200,
     )
     assert told.returncode == 0, told.stdout + told.stderr
     left_out = len(list((Path(__file__).parents[1] / "web").glob("*.test.mjs"))) + 2

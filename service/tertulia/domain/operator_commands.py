@@ -44,7 +44,7 @@ class Action(StrEnum):
     LOG_OUT = "log-out"
     UNREGISTER = "unregister"
     INVITE = "invite"
-    """Making invitations over the API: the text says how many; like what follows, only written down."""
+    """Making codes of invitations: the value is their numbers."""
     UNINVITE = "uninvite"
     ENABLE_WEBHOOK = "webhook-enable"
 

@@ -245,9 +245,9 @@ class Operator(_Orders):
         command = self._command(Action.DRAIN, node, until=until)
         await self._patiently(lambda: self._run(ANNOUNCE, command, [], [1]))
 
-    async def note(self, action: Action, subject: str, text: str = "") -> None:
-        """Write into the audit log what an operator did that is no command, or looked at."""
-        command = self._command(action, subject, text)
+    async def note(self, action: Action, subject: str, value: str = "") -> None:
+        """Write into the audit log what an operator looked at, or has changed in another way."""
+        command = self._command(action, subject, value=value)
         await self._patiently(lambda: self._run(ANNOUNCE, command, [], [0]))
 
 

@@ -89,11 +89,11 @@ async def test_each_is_closed_once_after_its_last_words() -> None:
     log: list[str] = []
     connections, made = clients(log, 20, quiet=False)
     going = asyncio.create_task(send_away(connections, AT_ONCE, asyncio.Event()))
-    await until(lambda: len(log) == 20, 30, "all to be read no more", every=0)
+    await until(lambda: len(log) == 20, LONG, "all to be read no more", every=0)
     assert not any("closed" in line for line in log)
     for client in made:
         client.is_quiet = True
-    await asyncio.wait_for(going, 30)
+    await asyncio.wait_for(going, LONG)
     assert sorted(log) == sorted(f"{n} {what}" for n in range(20) for what in ("unread", "closed"))
 
 
@@ -110,10 +110,10 @@ async def test_a_hurry_ends_the_spreading() -> None:
     connections, _ = clients(log, 100)
     hurry = asyncio.Event()
     going = asyncio.create_task(send_away(connections, DrainSchedule(3600.0, 0.001), hurry))
-    await until(lambda: log, 30, "the first to go", every=0)
+    await until(lambda: log, LONG, "the first to go", every=0)
     assert len(log) == 2, "one of a hundred, read no more and closed"
     hurry.set()
-    await asyncio.wait_for(going, 30)
+    await asyncio.wait_for(going, LONG)
     assert len(log) == 200
 
 
@@ -134,11 +134,11 @@ async def test_who_was_let_in_at_the_last_moment_is_sent_away_like_the_others() 
     log: list[str] = []
     connections, made = clients(log, 1, quiet=False)
     going = asyncio.create_task(send_away(connections, AT_ONCE, asyncio.Event()))
-    await until(lambda: log, 30, "the first one's turn", every=0)
+    await until(lambda: log, LONG, "the first one's turn", every=0)
     late = Client(log, "late", quiet=False)
     connections.add(late)
     made[0].is_quiet = True
-    await until(lambda: log[-1] == "late unread", 30, "the late one's turn", every=0)
+    await until(lambda: log[-1] == "late unread", LONG, "the late one's turn", every=0)
     assert not going.done()
     late.is_quiet = True
     await asyncio.wait_for(going, LONG)
@@ -179,7 +179,7 @@ class Entering:
 
     async def connect(self) -> None:
         ours, self.socket = socket.socketpair()
-        self.socket.settimeout(30)
+        self.socket.settimeout(LONG)
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: tcp.connect(self._listener), ours
         )
@@ -200,7 +200,7 @@ class Entering:
             self.house.clock.run()
             return going.done()
 
-        await until(are_gone, 30, "all to go", every=0)
+        await until(are_gone, LONG, "all to go", every=0)
         await going
 
     def read(self) -> list[str]:
@@ -280,5 +280,5 @@ async def test_who_never_stops_talking_is_not_read_for_ever() -> None:
         place.house.clock.run()
         return going.done()
 
-    await until(talks_on, 30, "it to go", every=0)
+    await until(talks_on, LONG, "it to go", every=0)
     await going

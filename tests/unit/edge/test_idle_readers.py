@@ -24,7 +24,7 @@ from tertulia.edge.serving import Connections, Listener, Patience
 from tertulia.settings.sections import LimitSettings
 from tertulia.telemetry.metrics import Limit, Metrics
 
-WITHIN = 30.0
+WITHIN = 60.0
 ACKNOWLEDGEMENT = b"101 Message received.\n"
 ENDING_IN_CRLF = b"101 Message received.\r\n"
 
@@ -116,7 +116,7 @@ class Service:
             CollectorRegistry(), dialects=["chatte"], chats=["main"], version="x"
         )
         self.listener = Listener(
-            self.chat, "chatte", ACKNOWLEDGEMENT, Patience(600.0, False, Disconnect.ENTER_TIMEOUT),
+            self.chat, "chatte", ACKNOWLEDGEMENT, Patience(5.0, False, Disconnect.ENTER_TIMEOUT),
             limits, ConnectionCounts(10, 10), self.metrics, loop, self.connections, self.idle_readers,
             has_ring=False,
         )  # fmt: skip

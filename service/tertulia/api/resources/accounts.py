@@ -68,8 +68,8 @@ async def _book(caller: Caller) -> AccountBook:
     return caller.deployment.accounts(caller.chat)
 
 
-async def _noted(caller: Caller, action: Action, nickname: str = "", text: str = "") -> None:
-    await caller.deployment.operator(caller.chat).note(action, fold(nickname), text)
+async def _noted(caller: Caller, action: Action, nickname: str) -> None:
+    await caller.deployment.operator(caller.chat).note(action, fold(nickname))
 
 
 @router.get("/accounts")
@@ -124,8 +124,7 @@ async def delete_account(caller: Operating, nickname: Nickname) -> None:
 async def invite(caller: Operating, body: InvitingBody) -> Items[MadeInvitationBody]:
     """Make codes with which people make an account each, where registration is by invitation."""
     await caller.deployment.chats(caller.chat)
-    await _noted(caller, Action.INVITE, text=str(body.count))
-    made = await caller.deployment.invitations(caller.chat).invite(body.count, body.seconds)
+    made = await caller.deployment.invite(caller.chat, body.count, body.seconds)
     return Items(items=[MadeInvitationBody(**asdict(it)) for it in made])
 
 
@@ -140,5 +139,4 @@ async def get_invitations(caller: Operating) -> Items[InvitationBody]:
 @router.delete("/invitations/{number}", status_code=204)
 async def take_back_invitation(caller: Operating, number: int) -> None:
     """Let nobody use a code any more."""
-    await caller.deployment.invitations(caller.chat).take_back(number)
-    await _noted(caller, Action.UNINVITE, text=str(number))
+    await caller.deployment.take_back_invitation(caller.chat, number)

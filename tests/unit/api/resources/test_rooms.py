@@ -1,5 +1,6 @@
 """Which rooms the API shows, and what of them."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tertulia.api.tokens import Scope
 from tertulia.domain.moderation import Moderation
 from tertulia.domain.operator_commands import Action
 from tertulia.operators.rooms import RoomSeen, RoomsOverview
-from tertulia.redis.access import Server
+from tertulia.redis.access import Access, Server
 from tertulia.store.keys import LogKeys
 
 
