@@ -20,8 +20,44 @@ _PIECE: Final = 8_192
 """Bytes that h11 is given at once."""
 IDLE_SECONDS: Final = 30
 """For which a connection may be open between two requests."""
+LINGER_SECONDS: Final = 2.0
+"""For which what still comes is thrown away, before a connection is closed."""
 
 log = structlog.get_logger(__name__)
+
+
+class _Lingering:
+    """A transport that reads on for a moment when it is closed.
+
+    Closed with something unread, as of a body that nobody wants, the system resets the connection: the client
+    loses what it was answered.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.lingers = True
+        self.is_ended = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self.is_ended:
+            self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self.is_ended or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing():
+            return
+        self.is_ended = True
+        if not self.lingers or not self._transport.can_write_eof():  # TLS has no halves
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.close)
 
 
 class ApiConnection(H11Protocol):
@@ -42,8 +78,10 @@ class ApiConnection(H11Protocol):
         self._waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        lingering = _Lingering(transport)
+        super().connection_made(lingering)  # type: ignore[arg-type]  # it is one, by its methods
         self._metrics.connections.set(len(self.connections))
+        lingering.lingers = len(self.connections) <= 2 * self._most
         if len(self.connections) > self._most:
             self._metrics.turned_away.inc()
             self._refuse(
@@ -58,6 +96,8 @@ class ApiConnection(H11Protocol):
         self._metrics.connections.set(len(self.connections))
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         if self._is_between_requests() and self._waiting is None:
             self._arm()
         # h11 bounds only headers that are not whole: those in one read would have any length.

@@ -1,6 +1,7 @@
 """A connection to the API, without a socket: what is too long, too late, too much."""
 
 import asyncio
+import socket
 from typing import Any, cast
 
 import pytest
@@ -31,6 +32,9 @@ class FakeTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._is_closing
 
+    def can_write_eof(self) -> bool:
+        return False
+
     def close(self) -> None:
         self._is_closing = True
 
@@ -54,10 +58,29 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
+class HalfClosing(FakeTransport):
+    """Has halves, as TCP does."""
+
+    is_half_closed = False
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.is_half_closed = True
+
+
+async def refuse(scope: Any, receive: Any, send: Any) -> None:
+    """Refuse a request without a look at its body."""
+    headers = [(b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
 class Server:
     """What makes connections."""
 
-    def __init__(self, most: int = 2) -> None:
+    def __init__(self, most: int = 2, answer: Any = answer) -> None:
         self.metrics = ApiMetrics(CollectorRegistry())
         self._make = connections(self.metrics, most)
         self._config = uvicorn.Config(
@@ -67,10 +90,18 @@ class Server:
         self._config.load()
         self.state = ServerState()
 
+    def make(self) -> ApiConnection:
+        return self._make(self._config, self.state, {})
+
     def connect(self) -> tuple[ApiConnection, FakeTransport]:
-        made, transport = self._make(self._config, self.state, {}), FakeTransport()
+        made, transport = self.make(), FakeTransport()
         made.connection_made(transport)
         return made, transport
+
+    def connect_lingering(self) -> HalfClosing:
+        transport = HalfClosing()
+        self.make().connection_made(transport)
+        return transport
 
     def unreadable(self) -> float:
         return float(self.metrics.unreadable._value.get())
@@ -148,3 +179,55 @@ async def test_there_are_only_so_many(server: Server) -> None:
     _, transport = server.connect()
     assert not transport.is_closing()
     assert cast(Any, server.metrics.turned_away)._value.get() == 1
+
+
+REFUSED = [
+    pytest.param(
+        REQUEST[:-2] + b"X: " + b"x" * MOST_HEADER_BYTES, b"400 ", id="its header is too long"
+    ),
+    pytest.param(
+        b"POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2097152\r\n\r\n",
+        b"413 ",
+        id="nobody wants its body",
+    ),
+]
+
+
+@pytest.mark.parametrize(("begins", "status"), REFUSED)
+async def test_who_goes_on_sending_reads_why_it_was_refused(begins: bytes, status: bytes) -> None:
+    """Else the system resets the connection, as something is unread, and the answer is lost."""
+    server, loop = Server(answer=refuse), asyncio.get_running_loop()
+    listening = await loop.create_server(server.make, "127.0.0.1", 0)
+    client = socket.socket()
+    client.setblocking(False)
+    async with listening:
+        await loop.sock_connect(client, listening.sockets[0].getsockname())
+        await loop.sock_sendall(client, begins)
+        told = await asyncio.wait_for(loop.sock_recv(client, 100_000), 30)
+        for _ in range(32):
+            await loop.sock_sendall(client, b"x" * 65_536)
+            await asyncio.sleep(0)
+        client.shutdown(socket.SHUT_WR)
+        while more := await asyncio.wait_for(loop.sock_recv(client, 100_000), 30):
+            told += more
+        client.close()
+    assert told.startswith(b"HTTP/1.1 " + status)
+
+
+async def test_who_never_ends_is_closed_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LINGER_SECONDS", 0.01)
+    server, loop = Server(), asyncio.get_running_loop()
+    listening = await loop.create_server(server.make, "127.0.0.1", 0)
+    async with listening:
+        reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+        writer.write(b"EHLO mail.example\r\n\r\n")
+        await asyncio.wait_for(reader.read(), 30)
+        await until(lambda: not server.state.connections, 30, "it to be closed")
+        writer.close()
+
+
+async def test_a_flood_does_not_keep_more_open_than_that() -> None:
+    server = Server(most=1)
+    made = [server.connect_lingering() for _ in range(4)]
+    assert [it.is_half_closed for it in made] == [False, True, False, False]
+    assert [it.is_closing() for it in made] == [False, False, True, True]
