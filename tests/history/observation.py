@@ -429,7 +429,16 @@ def _count_changes(nickname: str, tracks: Sequence[_Track]) -> None:
             if first is not None:
                 numbered[track.session.client] = track, first
                 progress = True
-    for track in waiting:  # nothing in common with anybody: time is all that is left to go by
+    seen_by_others = any(it.session.folded != nickname for it, _ in numbered.values())
+    for track in sorted(
+        waiting, key=lambda t: t.session.welcomed_at
+    ):  # nothing in common with anybody
+        if track.session.folded == nickname and not (track.session.sees_people or seen_by_others):
+            # Nobody is told who comes: each of its sessions saw a coming of its own.
+            last = max(first + len(it.changes[nickname]) for it, first in numbered.values())
+            numbered[track.session.client] = track, last
+            continue
+        # Time is all that is left to go by.
         at = track.at(nickname, 0)
         seen = range(len(reference.changes[nickname]))
         nearest = min(seen, key=lambda i: abs(reference.at(nickname, i) - at))

@@ -948,6 +948,27 @@ def test_who_is_told_once_that_somebody_quits_misses_no_comings_and_goings_in_ro
     assert broken_in(ops) == {(Rule.LOST, "ops"), (Rule.HOLE, "ops")}
 
 
+def test_who_comes_again_to_a_room_where_nobody_is_told_of_it_read_nothing_in_between(
+    ops: Chat,
+) -> None:
+    """Its comings are two, though nothing that anybody saw tells them apart."""
+    assert ops.lobby
+    ops.lobby.leave("carl")
+    ops.say("ana", "between")
+    ops.lobby.join("carl", "carl again")
+    ops.join("carl")
+    ops.say("ana", "after")
+    for history in ops.lobby.histories:
+        history.quits_once = True
+        history.records[:] = [
+            it for it in history.records if not (isinstance(it, SawJoined | SawLeft) and it.room)
+        ]
+    assert broken_in(ops) == set()
+    carl = ops.here["carl"]
+    carl.records.remove(said_in(carl, "after"))
+    assert broken_in(ops) == {(Rule.LOST, "ops")}
+
+
 def test_a_zombie_that_speaks_in_a_room_after_it_left_there(ops: Chat) -> None:
     assert ops.lobby
     zombie = ops.lobby.lose("bea")
