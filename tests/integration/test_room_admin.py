@@ -122,6 +122,7 @@ async def test_a_room_is_moderated_by_itself(house: House) -> None:
     assert await admin.json("mute") == []
     await anna.expect_event(frames.MutedEvent("bruno", "G", 0, "spam"), room="ops")
     house.bruno.say("nobody reads this", room="ops")
+    await house.bruno.expect_frame(frames.FailedFrame)
     text = house.bruno.say("but this they do")
     await anna.expect_event(frames.SaidEvent("bruno", text))
     await admin.json("unmute", "bruno", "--room", "ops")
