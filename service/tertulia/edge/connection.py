@@ -226,9 +226,8 @@ class Connection(asyncio.Protocol):
     def stop_reading(self) -> None:
         """Read what is there, and nothing more; it is carried out, without regard to its rate."""
         if self._inbound.woken():
-            self.pump.reading = (
-                False  # nothing has read it but those at rest, who look now and then
-            )
+            # Nothing has read it but those at rest, who look now and then.
+            self.pump.reading = False
         self.pump.drain()
 
     @property
