@@ -22,7 +22,8 @@ from tertulia.api.desk import Desk
 from tertulia.api.guard import Guard
 from tertulia.api.metrics import StreamEnd
 from tertulia.api.tokens import Tokens, TokensUnusable
-from tertulia.api.watched import again_and_again, marks
+from tertulia.api.unending import again_and_again
+from tertulia.api.watched import marks
 from tertulia.api.webhooks.hooks import WebhooksUnusable
 from tertulia.api.webhooks.relay import Relay
 from tertulia.api.webhooks.tallies import Tallies

@@ -1,16 +1,11 @@
-"""Files that people change while the process runs; and what goes on as long as it does."""
+"""Files that people change while the process runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 LOOK_AGAIN_SECONDS: Final = 2.0
-_AFTER_DEFECT_SECONDS: Final = 5.0
-
-_log = structlog.get_logger(__name__)
 
 Mark = tuple[int, int, int]
 Marks = dict[Path, Mark]
@@ -34,19 +29,6 @@ async def changes(seen: Marks, files: Callable[[], Sequence[Path]]) -> AsyncIter
             yield
             continue
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
-
-
-async def again_and_again(do: Callable[[], Awaitable[None]]) -> None:
-    """Do what has no end. Where it fails all the same, say so, and do it again after a moment.
-
-    Nobody would notice that tokens, or webhooks, are not read any more.
-    """
-    while True:
-        try:
-            await do()
-        except Exception:
-            _log.exception("a task failed")
-        await asyncio.sleep(_AFTER_DEFECT_SECONDS)
 
 
 def _mark(file: Path) -> Mark:

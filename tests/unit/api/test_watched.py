@@ -1,12 +1,10 @@
 """Files that change are noticed, also between their reading and the first look."""
 
-import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from tertulia.api import watched
 
@@ -61,20 +59,3 @@ async def test_a_file_put_in_its_place_is_another_one(tmp_path: Path) -> None:
     other.replace(file)
     async for _ in watched.changes(seen, lambda: [file]):
         break
-
-
-async def test_what_fails_is_done_again_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watched, "_AFTER_DEFECT_SECONDS", 0)
-    went_on = asyncio.Event()
-
-    async def fails_once() -> None:
-        if not logs:
-            raise ImportError("socksio")
-        went_on.set()
-        await asyncio.Event().wait()
-
-    with capture_logs() as logs:
-        doing = asyncio.create_task(watched.again_and_again(fails_once))
-        await asyncio.wait_for(went_on.wait(), 20)
-        doing.cancel()
-    assert [it["event"] for it in logs] == ["a task failed"]

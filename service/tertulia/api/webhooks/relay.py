@@ -8,7 +8,8 @@ from typing import Final
 
 import structlog
 
-from tertulia.api.watched import again_and_again, changes, marks
+from tertulia.api.unending import again_and_again
+from tertulia.api.watched import changes, marks
 from tertulia.api.webhooks.hook_relay import HookRelay
 from tertulia.api.webhooks.hooks import Signed, Webhooks, WebhooksUnusable
 from tertulia.api.webhooks.sending import HookSender
