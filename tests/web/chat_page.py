@@ -4,6 +4,7 @@ Knows the document so that tests need not. It works against any service that ser
 """
 
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from harness.requirements import program
 from harness.waiting import until
@@ -46,6 +47,8 @@ ARGUMENTS = [
 ]
 PLAIN_HOST = "chat.test"
 """This machine by a name that is no sign of it: over plain HTTP, browsers take it for a stranger's."""
+
+expect.set_options(timeout=WITHIN * 1000)
 
 _LINES = """
 (wanted) => [...document.querySelectorAll("#log .line, #pending > .line")]
@@ -180,6 +183,17 @@ class ChatPage:
         """Say whether the menu has the button that closes the chat."""
         return await self.page.query_selector("#close:not([hidden])") is not None
 
+    async def loaded(self, part: str) -> None:
+        """Wait until a part of the page is there that is loaded when it is wanted."""
+        await self.page.wait_for_function(
+            """async (part) => {
+              const all = performance.getEntriesByType("resource");
+              const found = all.find((it) => new URL(it.name).pathname.endsWith(`/${part}`));
+              return found !== undefined && (await import(found.name)) !== null;
+            }""",
+            arg=part,
+        )
+
     async def state(self) -> str:
         """Return the state of the connection."""
         return await self.page.get_attribute("#chat", "data-state") or ""
@@ -231,9 +245,11 @@ class ChatPage:
         """Come into a room, or go to it, by writing."""
         await self.say(f"/join #{room}")
         await self.in_room(room)
+        # The page shows a room that one wants to be in, and nobody in it until the service lets one in.
+        await expect(self.page.locator("#people-count")).to_have_text(re.compile("[1-9]"))
 
     async def in_room(self, room: str) -> None:
-        """Wait until a further room is shown; an empty name is the lobby."""
+        """Wait until a further room is shown; an empty name is the lobby. Its log comes a moment later."""
         shown = f"#{room}" if room else "Lobby"
         await self.page.wait_for_selector(
             f"#room-list [aria-current=true] .room:text-is('{shown}')", state="attached"
