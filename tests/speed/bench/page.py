@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from speed.bench.results import CaseResult, Results
-from speed.bench.table import markdown
+from speed.bench.results import CaseResult, Results, by_name
+from speed.bench.table import glance, markdown
 
 NOTES: Final = "notes.md"
 """A page beside it, written by hand, on what the figures mean and where the time goes."""
@@ -44,6 +44,14 @@ def _parts(
     )
     if has_notes:
         yield f"What to make of it, and where the time goes: [{NOTES}]({NOTES}).\n"
+    if first := glance(by_name(results.cases)):
+        yield "## At a glance\n"
+        yield (
+            "1,000 clients in a room, 10 of whom send, and 1,000 in pairs, 200 of whom send. CPU is of the "
+            "whole server side, with its Redis where it has one. In brackets: the load tool was busy, so it "
+            "may be what is measured.\n"
+        )
+        yield first
     yield from _groups(results.cases, pictures)
     yield "## Method\n"
     yield _METHOD.read_text().format(ngircd=f"{ngircd:,}")

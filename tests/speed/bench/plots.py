@@ -30,6 +30,7 @@ _COLOURS: Final = {
     "ngIRCd": "#CC79A7",
     "nats-server": "#009E73",
     "nats-server, stored": "#56B4E9",
+    "tertulia, without io_uring": "#0B3C5D",
     "Ergo": "#D55E00",
     "Centrifugo": "#F0E442",
 }
@@ -74,7 +75,7 @@ def _pictures(cases: Mapping[str, CaseResult]) -> Iterator[tuple[str, Picture]]:
         picture, (panel,) = _panels(1, width=9.0)
         _latencies(panel, case)
         yield "latency", picture
-    if case := cases.get("private-w1"):
+    if case := cases.get("private-1000-w1"):
         picture, (panel,) = _panels(1, width=9.0)
         _one_each(panel, case, "messages", scale=1e-3)
         panel.set_ylabel("messages per second, thousands")

@@ -17,6 +17,7 @@ Figure = Literal[
     "idle",
     "latency",
     "p50",
+    "p99",
     "cost",
 ]
 """What a case is about."""
@@ -85,6 +86,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
                 return self.join_seconds
             case "p50":
                 return self.p50
+            case "p99":
+                return self.p99
             case "cost":
                 return self.cost
             case "seats":

@@ -1,6 +1,6 @@
 """The results as a person reads them: on a terminal and in Markdown."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from speed.bench.results import (
@@ -43,6 +43,7 @@ _HEADS: Final[dict[Figure, tuple[str, Callable[[float | None], str]]]] = {
     "join": ("seconds", _micros),
     "past": ("seconds", _micros),
     "p50": ("p50 ms", _micros),
+    "p99": ("p99 ms", _micros),
     "cost": ("CPU µs/message", _per_second),
     "seats": ("seats/s", _per_second),
     "memory": ("kB/connection", _kilobytes),
@@ -50,6 +51,14 @@ _HEADS: Final[dict[Figure, tuple[str, Callable[[float | None], str]]]] = {
     "latency": ("longest ms", _micros),
 }
 _RATIO: Final = "ours ÷"
+_GLANCE: Final[Sequence[tuple[str, str, tuple[Figure, ...]]]] = (
+    ("fanout-1000-w1", "1 in flight", ("deliveries", "cpu")),
+    ("fanout-1000-w16", "16 in flight", ("deliveries", "cpu")),
+    ("fanout-1000-r100", "100 messages/s", ("cpu",)),
+    ("fanout-1000-r1000", "1,000 messages/s", ("p99",)),
+    ("private-200-w1", "private, 1 in flight", ("messages", "cost")),
+)
+"""What is read first: cases, how they are called there, and which of their figures."""
 _WRONG: Final = ("lost", "duplicated", "out_of_order")
 _WRONG_HEADS: Final = ("lost", "twice", "disorder")
 
@@ -67,6 +76,35 @@ def rows(case: CaseResult) -> list[Row]:
             row.append(_number(ratio(ours, side, figure), 2) if side is not ours else "")
         found.append(row + [_NOTHING if it is None else it for it in _rest(case, side)])
     return found
+
+
+def glance(cases: Mapping[str, CaseResult]) -> str:
+    """Return the figures that are read first, all sides in one table; nothing where they are not all there.
+
+    What a busy tool made stands in brackets.
+    """
+    chosen = [(cases[name], words, figures) for name, words, figures in _GLANCE if name in cases]
+    if len(chosen) < len(_GLANCE):
+        return ""
+    heads = [
+        f"{words}: {' · '.join(_HEADS[it][0] for it in figures)}" for _, words, figures in chosen
+    ]
+    names = dict.fromkeys(side.name for case, *_ in chosen for side in case.sides)
+    body = [
+        [name, *(_at_a_glance(case, name, figures) for case, _, figures in chosen)]
+        for name in names
+    ]
+    return (
+        "\n".join([_pipes(["", *heads]), "|---|" + "---:|" * len(heads), *map(_pipes, body)]) + "\n"
+    )
+
+
+def _at_a_glance(case: CaseResult, name: str, figures: Sequence[Figure]) -> str:
+    for side in case.sides:
+        if side.name == name and side.measured:
+            found = " · ".join(_HEADS[it][1](side.median(it)) for it in figures)
+            return f"({found})" if is_held_back(side.measured, case.figure) else found
+    return _NOTHING
 
 
 def text(case: CaseResult) -> str:
@@ -109,7 +147,7 @@ def notes(case: CaseResult) -> Iterator[str]:
 
 
 def _columns(figure: Figure) -> Sequence[Figure]:
-    if figure in ("deliveries", "messages"):
+    if figure in ("deliveries", "messages", "p99"):
         return (figure, "cpu")
     if figure == "p50":
         return ("p50", "cost")
@@ -125,6 +163,8 @@ def _further(case: CaseResult) -> Row:
         return ["of it", "notices", "of", "lost", "twice", "tool"]
     if case.figure == "p50":
         return ["p99 ms", "longest ms", "messages/s", *_WRONG_HEADS, "tool"]
+    if case.figure == "p99":
+        return ["of it", "p50 ms", "longest ms", "deliveries/s", *_WRONG_HEADS, "tool"]
     if case.figure == "seats":
         return ["tool"]
     if case.figure == "memory":
@@ -157,6 +197,9 @@ def _rest(case: CaseResult, side: SideResult) -> list[str | None]:
     if case.figure == "p50":
         pace = _per_second(it.messages)
         return [_number(it.p99, 2), _number(it.longest, 1), pace, *wrong, f"{it.tool:.0%}"]
+    if case.figure == "p99":
+        pace = _per_second(it.deliveries)
+        return [_shares(it), quantiles[0], _number(it.longest, 1), pace, *wrong, f"{it.tool:.0%}"]
     if case.figure == "latency":
         return [*quantiles, *wrong, f"{it.faults}"]
     return [_shares(it), *quantiles, _number(it.longest, 1), *wrong, f"{it.tool:.0%}"]

@@ -54,6 +54,7 @@ def test_the_page_has_every_case_and_every_picture(results: Results, tmp_path: P
     pictures = plots.draw(results, tmp_path)
     page.write(results, pictures, 1000, tmp_path)
     written = (tmp_path / "README.md").read_text()
+    assert "## At a glance" in written
     for case in results.cases:
         assert f"(`{case.name}`)" in written
     for name in pictures:

@@ -10,7 +10,7 @@ import pytest
 from speed.bench.cases import QUICK, chosen, everything
 from speed.bench.cores import Cores, divide
 from speed.bench.results import CaseResult, Figure, Measured, SideResult, ratio
-from speed.bench.table import markdown, notes, text
+from speed.bench.table import glance, markdown, notes, text
 from speed.bench.usage import Usage, cpu_seconds, resident
 
 NOTHING = Measured(
@@ -186,6 +186,22 @@ def test_small_rooms_and_newcomers_have_tables_of_their_own() -> None:
     ]
 
 
+def test_what_is_read_first_is_one_table_with_what_a_busy_tool_made_in_brackets() -> None:
+    ours = side("ours", 2000, messages=9, p99=2, cost=150.4)
+    busy = side("peer", 1000, messages=8, p99=3, cost=15, tool=0.9)
+    cases = {
+        it.name: msgspec.structs.replace(case(ours, busy, figure=it.figure), name=it.name)
+        for it in everything()
+    }
+    lines = glance(cases).splitlines()
+    assert lines[2] == "| ours | 2,000 · 2.00 | 2,000 · 2.00 | 2.00 | 2.00 | 9 · 150 |"
+    assert lines[3] == "| peer | (1,000 · 2.00) | (1,000 · 2.00) | (2.00) | (3.00) | (8 · 15) |"
+    cases["private-200-w1"] = case(ours, figure="messages")
+    assert glance(cases).splitlines()[3].endswith("| – |")
+    del cases["private-200-w1"]
+    assert glance(cases) == ""
+
+
 def test_what_failed_or_went_wrong_is_told() -> None:
     failed = SideResult(name="peer", failed=["it ended with 1", "it ended with 1"])
     it = case(side("tertulia", 5, trouble=["3 messages were lost"]), failed)
@@ -193,8 +209,8 @@ def test_what_failed_or_went_wrong_is_told() -> None:
 
 
 def test_cases_are_chosen_by_patterns() -> None:
-    assert [it.name for it in chosen("private-w1, join-*")] == [
-        "private-w1",
+    assert [it.name for it in chosen("private-200-w1, join-*")] == [
+        "private-200-w1",
         "join-1000",
         "join-10000",
     ]
@@ -207,7 +223,11 @@ def test_cases_are_chosen_by_patterns() -> None:
 def test_all_that_is_compared_is_there() -> None:
     names = {it.name for it in everything()}
     assert {f"nodes-{pace}" for pace in ("w1", "w16", "r100", "r1000")} <= names
-    assert {f"no-ring-{pace}" for pace in ("w1", "w16", "r100")} <= names
+    for name in (
+        *(f"fanout-1000-{pace}" for pace in ("w1", "w16", "r100", "r1000")),
+        "private-200-w1",
+    ):
+        assert "tertulia, without io_uring" in {it.name for it in chosen(name)[0].sides}
     assert {"small-10", "small-100", "history-1000", "rooms-idle", "rooms-r1000"} <= names
     (small,) = chosen("small-10")
     assert {"Ergo", "Centrifugo"} <= {it.server.name for it in small.sides}
