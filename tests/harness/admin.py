@@ -10,6 +10,7 @@ import click
 from click.testing import CliRunner
 
 from harness import processes
+from harness.node import Node
 from tertulia.clients.account_command import account
 from tertulia.clients.admin.commands import admin
 
@@ -91,6 +92,12 @@ class Admin:
                 process.kill()
         assert process.returncode is not None
         return Ran(process.returncode, out.decode(), err.decode())
+
+    async def heard_by(self, *nodes: Node) -> None:
+        """Wait until nodes have heard of the last order in the audit log: Redis was told of it first."""
+        (order,) = await self.json("audit", "-n", "1")
+        for node in nodes:
+            await node.hears(order["id"])
 
     async def json(self, *words: str) -> Any:
         """Run a command that answers in JSON, and return its answer."""

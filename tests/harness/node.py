@@ -85,8 +85,7 @@ class Node:
         """
         self.node_id = node_id
         self.lease_seconds = float((settings or {}).get("CLUSTER__LEASE_SECONDS", LEASE_SECONDS))
-        self.lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
-        """What it logged, raw, the last of it; without the lines that tell its ports."""
+        self._lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
         self.ports: dict[tuple[str, str], int] = {}
         """Dialect and chat to port."""
         self.ops_port = 0
@@ -136,6 +135,11 @@ class Node:
         return self.process.pid
 
     @property
+    def lines(self) -> list[str]:
+        """What it logged up to now, raw, the last of it; without the lines that tell its ports."""
+        return list(self._lines)  # which a thread goes on with
+
+    @property
     def running(self) -> bool:
         return self.process.poll() is None
 
@@ -181,16 +185,25 @@ class Node:
     async def drains(self) -> None:
         """Wait until the log says that it has begun to stop, however soon it is through with that."""
         await until(
-            lambda: any('"draining"' in line for line in list(self.lines)),
+            lambda: any('"draining"' in line for line in self.lines),
             READY_SECONDS,
             lambda: f"{self.node_id} to drain\n{self.tail()}",
         )
 
+    async def hears(self, order: str) -> None:
+        """Wait until it has heard of an operator's order, by its id: whoever gave it knows of Redis only."""
+        await until(
+            lambda: any(order in line for line in self.lines),
+            READY_SECONDS,
+            lambda: f"{self.node_id} to hear of {order}\n{self.tail()}",
+        )
+
     async def exit_status(self, within: float) -> int:
-        """Wait until it has ended and return its status, negative for a signal."""
+        """Wait until it has ended, and its log is read; return its status, negative for a signal."""
         await until(
             lambda: not self.running, within, lambda: f"{self.node_id} to end\n{self.tail()}"
         )
+        await asyncio.to_thread(self._reader.join, 30)
         return self.process.wait(30)
 
     def end(self) -> None:
@@ -246,7 +259,7 @@ class Node:
 
     def tail(self, most: int = 25) -> str:
         """Return the last lines of its log."""
-        return "\n".join(list(self.lines)[-most:])
+        return "\n".join(self.lines[-most:])
 
     async def _readiness(self, status: int, within: float) -> Page:
         page = Page(0, "")
@@ -281,7 +294,7 @@ class Node:
             for raw in log:
                 line = raw.decode(errors="replace").rstrip("\n")
                 if self._ready.is_set() or not self._note(line):
-                    self.lines.append(line)
+                    self._lines.append(line)
 
     def _note(self, line: str) -> bool:
         """Take in what a starting node says of its ports; return whether that is all it says."""
