@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page
 
 from web.chat_page import OUTPUT
 
-WITHIN = 30.0
+WITHIN = 60.0
 
 
 class ConsolePage:

@@ -117,6 +117,7 @@ async def test_settings_send_only_what_was_changed(console: ConsolePage, api: Co
     await page.click("text=Appoint…")
     await page.fill("#field-name", "evan")
     await page.keyboard.press("Enter")
+    await page.wait_for_selector("[aria-label='Dismiss evan']")
     await page.click("[aria-label='Dismiss dora']")
     assert await console.focused() == "Cancel"
     await page.keyboard.press("Tab")

@@ -56,6 +56,8 @@ async def test_no_language_is_too_wide(browser: Browser, api: ConsoleApi, locale
         await console.sign_in("operator")
         for view in ("rooms", "bans", "accounts", "nodes", "webhooks", "rooms/ops"):
             await console.page.evaluate("(hash) => { location.hash = hash; }", f"#/{view}")
+            current = f"#views [aria-current=page][href='#/{view.split('/')[0]}']"
+            await console.page.wait_for_selector(current)
             await console.page.wait_for_selector("tbody tr")
             assert await console.page.evaluate(TOO_WIDE) == [], view
 
@@ -85,6 +87,7 @@ async def test_what_people_wrote_is_text_with_a_direction_of_its_own(
         await console.page.wait_for_selector("td :text('onerror')")
         await console.go_to("#/rooms/ops", "#ops")
         await console.page.wait_for_selector("#rules dd :text('onerror')")
+        await console.page.wait_for_selector("#log .text:text('\u05e9\u05dc\u05d5\u05dd')")
         assert markup in await console.texts("#log .text")
         assert await console.page.query_selector("#main img") is None
         directions = await console.page.eval_on_selector_all(

@@ -113,9 +113,11 @@ async def test_a_moderator_without_a_shell_mutes_somebody(
         assert "cheap watches" not in await page.inner_text("#log")
         await page.reload()
         await page.wait_for_selector("#log .is-redacted")
+        await page.wait_for_selector("[aria-label='Unmute bruno']")
         await press_until(console, "Unmute bruno")
         await page.keyboard.press("Enter")
         await console.told("bruno may speak in #ops again")
+        await bruno.expect_line(lambda it: "bruno may speak again" in it, WITHIN)
         bruno.send(b"100 sorry\n")
         await page.wait_for_selector("#log .said >> text=sorry")
         assert console.complaints == []

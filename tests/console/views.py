@@ -52,6 +52,7 @@ async def views(console: ConsolePage, api: ConsoleApi) -> AsyncIterator[str]:
     yield "message"
     await page.keyboard.press("Escape")
     await page.click("text=Change…")
+    await page.wait_for_selector("#field-topic")
     yield "settings"
     await page.keyboard.press("Escape")
     await page.click("[aria-label='Unmute evan']")
