@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from harness.requirements import program
 from harness.waiting import until
 
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds to wait for something that should be seen at once."""
 BEARABLE = 100
 """Milliseconds of CPU that a task of the page may take."""
@@ -308,7 +308,7 @@ class ChatPage:
 
     async def whole(self) -> None:
         """Wait until the whole log that is kept is in the document."""
-        await self.page.wait_for_function(_IS_WHOLE, polling=200, timeout=30_000)
+        await self.page.wait_for_function(_IS_WHOLE, polling=200, timeout=2_000 * WITHIN)
 
     async def all_lines(self) -> list[Line]:
         """Return the whole log that is kept, oldest first."""

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
-from web.chat_page import ChatPage, window
+from harness.waiting import until
+from web.chat_page import WITHIN, ChatPage, window
 from web.fake_service import FakeService, joined, now_ms, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -138,10 +139,12 @@ async def test_every_view_can_be_read_and_used(
         await converse(chat, service)
         await checked(chat, f"{name}-chat")
         await chat.page.click("#recipient")
+        await chat.page.wait_for_selector("#recipients:not([hidden])")
         await checked(chat, f"{name}-picker")
         await chat.page.press("#recipient", "Escape")
         await chat.pick("Carla")
         await chat.page.click("#menu-button")
+        await chat.page.wait_for_selector("#menu button:focus")
         await checked(chat, f"{name}-menu")
         await chat.page.click("#close")
         await chat.page.wait_for_selector("#asking[open]")
@@ -246,7 +249,7 @@ async def test_everything_can_be_done_by_keyboard(chat: ChatPage, service: FakeS
     await keyboard.press("Tab")
     await keyboard.press("Enter")
     await chat.at_entrance()
-    assert service.frames[-1] == {"type": "leave"}
+    await until(lambda: service.frames[-1] == {"type": "leave"}, WITHIN, "the page to say so")
 
 
 async def test_still_without_motion_where_none_is_wanted(

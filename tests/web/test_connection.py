@@ -4,11 +4,11 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, WebSocket
+from playwright.async_api import Browser, WebSocket, expect
 
 from harness.swallowing_proxy import swallowing_proxy
 from harness.waiting import until
-from web.chat_page import ChatPage, window
+from web.chat_page import WITHIN, ChatPage, window
 from web.fake_service import FakeService, joined, left, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 async def back(chat: ChatPage, service: FakeService) -> None:
     """Wait until the page has come back, however quickly."""
-    await until(lambda: len(service.received("enter")) == 2, 30, "a second connection")
+    await until(lambda: len(service.received("enter")) == 2, WITHIN, "a second connection")
     await chat.inside()
 
 
@@ -45,8 +45,8 @@ async def test_what_was_missed_is_there_once_and_what_was_typed_is_sent_once(
     assert await chat.texts("said") == ["before", "mine", "missed", "typed meanwhile"]
     assert [frame["id"] for frame in service.received("say")] == [1, 2]
     assert await chat.choices() == ["Everybody (G)", "anna", "bruno", "dora"]
-    assert not await chat.page.is_visible("#offline")
-    assert await chat.page.inner_text("#status") == "Connected"
+    await chat.page.wait_for_selector("#offline", state="hidden")
+    await expect(chat.page.locator("#status")).to_have_text("Connected")
 
 
 async def test_what_was_carried_out_before_the_cut_is_not_sent_again(
@@ -56,7 +56,7 @@ async def test_what_was_carried_out_before_the_cut_is_not_sent_again(
     service.holds_answers = True
     await chat.say("one")
     await chat.say("two")
-    await chat.line("two")
+    await until(lambda: len(service.received("say")) == 2, WITHIN, "both to be sent")
     service._done["t0"] = 1
     service._log.append(
         {"type": "events", "epoch": "e1", "offset": 12, "at": 1, "events": [said("anna", "one")]}
@@ -112,7 +112,7 @@ async def test_while_there_is_no_other_the_page_says_that_the_service_restarts(
     await noticed
     service.is_down = False
     await chat.inside()
-    assert await chat.page.inner_text("#status") == "Connected"
+    await expect(chat.page.locator("#status")).to_have_text("Connected")
 
 
 async def test_trying_again_can_be_hurried_and_given_up(
@@ -123,7 +123,7 @@ async def test_trying_again_can_be_hurried_and_given_up(
     service.cut()
     await lost(chat)
     await chat.page.wait_for_selector("#hurry:not([hidden])")
-    assert "Connection lost" in await chat.page.inner_text("#status")
+    await expect(chat.page.locator("#status")).to_contain_text("Connection lost")
     service.is_down = False
     await chat.page.evaluate("() => document.getElementById('hurry').click()")
     await chat.inside()

@@ -37,7 +37,7 @@ async def the_rest_of_it(chat: ChatPage, service: FakeService) -> None:
     assert await chat.picked() == "Carla"
     await chat.page.type("#text", " us")
     await chat.page.press("#text", "Enter")
-    await chat.line("just between us")
+    await chat.kept_line("just between us")
     assert [frame["to"] for frame in service.received("whisper")] == ["Carla"]
     assert service.received("say") == []
 

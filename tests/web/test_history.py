@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from harness.browser_client import BrowserClient
 from harness.dialects import launch, listener, until_empty
 from harness.node import Node, NodeFactory
 from harness.redis_server import running_redis
 from harness.waiting import until
-from web.chat_page import OUTPUT, ChatPage, window
+from web.chat_page import OUTPUT, WITHIN, ChatPage, window
 from web.fake_service import FakeService, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -35,7 +35,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def speaker(node: Node) -> AsyncIterator[BrowserClient]:
     """Somebody in the room; what was said before is not known any more."""
-    await until_empty([node], within=30.0)
+    await until_empty([node], within=WITHIN)
     first = await BrowserClient.enter_chat(node.port("browser"), "first")
     first.stop()
     await first.disconnected()
@@ -106,10 +106,10 @@ async def test_who_scrolls_up_reads_further_back_and_keeps_the_place(
     seen = page.page.locator(".line.said", has_text=TEXTS[-40])
     await seen.evaluate("it => it.scrollIntoView({ block: 'start' })")
     at = await seen.evaluate("it => it.getBoundingClientRect().top")
-    await until(lambda: _longer(page, 50), 30, "what was said before")
+    await until(lambda: _longer(page, 50), WITHIN, "what was said before")
     moved = await seen.evaluate("it => it.getBoundingClientRect().top")
     assert abs(moved - at) < 3
-    await until(reads_all, 60, "all that was said", every=0.1)
+    await until(reads_all, 2 * WITHIN, "all that was said", every=0.1)
     assert await texts(page) == TEXTS
     await page.line("The log begins here.")
     OUTPUT.mkdir(exist_ok=True)
@@ -132,7 +132,7 @@ async def test_who_leaves_and_comes_back_reads_the_newest(
         async def is_whole() -> bool:
             return (await texts(page))[-50:] == TEXTS[80:130]
 
-        await until(is_whole, 30.0, "the newest fifty")  # they are drawn in some steps
+        await until(is_whole, WITHIN, "the newest fifty")  # they are drawn in some steps
 
 
 async def _through_the_entrance(page: ChatPage) -> None:
@@ -179,7 +179,7 @@ async def test_a_text_is_found_and_gone_to(page: ChatPage, speaker: BrowserClien
     await field.fill("needle")
     await field.press("Enter")
     status = page.page.locator("#search-status")
-    await until(lambda: _says(status, "2 messages were found."), 30, "what is found")
+    await until(lambda: _says(status, "2 messages were found."), WITHIN, "what is found")
     found = page.page.locator("#found li")
     assert [await it.locator(".text").inner_text() for it in await found.all()] == [
         *("another NEEDLE", "a needle in the hay")
@@ -188,7 +188,7 @@ async def test_a_text_is_found_and_gone_to(page: ChatPage, speaker: BrowserClien
     await page.page.screenshot(path=OUTPUT / "history-search.png")
     await found.last.locator("button").click()
     shown = page.page.locator(".line.is-shown", has_text="a needle in the hay")
-    await shown.wait_for(timeout=60_000)
+    await shown.wait_for(timeout=2_000 * WITHIN)
     assert await shown.evaluate(
         "it => { const { top } = it.getBoundingClientRect(); return top > 0 && top < innerHeight }"
     )
@@ -204,10 +204,10 @@ async def test_a_search_is_written_as_a_command_too(page: ChatPage, speaker: Bro
     await page.page.fill("#text", "/search nobody said this")
     await page.page.press("#text", "Enter")
     status = page.page.locator("#search-status")
-    await until(lambda: _says(status, "Nothing was found."), 30, "that nothing is found")
+    await until(lambda: _says(status, "Nothing was found."), WITHIN, "that nothing is found")
     assert await page.page.input_value("#search-text") == "nobody said this"
     await page.page.keyboard.press("Escape")
-    assert await page.page.locator("#search-dialog").is_hidden()
+    await expect(page.page.locator("#search-dialog")).to_be_hidden()
 
 
 async def test_what_came_while_one_was_away_is_marked(chat: ChatPage, service: FakeService) -> None:
@@ -234,7 +234,7 @@ async def test_a_service_that_tells_no_past_is_not_asked(
     await chat.page.keyboard.press("Control+k")
     status = chat.page.locator("#search-status")
     told = "This service does not tell what was said before."
-    await until(lambda: _says(status, told), 30, "that there is none")
+    await until(lambda: _says(status, told), WITHIN, "that there is none")
     hint = await chat.page.get_by_role("searchbox").get_attribute("aria-describedby")
     assert "Private messages are not searched." in await chat.page.inner_text(f"#{hint}")
     assert not service.received("history")

@@ -17,7 +17,7 @@ from harness.node import QUICK, Node, NodeFactory
 from harness.redis_server import free_port
 from harness.requirements import program
 from harness.waiting import until
-from web.chat_page import ChatPage, window
+from web.chat_page import WITHIN, ChatPage, window
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -64,7 +64,7 @@ async def address(nodes: list[Node], tmp_path: Path) -> AsyncIterator[str]:
         writer.close()
         return True
 
-    await until(answers, 30, "the balancer")
+    await until(answers, WITHIN, "the balancer")
     try:
         yield f"http://127.0.0.1:{port}/"
     finally:
@@ -90,8 +90,8 @@ async def test_a_killed_node_costs_nobody_anything(
             if i == 15:
                 nodes[0].kill()
         for page in (anna, bruno):
-            await page.kept_line("message 38", 20)
-            await page.kept_line("message 39", 20)
+            await page.kept_line("message 38", WITHIN)
+            await page.kept_line("message 39", WITHIN)
         first, second = await said(anna), await said(bruno)
         assert sorted(first) == sorted(f"message {i}" for i in range(40))
         assert first == second
@@ -117,7 +117,8 @@ async def test_two_pages_and_a_terminal_in_a_room_survive_a_killed_node(
                 carla.send(f"100 line {i}\n".encode())
         for page in (anna, bruno):
             for i in (38, 39):
-                await page.kept_line(f"message {i}", 20)
+                await page.kept_line(f"message {i}", WITHIN)
+            await page.line("line 30", WITHIN)
         first, second = await said(anna), await said(bruno)
         assert sorted(first) == sorted(
             [*(f"message {i}" for i in range(40)), *(f"line {i}" for i in range(0, 40, 10))]
@@ -128,7 +129,7 @@ async def test_two_pages_and_a_terminal_in_a_room_survive_a_killed_node(
         def read() -> list[str]:
             return [it[it.index("message") :] for it in carla.lines if "message" in it]
 
-        await until(lambda: len(read()) == 40, 30, "carla to read all of it")
+        await until(lambda: len(read()) == 40, WITHIN, "carla to read all of it")
         assert read() == [it for it in first if it.startswith("message")]
         # Nothing of it was said in the lobby, and both rooms are there after a reload.
         await anna.page.reload()
@@ -150,7 +151,7 @@ async def test_who_opens_a_room_with_an_account_looks_after_it(
         await anna.choose("account")
         await anna.page.fill("#account-password", "tea-at-five")
         await anna.page.keyboard.press("Enter")
-        await anna.page.wait_for_selector("#account-answer:not(:empty)")
+        await anna.page.wait_for_selector("#account-answer:has-text('is your account now')")
         await anna.page.keyboard.press("Escape")
         await anna.join("ops")
         await anna.page.wait_for_selector("#people .tag:text-is('owner')")
@@ -173,13 +174,13 @@ async def test_who_opens_a_room_with_an_account_looks_after_it(
             """The list is as it was when it was opened, and topics come there a moment later."""
             await bruno.choose("all-rooms")
             try:
-                await bruno.page.click("#rooms-found >> text=what runs", timeout=2000)
+                await bruno.page.click("#rooms-found >> text=what runs", timeout=5_000)
             except NothingYet:
                 await bruno.page.keyboard.press("Escape")
                 return False
             return True
 
-        await until(opens_it_from_the_list, 60, "the topic in the list of rooms")
+        await until(opens_it_from_the_list, 2 * WITHIN, "the topic in the list of rooms")
         await bruno.in_room("ops")
         await bruno.line("off topic")
         assert anna.complaints == bruno.complaints == []
@@ -216,7 +217,7 @@ async def test_5000_quick_messages_are_all_read(
         await anna.enter("anna")
         for i in range(5000):
             talker.send(f"100 quick {i}\n".encode())
-        await anna.line("quick 4999", 60)
+        await anna.line("quick 4999", 2 * WITHIN)
         assert await said(anna) == [f"quick {i}" for i in range(5000)]
 
 

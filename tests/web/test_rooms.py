@@ -100,7 +100,7 @@ async def test_what_is_unread_elsewhere_is_counted_and_told(
     async def told() -> bool:
         return await chat.rooms() == wanted
 
-    await until(told, 30, "the list of rooms")
+    await until(told, WITHIN, "the list of rooms")
     assert await page.title() == "(5) Carla mentioned you in #ops · Tertulia"
     assert await page.get_attribute("#icon", "href") == "icon-call.svg"
     assert await page.inner_text("#rooms-news") == "Carla mentioned you in #ops"
@@ -371,7 +371,7 @@ async def test_rooms_are_completed_and_a_command_is_no_message(
     async def asked() -> bool:
         return len(service.received("rooms")) == 1
 
-    await until(asked, 30, "the page to ask which rooms there are")
+    await until(asked, WITHIN, "the page to ask which rooms there are")
     await page.keyboard.type("o")
     await page.wait_for_selector("#suggestions li:text-is('#ops')")
     await page.keyboard.press("Tab")

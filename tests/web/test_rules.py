@@ -1,9 +1,10 @@
 """What keeps one from speaking is told where one writes: on entering, and no longer than it holds."""
 
 import pytest
+from playwright.async_api import expect
 
 from harness.waiting import until
-from web.chat_page import ChatPage
+from web.chat_page import WITHIN, ChatPage
 from web.fake_service import FakeService, now_ms
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -22,7 +23,7 @@ async def tells(chat: ChatPage, *wanted: str) -> None:
         now = await told(chat)
         return len(now) == len(wanted) and all(map(str.startswith, now, wanted))
 
-    await until(as_wanted, 30, f"the page to tell {wanted}")
+    await until(as_wanted, WITHIN, f"the page to tell {wanted}")
 
 
 async def test_who_enters_reads_what_holds_and_no_longer_than_it_does(
@@ -49,16 +50,16 @@ async def test_who_enters_reads_what_holds_and_no_longer_than_it_does(
     await page.click("#account-register button")
     await tells(chat, "You are muted", slow)
     await page.keyboard.press("Escape")
-    assert not await page.is_visible("#rule-account")
+    await expect(page.locator("#rule-account")).to_be_hidden()
 
     await service.happen({"type": "unmuted", "nickname": "anna", "by": "bruno"})
     await service.happen({"type": "topic", "text": "tea", "by": "bruno"})
     await tells(chat, slow)
-    assert await page.text_content("#rule-topic") == "Topic: tea"
+    await expect(page.locator("#rule-topic")).to_have_text("Topic: tea")
     await service.happen({"type": "slow", "seconds": 0, "by": "bruno"})
     await service.happen({"type": "topic", "text": "", "by": "bruno"})
     await tells(chat)
-    assert await page.text_content("#rule-topic") == ""
+    await expect(page.locator("#rule-topic")).to_have_text("")
 
 
 async def test_a_mute_that_ends_by_itself_is_told_no_more(

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.waiting import until
-from web.chat_page import ChatPage
+from web.chat_page import WITHIN, ChatPage
 from web.fake_service import FakeService, joined, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -50,7 +50,7 @@ async def test_settings_are_those_of_all_windows(chat: ChatPage, service: FakeSe
     async def is_dark() -> bool:
         return bool(await chat.page.evaluate(PAPER) == DARK)
 
-    await until(is_dark, 30, "the other window to turn dark")
+    await until(is_dark, WITHIN, "the other window to turn dark")
 
 
 async def test_another_language_is_spoken_at_once_where_one_was(

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import ViewportSize, expect
 
 from harness.waiting import until
-from web.chat_page import BEARABLE, ChatPage
+from web.chat_page import BEARABLE, WITHIN, ChatPage
 from web.fake_service import FakeService, joined, left, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -41,7 +41,7 @@ async def test_public_and_private_are_told_apart(chat: ChatPage, service: FakeSe
     assert (public.who, public.privacy) == ("bruno", "")
     assert (private.who, private.privacy) == ("bruno", "private")
     assert public.time != ""
-    await until(lambda: service.received("received"), 30, "the private message to be confirmed")
+    await until(lambda: service.received("received"), WITHIN, "the private message to be confirmed")
     assert service.received("received") == [{"type": "received", "count": 1}]
 
 
@@ -134,7 +134,7 @@ async def test_who_goes_stays_the_recipient_so_that_nothing_private_becomes_publ
     await chat.page.wait_for_selector("#recipient-hint:has-text('bruno')")
     assert await chat.picked() == "bruno"
     await chat.say("still private")
-    await chat.line("still private")
+    await chat.kept_line("still private")
     assert service.received("say") == []
 
 
@@ -162,7 +162,7 @@ async def test_nothing_that_is_written_becomes_markup(chat: ChatPage, service: F
     async def shown() -> bool:
         return (await chat.texts("said", "whispered")).count(MARKUP) == 3
 
-    await until(shown, 30, "what two wrote in three ways")
+    await until(shown, WITHIN, "what two wrote in three ways")
     await chat.line("<b>x</b> joined")
     assert "<b>x</b>" in await chat.choices()
     assert await chat.page.query_selector("#log img, #log b, #people b, #recipients b") is None
@@ -176,7 +176,7 @@ async def test_what_is_too_long_is_not_sent_and_not_lost(
     text = "à" * 2048
     await chat.say(text + "!")
     hint = chat.page.locator("#text-hint")
-    await until(lambda: _reads(hint, "Too long by 1 byte."), 30, "the complaint")
+    await until(lambda: _reads(hint, "Too long by 1 byte."), WITHIN, "the complaint")
     assert await chat.page.input_value("#text") == text + "!"
     await chat.say(text)
     await chat.kept_line(text)

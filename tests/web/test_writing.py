@@ -147,6 +147,7 @@ async def test_the_last_own_line_comes_back_and_only_to_whom_it_was_for(chat: Ch
     await chat.say("first")
     await chat.say("second")
     await chat.say("/msg bruno by command")
+    await chat.kept_line("by command")  # commands are loaded, and nothing else is sent before
     await chat.pick("Carla")
     await chat.say("a secret")
     await chat.kept_line("a secret")

@@ -29,6 +29,7 @@ async def views(chat: ChatPage, service: FakeService) -> AsyncIterator[str]:
     await page.wait_for_selector("#rule-slow:not(:empty)")
     yield "chat"
     await page.click("#recipient")
+    await page.wait_for_selector("#recipients:not([hidden])")
     yield "picker"
     await page.press("#recipient", "Escape")
     await page.click("#menu-button")
