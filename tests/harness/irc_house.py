@@ -120,6 +120,7 @@ async def everybody_leaves(house: IrcHouse) -> None:
     for ban in await house.admin.json("bans"):
         flag = [f"--{ban['kind']}"] if ban["kind"] in ("nickname", "account") else []
         await house.admin("unban", ban["subject"], *flag)
+        await house.admin.heard_by(*house.nodes)
     for kind in ("account:*", "failures:*", "changes:*", "token:*"):
         for key in control.scan_iter(f"{{main}}:{kind}"):
             control.delete(key)

@@ -24,6 +24,7 @@ from harness.dialects import launch, listener, port
 from harness.irc_client import IrcClient
 from harness.node import Node, NodeFactory
 from harness.redis_server import running_redis
+from harness.waiting import until
 from tertulia.api.tokens import digest
 
 pytestmark = pytest.mark.slow
@@ -237,8 +238,13 @@ async def test_what_an_operator_does_holds_for_the_whole_chat(house: House) -> N
     await done("PUT", "/rooms/ops/lasting", {"on": True})
     assert (await done("GET", "/rooms/ops", status=200))["is_lasting"] is True
 
-    nodes = (await done("GET", "/nodes", status=200))["items"]
-    assert {(it["node"], it["state"]) for it in nodes} == {(it.node_id, "up") for it in house.nodes}
+    async def are_up() -> bool:  # whose heartbeat is late is silent for a moment
+        nodes = (await done("GET", "/nodes", status=200))["items"]
+        return {(it["node"], it["state"]) for it in nodes} == {
+            (it.node_id, "up") for it in house.nodes
+        }
+
+    await until(are_up, 60, "both nodes to be up")
     two = house.nodes[1]
     drained = await done("POST", f"/nodes/{two.node_id}/drain", status=202)
     assert drained["node"] == two.node_id

@@ -33,7 +33,7 @@ class Running:
             self.lines.append(line.decode().rstrip("\n"))
 
     async def prints(self, line: str) -> None:
-        await until(lambda: line in self.lines, 30, lambda: f"{line!r} among {self.lines}")
+        await until(lambda: line in self.lines, 120, lambda: f"{line!r} among {self.lines}")
 
     def say(self, text: str) -> None:
         assert self.process.stdin is not None
@@ -88,7 +88,7 @@ async def test_a_client_from_the_page_alone_comes_through_the_death_of_its_node(
         speaker.stop()
         await client.prints("END chat_closed")
         client.close()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), 120) == 0
     finally:
         if process.returncode is None:
             process.kill()

@@ -75,7 +75,7 @@ def test_a_node_runs_without_its_standard_files(tmp_path: Path, redis_server: Re
         for node in nodes:
             node.process.send_signal(signal.SIGTERM)
         for node in nodes:
-            assert node.process.wait(30) == 0
+            assert node.process.wait(120) == 0
             assert ("stopped" in node.said()) == (2 not in node.closed)
     finally:
         for node in nodes:

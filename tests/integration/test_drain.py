@@ -16,8 +16,8 @@ from history.record import Acked, Disconnected, ReceivedPublic, SawLeft
 
 pytestmark = pytest.mark.slow
 
-DRAIN_SECONDS = 30.0
-"""Within which a node that has Redis and a handful of clients is through."""
+DRAIN_SECONDS = 60.0
+"""Within which a node that has Redis and a handful of clients is through, on however busy a machine."""
 
 
 async def saw_leave(witness: ChatteClient, gone: list[ChatteClient], within: float) -> None:
@@ -241,12 +241,13 @@ async def test_nodes_are_replaced_one_by_one_while_people_talk(node_factory: Nod
     current = list(everybody)
 
     async def roll() -> None:
-        for old in nodes:
+        for number, old in enumerate(nodes):
             new = await node_factory.start()
             old.terminate()
             assert await old.exit_status(DRAIN_SECONDS) == 0
-            dropped = [client for client in current if not client.connected]
-            assert dropped
+            dropped = current[number::2]
+            for client in dropped:
+                await client.disconnected()
             back = await asyncio.gather(
                 *(ChatteClient.enter_chat(new.port(), client.nickname) for client in dropped)
             )

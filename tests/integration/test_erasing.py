@@ -40,7 +40,9 @@ def everything(server: RedisServer) -> str:
             "set": control.smembers,
             "zset": lambda it: control.zrange(it, 0, -1, withscores=True),
         }
-        found.append(f"{key} {read[str(control.type(key))](key)}")
+        kind = str(control.type(key))
+        if kind != "none":  # it has just expired
+            found.append(f"{key} {read[kind](key)}")
     return "\n".join(found)
 
 

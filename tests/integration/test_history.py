@@ -1,5 +1,6 @@
 """What was said before one came, on real nodes: for newcomers of every dialect, page by page, and found."""
 
+import itertools
 import re
 from collections.abc import AsyncIterator, Iterator
 
@@ -18,6 +19,7 @@ from harness.waiting import until
 FIRST = (ChatteClient, ProtocolloClient, BrowserClient)
 SECOND = (ChatteClient, ClassicClient, BrowserClient)
 """What the two nodes speak."""
+_witnesses = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,8 @@ async def speaker(nodes: list[Node]) -> AsyncIterator[BrowserClient]:
 
 async def say(speaker: BrowserClient, nodes: list[Node], *texts: str) -> None:
     """Say something, and wait until every node has it."""
-    witness = await BrowserClient.enter_chat(port(nodes[1], BrowserClient), "witness")
+    name = f"witness-{next(_witnesses)}"  # of one that has just gone, it may not be free yet
+    witness = await BrowserClient.enter_chat(port(nodes[1], BrowserClient), name)
     for text in texts:
         speaker.say(text)
     await speaker.answered()

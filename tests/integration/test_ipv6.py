@@ -8,6 +8,7 @@ import pytest
 from harness.admin import Admin
 from harness.node import NodeFactory
 from harness.redis_server import RedisServer, free_port
+from harness.waiting import until
 from tertulia.clients.device.peer_sockets import PeerSockets
 
 
@@ -43,8 +44,12 @@ async def test_operators_and_clients_have_the_same_addresses(
     place = f"[{host}]:{node.ops_port}"
     assert node.urls == [f"http://{place}", f"http://[{host}]:{node.port('browser')}/"]
     admin = Admin(redis_server.url)
+
+    async def has_told() -> bool:
+        return [it["ops"] for it in await admin.json("nodes")] == [place]
+
+    await until(has_told, 60, "the node to tell where its operators' port is")
     assert (await admin("nodes")).rows()[0][-1] == place
-    assert [it["ops"] for it in await admin.json("nodes")] == [place]
 
 
 async def test_a_device_that_listens_on_all_addresses_is_reached_on_all() -> None:

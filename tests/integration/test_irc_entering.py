@@ -277,6 +277,7 @@ async def test_the_account_words_of_g(house: IrcHouse) -> None:
 
 async def test_who_is_banned_is_told_and_not_let_in(house: IrcHouse) -> None:
     assert (await house.admin("ban", "anna", "--reason", "spam")).status == 0
+    await house.admin.heard_by(house.nodes[0])
     anna = await house.connect(IrcClient)
     assert not await anna.enter("anna")
     assert anna.got("465")
