@@ -5,6 +5,8 @@ import socket
 import struct
 from dataclasses import dataclass, field
 
+from harness.redis_server import free_port
+
 DIALECTS = ("chatte", "protocollo", "device", "browser", "irc")
 _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 
@@ -26,8 +28,8 @@ class FakeNode:
 
     def __init__(self) -> None:
         self.arrivals: list[Arrival] = []
-        self.ports: dict[str, int] = {}
-        self.ops_port = 0
+        self.ports = {dialect: free_port() for dialect in DIALECTS}
+        self.ops_port = free_port()
         self.status: int | None = 200
         """What /readyz answers; None: nothing at all, as a frozen node."""
         self._servers: list[asyncio.Server] = []
@@ -39,11 +41,10 @@ class FakeNode:
         return sum(not arrival.closed for arrival in self.arrivals)
 
     async def start(self) -> None:
-        """Listen on free ports, or again on those that it had."""
-        self.status = 200
-        for dialect in DIALECTS:
-            self.ports[dialect] = await self._listen(dialect, self.ports.get(dialect, 0))
-        self.ops_port = await self._listen(None, self.ops_port)
+        """Listen."""
+        for dialect, port in self.ports.items():
+            await self._listen(dialect, port)
+        await self._listen(None, self.ops_port)
 
     async def die(self) -> None:
         """Be gone, as a killed process: ports are refused, connections reset."""
@@ -54,7 +55,7 @@ class FakeNode:
             writer.transport.abort()
         await asyncio.sleep(0)
 
-    async def _listen(self, dialect: str | None, port: int) -> int:
+    async def _listen(self, dialect: str | None, port: int) -> None:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._open.add(writer)
             try:
@@ -68,9 +69,7 @@ class FakeNode:
                 self._open.discard(writer)
                 writer.close()
 
-        server = await asyncio.start_server(accept, "127.0.0.1", port)
-        self._servers.append(server)
-        return int(server.sockets[0].getsockname()[1])
+        self._servers.append(await asyncio.start_server(accept, "127.0.0.1", port))
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readuntil(b"\r\n\r\n")

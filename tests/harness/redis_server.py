@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from harness.waiting import until_sync
 START_SECONDS = 60.0
 ONCE = Retry(NoBackoff(), 0)
 """No second try behind a test's back."""
+_MOST_GIVEN = 200
+_given: deque[socket.socket] = deque()
+"""What holds the ports that were last given as free."""
 
 
 class RedisServer:
@@ -262,19 +266,22 @@ def redis_binary() -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on.
+    """Return a port that nobody listens on, and that nobody else is given until many more were asked for.
 
-    Below the range from which the system takes outgoing ports: a node that calls a server which is
-    down, again and again, could be given the very port it calls, and so be connected to itself.
+    So it is still free when whoever it is for has started, however long that takes.
     """
-    with reserved_port() as probe:
-        return int(probe.getsockname()[1])
+    if len(_given) == _MOST_GIVEN:
+        _given.popleft().close()
+    _given.append(reserved_port())
+    return int(_given[-1].getsockname()[1])
 
 
 def reserved_port() -> socket.socket:
     """Return a socket with a port that nobody else is given as free until it is closed.
 
-    As it does not listen, whoever says that it reuses addresses can: asyncio does, and so do nodes.
+    As it does not listen, whoever says that it reuses addresses can: asyncio does, and so do nodes and most
+    servers of others. It is below the range from which the system takes outgoing ports: a node that calls a
+    server which is down, again and again, could be given the port it calls, and so be connected to itself.
     """
     for port in random.sample(range(20_000, 30_000), 200):
         if (reserved := _bound(port)) is not None:
