@@ -18,7 +18,7 @@ from layout import DEPLOY, DIALECTS, HOST, LISTENERS, ROOT, ClusterError, Layout
 
 from tertulia.api.tokens import Scope, digest, new_secret
 
-_ASK_SECONDS = 2.0
+_ASK_SECONDS = 5.0
 _PACKAGES = {"redis-server": "redis-server", "haproxy": "haproxy", "prometheus": "prometheus"}
 """Programs, and the packages of Debian that bring them."""
 _EXPORTERS = ("prometheus-redis-exporter", "redis_exporter")

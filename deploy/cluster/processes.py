@@ -15,7 +15,7 @@ from parts import Part, read_tail
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _POLL_SECONDS: Final = 0.1
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 60.0
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 

@@ -1,9 +1,11 @@
 """``make cluster`` as a test's own, on free ports, in a folder of its own."""
 
+import csv
 import json
 import os
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -13,7 +15,7 @@ from harness import processes
 from harness.engines import needs_one_on_path
 from harness.waiting import until, until_sync
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 CTL = ROOT / "deploy" / "cluster" / "ctl"
 
@@ -74,6 +76,20 @@ class MadeCluster:
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}\n{self.output}"
         return done.stdout
 
+    def how_is(self, name: str) -> str:
+        """Return what it says of a part."""
+        (line,) = [it for it in self.ctl("status").splitlines() if it.startswith(f"{name} ")]
+        return " ".join(line.split()[2:])
+
+    def balancer_sees(self, node: str) -> str:
+        """Return what the balancer makes of a node: ``UP``, ``NOLB``, ``DOWN``."""
+        url = f"http://127.0.0.1:{self.ports['balancer']}/;csv"
+        with urllib.request.urlopen(url, timeout=30) as page:
+            rows = csv.DictReader(page.read().decode().splitlines())
+        return next(
+            it["status"] for it in rows if (it["# pxname"], it["svname"]) == ("health", node)
+        )
+
     def children(self) -> list[psutil.Process]:
         """Return everything that runs for it, itself included."""
         own = psutil.Process(self._process.pid)
@@ -106,7 +122,7 @@ class MadeCluster:
     def _is_up(self) -> bool:
         if self._process.poll() is not None:
             # Another test may take a port between the look at it and its use: then others are chosen.
-            is_taken = "Address already in use" in self.output
+            is_taken = "address already in use" in self.output.lower()
             assert is_taken and self._starts < 3, self.output
             self._process = self._start()
         return "Stop with Ctrl-C" in self.output
