@@ -113,10 +113,11 @@ class Balancer:
 
     async def state(self, server: str, backend: str = "health") -> str:
         """Return what it makes of a server: ``UP``, ``NOLB``, ``DOWN``; with progress, ``UP 1/3``."""
-        rows = await asyncio.to_thread(self._rows)
-        return next(
-            row["status"] for row in rows if (row["# pxname"], row["svname"]) == (backend, server)
-        )
+        return (await self._row(server, backend))["status"]
+
+    async def connections(self, server: str, backend: str) -> int:
+        """Return how many it has to a server."""
+        return int((await self._row(server, backend))["scur"])
 
     async def is_left(self) -> bool:
         """Say whether nobody is connected but who looks at it."""
@@ -140,6 +141,10 @@ class Balancer:
             return False
         servers = [r for r in rows if r["# pxname"] == "health" and r["svname"].startswith("node")]
         return all(row["check_status"] not in ("", "INI") for row in servers)
+
+    async def _row(self, server: str, backend: str) -> dict[str, str]:
+        rows = await asyncio.to_thread(self._rows)
+        return next(it for it in rows if (it["# pxname"], it["svname"]) == (backend, server))
 
     def _rows(self) -> list[dict[str, str]]:
         return list(csv.DictReader(self._get("/;csv").splitlines()))

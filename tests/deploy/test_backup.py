@@ -21,6 +21,8 @@ pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "backup.md").read_text()
 MEANWHILE = 0.7
+ENOUGH = 20
+"""Entries of the log that are in the backup, at least."""
 
 
 def commands(name: str) -> str:
@@ -122,7 +124,7 @@ async def test_a_backup_under_load_brings_everything_back(
         clients = await connect_many([node.port() for node in nodes], 8, "user")
 
         async def back_up() -> None:
-            await elapse(MEANWHILE)
+            await until(lambda: len(here.kept()["{main}:log"]) > ENOUGH, 60, "some talk")
             if how == "backup":
                 here.do("back up")
             else:
@@ -155,7 +157,7 @@ async def test_a_backup_under_load_brings_everything_back(
         assert here.epoch() not in (later[0], there.epoch())
         now = here.kept()
         assert set(backup) <= set(now)
-        assert len(backup["{main}:log"]) > 20
+        assert len(backup["{main}:log"]) > ENOUGH
         for key, value in backup.items():
             if isinstance(value, list):
                 assert now[key][: len(value)] == value, key

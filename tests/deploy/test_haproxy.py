@@ -214,6 +214,8 @@ async def test_newcomers_go_where_the_fewest_are(cluster: Cluster) -> None:
         if writer.get_extra_info("sockname")[1] in ports:
             writer.close()
     await until(lambda: not busiest.sessions, 30, "the node to be empty")
+    # A connection is over for the node a moment before it is for the balancer.
+    await until(lambda: has_none(cluster, "node1"), 30, "the balancer to have nobody there")
     for _ in range(3):
         await cluster.converse()
     assert [node.sessions for node in cluster.nodes] == [3, 3, 3]
@@ -315,7 +317,8 @@ async def test_a_frozen_node_s_sessions_are_closed_before_its_lease_is_out(
         else:
             await echoed(reader, writer)
     await cluster.converse()
-    assert not frozen.sessions
+    await until(lambda: not frozen.sessions, 30, "the balancer to have left it")
+    assert len(frozen.arrivals) == 1, "no newcomers"
 
 
 async def test_tls_ends_at_the_balancer_for_every_dialect(
@@ -349,6 +352,10 @@ async def is_in_state(cluster: Cluster, server: str, state: str) -> bool:
     backends = ("health", *(f"{dialect}-nodes" for dialect in DIALECTS))
     seen = [await cluster.balancer.state(server, backend) for backend in backends]
     return all(it.split()[0] == state for it in seen)
+
+
+async def has_none(cluster: Cluster, server: str) -> bool:
+    return await cluster.balancer.connections(server, "chatte-nodes") == 0
 
 
 async def newcomer_at(cluster: Cluster, node: FakeNode) -> bool:

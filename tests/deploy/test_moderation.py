@@ -96,6 +96,7 @@ async def test_a_moderator_mutes_kicks_and_redacts_and_all_read_it(place: Place)
     # What holds outlives the node and Redis.
     place.nodes[0].kill()
     place.server.stop()
+    await place.nodes[1].becomes_unready(30)  # else it may be as ready as before
     place.server.start()
     await place.nodes[1].becomes_ready(30)
     again = await place.enter(ChatteClient, "bruno2", 1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -68,8 +69,14 @@ class Probed:
                 getattr(self, part).end()
 
     async def works(self) -> None:
-        await self._until("tertulia_probe_success == 1")
-        assert await self.probe.says() == []
+        """Wait until a visit has worked that ended after this."""
+        since = f"tertulia_probe_ended_timestamp_seconds > {time.time()}"
+        await self._until(f"tertulia_probe_success == 1 and {since}")
+
+        async def is_content() -> bool:
+            return await self.probe.says() == []
+
+        await until(is_content, WITHIN, lambda: self.probe.get("/readyz"), every=0.2)
 
     async def fails(self, saying: str) -> None:
         """Wait until the alert's expression holds; the probe says why."""
@@ -130,4 +137,4 @@ async def test_nodes_that_do_not_trust_the_balancer(probed: Probed) -> None:
     await probed.start()
     await probed.fails("refused with '201 Invalid nickname.")
     for node in probed.nodes:
-        assert (await node.readyz()).status == 200
+        await node.becomes_ready(WITHIN)

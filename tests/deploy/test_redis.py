@@ -21,6 +21,7 @@ from harness.load import connect_many, settle
 from harness.node import QUICK, Listener, Node
 from harness.protocollo_client import ProtocolloClient
 from harness.waiting import until, until_sync
+from history.record import SawLeft
 
 SERVICE = ROOT / "service" / "tertulia"
 OVER_REDIS_PY = {"redis", "_redis", "client", "it", "self"}
@@ -136,7 +137,12 @@ async def test_nodes_can_do_all_that_they_have_to(shipped: ShippedRedis, tmp_pat
         closer = await ProtocolloClient.enter_chat(nodes[1].port("protocollo"), "closer")
         for client in clients:
             client.close()
-        await closer.expect_going("guest-5")
+
+        def is_alone() -> bool:
+            gone = {it.nickname for it in closer.history.of(SawLeft)}
+            return gone >= {"guest-1", "guest-3", "guest-5"}
+
+        await until(is_alone, 60, lambda: closer.describe())
         closer.stop()
         await until(lambda: closer.closed, 30, "the chat to be closed")
         assert denied(shipped) == []
