@@ -116,7 +116,7 @@ class Service:
             CollectorRegistry(), dialects=["chatte"], chats=["main"], version="x"
         )
         self.listener = Listener(
-            self.chat, "chatte", ACKNOWLEDGEMENT, Patience(5.0, False, Disconnect.ENTER_TIMEOUT),
+            self.chat, "chatte", ACKNOWLEDGEMENT, Patience(600.0, False, Disconnect.ENTER_TIMEOUT),
             limits, ConnectionCounts(10, 10), self.metrics, loop, self.connections, self.idle_readers,
             has_ring=False,
         )  # fmt: skip
@@ -385,7 +385,7 @@ async def test_a_flood_of_acknowledgements_is_slowed_down() -> None:
 
 @pytest.mark.slow
 async def test_words_at_the_end_of_a_flood_wait_until_it_is_paid_for() -> None:
-    service = Service(LimitSettings(bytes_per_second=100_000, bytes_burst=10_000))
+    service = Service(LimitSettings(bytes_per_second=20_000, bytes_burst=10_000))
     await service.start()
     await service.bring_to_rest()
     await service.send(ACKNOWLEDGEMENT * 3900)

@@ -180,7 +180,7 @@ thread.start()
 thread.join()
 log.flush(60)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=90, check=True)
     told = [json.loads(line) for line in done.stderr.splitlines()]
     assert [(it["logger"], it["level"]) for it in told] == [("python", "error")] * 2
     assert "ValueError: in a finalizer" in told[0]["exception"]

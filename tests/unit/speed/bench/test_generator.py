@@ -218,13 +218,13 @@ async def test_what_came_while_the_tool_stood_still_is_not_lost(made: str) -> No
         if number != 1 or room.said < 20:
             return [line]
         room.kept = line
+        process.send_signal(signal.SIGSTOP)
         return []
 
     room = Room(held)
     options = ("-s", "1", "-r", "200", "-m", "20", "-t", "10", "-q", "5")
     async with tool(made, room, *options) as process:
         await until(lambda: room.kept, 30, "the last message")
-        process.send_signal(signal.SIGSTOP)
         room.writers[1].write(room.kept)
         await elapse(5.5)
         process.send_signal(signal.SIGCONT)
