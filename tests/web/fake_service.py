@@ -100,6 +100,9 @@ class FakeService:
     holds_answers: bool = False
     """Whether messages are taken and nothing is done with them."""
     is_closable: bool = True
+    heartbeat: int = 600
+    """Seconds between two pings, as a welcome says. None come: a page that hears nothing for longer asks, and
+    takes a service on a busy machine for dead."""
     epoch: str = "e1"
     offset: int = 10
     frames: list[Frame] = field(default_factory=list)
@@ -254,7 +257,7 @@ class FakeService:
             epoch=self.epoch,
             offset=self.offset,
             missed=self.missed if resume else "nothing",
-            heartbeat=12,
+            heartbeat=self.heartbeat,
             **self.standing,
             **(
                 {"account": nickname in self.accounts, "registration": self.registration}

@@ -175,6 +175,7 @@ async def test_a_dead_connection_is_noticed_and_replaced_though_one_only_reads(
     async with swallowing_proxy(port) as proxy, window(browser) as chat:
         await chat.page.clock.install()
         await chat.open(f"http://127.0.0.1:{proxy.port}/")
+        service.heartbeat = 12
         await chat.enter("anna")
         await chat.page.clock.run_for(15_000)
         assert await chat.state() == "inside"
@@ -210,6 +211,7 @@ async def test_messages_that_wait_at_the_service_are_told_and_the_connection_sta
     chat.page.on("websocket", lambda it: sockets.append(it))
     await chat.page.clock.install()
     await chat.open(service.address)
+    service.heartbeat = 12
     await chat.enter("anna")
     service.holds_answers = True
     await chat.say("one")
