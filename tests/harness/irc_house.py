@@ -82,6 +82,11 @@ class IrcHouse:
         client = await self.irc(nickname, node)
         client.put(f"REGISTER * * {SECRET}")
         await client.expect("REGISTER", "SUCCESS")
+
+        async def is_known() -> bool:  # which is told to all in the lobby's order
+            return "330" in (await client.answer(f"WHOIS {nickname}")).commands
+
+        await until(is_known, 30, f"{nickname} to be known for an account")
         for room in rooms:
             await client.join_room(room)
         return client

@@ -124,13 +124,18 @@ async def settle(clients: Sequence[ChatteClient], within: float = 60.0) -> None:
         for room in read_by(client):
             readers.setdefault(room, []).append(client)
     for room, of_room in readers.items():
-        last = say_in(next(client for client in of_room if client.history.echoes), room)
+        says = next(client for client in of_room if client.history.echoes)
+        last = say_in(says, room)
         await until(
-            lambda: all(received(it, last) for it in of_room if it.connected),  # noqa: B023
+            lambda: (
+                all(received(it, last) for it in of_room if it.connected)  # noqa: B023
+                and not (says.connected and says.unanswered)  # noqa: B023
+            ),
             within,
             lambda: (
                 f"everybody in #{room} to read one last message: "  # noqa: B023
                 + "; ".join(it.describe() for it in of_room if not received(it, last))  # noqa: B023
+                + f"; {says.unanswered} open of who said it"  # noqa: B023
             ),
         )
 
