@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 from typing import Self
 
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds to wait for something that should come at once."""
 PASSWORD = "s3cret"
 OWN_PORT = 5001

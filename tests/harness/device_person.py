@@ -21,9 +21,9 @@ import pyte
 from harness.redis_server import reserved_port
 from harness.waiting import until_sync
 
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds to wait for something that should come at once."""
-EXIT_SECONDS = 30.0
+EXIT_SECONDS = 60.0
 _ROWS = 24
 _ROOM = 1000
 """Columns of the emulated terminal: what a narrower one wraps by itself stays one line to look at."""

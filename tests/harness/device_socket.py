@@ -11,7 +11,7 @@ from tertulia.clients.device.wire import FrameDecoder
 
 T = TypeVar("T")
 
-WITHIN = 30.0
+WITHIN = 60.0
 
 
 class DeviceSocket:

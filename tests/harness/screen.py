@@ -17,7 +17,7 @@ import pyte
 
 from harness.waiting import until_sync
 
-WITHIN: Final = 30.0
+WITHIN: Final = 60.0
 """Seconds to wait for something that should come at once: such a program takes its time to start."""
 ROWS: Final = 50
 COLUMNS: Final = 200

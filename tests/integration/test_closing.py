@@ -54,7 +54,7 @@ class Chat:
 
     async def enter(self, node: int, kind: type[T], nickname: str) -> T:
         """Connect to a node and enter."""
-        return await kind.enter_chat(port(self.nodes[node], kind), nickname, within=30)
+        return await kind.enter_chat(port(self.nodes[node], kind), nickname, within=60)
 
     async def enter_lines(self, node: int, nickname: str) -> ProtocolloClient:
         """Enter in the protocollo that the node speaks."""

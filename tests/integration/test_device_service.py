@@ -647,7 +647,7 @@ async def alone(factory: NodeFactory, in_earnest: bool = False, /, **settings: s
 
 @pytest.mark.slow
 async def test_silence_inside_an_operation_is_hung_up_on(node_factory: NodeFactory) -> None:
-    it = await alone(node_factory, LIMITS__OPERATION_SECONDS="1")
+    it = await alone(node_factory, LIMITS__OPERATION_SECONDS="3")
     patient = await alone(node_factory)
     for name in ("anna", "bruno", "carla"):
         await sign_up(patient.port, name)
@@ -664,12 +664,12 @@ async def test_silence_inside_an_operation_is_hung_up_on(node_factory: NodeFacto
     waiting.send(10, "bruno", "carla")
     assert [await waiting.integer() for _ in range(3)] == [1, 1, 1]
     await asyncio.gather(*(device.rest() for device in devices))
-    assert 0.9 < time.monotonic() - begun < 29  # it is 30 where nothing is set
+    assert 2.9 < time.monotonic() - begun < 29  # it is 30 where nothing is set
     assert await it.node.disconnects("operation_timeout") == len(beginnings)
     for device in devices:
         device.close_at_once()
     # Who waits for its chat partner may be silent.
-    await elapse(1.5)
+    await elapse(3.5)
     waiting.send("still here", "\\q")
     assert await waiting.close() == b""
     assert await take(patient.port, "carla", "bruno") == ["still here"]
@@ -677,7 +677,7 @@ async def test_silence_inside_an_operation_is_hung_up_on(node_factory: NodeFacto
 
 @pytest.mark.slow
 async def test_what_was_shown_to_who_was_silent_afterwards_stays(node_factory: NodeFactory) -> None:
-    it = await alone(node_factory, LIMITS__OPERATION_SECONDS="1")
+    it = await alone(node_factory, LIMITS__OPERATION_SECONDS="3")
     patient = await alone(node_factory)
     for name in ("anna", "bruno"):
         await sign_up(patient.port, name)
@@ -686,7 +686,7 @@ async def test_what_was_shown_to_who_was_silent_afterwards_stays(node_factory: N
     device.send(200, "anna", "bruno")
     assert [await device.integer() for _ in range(2)] == [1, 1]
     assert await device.lines() == ["uno"]
-    assert await device.rest() == b""  # the service's end, after a second
+    assert await device.rest() == b""  # the service's end, after three seconds
     await device.close()
     assert await take(patient.port, "anna", "bruno") == ["uno"]
 

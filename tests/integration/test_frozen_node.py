@@ -78,7 +78,7 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
     # It starts over under a new name, and serves newcomers.
     await nodes[1].becomes_ready(30)
     assert nodes[1].running
-    late = await ChatteClient.enter_chat(nodes[1].port(), "late", within=30)
+    late = await ChatteClient.enter_chat(nodes[1].port(), "late", within=60)
     everybody.append(late)
     refused = await ChatteClient.connect(nodes[1].port(), "thief")
     everybody.append(refused)

@@ -25,7 +25,7 @@ async def test_a_node_is_killed_under_load_and_every_promise_is_kept_in_channels
     nodes = await start(node_factory, (IrcClient, ChatteClient), (IrcClient,), **QUICK)
 
     async def enter(name: str, node: int) -> IrcClient:
-        client = await IrcClient.enter_chat(port(nodes[node], IrcClient), name, within=30)
+        client = await IrcClient.enter_chat(port(nodes[node], IrcClient), name, within=60)
         await client.join_room(ROOM)
         return client
 

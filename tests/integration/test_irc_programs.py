@@ -111,7 +111,7 @@ async def test_one_is_an_account_and_in_a_room(
     anna = await house.account("anna", 1, room)
     bea = await house.enter(BrowserClient, "bea", 1, room)
     pat = starts(program, "pat", room, password=SECRET)
-    joined = await anna.expect("JOIN", f"#{room}", source="pat", within=30)
+    joined = await anna.expect("JOIN", f"#{room}", source="pat", within=60)
     assert joined.params[1] == "pat"  # it proved to be the account
     pat.is_in(f"#{room}")
     anna.put(f"TOPIC #{room} :caffè")
@@ -226,7 +226,7 @@ async def test_the_bot_of_the_page(house: IrcHouse, tmp_path: Path) -> None:
         [sys.executable, str(tmp_path / "bot.py")], output=subprocess.DEVNULL, directory=tmp_path
     )
     try:
-        await anna.expect("JOIN", f"#{room}", source="echo", within=30)
+        await anna.expect("JOIN", f"#{room}", source="echo", within=60)
         anna.say("!echo là 漢字", room)
         await anna.expect_text("echo", "anna: là 漢字", f"#{room}")
         bruno.whisper("echo", "ciao, perché?")
