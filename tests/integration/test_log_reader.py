@@ -23,6 +23,12 @@ from harness.waiting import until
 
 MOST_WAITING = 4000
 """Characters that may wait here to be written, so that a test need not say so much."""
+PATIENT = {
+    f"TERTULIA_CLUSTER__{name}_SECONDS": seconds
+    for name, seconds in {
+        "HEARTBEAT": "20", "SILENCE": "60", "LEASE": "90", "REDIS_TIMEOUT": "60",
+    }.items()
+}  # fmt: skip
 START = f"""
 from tertulia.telemetry.log_writer import LogWriter
 LogWriter.most_waiting = {MOST_WAITING}
@@ -98,6 +104,8 @@ def node(
                 "TERTULIA_REDIS_URL": redis_server.url,
                 "TERTULIA_OPS": json.dumps({"port": ports[1]}),
                 "TERTULIA_LISTENERS": json.dumps([{"dialect": "chatte", "port": ports[0]}]),
+                # What is lost is counted: on however busy a machine, no word of Redis is among it.
+                **PATIENT,
             },
         )
     yield node

@@ -288,6 +288,7 @@ async def test_it_goes_on_and_tells_prometheus(
     told = (tmp_path / "log").read_text().splitlines()
     assert not [it for it in told if not it.startswith("tertulia probe: ")]
     said = [re.sub(r"works\..*", "works", it.removeprefix("tertulia probe: ")) for it in told]
-    assert said[0] == said[-1] == "works"
-    assert {it.partition("=")[0] for it in said[1:-1]} == {"chatte"}
+    said = said[said.index("works") :]  # on a busy machine it may be too slow for the first times
+    assert said[-1] == "works"
+    assert {it.partition("=")[0] for it in said} == {"works", "chatte"}
     assert not [one for one, two in pairwise(said) if one == two], "said once, while it is so"

@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 
 import pytest
+import redis
 
 from harness.admin import Admin
 from harness.node import Node, NodeFactory
@@ -67,21 +67,14 @@ async def test_a_redis_that_can_not_be_used_ends_a_node_in_a_sentence(
     redis_server.control.acl_setuser(
         "beth", enabled=True, passwords=[f"+{SECRET}"], commands=["+ping"]
     )
-    with socket.create_server(("127.0.0.1", 0)) as http:
-        http.settimeout(20)
 
-        def answer() -> None:
-            while True:
-                try:
-                    connection, _ = http.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.recv(100)
-                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
 
-        answering = asyncio.create_task(asyncio.to_thread(answer))
-        port = http.getsockname()[1]
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as http:
+        port = http.sockets[0].getsockname()[1]
         wrong = {
             f"redis://andy:{SECRET}@{place}": (2, "redis_password_file"),
             f"redis://beth:{SECRET}@{place}": (2, "deploy/redis/users.acl"),
@@ -99,7 +92,6 @@ async def test_a_redis_that_can_not_be_used_ends_a_node_in_a_sentence(
             nodes = [(node_factory.launch(redis_url=url), told) for url, told in some]
             for node, (status, words) in nodes:
                 assert await ends(node, "tertulia: Redis at ", words) == status
-        http.close()
     sentinel = Sentinel(redis_server, 1, password=SECRET)
     file = tmp_path / "sentinel-password"
     file.write_text(SECRET)
@@ -117,7 +109,6 @@ async def test_a_redis_that_can_not_be_used_ends_a_node_in_a_sentence(
     missing = str(tmp_path / "nowhere")
     node = node_factory.launch(settings={"REDIS_PASSWORD_FILE": missing})
     assert await ends(node, "redis_password_file", missing) == 2
-    answering.cancel()
 
 
 async def test_a_redis_that_is_loading_or_busy_is_waited_for(
@@ -127,6 +118,7 @@ async def test_a_redis_that_is_loading_or_busy_is_waited_for(
     busy = "while true do end"
     script = asyncio.create_task(asyncio.to_thread(_run, redis_server, busy))
     redis_server.control.config_set("lua-time-limit", 50)
+    await until(lambda: _is_busy(redis_server), 30, "Redis to be busy")
     nodes = [node_factory.launch() for _ in range(2)]
     for node in nodes:
         await until(
@@ -158,9 +150,7 @@ async def test_a_redis_that_takes_no_writes_for_a_moment_is_waited_for(
             await beginning
         node = node_factory.launch()
         saying = asyncio.create_task(admin("say", word, "--timeout", "60"))
-        await until(lambda node=node: "waiting" in node.tail(), 30, node.tail)  # type: ignore[misc]
-        waits = json.loads(node.lines[-1])
-        assert (waits["event"], waits["error"].split()[0]) == ("waiting for redis", word)
+        await until(lambda node=node, word=word: waits_for(node, word), 30, node.tail)  # type: ignore[misc]
         assert not (await node.readyz()).json()["ready"]
         if (ending := end()) is not None:
             await ending
@@ -169,9 +159,23 @@ async def test_a_redis_that_takes_no_writes_for_a_moment_is_waited_for(
     assert serving.running
 
 
-def _run(server: RedisServer, script: str) -> None:
-    import redis
+def waits_for(node: Node, word: str) -> bool:
+    """Say whether a node that starts has told that it waits until Redis no longer says so."""
+    entries = map(json.loads, list(node.lines))
+    return any(
+        it["event"] == "waiting for redis" and it["error"].startswith(word) for it in entries
+    )
 
+
+def _is_busy(server: RedisServer) -> bool:
+    try:
+        server.control.ping()
+    except redis.exceptions.ResponseError:
+        return True
+    return False
+
+
+def _run(server: RedisServer, script: str) -> None:
     with (
         redis.Redis(port=server.port, socket_timeout=60) as client,
         pytest.raises(redis.RedisError),

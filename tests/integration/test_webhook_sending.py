@@ -80,7 +80,8 @@ async def test_what_is_wrong_on_the_way_is_an_answer_without_the_url(
     receiver: HookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver.ways.extend(["hang", "cut", "503 Later\r\nRetry-After: 7"])
-    assert (await sent(receiver.url(), seconds=0.2)).why == "it did not answer within 0.2 s"
+    # By then it has it, on however busy a machine.
+    assert (await sent(receiver.url(), seconds=1.5)).why == "it did not answer within 1.5 s"
     assert "a broken one" in (await sent(receiver.url())).why
     assert await sent(receiver.url()) == ReceiverAnswer(503, retry_after=7)
     assert "ConnectError" in (await sent("http://127.0.0.1:9/private")).why
