@@ -24,6 +24,16 @@ def connections(server: RedisServer) -> Counter[str]:
     return Counter(name for name in names if name.startswith("tertulia-"))
 
 
+async def has_connections(server: RedisServer, count: int) -> None:
+    """Wait until Redis has so many connections for each use, and see that it has no more."""
+    await until(
+        lambda: all(connections(server)[f"tertulia-{use}"] >= count for use in USES),
+        30,
+        lambda: f"{count} each: {connections(server)}",
+    )
+    assert connections(server) == {f"tertulia-{use}": count for use in USES}
+
+
 async def cut_one_by_one(server: RedisServer) -> Counter[str]:
     """Cut a connection of another kind each quarter of a second; return how many of each it were."""
     cut: Counter[str] = Counter()
@@ -48,7 +58,7 @@ async def test_a_node_opens_as_many_connections_for_fifty_chats_as_for_one(
 ) -> None:
     for count in (1, MANY):
         node = await start(node_factory, count)
-        assert connections(redis_server) == {f"tertulia-{use}": 1 for use in USES}
+        await has_connections(redis_server, 1)
         node.terminate()
         assert await node.exit_status(30.0) == 0
         await until(lambda: not connections(redis_server), 30.0, "them to be closed")
@@ -100,7 +110,7 @@ async def test_rooms_need_no_connections_of_their_own_and_lose_nothing_with_them
         for client in wanderers:
             await client.room_answered(client.rooms[f"room-{number}"])
     await settle(wanderers)
-    assert connections(redis_server) == {f"tertulia-{use}": len(nodes) for use in USES}
+    await has_connections(redis_server, len(nodes))
     cut = await under_load(wanderers, cut_one_by_one(redis_server), per_second=60)
     assert len(cut) == len(USES)
     await settle(wanderers)

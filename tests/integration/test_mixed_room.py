@@ -9,7 +9,7 @@ import pytest
 
 from harness import browser_frames as frames
 from harness.browser_client import BrowserClient
-from harness.chatte_client import SENT, UNKNOWN, ChatteClient
+from harness.chatte_client import SENT, UNKNOWN, WITHIN, ChatteClient
 from harness.dialects import launch, listener, port, start, until_empty
 from harness.irc_client import IrcClient
 from harness.load import assert_promises_kept, lost, settle, stood_still, under_load
@@ -177,10 +177,14 @@ async def test_a_private_message_from_each_to_each(room: Room) -> None:
         else:
             await recipient.expect_line(f"102 {sender.nickname} {text}")
     for client in room.all:
-        to_it = f"a {client.nickname}"
-        got = [it for it in client.lines if "là, " in it and to_it in it]
+
+        def got(client: ChatteClient = client) -> list[str]:
+            return [it for it in client.lines if "là, " in it and f"a {client.nickname}" in it]
+
         # Who speaks irc reads its own as well, also what it told itself.
-        assert len(got) == (6 if client is room.irc else 5), got
+        count = 6 if client is room.irc else 5
+        await client.wait_for(lambda got=got, n=count: len(got()) >= n, WITHIN, "all of them")  # type: ignore[misc]
+        assert len(got()) == count, got()
 
 
 async def test_nobody_is_nobody_in_every_dialect(room: Room) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def crowd() -> Iterator[Callable[[int, int, bytes], None]]:
         def come(port: int, count: int, says: bytes) -> None:
             for _ in range(count):
                 client = held.enter_context(socket.socket())
-                client.settimeout(5)
+                client.settimeout(30)
                 client.connect(("127.0.0.1", port))
                 with contextlib.suppress(OSError):  # it was refused already
                     client.sendall(says)
@@ -46,6 +47,11 @@ def crowd() -> Iterator[Callable[[int, int, bytes], None]]:
 
 
 Broadcasting = Callable[[int, int, bytes], None]
+
+
+def logged(node: Node, event: str) -> list[dict[str, Any]]:
+    """Return the lines of one kind that a node logged."""
+    return [it for it in map(json.loads, list(node.lines)) if it["event"] == event]
 
 
 async def start(
@@ -108,13 +114,22 @@ async def test_who_is_turned_away_is_told_to_operators(
     assert less["level"] == "warning"
     assert f"a process may have {FILES} open files here" in less["advice"]
     await fill(node, crowd, "plain")
+    refused = CROWD - less["connections"]
+
+    async def all_are_refused() -> bool:
+        evictions = [
+            it.value for it in await node.metrics() if it.name == "tertulia_ops_evictions_total"
+        ]
+        return await node.disconnects("too_many") >= refused and sum(evictions) > CROWD / 2
+
+    await until(all_are_refused, 30, "everybody else to be refused")
+    assert await node.disconnects("too_many") == refused
     shown = {it.name: it.value for it in await node.metrics() if not it.labels}
     assert shown["tertulia_connections"] == shown["tertulia_connections_limit"]
     assert shown["tertulia_connections_limit"] == less["connections"]
     assert shown["process_open_fds"] < FILES
-    assert shown["tertulia_ops_evictions_total"] > CROWD / 2
-    assert await node.disconnects("too_many") == CROWD - less["connections"]
-    (line,) = [it for it in map(json.loads, node.lines) if it["event"] == "clients are turned away"]
+    await until(lambda: logged(node, "clients are turned away"), 30, "the log to say so")
+    (line,) = logged(node, "clients are turned away")
     assert (line["reason"], line["connections"]) == ("too_many", less["connections"])
 
 
@@ -123,9 +138,10 @@ async def test_a_full_node_starts_its_own_redis_again(tmp_path: Path, crowd: Bro
     try:
         node = await start(factory, tmp_path, "plain")
         await fill(node, crowd, "plain")
-        (started,) = [it for it in map(json.loads, node.lines) if "embedded" in it["event"]]
+        (started,) = logged(node, "started an embedded Redis")
         os.kill(started["pid"], signal.SIGKILL)
-        await node.becomes_unready(30)
+        # It may be there again before anybody could ask whether the node is ready.
+        await until(lambda: len(logged(node, "started an embedded Redis")) == 2, 30, node.tail)
         await node.becomes_ready(30)
     finally:
         factory.end()
@@ -140,7 +156,7 @@ async def test_a_full_node_follows_a_failover(tmp_path: Path, crowd: Broadcastin
         node = await start(factory, tmp_path, "plain")
         await fill(node, crowd, "plain")
         group.first.kill()
-        await node.becomes_unready(30)
+        await until(lambda: logged(node, "redis is away"), 30, node.tail)
         await node.becomes_ready(60)
     finally:
         factory.end()

@@ -130,9 +130,15 @@ async def account(client: ChatteClient, words: str) -> str:
     if isinstance(client, ProtocolloClient):
         client.send(f"G\n{words}\n".encode())
         return await client.expect_line(lambda line: line.startswith("G> "))
+    start = len(client.lines)
     client.send(f"102 G {words}\n".encode())
-    await client.expect_line(SENT)
-    return await client.expect_line(lambda line: line.startswith("102 G "))
+
+    def answers() -> list[str]:
+        return [it for it in client.lines[start:] if it.startswith("102 G ")]
+
+    # That it is taken comes over the bus: it may come behind the answer.
+    await client.wait_for(lambda: SENT in client.lines[start:] and bool(answers()), WITHIN, words)
+    return answers()[0]
 
 
 DONE = {

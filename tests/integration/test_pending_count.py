@@ -46,7 +46,7 @@ async def test_the_count_is_right_whatever_becomes_of_messages(
         await node.ready()
 
     async def expect(count: int) -> None:
-        assert waiting(redis_server) == count
+        await until(lambda: waiting(redis_server) == count, 30, f"{count} to wait")
         for node in nodes:
 
             async def tells(node: Node = node) -> bool:

@@ -50,6 +50,8 @@ async def test_messages_to_a_node_that_is_killed_are_delivered_or_reported(
         senders, kill(), per_second=60, whisper_to=[client.nickname for client in recipients]
     )
     await settle(senders)
+    for recipient in recipients:
+        await recipient.disconnected()  # and so has read all that was written to it
     arrived = set().union(*(delivered(client) for client in recipients))
     for sender in senders:
         missing = acknowledged(sender) - arrived

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -148,7 +148,13 @@ async def test_a_header_of_nobody_trusted_is_counted_and_told_once_in_each_diale
         return found["tertulia_untrusted_proxy_headers_total"] == 3 * 5
 
     await until(counted, 30, "all to be counted")
-    lines = [json.loads(line) for line in node.lines if "PROXY header of nobody trusted" in line]
+
+    def complaints() -> list[dict[str, Any]]:
+        words = "PROXY header of nobody trusted"
+        return [json.loads(line) for line in list(node.lines) if words in line]
+
+    await until(lambda: len(complaints()) >= 5, 30, "the log to say so")
+    lines = complaints()
     assert sorted(it["dialect"] for it in lines) == sorted((*names, "chatte"))
     assert {(it["proxy"], it["level"], it["count"]) for it in lines} == {
         ("127.0.0.1", "warning", 1)
@@ -178,7 +184,9 @@ async def test_a_proxy_without_its_header_is_refused_and_named_once(
         return await node.disconnects("proxy_header") == 5
 
     await until(counted, 30, "all to be counted")
-    complaints = [json.loads(line) for line in node.lines if "no PROXY header" in line]
+    words = "no PROXY header"
+    await until(lambda: any(words in it for it in list(node.lines)), 30, "the log to say so")
+    complaints = [json.loads(line) for line in node.lines if words in line]
     assert [(it["proxy"], it["level"]) for it in complaints] == [("127.0.0.1", "warning")]
     assert word not in "".join(node.lines)
 

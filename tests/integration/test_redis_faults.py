@@ -321,7 +321,7 @@ async def test_a_commit_whose_command_or_answer_is_lost_is_done_once(
     setattr(proxy, what, b"newcomer")
     newcomer.close()
     await bea.expect_line("151 newcomer just left the chat", BACK_SECONDS)
-    assert proxy.lost == 6
+    await until(lambda: proxy.lost == 6, 30, "the loss")  # others read of it without the answer
     again = await ChatteClient.enter_chat(shaky.port(), "newcomer", within=BACK_SECONDS)
     guest = await Wanderer.enter_chat(shaky.port("browser"), "guest")
     witness = clients[6]
@@ -331,7 +331,7 @@ async def test_a_commit_whose_command_or_answer_is_lost_is_done_once(
     setattr(proxy, what, b"guest")
     await guest.part_room(ROOMS[0], within=BACK_SECONDS)
     await witness.expect_line("151 guest just left the chat", BACK_SECONDS)
-    assert proxy.lost == 8
+    await until(lambda: proxy.lost == 8, 30, "the loss")
     assert await guest.join_room(ROOMS[0], within=BACK_SECONDS)
 
     everybody = [*clients, newcomer, again, guest]

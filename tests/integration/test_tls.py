@@ -184,6 +184,7 @@ async def test_who_speaks_no_tls_or_nothing_is_sent_away_and_counts_until_then(
     clear = await ChatteClient.connect(node.port(), "clear")
     clear.send(b"andy\n100 hello\n")
     await clear.disconnected()
+    await quiet(node)  # it counts until the node has done with it
     silent = [await ChatteClient.connect(node.port(), "silent") for _ in range(2)]
     one_too_many = await ChatteClient.connect(node.port(), "one too many")
     await one_too_many.disconnected()
@@ -191,6 +192,7 @@ async def test_who_speaks_no_tls_or_nothing_is_sent_away_and_counts_until_then(
     for client in silent:
         await client.disconnected(30)
     assert GREETING not in [line for client in (clear, *silent) for line in client.lines]
+    await quiet(node)
     assert await node.disconnects("tls_handshake") == 3
     await over_tls(node, made, "andy")
     await over_tls(node, made, "achury")
@@ -431,10 +433,10 @@ async def test_a_new_certificate_is_for_newcomers_and_a_bad_one_for_nobody(
         return await value(node, "tertulia_certificate_reload_failures_total") >= 1
 
     await until(failed, 30, "the bad one to be counted")
+    why = f"{made.key}: there is no private key in it"
+    await until(lambda: said(node, why), 30, "the log to say so")
+    assert all("certificate not taken" in it for it in said(node, why))
     assert await is_shown(by_signal)
-    await until(lambda: said(node, "certificate not taken"), 30, "the log to say so")
-    (line,) = {json.loads(it)["error"] for it in said(node, "certificate not taken")}
-    assert line.startswith(f"{made.key}: there is no private key in it")
     second = await over_tls(node, by_signal, "second")
     await settle([first, second])
     await assert_promises_kept([first, second])
