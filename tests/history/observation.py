@@ -390,9 +390,9 @@ class _Track:
             else:
                 self.anchors.setdefault(name, place)
 
-    def at(self, nickname: str, number: int) -> float:
-        """Return when a change was seen."""
-        return self.session.seen[self.changes[nickname][number]].at
+    def change(self, nickname: str, number: int) -> Seen:
+        """Return a change as it was seen."""
+        return self.session.seen[self.changes[nickname][number]]
 
     def anchors_near(self, place: int) -> Iterator[Name]:
         """Iterate over the anchors before a place, the nearest first, then over those after it."""
@@ -438,15 +438,24 @@ def _count_changes(nickname: str, tracks: Sequence[_Track]) -> None:
             last = max(first + len(it.changes[nickname]) for it, first in numbered.values())
             numbered[track.session.client] = track, last
             continue
-        # Time is all that is left to go by.
-        at = track.at(nickname, 0)
-        seen = range(len(reference.changes[nickname]))
-        nearest = min(seen, key=lambda i: abs(reference.at(nickname, i) - at))
-        numbered[track.session.client] = track, nearest
+        numbered[track.session.client] = track, _by_time(nickname, track, reference)
     for track, first in numbered.values():
         names = track.session.names
         for number, place in enumerate(track.changes[nickname], first):
             names[place] = names[place]._replace(change=number)
+
+
+def _by_time(nickname: str, track: _Track, reference: _Track) -> int:
+    """Return the number of a session's first change where time is all that is left to go by."""
+    first = track.change(nickname, 0)
+    seen = range(len(reference.changes[nickname]))
+    alike = [i for i in seen if reference.change(nickname, i).kind == first.kind] or list(seen)
+    session = track.session
+    if any(it.first <= track.changes[nickname][0] for it in session.returns):
+        # It may have read it long after it was: all that is certain is that it is the first since it came.
+        since = [i for i in alike if reference.change(nickname, i).at >= session.entered_at]
+        return (since or alike)[0]
+    return min(alike, key=lambda i: abs(reference.change(nickname, i).at - first.at))
 
 
 def _holders(

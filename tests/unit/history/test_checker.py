@@ -785,6 +785,22 @@ def test_a_seat_that_was_given_up_too_soon() -> None:
     assert chat.rules() == set(), "it was away for longer"
 
 
+def test_a_coming_that_is_read_long_after_it_was_is_not_taken_for_the_next_change() -> None:
+    chat = Chat()
+    chat.join("ana")
+    chat.join("carl")
+    chat.cut("carl")
+    chat.join("bea")
+    chat.time += SEAT_SECONDS
+    chat.give_seat_up("carl")
+    carl = chat.resume("carl")
+    chat.leave("bea")
+    chat.join("bea", "bea again")
+    assert chat.rules() == set()
+    without(carl, SawJoined)
+    assert Rule.HOLE in chat.rules()
+
+
 def test_who_is_away_at_the_end_may_be_in_its_seat_still_and_not_for_ever() -> None:
     chat = Chat()
     chat.join("ana")
