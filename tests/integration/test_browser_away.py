@@ -19,6 +19,8 @@ from history.record import Reported, SawJoined, SawLeft
 BOTH = (BrowserClient, ChatteClient)
 SECONDS = 30.0
 """How long a seat is kept: more than it takes to come back on a busy machine."""
+BURIED_SECONDS = 8.0
+"""How long a dead node is left alone: more than it takes to come back, too."""
 UNDELIVERED = "Your message to anna was not delivered: too late"
 
 
@@ -28,7 +30,12 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
         factory = NodeFactory(tmp_path_factory.mktemp("nodes"), redis.url)
         try:
             for _ in range(2):
-                launch(factory, map(listener, BOTH), CLUSTER__AWAY_SECONDS=str(SECONDS))
+                launch(
+                    factory,
+                    map(listener, BOTH),
+                    CLUSTER__AWAY_SECONDS=str(SECONDS),
+                    CLUSTER__SILENCE_SECONDS=str(BURIED_SECONDS),
+                )
             for node in factory.nodes:
                 node.ready_sync()
             yield factory.nodes
@@ -158,7 +165,7 @@ async def test_the_node_that_keeps_the_seat_may_die(nodes: list[Node]) -> None:
     await anna.connection.answered()
     gone = they.witnesses[1]
     await until(
-        lambda: [it.nickname for it in gone.history.of(SawLeft)] == ["witness-0"], 30, "a burial"
+        lambda: [it.nickname for it in gone.history.of(SawLeft)] == ["witness-0"], 60, "a burial"
     )
     anna.say()
     await anna.connection.answered()

@@ -319,8 +319,10 @@ async def test_a_node_that_was_away_closes_its_sessions_when_it_is_back(
     async with contextlib.AsyncExitStack() as stack:
         proxy = await LossyProxy("127.0.0.1", quick_redis.port).start()
         stack.push_async_callback(proxy.close)
-        here = launch(node_factory, map(listener, ONE), redis_url=quick_redis.url)
-        quick = {"CLUSTER__REDIS_TIMEOUT_SECONDS": "1"}
+        # Nobody buries it meanwhile, on however busy a machine.
+        patient = {"CLUSTER__SILENCE_SECONDS": "100", "CLUSTER__LEASE_SECONDS": "120"}
+        here = launch(node_factory, map(listener, ONE), redis_url=quick_redis.url, **patient)
+        quick = {"CLUSTER__REDIS_TIMEOUT_SECONDS": "1", **patient}
         away = launch(node_factory, map(listener, TWO), redis_url=proxy.url, **quick)
         for node in (here, away):
             await node.ready()

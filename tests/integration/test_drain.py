@@ -84,7 +84,7 @@ async def test_a_draining_node_says_so_and_takes_nobody(
     node_factory: NodeFactory, redis_server: RedisServer
 ) -> None:
     """Redis is frozen, so that the drain lasts long enough to be looked at."""
-    nodes = await node_factory.start_many(2)
+    nodes = await node_factory.start_many(2, DRAIN_SECONDS="60")
     clients = await connect_many([node.port() for node in nodes], 4, "user")
     await settle(clients)
     redis_server.freeze()
@@ -101,7 +101,7 @@ async def test_a_draining_node_says_so_and_takes_nobody(
         await newcomer.disconnected()
         assert not newcomer.lines
     redis_server.thaw()
-    assert await nodes[1].exit_status(DRAIN_SECONDS + 5) == 0
+    assert await nodes[1].exit_status(DRAIN_SECONDS + 30) == 0
     for client in clients[1::2]:
         await client.disconnected()
     await saw_leave(clients[0], clients[1::2], 30)

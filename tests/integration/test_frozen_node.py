@@ -97,7 +97,7 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
 async def test_a_node_frozen_for_less_than_its_lease_comes_back_as_it_was(
     node_factory: NodeFactory,
 ) -> None:
-    nodes = await start_nodes(node_factory, 2, CLUSTER__LEASE_SECONDS="15")
+    nodes = await start_nodes(node_factory, 2, CLUSTER__LEASE_SECONDS="60")
     clients = await gather(nodes, 12)
     sleepers = clients[1::2]
     await settle(clients)
