@@ -104,7 +104,7 @@ async def house(nodes: tuple[list[Node], RedisServer]) -> AsyncIterator[House]:
     yield house
     for guest in house.guests:
         guest.close()
-    await until(lambda: not house.redis.control.exists("{main}:order"), 30, "an empty room")
+    await until(lambda: not house.redis.control.exists("{main}:order"), 60, "an empty room")
 
 
 def private(client: ChatteClient) -> list[tuple[str, str]]:
@@ -272,7 +272,7 @@ async def test_a_message_to_a_device_that_is_logged_in_becomes_pending(
     guest = await house.enter(kind, "Guest", node=1)
     before = len(guest.lines)
     guest.whisper("ANNA", "ciao")
-    await until(lambda: house.pending("anna") == [("Guest", "ciao")], 30, "a pending message")
+    await until(lambda: house.pending("anna") == [("Guest", "ciao")], 60, "a pending message")
     if kind is ChatteClient:
         assert await guest.expect_line(SENT) == SENT
     elif isinstance(guest, BrowserClient):
@@ -359,7 +359,7 @@ async def test_what_comes_after_somebody_has_left_the_room_is_pending_or_refused
         device.send("uno")
         await got(client, ("bruno", "uno"))
         client.close()
-        await until(lambda: not house.redis.control.exists("{main}:order"), 30, "an empty room")
+        await until(lambda: not house.redis.control.exists("{main}:order"), 60, "an empty room")
         device.send("due")
         if password is None:
             assert await device.rest() == b""

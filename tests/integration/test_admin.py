@@ -97,7 +97,7 @@ async def house(nodes: tuple[list[Node], RedisServer]) -> AsyncIterator[House]:
         flag = [f"--{ban['kind']}"] if ban["kind"] in ("nickname", "account") else []
         await house.admin("unban", ban["subject"], *flag)
         await house.admin.heard_by(*both)
-    await until(lambda: not redis.control.exists("{main}:order"), 30, "an empty room")
+    await until(lambda: not redis.control.exists("{main}:order"), 60, "an empty room")
     for kind in (
         "account:*",
         "device:*",

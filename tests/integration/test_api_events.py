@@ -56,7 +56,7 @@ async def come_back(listener: EventListener, until_then: asyncio.Event) -> None:
     while not until_then.is_set() or times <= AT_LEAST:
         await elapse(random.uniform(0.01, 0.2))
         listener.cut()
-        await until(lambda: listener.is_over, 30, "the connection to be gone")
+        await until(lambda: listener.is_over, 60, "the connection to be gone")
         await listener.connect()
         times += 1
 

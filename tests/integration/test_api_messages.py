@@ -95,15 +95,15 @@ async def test_it_is_read_once_in_every_dialect(service: Service) -> None:
     await page.expect_event(frames.SaidEvent("bot", "two\nlines", account=True), room="ops")
     said = [it.event for it in page.rooms["ops"].events if isinstance(it.event, frames.SaidEvent)]
     assert [it.text for it in said] == ["disk is full", "two\nlines"]
-    await until(lambda: "100 bot lines" in " ".join(chatte.lines), 30, lambda: str(chatte.lines))
+    await until(lambda: "100 bot lines" in " ".join(chatte.lines), 60, lambda: str(chatte.lines))
     assert [it for it in chatte.lines if " bot " in it] == [
         "100 bot disk is full",
         "100 bot two",
         "100 bot lines",
     ]
-    await until(lambda: "lines" in " ".join(protocollo.lines), 30, lambda: str(protocollo.lines))
+    await until(lambda: "lines" in " ".join(protocollo.lines), 60, lambda: str(protocollo.lines))
     assert sum("disk is full" in it for it in protocollo.lines) == 1
-    await until(lambda: len(irc.got("PRIVMSG")) == 3, 30, lambda: str(irc.got("PRIVMSG")))
+    await until(lambda: len(irc.got("PRIVMSG")) == 3, 60, lambda: str(irc.got("PRIVMSG")))
     assert [(it.nickname, it.target, it.text) for it in irc.got("PRIVMSG")] == [
         ("bot", "#ops", "disk is full"),
         ("bot", "#ops", "two"),

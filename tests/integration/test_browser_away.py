@@ -54,7 +54,7 @@ class Company:
         """Let everybody read the same word, so that all before it was read."""
         text = self.witnesses[0].say()
         for witness in self.witnesses:
-            await until(lambda: text in "".join(witness.lines), 30, "the word")  # noqa: B023
+            await until(lambda: text in "".join(witness.lines), 60, "the word")  # noqa: B023
 
     def told(self) -> list[str]:
         """Return who was told to the witnesses as come or gone, since they came themselves."""
@@ -126,7 +126,7 @@ async def test_a_private_message_meanwhile_is_read(nodes: list[Node], node: int)
     await asyncio.gather(here.answered(), there.answered())
     await anna.come_back(port(nodes[node], BrowserClient))
     connection = anna.connection
-    await until(lambda: len(whispered_to(connection)) == 10, 30, "the messages")
+    await until(lambda: len(whispered_to(connection)) == 10, 60, "the messages")
     assert {f"psst {turn}" for turn in range(10)} == set(whispered_to(connection))
     assert they.told() == they.reported() == []
     await they.end(nodes)

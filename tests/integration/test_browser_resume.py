@@ -414,7 +414,7 @@ async def test_a_log_that_was_trimmed_has_lost_some(
         info = redis_server.control.xinfo_stream("{main}:log")
         return int(info["first-entry"][0].partition("-")[0]) > since + 5
 
-    await until(is_trimmed, 30, "the log to be trimmed", every=0.1)
+    await until(is_trimmed, 60, "the log to be trimmed", every=0.1)
     await anna.come_back(chat.port(0))
     await chat.say("now")
     await chat.settled(anna)

@@ -377,7 +377,7 @@ async def test_who_acknowledges_and_who_does_not_are_served_alike(
     bea = await room.enter("bea", 1, acknowledges=acknowledges)
     texts = [ana.say() for _ in range(150)]
     secrets = [ana.whisper("bea") for _ in range(50)]
-    await ana.answered(30)
+    await ana.answered(60)
     expected = {f"102 ana {text}" for text in secrets}
     await until(lambda: expected <= set(bea.lines), 30, bea.describe)
     await settle(room.clients)
@@ -496,7 +496,7 @@ async def test_commands_in_one_packet_are_answered_in_order(room: Room) -> None:
         assert lines.index(copy) < promises[promise]
     got = await bea.lines_through("100 ana seis")
     assert [line for line in got if not line.startswith("102")] == [joined("ana"), *copies]
-    await bea.wait_for(lambda: "102 ana tres" in bea.lines, 30, "the private message")
+    await bea.wait_for(lambda: "102 ana tres" in bea.lines, 60, "the private message")
 
 
 async def test_private_and_public_messages_of_one_sender_come_in_the_order_it_sent_them(
@@ -545,7 +545,7 @@ async def test_what_was_sent_before_closing_is_said_before_the_leaving(room: Roo
     bea.half_close()
     got = await ana.lines_through(left("bea"))
     assert [line for line in got if line.startswith("100")] == ["100 bea uno", "100 bea dos"]
-    await ana.wait_for(lambda: "102 bea tres" in ana.lines, 30, "the private message")
+    await ana.wait_for(lambda: "102 bea tres" in ana.lines, 60, "the private message")
 
 
 async def test_a_client_that_half_closes_gets_its_answers_and_is_closed(room: Room) -> None:

@@ -160,7 +160,7 @@ async def test_what_an_old_device_was_shown_goes_when_it_closes_however_long_it_
             assert [await device.integer() for _ in range(2)] == [1, 1]
             return await device.lines() == (left or ["null"])
 
-    await until(is_so, 30, "what was shown to be gone, or not")
+    await until(is_so, 60, "what was shown to be gone, or not")
 
 
 # Little room

@@ -72,7 +72,7 @@ async def test_everything_that_a_device_wrote_until_it_was_told_the_end_is_kept(
     assert answer == 1
     writer = Writer(device)
     writing = asyncio.create_task(writer.writes(until_told=True))
-    await until(lambda: writer.sent > 20, 30, "some messages")
+    await until(lambda: writer.sent > 20, 60, "some messages")
     pair.nodes[0].terminate()
     await asyncio.wait_for(writing, DRAIN_SECONDS)
     assert await device.close() == b""
@@ -89,7 +89,7 @@ async def test_a_device_that_does_not_look_is_reset_and_can_know_what_was_not_ta
     assert answer == 1
     writer = Writer(device)
     writing = asyncio.create_task(writer.writes(until_told=False))
-    await until(lambda: writer.sent > 20, 30, "some messages")
+    await until(lambda: writer.sent > 20, 60, "some messages")
     pair.nodes[0].terminate()
     await until(lambda: device.has_end, DRAIN_SECONDS, "the end")
     told_at = writer.sent

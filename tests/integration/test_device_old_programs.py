@@ -240,7 +240,7 @@ async def test_our_program_and_an_old_one_meet_three_times_in_either_order(
             began = time.monotonic()
             peer.say(QUIT)
             await aside(program.asked, "carla> ")
-            await until(lambda: peer.has_end or time.monotonic() > began + 0.5, 30, "a moment")  # noqa: B023
+            await until(lambda: peer.has_end or time.monotonic() > began + 0.5, 60, "a moment")  # noqa: B023
             reads_on = time.monotonic() - began
             assert reads_on > 0.5, "it reads on for a moment after it has said that it goes"
         peer.close()

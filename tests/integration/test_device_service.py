@@ -151,7 +151,7 @@ async def test_10_who_disconnects_while_waiting_is_not_onchat_any_more(here: Cha
         anna, answer = await chat(here.ports[0], "anna", "bruno")
         assert answer == 1
         how(anna)
-        await until(lambda: "onchat" not in here.device("anna"), 30, "anna to be offchat")
+        await until(lambda: "onchat" not in here.device("anna"), 60, "anna to be offchat")
         bruno, answer = await chat(here.ports[1], "bruno", "anna")
         assert answer == 1
         await bruno.close()
@@ -166,7 +166,7 @@ async def test_10_show_on_the_same_connection_before_the_messages(here: Chat) ->
     assert lines == ["uno", "due"]
     anna.send("tre", "\\q")
     assert await anna.close() == b""
-    await until(lambda: not here.redis.control.exists(here.key("senders:anna")), 30, "no messages")
+    await until(lambda: not here.redis.control.exists(here.key("senders:anna")), 60, "no messages")
     assert await take(here.ports[1], "bruno", "anna") == ["tre"]
 
 
@@ -190,7 +190,7 @@ async def test_12_address_is_told_to_who_is_onchat_and_to_whom_one_is_onchat_wit
     ):
         await hold(here.ports[1], framing, converse((12, 1), (me, 1), (user, host)))
     await anna.close()
-    await until(lambda: "onchat" not in here.device("anna"), 30, "anna to be offchat")
+    await until(lambda: "onchat" not in here.device("anna"), 60, "anna to be offchat")
     await hold(here.ports[1], framing, converse((12, 1), ("anna", 1), ("bruno", "")))
 
 
@@ -240,7 +240,7 @@ async def test_200_show_tells_a_senders_messages_or_null(here: Chat, framing: Fr
     await leave_messages(here.ports[1], "bruno", "anna", "uno", "due è")
     shown = converse((200, 1), ("ANNA", 1), ("Bruno", "uno\ndue è\n"))
     await hold(here.ports[0], framing, shown, closes=False)
-    await until(lambda: not here.redis.control.exists(here.key("senders:anna")), 30, "no messages")
+    await until(lambda: not here.redis.control.exists(here.key("senders:anna")), 60, "no messages")
     await hold(here.ports[1], framing, nothing, closes=False)
     assert not here.redis.control.exists(here.key("pending:anna:bruno"))
 
@@ -575,7 +575,7 @@ async def test_a_login_lasts_a_day_after_its_last_operation(here: Chat) -> None:
         await operation()
         assert lasts_a_day(), operation
     control.pexpire(key, 1)
-    await until(lambda: not control.exists(key), 30, "the login to expire")
+    await until(lambda: not control.exists(key), 60, "the login to expire")
     await hold(here.ports[0], BINARY, OTHERS["hanging"])
     await hold(here.ports[0], TEXT, converse((20, "bruno,"), ("anna", 0), ("bruno", None)))
 

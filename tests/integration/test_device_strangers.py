@@ -139,7 +139,7 @@ def test_where_the_service_does_not_say_nobody_is_taken_for_the_partner(
         else:
             node = int(device_service.addresses[0].rpartition(":")[2])
             until_sync(
-                lambda: has_unread(HOSTS["anna"], node), 30, "the service's word that bob comes"
+                lambda: has_unread(HOSTS["anna"], node), 60, "the service's word that bob comes"
             )
             device_service.freeze()
             why = "the service does not say in time|the service can't be asked"

@@ -456,7 +456,7 @@ def test_whoever_can_t_wait_ends_it_with_a_second_ctrl_c(
     anna.types("hanging")
     anna.expects("anna> hanging")
     anna.presses(b"\x03")
-    until_sync(lambda: anna.modes()[3] & termios.ISIG, 30, "the terminal to be given back")
+    until_sync(lambda: anna.modes()[3] & termios.ISIG, 60, "the terminal to be given back")
     anna.presses(b"\x03")
     assert anna.ended() == 1  # 0: it waited for the service as long as it may
 
@@ -468,7 +468,7 @@ def test_the_terminal_is_left_as_it_was(people: People) -> None:
     anna.process.send_signal(signal.SIGSTOP)
     anna.sets_modes([*raw[:3], raw[3] | lines, *raw[4:]])  # as a shell does
     anna.process.send_signal(signal.SIGCONT)
-    until_sync(lambda: not anna.modes()[3] & lines, 30, "the program to have its terminal again")
+    until_sync(lambda: not anna.modes()[3] & lines, 60, "the program to have its terminal again")
     anna.types("help")
     anna.expects("signup NAME PASSWORD")
     anna.presses(b"\x04")
@@ -604,7 +604,7 @@ def test_a_pipe_that_nobody_reads_ends_it(device_service: DeviceNodes, tmp_path:
     with contextlib.suppress(BrokenPipeError):
         piped.stdin.write(b"help\n" * 10)
         piped.stdin.flush()
-    until_sync(lambda: piped.poll() is not None, 30, "its end")
+    until_sync(lambda: piped.poll() is not None, 60, "its end")
     _, complaint = piped.communicate()
     assert complaint == b""
     assert piped.returncode == 0

@@ -59,12 +59,12 @@ async def test_what_was_shown_goes_when_the_device_closes_and_stays_when_it_brea
         dead.cork()
         dead.send("bruno")
         dead.close_at_once()
-        await until(nobody, 30, "the connections to be gone")
+        await until(nobody, 60, "the connections to be gone")
         assert len(await hanging(port, "anna")) == 1
     device, lines = await show(0, "anna", "bruno", on=await connect())
     assert lines == ["uno"]
     device.close_at_once()
-    await until(nobody, 30, "the connection to be gone")
+    await until(nobody, 60, "the connection to be gone")
     assert await hanging(port, "anna") == []
 
 
@@ -82,7 +82,7 @@ async def test_who_waits_is_heard_for_a_moment_when_the_node_drains_and_then_res
     bruno.send("due")
     with pytest.raises(ConnectionError):
         await bruno.ends_in_order()
-    assert await over_tls.exit_status(30) == 0
+    assert await over_tls.exit_status(60) == 0
     assert await take(port, "anna", "bruno") in (["uno", "due"], ["uno"])  # if it came too late
 
 
@@ -101,5 +101,5 @@ async def test_what_a_device_said_before_it_closed_is_kept(
         lines = await hanging(port, "anna")
         return bool(lines) and lines[0].startswith(f"bruno: {len(texts)} ")
 
-    await until(all_are_kept, 30, "all to be kept")
+    await until(all_are_kept, 60, "all to be kept")
     assert await take(port, "anna", "bruno") == texts

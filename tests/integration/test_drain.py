@@ -67,7 +67,7 @@ async def test_what_was_sent_before_the_signal_is_committed_and_answered(
     speaker = await ChatteClient.enter_chat(nodes[1].port(), "speaker", acknowledges=False)
     await witness.expect_line("150 speaker just join to the chat")
     texts = [speaker.say() for _ in range(100)]
-    await until(lambda: speaker.unanswered < 100, 30, "the first answer", every=0.001)
+    await until(lambda: speaker.unanswered < 100, 60, "the first answer", every=0.001)
     nodes[1].terminate()
     assert await nodes[1].exit_status(DRAIN_SECONDS) == 0
     await speaker.disconnected()
@@ -95,7 +95,7 @@ async def test_a_draining_node_says_so_and_takes_nobody(
         page = await nodes[1].readyz()
         return page.status == 503 and "drain" in page.body.lower()
 
-    await until(is_draining, 30, "a readiness that says why", every=0.05)
+    await until(is_draining, 60, "a readiness that says why", every=0.05)
     with contextlib.suppress(ConnectionError):
         newcomer = await ChatteClient.connect(nodes[1].port(), "newcomer")
         await newcomer.disconnected()
@@ -134,7 +134,7 @@ async def test_three_hundred_clients_are_sent_away_little_by_little(
         await elapse(0.5)
         asked = going[0].history.now()
         nodes[1].terminate()
-        await nodes[1].becomes_unready(30)
+        await nodes[1].becomes_unready(60)
         return await nodes[1].exit_status(NOTICE_SECONDS + SPREAD_SECONDS + DRAIN_SECONDS)
 
     assert await under_load([*witnesses, *going[:6]], drain(), per_second=10) == 0
@@ -178,14 +178,14 @@ async def test_a_second_signal_ends_the_notice_and_the_spreading(
     clients = await connect_many([node.port() for node in nodes], 20, "user", acknowledges=False)
     await settle(clients)
     nodes[1].terminate()
-    await nodes[1].becomes_unready(30)
+    await nodes[1].becomes_unready(60)
     late = await ChatteClient.enter_chat(nodes[1].port(), "late", acknowledges=False)
     late.say()
     await late.answered()
     assert all(client.connected for client in clients)
     clients += [await ChatteClient.enter_chat(nodes[0].port(), "later", acknowledges=False), late]
     nodes[1].terminate()
-    assert await nodes[1].exit_status(30) == 0
+    assert await nodes[1].exit_status(60) == 0
     for client in clients[1::2]:
         await client.disconnected()
     await settle(clients[0::2])
@@ -196,7 +196,7 @@ async def test_a_second_signal_ends_the_notice_and_the_spreading(
 async def test_an_interrupt_from_the_terminal_waits_for_no_balancer(
     node_factory: NodeFactory,
 ) -> None:
-    node = await node_factory.start(**(GENTLE | {"DRAIN_NOTICE_SECONDS": "60"}))
+    node = await node_factory.start(**(GENTLE | {"DRAIN_NOTICE_SECONDS": "600"}))
     clients = await connect_many([node.port()], 5, "user", acknowledges=False)
     node.process.send_signal(signal.SIGINT)
     assert await node.exit_status(DRAIN_SECONDS) == 0
@@ -213,11 +213,11 @@ async def test_a_second_signal_ends_it_at_once_also_without_redis(
     await node_factory.seasoned()
     redis_server.freeze()  # a drain that could not end soon
     nodes[1].terminate()
-    await nodes[1].becomes_unready(30)
+    await nodes[1].becomes_unready(60)
     assert nodes[1].running
     lost(clients[1::2])
     nodes[1].terminate()
-    await nodes[1].exit_status(30)
+    await nodes[1].exit_status(60)
     redis_server.thaw()
     # Nobody said goodbye for its sessions: the other node buries them.
     await saw_leave(clients[0], clients[1::2], 60)

@@ -94,7 +94,7 @@ async def test_nothing_of_him_is_left(redis: RedisServer, tmp_path: Path) -> Non
         assert "quince" not in left
         assert "wilhelm" not in left
         assert redis.control.xlen("{main}:log") >= before
-        await until(lambda: there.closed, 30, "him to be out")
+        await until(lambda: there.closed, 60, "him to be out")
 
         log = await admin("log", "-n", "1000")
         assert all(text in log.out for text in others)

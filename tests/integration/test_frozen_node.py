@@ -59,7 +59,7 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
             any(text in report.text for report in survivors[0].history.of(Reported))
             for text in whispered
         ),
-        30,
+        60,
         lambda: f"reports of {whispered}; {survivors[0].describe()}",
     )
 
@@ -71,12 +71,12 @@ async def test_a_node_frozen_past_its_lease_is_a_zombie_that_commits_nothing(
     thawed_at = survivors[0].history.now()
     nodes[1].thaw()
     for client in frozen:
-        await client.disconnected(30)
+        await client.disconnected(60)
     everybody = [*clients, *heirs]
     assert promised_between([c.history for c in frozen], frozen_at, thawed_at + 60) == []
 
     # It starts over under a new name, and serves newcomers.
-    await nodes[1].becomes_ready(30)
+    await nodes[1].becomes_ready(60)
     assert nodes[1].running
     late = await ChatteClient.enter_chat(nodes[1].port(), "late", within=60)
     everybody.append(late)

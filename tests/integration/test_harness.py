@@ -218,7 +218,7 @@ def test_what_a_test_started_ends_with_it_even_when_it_is_killed() -> None:
         *pids, directory = test.stdout.readline().split()
         assert all(psutil.pid_exists(int(it)) for it in pids)
         test.kill()
-    until_sync(lambda: not any(psutil.pid_exists(int(it)) for it in pids), 30, "both to end")
+    until_sync(lambda: not any(psutil.pid_exists(int(it)) for it in pids), 60, "both to end")
     shutil.rmtree(directory)
 
 
@@ -233,7 +233,7 @@ async def test_a_node_that_is_forked_is_a_process_as_any_other(node_factory: Nod
     with pytest.raises(subprocess.TimeoutExpired):
         forked.process.wait(0.01)
     forked.terminate()
-    assert await forked.exit_status(30) == 0
+    assert await forked.exit_status(60) == 0
     forked.terminate()  # gone already: no error
     killed = await node_factory.start()
     killed.kill()
@@ -242,8 +242,8 @@ async def test_a_node_that_is_forked_is_a_process_as_any_other(node_factory: Nod
 
 async def test_waiting_ends_with_what_it_waits_for_or_at_the_deadline() -> None:
     started = time.monotonic()
-    await until(lambda: time.monotonic() > started + 0.1, 30, "a moment")
-    until_sync(lambda: time.monotonic() > started + 0.2, 30, "another moment")
+    await until(lambda: time.monotonic() > started + 0.1, 60, "a moment")
+    until_sync(lambda: time.monotonic() > started + 0.2, 60, "another moment")
     with pytest.raises(DeadlineError, match=r"not within 0\.1 s: never"):
         await until(lambda: False, 0.1, "never")
     with pytest.raises(DeadlineError, match="not either"):

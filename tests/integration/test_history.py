@@ -92,7 +92,7 @@ async def test_newcomers_of_every_dialect_read_it_before_anything_live(
         for number, kind in enumerate(kinds):
             newcomer = await kind.enter_chat(port(node, kind), f"new{number}{node.node_id}")
             texts.append(speaker.say())
-            await newcomer.wait_for(lambda: texts[-1] in "".join(newcomer.lines), 30, "the present")  # noqa: B023
+            await newcomer.wait_for(lambda: texts[-1] in "".join(newcomer.lines), 60, "the present")  # noqa: B023
             (past,) = [n for n, it in enumerate(newcomer.lines) if f"{texts[-4]}" in it]
             if isinstance(newcomer, BrowserClient):
                 frame = await newcomer.expect_frame(frames.PastFrame)
@@ -126,7 +126,7 @@ async def test_a_node_that_starts_later_tells_it_too(
     assert not frame.more
     newcomer.close()
     late.terminate()
-    assert await late.exit_status(30) == 0
+    assert await late.exit_status(60) == 0
 
 
 async def test_who_was_erased_is_in_no_node_s_memory(

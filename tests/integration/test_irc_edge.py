@@ -300,7 +300,7 @@ async def test_a_node_that_drains_says_so(node_factory: NodeFactory) -> None:
         node.terminate()
         for it in (anna, berta):
             assert "The server restarts" in await it.ends()
-    assert await node.exit_status(30) == 0
+    assert await node.exit_status(60) == 0
 
 
 async def test_sessions_and_messages_are_counted_as_those_of_irc(

@@ -66,15 +66,15 @@ async def test_a_node_that_is_asked_to_stop_says_goodbye_and_leaves_nothing_undo
     plain = await PlainIrcClient.enter_chat(port(nodes[1], IrcClient), "plain")
     await stays.expect("JOIN", LOBBY, source="plain")
     texts = [goes.say() for _ in range(100)]
-    await until(lambda: goes.unanswered < 100, 30, "the first answer", every=0.001)
+    await until(lambda: goes.unanswered < 100, 60, "the first answer", every=0.001)
     nodes[1].terminate()
-    await asyncio.gather(goes.disconnected(30), plain.disconnected(30))
+    await asyncio.gather(goes.disconnected(60), plain.disconnected(60))
     assert await nodes[1].exit_status(DRAIN_SECONDS) == 0
     for client in (goes, plain):
         assert client.messages[-1].command == "ERROR"
         await stays.wait_for(
             lambda: any(it.nickname == client.nickname for it in stays.got("QUIT")),  # noqa: B023
-            30,
+            60,
             "their going",
         )
     said = [it.text for it in stays.got("PRIVMSG") if it.nickname == "goes"]

@@ -60,7 +60,7 @@ async def test_who_joins_reads_the_last_messages(house: IrcHouse) -> None:
     messages = await said(house, 8)
     last = [(it.text, it.tags["time"], it.tags["msgid"]) for it in messages[3:]]
     batched = await house.enter(Batched, "batched", 1, house.room)
-    await batched.wait_for(lambda: bool(batched.channels[house.room].past), 30, "the past")
+    await batched.wait_for(lambda: bool(batched.channels[house.room].past), 60, "the past")
     past = batched.channels[house.room].past
     assert [(it.text, it.tags["time"], it.tags["msgid"]) for it in past] == last
     assert {it.source for it in past} == {messages[0].source}

@@ -41,9 +41,9 @@ async def test_several_channels_in_one_line_are_one_answer(house: IrcHouse) -> N
     anna = await house.irc("anna")
     a, b, c, d = (f"#{house.room}-{it}" for it in "abcd")
     labels = [anna.ask_for(it) for it in (f"JOIN {a},{b},in@valid", f"JOIN {c},{a},{d}", "PING :x")]
-    await anna.wait_for(lambda: anna.answers.keys() >= {*labels}, 30, "all answers")
+    await anna.wait_for(lambda: anna.answers.keys() >= {*labels}, 60, "all answers")
     labels += [anna.ask_for(it) for it in (f"PART {a},{d},{b}", "PING :y")]
-    await anna.wait_for(lambda: anna.answers.keys() >= {*labels}, 30, "all answers")
+    await anna.wait_for(lambda: anna.answers.keys() >= {*labels}, 60, "all answers")
     told = [sorted({*anna.answers[it].commands} - {"353", "366"}) for it in labels]
     assert told == [["403", "JOIN"], ["405", "JOIN"], ["PONG"], ["442", "PART"], ["PONG"]]
     joined = [it.params[0] for it in anna.answers[labels[0]].messages if it.command == "JOIN"]
@@ -53,7 +53,7 @@ async def test_several_channels_in_one_line_are_one_answer(house: IrcHouse) -> N
     assert (await anna.answer(f"JOIN {a},{c}")).commands == ["JOIN", "353", "366"]
     assert (await anna.answer(f"JOIN {a},{c}")).commands == ["ACK"]
     both = [anna.ask_for(it) for it in (f"PART {a},{c}", f"JOIN {a},{c}")]
-    await anna.wait_for(lambda: anna.answers.keys() >= {*both}, 30, "both answers")
+    await anna.wait_for(lambda: anna.answers.keys() >= {*both}, 60, "both answers")
     assert anna.answers[both[0]].commands == ["PART", "PART"]
     assert anna.answers[both[1]].commands == ["JOIN", "353", "366"] * 2
 
@@ -95,7 +95,7 @@ async def test_what_is_asked_behind_a_join_is_answered_as_in_the_channel(house: 
         for it in (f"JOIN {channel}", f"WHO {channel}", "WHOIS anna", f"TOPIC {channel} :Tea")
     ]
     labels += [anna.ask_for(it) for it in (f"TOPIC {channel}-no :x", f"PART {channel}")]
-    await anna.wait_for(lambda: anna.answers.keys() >= {*labels}, 30, "all answers")
+    await anna.wait_for(lambda: anna.answers.keys() >= {*labels}, 60, "all answers")
     who, whois, topic, missing, part = (anna.answers[it] for it in labels[1:])
     assert who.commands == ["352", "315"]
     assert [it.text.strip() for it in whois.messages if it.command == "319"] == [
@@ -149,14 +149,14 @@ async def test_several_channels_in_one_line_and_all_left_with_0(house: IrcHouse)
     rooms = {"", house.room, f"{house.room}-b"}
     await anna.wait_for(
         lambda: rooms == {*anna.channels} and all(it.is_listed for it in anna.channels.values()),
-        30,
+        60,
         "both, in any order",
     )
     anna.put(f"JOIN {one.upper()}", "PING :x")  # it is there already
     await anna.expect("PONG")
     assert len([it for it in anna.got("JOIN") if it.nickname == "anna"]) == 3
     anna.put(f"PART {one},{two} :bye")
-    await anna.wait_for(lambda: {""} == {*anna.channels}, 30, "both to be left")
+    await anna.wait_for(lambda: {""} == {*anna.channels}, 60, "both to be left")
     await bruno.expect("PART", one, source="anna")
     await anna.join_room(house.room)
     anna.put("JOIN 0")
@@ -261,7 +261,7 @@ async def test_the_list_of_channels(house: IrcHouse) -> None:
         found = {it.params[1]: it.params[2:] for it in listed.messages if it.command == "322"}
         return found.get(room) == ("2", "coffee") and LOBBY in found
 
-    await until(is_listed, 30, "the room, as of some seconds ago", every=0.2)
+    await until(is_listed, 60, "the room, as of some seconds ago", every=0.2)
 
 
 async def test_the_topic(house: IrcHouse) -> None:
@@ -392,7 +392,7 @@ async def test_a_message_is_withdrawn(house: IrcHouse) -> None:
         lambda: any(
             isinstance(it.event, frames.RedactedEvent) for it in carla.rooms[house.room].events
         ),
-        30,
+        60,
         "the mark",
     )
     past = await bruno.answer(f"CHATHISTORY LATEST {room} * 10")
@@ -434,7 +434,7 @@ async def test_what_operators_do_in_the_chat(house: IrcHouse) -> None:
     await bruno.disconnected()
     assert any("too loud" in it for it in bruno.lines)
     await carla.expect_line("151 bruno just left the chat")
-    await anna.wait_for(lambda: "bruno" not in anna.channels[""].members, 30, "his going")
+    await anna.wait_for(lambda: "bruno" not in anna.channels[""].members, 60, "his going")
     await house.admin.json("ban", "anna", "--for", "2h")
     await anna.expect("ERROR")
     await anna.disconnected()
@@ -454,7 +454,7 @@ async def test_a_moderator_of_the_lobby(house: IrcHouse) -> None:
     anna.put(f"KICK {LOBBY} bruno :out")
     await bruno.disconnected()
     assert bruno.got("KICK") or bruno.got("ERROR")
-    await anna.wait_for(lambda: "bruno" not in anna.channels[""].members, 30, "his going")
+    await anna.wait_for(lambda: "bruno" not in anna.channels[""].members, 60, "his going")
     assert len(anna.got("KICK")) == 1
     again = await house.ask(IrcClient, "anna2", node=1)
     assert again.channels[""].topic == "welcome all"

@@ -82,7 +82,7 @@ async def test_coming_and_going_of_irc_in_every_other_dialect(
         await other.expect_event(frames.LeftEvent("anna"))
     else:
         await other.wait_for(
-            lambda: sum("anna" in it for it in other.lines) == 2, 30, "her coming and going"
+            lambda: sum("anna" in it for it in other.lines) == 2, 60, "her coming and going"
         )
 
 
@@ -125,7 +125,7 @@ async def test_lines_of_a_text_are_lines_or_one_batch(house: IrcHouse) -> None:
     for text in ("one", "two", "three"):
         await plain.expect_text("bruno", text)
     if "draft/multiline" in anna.capabilities:
-        await anna.wait_for(lambda: any("three" in it for it in anna.lines), 30, "it")
+        await anna.wait_for(lambda: any("three" in it for it in anna.lines), 60, "it")
         bruno.say("end")
         await anna.expect_text("bruno", "end")
         assert any(getattr(it, "text", "") == "one\ntwo\nthree" for it in anna.history.records), (
@@ -201,7 +201,7 @@ async def test_many_answers_come_in_the_order_of_what_was_asked(house: IrcHouse)
         labels.append(anna.ask_for(f"PRIVMSG nobody :{number}"))
         labels.append(anna.ask_for("WHOIS bruno"))
         labels.append(anna.ask_for(f"PING :{number}"))
-    await anna.wait_for(lambda: len(anna.answers) == len(labels), 30, "all answers")
+    await anna.wait_for(lambda: len(anna.answers) == len(labels), 60, "all answers")
     private = [it for it in anna.answers if "bruno" in anna.answers[it].messages[0].params]
     assert private == [it for it in labels if it in private]
     assert len(private) == 40
