@@ -122,6 +122,11 @@ class Person:
                 with contextlib.suppress(Displaced):
                     await self.is_back(within)
 
+    @property
+    def has_to_send_again(self) -> bool:
+        """Whether something that it said before waits for a welcome: nothing may be said until then."""
+        return bool(self._outgoing)
+
     def is_answered(self) -> bool:
         """Say whether everything that it sent is answered."""
         return not self.connection.outgoing

@@ -592,7 +592,11 @@ async def test_a_node_is_killed_and_everybody_goes_on_at_the_other_without_a_los
         for turn in itertools.count():
             if stop.is_set():
                 return
-            if person.connection.unanswered < 8 and person.connection.connected:
+            if (
+                person.connection.connected
+                and person.connection.unanswered < 8
+                and not person.has_to_send_again
+            ):
                 person.say() if turn % 4 else person.whisper("witness")
             await elapse(0.01)
 

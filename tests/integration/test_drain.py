@@ -166,6 +166,8 @@ async def test_who_has_written_half_a_line_holds_nobody_up(node_factory: NodeFac
     await clients[0].answered()
     node.terminate()
     assert await node.exit_status(DRAIN_SECONDS) == 0
+    for client in clients:
+        await client.disconnected()
     await assert_promises_kept(clients)
 
 

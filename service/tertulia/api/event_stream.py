@@ -79,9 +79,15 @@ def parse_cursor(text: str) -> Cursor | None:
     return Cursor(position)
 
 
-def hello(position: Position) -> bytes:
-    """Return how a stream begins that goes on behind a place."""
-    told = _message("hello", {"position": written(position)}, written(position))
+def hello(position: Position, within: int = 0) -> bytes:
+    """Return how a stream begins that goes on behind a place. ``within``: as in a cursor.
+
+    Its id is that place: who loses the connection right then comes back to it.
+    """
+    place = written(position)
+    if within:
+        place = written(Position(position.epoch, position.offset + 1), within)
+    told = _message("hello", {"position": written(position)}, place)
     return b"retry: %d\n%s" % (RETRY_MILLISECONDS, told)
 
 

@@ -158,9 +158,9 @@ class EventStream(Response):
     async def _pieces(self) -> AsyncIterator[bytes]:
         """Give what is to be written, as it comes."""
         assert self._begin is not None
-        yield event_stream.hello(self._begin)
-        backoff = Backoff()
         within = self._after.within if self._after is not None else 0
+        yield event_stream.hello(self._begin, within)
+        backoff = Backoff()
         while self._why is None:
             try:
                 items = await self._listener.items(_WRITE_BYTES)

@@ -160,6 +160,7 @@ async def test_what_comes_is_written_as_it_comes(it: Open, reader: FakeReader) -
 async def test_it_goes_on_within_an_entry(it: Open, reader: FakeReader) -> None:
     client = await begun(it, reader, Cursor(Position("e", 4), 2))
     assert reader.after == Position("e", 4)
+    await client.reads("event: hello\nid: e:5.2\n")  # who is cut right then comes back to there
     reader.put([said(5, "a", "b", "c"), said(6, "d", "e")])
     await client.reads('"text":"e"')
     assert b'"text":"b"' not in client.told and b'"text":"a"' not in client.told
