@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.device_client import BOTH, DeviceClient, Framing, sign_up
+from harness.device_client import BOTH, DeviceClient, Framing, log_out, sign_up
 from harness.node import Listener, Node, NodeFactory
 from harness.redis_server import RedisServer, running_redis
 from harness.waiting import until
@@ -64,7 +64,9 @@ class Chat:
                 if sample.name in ("tertulia_connections", "tertulia_commit_queue_length")
             )
 
-        await until(nobody, 30, "every connection to be gone")
+        await until(nobody, 60, "every connection to be gone")
+        for port in self.ports:  # what is on its way to Redis is in no queue: this comes behind it
+            assert await log_out(port, "nobody") == 1
 
 
 @dataclass
