@@ -148,6 +148,8 @@ async def test_nothing_counts_before_a_replica_has_it(
 
     watched.second.freeze()
     watched.first.control.client_kill_filter(_type="replica")  # nor will it read it later
+    for client in clients[:6]:
+        client.say()  # before a heartbeat waits for the replica, and all else for that
     begin = clock()
 
     async def lose() -> None:

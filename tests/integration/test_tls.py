@@ -368,7 +368,7 @@ async def test_a_slow_reader_is_bounded_and_slows_nobody(
     )
     assert await sleeper.enter("sleeper")
     sleeper.stop_reading()
-    gone = asyncio.create_task(clients[0].expect_line("151 sleeper just left the chat", 60))
+    gone = asyncio.create_task(clients[0].expect_line("151 sleeper just left the chat", 200))
     for i in range(4000):
         await until(lambda: clients[0].unanswered < 8, 30, "answers", every=0.001)
         if gone.done():
