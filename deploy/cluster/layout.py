@@ -42,7 +42,8 @@ def fixed_ports(nodes: int = USUAL_NODES) -> dict[str, int]:
 def free_ports(nodes: int = USUAL_NODES) -> dict[str, int]:
     """Return ports that nobody has now, below those that the system gives to outgoing connections."""
     candidates = iter(random.sample(range(20_000, 32_000), 4000))
-    return {name: next(it for it in candidates if _is_free(it)) for name in fixed_ports(nodes)}
+    free = (it for it in candidates if _is_free(it, even_bound=False))
+    return {name: next(free) for name in fixed_ports(nodes)}
 
 
 def chosen_nodes(choice: str) -> int:
@@ -72,10 +73,11 @@ def taken(ports: dict[str, int]) -> Iterator[tuple[str, int]]:
     return ((name, port) for name, port in ports.items() if not _is_free(port))
 
 
-def _is_free(port: int) -> bool:
+def _is_free(port: int, *, even_bound: bool = True) -> bool:
+    """``even_bound``: also where somebody has it who does not listen and would share it."""
     with socket.socket() as probe:
         # As those who will listen do: what lingers of a cluster that has just ended is no matter.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, even_bound)
         try:
             probe.bind((HOST, port))
         except OSError:

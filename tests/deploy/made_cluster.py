@@ -1,18 +1,20 @@
-"""``make cluster`` as a test's own, on free ports, in a folder of its own."""
+"""``make cluster`` as a test's own, on ports and in a folder of its own."""
 
 import csv
 import json
 import os
 import signal
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
 import psutil
 
-from deploy.tools import ROOT, packaged
+from deploy.tools import ROOT, packaged, run
 from harness import processes
 from harness.engines import needs_one_on_path
+from harness.redis_server import reserved_port
 from harness.waiting import until, until_sync
 
 START_SECONDS = 120.0
@@ -27,16 +29,24 @@ def needs_programs() -> None:
     needs_one_on_path()
 
 
+def _names_of_ports() -> list[str]:
+    code = "import layout; print(*layout.fixed_ports())"
+    return run([sys.executable, "-Bc", code], directory=CTL.parent).split()
+
+
 class MadeCluster:
     """Runs until ``end``."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         needs_programs()
         self.folder = folder
+        # Kept while it lives: nobody else is given them, however long the parts take to start.
+        self._reserved = {name: reserved_port() for name in _names_of_ports()}
+        ports = ((name, it.getsockname()[1]) for name, it in self._reserved.items())
         self.environment = {
             **os.environ,
             "CLUSTER_FOLDER": str(folder),
-            "CLUSTER_PORTS": "free",
+            "CLUSTER_PORTS": ",".join(f"{name}={port}" for name, port in ports),
             **environment,
         }
         self._output = folder.with_suffix(".out")
@@ -108,6 +118,8 @@ class MadeCluster:
                 if process.name() != "make":
                     process.kill()
             self._process.wait(STOP_SECONDS)
+        for reserved in self._reserved.values():
+            reserved.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._starts += 1

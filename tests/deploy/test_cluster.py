@@ -273,7 +273,7 @@ def test_what_is_drained_is_no_alert_and_what_is_killed_is(cluster: MadeCluster)
 
 
 def test_another_number_of_nodes(tmp_path: Path) -> None:
-    cluster = MadeCluster(tmp_path / "cluster", CLUSTER_NODES="2")
+    cluster = MadeCluster(tmp_path / "cluster", CLUSTER_NODES="2", CLUSTER_PORTS="free")
     try:
         cluster.up_sync()
         until_ready(cluster, "node1", "node2")

@@ -23,7 +23,7 @@ from harness.waiting import until_sync
 START_SECONDS = 60.0
 ONCE = Retry(NoBackoff(), 0)
 """No second try behind a test's back."""
-_MOST_GIVEN = 200
+_MOST_GIVEN = 400
 _given: deque[socket.socket] = deque()
 """What holds the ports that were last given as free."""
 
