@@ -33,6 +33,17 @@ QUICK = {
     "redis_timeout_seconds": 0.4,
 }
 """Everything that waits, as short as a busy machine allows: only its length is not as in production."""
+TIMEOUT = 5.0
+"""Seconds that Redis may take to answer, unless a test says otherwise: it may stand still for a moment."""
+STALLING = {"lease_seconds": 15.0, "silence_seconds": 5.0, "redis_timeout_seconds": 3.0}
+"""Of nodes that are to give up waiting for an answer, and for which nobody takes that as their end."""
+PATIENT = {
+    "lease_seconds": 15.0,
+    "silence_seconds": 5.0,
+    "heartbeat_seconds": 1.0,
+    "redis_timeout_seconds": 10.0,
+}
+"""Of nodes that lose no connection and bury nobody, also where the machine stands still for a moment."""
 
 
 @dataclass(eq=False)
@@ -71,6 +82,8 @@ class RedisStores:
         self.chat = f"c-{secrets.token_hex(6)}"
         self.keys = Keys(self.chat)
         self.nodes: list[RedisNode] = []
+        self.settings = QUICK
+        """Of the cluster, as nodes have it that are made from now on."""
         self.user = ""
         """Whom nodes log in as that are made from now on."""
         self.tracer: Tracer | None = None
@@ -85,9 +98,11 @@ class RedisStores:
     async def prepare(self, name: str = "node", **settings: Any) -> RedisNode:
         """Make a node, and don't start it."""
         proxy = await LossyProxy("127.0.0.1", self.server.port).start()
-        cluster = ClusterSettings.model_validate({**QUICK, **settings})
+        cluster = ClusterSettings.model_validate({**self.settings, **settings})
         url = proxy.url.replace("//", f"//{self.user}:any@") if self.user else proxy.url
-        redis = Multiplexer(Access.to(url), cluster.redis_timeout_seconds)
+        # Who waits for a replica waits as long for it, and must not lose its lease by that.
+        patience = cluster.redis_timeout_seconds if self.is_replicated else TIMEOUT
+        redis = Multiplexer(Access.to(url), settings.get("redis_timeout_seconds", patience))
         return self._prepared(name, self.chat, redis, proxy, cluster)
 
     async def another_chat(self, node: RedisNode, chat: str) -> RedisNode:
@@ -138,16 +153,16 @@ class RedisStores:
             Access.to(f"redis://127.0.0.1:{self.server.port}"),
             self.keys.meta,
             "tertulia-admin",
-            0.5,
+            WITHIN,
         )
-        await Operator(self.chat, client, "carla", 3.0).close()
+        await Operator(self.chat, client, "carla", WITHIN).close()
         client.link.disconnect()
 
     async def dismiss(self, action: Action, nickname: str) -> None:
         """Kick or ban a nickname, as an operator does."""
         url = f"redis://127.0.0.1:{self.server.port}"
-        client = Client.to(Access.to(url), self.keys.meta, "tertulia-admin", 0.5)
-        orders = Operator(self.chat, client, "carla", 3.0)
+        client = Client.to(Access.to(url), self.keys.meta, "tertulia-admin", WITHIN)
+        orders = Operator(self.chat, client, "carla", WITHIN)
         if action is Action.KICK:
             await orders.kick(nickname, "")
         elif action is Action.APPOINT:

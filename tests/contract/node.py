@@ -32,7 +32,7 @@ from tertulia.domain.position import Position
 OpT = TypeVar("OpT", bound=Op)
 
 DIALECT = "chatte"
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds after which a test gives up waiting."""
 
 

@@ -215,7 +215,7 @@ class SteppedStores(RedisStores):
     async def stepped(self, name: str) -> SteppedNode:
         """Start a node."""
         access = _access(self.server.url)
-        redis = Multiplexer(access, _SETTINGS.redis_timeout_seconds)
+        redis = Multiplexer(access, _ENDS)
         store = SteppedStore(self.chat, redis, name, _SETTINGS, self._metrics)
         store.prepare(self.turns)
         node = SteppedNode(store, RecordingFollower(name))

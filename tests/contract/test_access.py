@@ -26,7 +26,7 @@ SECRET = "opensesame"
 SEEN_WITH = ("8.0.", "8.1.")
 """The versions of redis-py out of whose hands a connection was taken."""
 MOST_CALLS = 8
-TIMEOUT = 2.0
+TIMEOUT = 30.0
 USER = ("--user", "andy", "on", "allkeys", "+@all", ">" + SECRET)
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from contract.chat_stores import RedisNode, RedisStores
+from contract.chat_stores import PATIENT, RedisNode, RedisStores
 from contract.node import WITHIN
 from harness.waiting import until
 from tertulia.domain.events import Joined, PublicEvent, Said, encode
@@ -14,6 +14,12 @@ from tertulia.store.chat_store import ChatStore
 WHILE = 5.0
 """Seconds that are enough for what a test does meanwhile, and to wait for."""
 AGES = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def _no_bus_is_lost(chat_stores: RedisStores) -> None:
+    """Which would have written what gathered."""
+    chat_stores.settings = PATIENT
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ async def test_a_dead_nodes_letters_are_all_reported(chat_stores: RedisStores) -
 async def test_a_burial_that_lost_its_claim_loses_no_letter(chat_stores: RedisStores) -> None:
     """It was slow, somebody else went on with the same inbox, and both take letters out of it."""
     # While a judge is held up nobody probes its bus, so it may seem deserted: only a lease ends it.
-    slow = {"lease_seconds": 4.0, "silence_seconds": 3.9, "redis_timeout_seconds": 2.0}
+    slow = {"lease_seconds": 6.0, "silence_seconds": 5.9, "redis_timeout_seconds": 5.0}
     one, two = await chat_stores.node("one", **slow), await chat_stores.node("two", **slow)
     dead = await chat_stores.node("dead", **slow)
     andy, betty = await one.enter_one("andy"), await two.enter_one("betty")

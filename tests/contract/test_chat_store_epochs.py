@@ -5,7 +5,7 @@ from typing import cast
 
 import redis
 
-from contract.chat_stores import RedisNode, RedisStores
+from contract.chat_stores import STALLING, RedisNode, RedisStores
 from contract.lossy_proxy import Loss
 from contract.node import WITHIN, Guest
 from harness.redis_server import RedisServer
@@ -169,7 +169,7 @@ async def test_what_nobody_had_heard_of_is_committed_again(chat_stores: RedisSto
 
 async def test_what_everybody_has_heard_is_not_committed_again(chat_stores: RedisStores) -> None:
     """The batch's entry came by, its reply did not, and then Redis lost everything."""
-    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    one, two = [await chat_stores.node(name, **STALLING) for name in ("one", "two")]
     andy, betty = await one.enter("andy", "betty")
     await two.enter("dora")
     await until(lambda: len(one.follower.roster) == 3, WITHIN, "everybody")

@@ -6,13 +6,22 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from contract.chat_stores import RedisNode, RedisStores
+from contract.chat_stores import PATIENT, STALLING, RedisNode, RedisStores
 from contract.lossy_proxy import Loss
 from contract.node import WITHIN, Guest
 from harness.waiting import elapse, until
 from tertulia.chat.ports import Outcome
 from tertulia.domain.events import Joined, Said, encode
 from tertulia.store.scripts import COMMIT, REGISTER
+
+MOST_OPEN = 100
+"""Messages of a node's guests that are unanswered, while they talk."""
+_APPEND = """
+for _, event in ipairs(ARGV) do
+    local offset = redis.call('HINCRBY', KEYS[1], 'offset', 1)
+    redis.call('XADD', KEYS[2], offset .. '-0', 'p', '1', 'b', 'elsewhere 1', 'e', event)
+end
+"""
 
 
 @asynccontextmanager
@@ -28,6 +37,8 @@ async def talking(*guests: Guest) -> AsyncIterator[list[str]]:
             guest.say(text)
             guest.whisper(guests[len(texts) % len(guests)].nickname, text)
             await asyncio.sleep(0.002)  # the pacer: guests don't talk without taking breath
+            # Nor on and on without an answer: a busy machine would never be through with it.
+            await until(lambda: len(guest.node.store) < MOST_OPEN, WITHIN, "answers")
 
     tasks = [asyncio.create_task(talk(guest)) for guest in guests]
     try:
@@ -59,6 +70,10 @@ async def some_more(texts: list[str]) -> None:
     await until(lambda: len(texts) >= enough, WITHIN, "some more talk")
 
 
+def all_is_well(*nodes: RedisNode) -> bool:
+    return all(all(node.store.health().values()) for node in nodes)
+
+
 # A commit whose reply is lost
 
 
@@ -66,7 +81,8 @@ async def some_more(texts: list[str]) -> None:
 async def test_a_commit_that_got_no_reply_is_done_once(
     chat_stores: RedisStores, loss: Loss
 ) -> None:
-    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    settings = STALLING if loss is Loss.STALLED else {}
+    one, two = [await chat_stores.node(name, **settings) for name in ("one", "two")]
     andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
     fault = one.wire.lose("once", loss=loss)
     ops = [
@@ -133,12 +149,14 @@ async def test_scripts_are_loaded_where_redis_does_not_have_them(chat_stores: Re
 @pytest.mark.parametrize("link", ["commit", "bus", "maintenance"])
 async def test_a_killed_connection_costs_nothing(chat_stores: RedisStores, link: str) -> None:
     """Redis closes it again and again, on both nodes, while everybody talks."""
-    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    one, two = [await chat_stores.node(name, **PATIENT) for name in ("one", "two")]
     guests = [await one.enter_one("andy"), await two.enter_one("betty")]
     server = chat_stores.server
     async with talking(*guests) as texts:
         killed: set[int] = set()
         for _ in range(5):
+            # Else it is lost before it is of use, and each time the node waits twice as long.
+            await until(lambda: all_is_well(one, two), WITHIN, "health")
             await until(
                 lambda: (
                     {c.id for c in server.connections() if c.name == f"tertulia-{link}"} - killed
@@ -266,7 +284,7 @@ async def test_a_bus_that_is_half_open_is_connected_again(chat_stores: RedisStor
     andy.say("missed")
     await two.store.settle()
     await until(lambda: not one.store.health()["bus"], WITHIN, "silence to be noticed")
-    assert one.store.health()["redis"]
+    await until(lambda: one.store.health()["redis"], WITHIN, "Redis, which is there")
     assert one.follower.said == []
     one.wire.cut("bus")
     one.wire.flow()
@@ -289,7 +307,7 @@ async def test_a_half_open_bus_is_replaced_by_the_node_itself(chat_stores: Redis
 async def test_only_a_bus_that_is_there_again_counts_as_cut(chat_stores: RedisStores) -> None:
     """However often it is tried in vain meanwhile: an outage is told by others."""
     # That it is silent, as the machine stands still, is another matter.
-    node = await chat_stores.node("one", silence_seconds=10.0, lease_seconds=20.0)
+    node = await chat_stores.node("one", **PATIENT)
     assert node.counted("bus_reconnects_total") == 0
     node.wire.cut_off()
     await until(lambda: not node.store.health()["bus"], WITHIN, "the bus to be lost")
@@ -300,13 +318,9 @@ async def test_only_a_bus_that_is_there_again_counts_as_cut(chat_stores: RedisSt
 
 
 async def advance_unheard(stores: RedisStores, *texts: str) -> None:
-    """Append entries to the log as a node does, and lose their publication."""
-    control, keys = stores.server.control, stores.keys
-    session, nickname = "elsewhere:1", "ghost"
-    for text in texts:
-        offset = control.hincrby(keys.meta, "offset", 1)
-        event = encode(Said(nickname, session, text)).decode()
-        control.xadd(keys.log, {"p": "1", "b": "elsewhere 1", "e": event}, id=f"{offset}-0")
+    """Append entries to the log as a node does, all in one moment, and lose their publication."""
+    events = [encode(Said("ghost", "elsewhere:1", text)) for text in texts]
+    stores.server.do("EVAL", _APPEND, 2, stores.keys.meta, stores.keys.log, *events)  # type: ignore[arg-type]
 
 
 async def test_a_gap_before_an_entry_is_read_up_in_order(chat_stores: RedisStores) -> None:
@@ -325,7 +339,7 @@ async def test_a_gap_before_an_entry_is_read_up_in_order(chat_stores: RedisStore
 
 
 async def test_a_gap_before_silence_is_found_by_the_probe(chat_stores: RedisStores) -> None:
-    one = await chat_stores.node("one")
+    one = await chat_stores.node("one", **PATIENT)
     for nickname in ("andy", "betty"):  # the second one certainly comes over the bus
         await one.enter(nickname)
     await advance_unheard(chat_stores, "nobody", "heard", "this")
@@ -339,8 +353,8 @@ async def test_entries_lost_for_good_are_counted_and_the_room_is_seated_anew(
     chat_stores: RedisStores, answer: str
 ) -> None:
     """A node is cut from the bus while more is said than the log may hold."""
-    one = await chat_stores.node("one", log_bytes=1_048_576)
-    two = await chat_stores.node("two", log_bytes=1_048_576, lease_seconds=60.0)
+    settings = {**STALLING, "log_bytes": 1_048_576}
+    one, two = [await chat_stores.node(name, **settings) for name in ("one", "two")]
     andy, betty = await one.enter("andy", "betty")
     carl = await two.enter_one("carl")
     await until(lambda: one.follower.nicknames[-1:] == ["carl"], WITHIN, "carl")

@@ -83,7 +83,7 @@ class Process:
     def __init__(self, stores: RedisStores, wire: LossyProxy) -> None:
         self.wire = wire
         self._stores = stores
-        self._multiplexer = Multiplexer(Access.to(wire.url), 0.5)
+        self._multiplexer = Multiplexer(Access.to(wire.url), WITHIN)
         self._feeds: list[Feed] = []
         self._listening: list[Listening] = []
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from contract.chat_stores import RedisStores
+from contract.chat_stores import STALLING, RedisStores
 from contract.lossy_proxy import LossyProxy
 from contract.node import WITHIN
 from harness.waiting import until
@@ -37,7 +37,7 @@ async def test_a_batch_that_comes_again_after_the_next_one_is_not_done_again(
     chat_stores: RedisStores,
 ) -> None:
     """As from the kernel's buffer of a connection that was closed while packets were lost."""
-    node = await chat_stores.node()
+    node = await chat_stores.node("node", **STALLING)
     guest = await node.enter_one("anna")
     held_back = HeldBack(chat_stores, node.wire)
     guest.say("one")  # times out, and is sent again over another connection

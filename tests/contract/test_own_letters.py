@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from contract.chat_stores import RedisNode, RedisStores
+from contract.chat_stores import STALLING, RedisNode, RedisStores
 from contract.lossy_proxy import Loss
 from contract.node import WITHIN
 from harness.waiting import until
@@ -53,7 +53,8 @@ async def test_they_are_not_published(chat_stores: RedisStores) -> None:
 
 @pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.REPLY, Loss.STALLED])
 async def test_a_reply_that_is_lost_loses_none(chat_stores: RedisStores, loss: Loss) -> None:
-    node = await chat_stores.node()
+    settings = STALLING if loss is Loss.STALLED else {}
+    node = await chat_stores.node("node", **settings)
     andy, _ = await node.enter("andy", "betty")
     fault = node.wire.lose(COMMIT.plain.sha, "once", loss=loss)
     with heard(chat_stores, node) as published:
@@ -70,7 +71,7 @@ async def test_a_reply_that_is_lost_loses_none(chat_stores: RedisStores, loss: L
 
 async def test_others_letters_behind_them_wait_for_no_reply(chat_stores: RedisStores) -> None:
     """They show that some are missing, which are read then, and are not read again with the reply."""
-    one, two = await chat_stores.node("one"), await chat_stores.node("two")
+    one, two = [await chat_stores.node(name, **STALLING) for name in ("one", "two")]
     andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
     await one.sees(lambda it: it.roster.holder("betty") is not None, "betty")
     await two.sees(lambda it: it.roster.holder("andy") is not None, "andy")

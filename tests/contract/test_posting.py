@@ -36,16 +36,23 @@ class Program:
     def __init__(self, stores: RedisStores, wire: LossyProxy, *, is_replicated: bool) -> None:
         self._stores = stores
         self.wire = wire
-        url = wire.url.replace("//", f"//{SHIPPED}:any@")
-        self.redis = Client.to(Access.to(url), stores.keys.meta, "tertulia-api", 0.5)
         self._is_replicated = is_replicated
+        self.waits(WITHIN)
+
+    def waits(self, seconds: float) -> None:
+        """Wait for Redis, and for replicas, no longer than that from now on."""
+        url = self.wire.url.replace("//", f"//{SHIPPED}:any@")
+        self.redis = Client.to(Access.to(url), self._stores.keys.meta, "tertulia-api", seconds)
+        self._patience = seconds
 
     def poster(self, room: str | None = None, **settings: Any) -> Poster:
         keys: LogKeys = Keys(self._stores.chat)
         if room is not None:
             keys = RoomKeys(self._stores.chat, room)
         cluster = ClusterSettings.model_validate(settings)
-        return Poster(keys, self.redis, self.redis, cluster, 0.7, is_replicated=self._is_replicated)
+        return Poster(
+            keys, self.redis, self.redis, cluster, self._patience, is_replicated=self._is_replicated
+        )
 
 
 @pytest.fixture
@@ -128,7 +135,7 @@ async def test_what_moderators_set_holds_for_it(chat_stores: RedisStores, progra
     node = await chat_stores.node("one")
     poster, operator = (
         program.poster(),
-        Operator(chat_stores.chat, program.redis, "carla", 3.0),
+        Operator(chat_stores.chat, program.redis, "carla", WITHIN),
     )
     await poster.post("bot", "before", KEY)
     await operator.moderate(Moderation(Action.MUTE, "bot", 60))
@@ -167,7 +174,7 @@ async def test_a_further_room(chat_stores: RedisStores, program: Program) -> Non
     await poster.post("bot", "hello", KEY)
     assert control.hget(keys.meta, "used") == "1"
     await until(lambda: room.follower.said == ["hello"], WITHIN, "it to be heard")
-    operator = RoomOperator(keys, program.redis, program.redis, "carla", 3.0)
+    operator = RoomOperator(keys, program.redis, program.redis, "carla", WITHIN)
     await operator.moderate(Moderation(Action.SLOW, value=100))
     await poster.post("bot", "slowly", "slow")
     assert (await refused(poster)).why is WhyNot.SLOW
@@ -213,6 +220,8 @@ async def test_nothing_is_acknowledged_before_a_replica_has_it(
     await program.poster().post("bot", "both have it", "first")
     await reads(node, "both have it")
     replica.freeze()
+    program.redis.link.disconnect()
+    program.waits(0.7)
     with pytest.raises(StoreAway):
         await program.poster().post("bot", "waits", KEY)
     log = chat_stores.server.control.xlen(chat_stores.keys.log)
@@ -223,5 +232,7 @@ async def test_nothing_is_acknowledged_before_a_replica_has_it(
     assert chat_stores.server.control.xlen(chat_stores.keys.log) == log, "it is there once"
     assert node.follower.said == ["both have it"]
     replica.thaw()
+    program.redis.link.disconnect()
+    program.waits(WITHIN)
     assert not (await program.poster().post("bot", "waits", KEY)).is_new
     await reads(node, "both have it", "waits")

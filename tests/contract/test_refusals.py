@@ -17,7 +17,7 @@ from tertulia.redis.errors import ErrorReply, translate
 from tertulia.redis.hot import HotConnection
 from tertulia.telemetry.metrics import RetryCause
 
-SECONDS = 5.0
+SECONDS = 30.0
 WRITE = ("EVAL", "return redis.call('SET', KEYS[1], 'x')", 1, "{k}:a")
 PUBLISH = ("EVAL", "return redis.call('PUBLISH', ARGV[1], 'x')", 0, "channel")
 ENDLESS = ("EVAL", "while true do end", 0)

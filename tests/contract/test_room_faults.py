@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.chat_stores import RedisNode, RedisStores
+from contract.chat_stores import STALLING, RedisNode, RedisStores
 from contract.in_rooms import Room, Seat, enter, open_room
 from contract.lossy_proxy import Loss
 from contract.node import WITHIN, Guest, stop
@@ -25,9 +25,9 @@ from tertulia.store.rooms import StoredRooms
 from tertulia.store.scripts import ROOM_COMMIT
 
 
-async def two_in(stores: RedisStores) -> tuple[RedisNode, RedisNode, Seat, Seat]:
+async def two_in(stores: RedisStores, **settings: float) -> tuple[RedisNode, RedisNode, Seat, Seat]:
     """Start two nodes, and have somebody on each enter a room."""
-    one, two = await stores.node("one"), await stores.node("two")
+    one, two = [await stores.node(name, **settings) for name in ("one", "two")]
     (andy,) = await enter(one, open_room(one, "ops"), "andy")
     (betty,) = await enter(two, open_room(two, "ops"), "betty")
     await sees(andy.room, lambda: len(andy.room.follower.roster) == 2)
@@ -55,7 +55,8 @@ async def leave(*seats: Seat) -> None:
 async def test_a_commit_that_got_no_reply_is_done_once(
     chat_stores: RedisStores, loss: Loss
 ) -> None:
-    one, two, andy, betty = await two_in(chat_stores)
+    settings = STALLING if loss is Loss.STALLED else {}
+    one, two, andy, betty = await two_in(chat_stores, **settings)
     fault = one.wire.lose("once", loss=loss)
     ops = [andy.say("once"), andy.say("more"), andy.leave()]
     await asyncio.wait_for(one.store.settle(), WITHIN)

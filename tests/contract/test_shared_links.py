@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from contract.chat_stores import RedisNode, RedisStores
+from contract.chat_stores import STALLING, RedisNode, RedisStores
 from contract.lossy_proxy import Loss
 from contract.node import WITHIN, Guest, stop
 from harness.waiting import until
@@ -170,7 +170,7 @@ async def test_a_node_that_may_not_unsubscribe_goes_on(chat_stores: RedisStores)
 async def test_a_lost_reply_has_every_chat_send_its_batch_again(
     chat_stores: RedisStores, loss: Loss
 ) -> None:
-    chats = await node_with_chats(chat_stores)
+    chats = await node_with_chats(chat_stores, **(STALLING if loss is Loss.STALLED else {}))
     guests = await guests_of(chats)
     fault = chats[0].wire.lose(COMMIT.plain.sha, "all at once", loss=loss)
     said = [guest.say("all at once") for guest in guests]
