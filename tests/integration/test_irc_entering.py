@@ -251,6 +251,38 @@ async def test_an_account_that_was_made_by_irc_is_one_everywhere(
     assert (await house.ask(kind, "anna", SECRET)).welcomed
 
 
+async def test_an_account_is_made_before_one_enters(house: IrcHouse) -> None:
+    carla = await house.enter(PlainIrcClient, "carla", 1)
+    anna = await house.connect(PlainIrcClient)
+    anna.put("CAP LS 302", f"REGISTER * * {SECRET}")
+    await anna.expect("FAIL", "REGISTER", "NEED_NICK", "*")
+    anna.put("NICK Carla", f"REGISTER * * {SECRET}")  # a guest has it, on another node
+    await anna.expect("FAIL", "REGISTER", "ACCOUNT_EXISTS", "Carla")
+    anna.put("NICK anna", "REGISTER * * ab")
+    await anna.expect("FAIL", "REGISTER", "WEAK_PASSWORD", "anna")
+    anna.put(f"REGISTER * * {SECRET}")
+    await anna.expect("REGISTER", "SUCCESS", "anna")
+    await anna.expect("900", "*", None, "anna")
+    anna.put(f"REGISTER * * {SECRET}")
+    await anna.expect("FAIL", "REGISTER", "ALREADY_AUTHENTICATED")
+    other = await house.ask(PlainIrcClient, "anna", None, 1)
+    assert other.refused and other.got("433")
+    anna.put("USER anna 0 * :Anna", "CAP END", "WHOIS anna")
+    await anna.expect("001", "anna")
+    await anna.expect("330", "anna", "anna", "anna")
+    anna.close()
+    await carla.expect("QUIT", source="anna")
+    assert (await house.ask(PlainIrcClient, "anna", SECRET, 1)).welcomed
+
+
+async def test_who_can_make_no_account_before_entering_tries_only_so_often(house: IrcHouse) -> None:
+    (await house.account("anna")).close()
+    guesser = await house.connect(PlainIrcClient)
+    guesser.put("CAP LS 302", "NICK anna", *[f"REGISTER * * {SECRET}"] * 21)
+    await guesser.disconnected()
+    assert len(guesser.got("FAIL")) == 20
+
+
 async def test_why_no_account_is_made(house: IrcHouse) -> None:
     anna = await house.irc("anna")
     assert anna.offered["draft/account-registration"] is not None

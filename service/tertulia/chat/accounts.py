@@ -61,6 +61,7 @@ class Holder:
     """The session in the room that changes the account of its nickname, and what the audit log calls it."""
 
     session: str
+    """Empty: it is on its way in, and makes the account of a nickname that nobody may hold."""
     key: str
     nickname: str
     token: str

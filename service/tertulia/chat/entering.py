@@ -21,7 +21,7 @@ from tertulia.chat.sessions import Sessions
 from tertulia.chat.suggesting import suggestions
 from tertulia.chat.tasks import Tasks
 from tertulia.chat.tokens import new_token, token_key
-from tertulia.dialects.contract import Refusal
+from tertulia.dialects.contract import AccountOutcome, Refusal
 from tertulia.domain import commands, nicknames
 from tertulia.domain.disconnects import Disconnect
 
@@ -103,10 +103,26 @@ class Entering:
         except Busy:
             self._sessions.end(session, Disconnect.TOO_MANY_LOGINS)
             return
-        if session.state is not PROVING:
-            return  # gone meanwhile
-        session.stay(key if is_account else "")
-        session.write(session.replies.proved(command.nickname, is_account=is_account))
+        if session.state is PROVING:  # else it is gone
+            proved = session.replies.proved(command.nickname, is_account=is_account)
+            self._stay(session, key if is_account else "", proved)
+
+    def sign_up(self, session: Session, command: commands.SignUp) -> None:
+        """Make the account under which a session is to enter. It has proved to be it then."""
+        session.prove()
+        self._start(session, self._sign_up(session, command))
+
+    async def _sign_up(self, session: Session, command: commands.SignUp) -> None:
+        answer = await self._own_accounts.sign_up(session.address, command)
+        if session.state is PROVING:
+            is_done = answer.outcome is AccountOutcome.DONE
+            key = nicknames.fold(command.nickname) if is_done else ""
+            self._stay(session, key, b"".join(session.replies.account(answer)))
+
+    def _stay(self, session: Session, key: str, answer: bytes) -> None:
+        """Have a session go on as before, with a proof for a folded nickname, or after one try more."""
+        session.stay(key)
+        session.write(answer)
         if session.tries >= self._tries:
             self._sessions.end(session, Disconnect.ENTER_TRIES)
         else:

@@ -14,6 +14,7 @@ from tertulia.dialects.contract import AccountAction, AccountAnswer, AccountOutc
 from tertulia.domain import commands
 from tertulia.domain.invitations import kept
 from tertulia.domain.networks import network_of
+from tertulia.domain.nicknames import fold, is_valid
 from tertulia.domain.operator_commands import Action
 from tertulia.domain.passwords import MAX_PASSWORD, MIN_PASSWORD
 from tertulia.telemetry.metrics import Metrics, SignUpOutcome
@@ -75,37 +76,56 @@ class OwnAccounts:
             answered(session, AccountAnswer(action, outcome, session.nickname, seconds))
             session.outbox.proceed()
 
+    async def sign_up(self, address: str, asked: commands.SignUp) -> AccountAnswer:
+        """Make the account of a nickname that nobody holds, for who is on the way in."""
+        holder = Holder("", fold(asked.nickname), asked.nickname, "", Action.REGISTER)
+        try:
+            if not is_valid(asked.nickname) or await self.accounts.among([holder.key]):
+                outcome, number = AccountOutcome.TAKEN, 0  # that costs nobody's turn
+            else:
+                outcome, number = await self._make(holder, address, asked)
+        except Busy:
+            outcome, number = AccountOutcome.BUSY, 0
+        seconds = 0 if outcome is AccountOutcome.DONE else number
+        return AccountAnswer(AccountAction.REGISTER, outcome, asked.nickname, seconds)
+
     async def _register(
         self, session: Session, asked: commands.Register
     ) -> tuple[AccountOutcome, int]:
         if session.is_account and await self.accounts.password_hash(session.key) is not None:
             return AccountOutcome.HAS_ACCOUNT, 0
+        holder = _holder(session, Action.REGISTER)
+        outcome, number = await self._make(holder, session.address, asked)
+        if outcome is not AccountOutcome.DONE:
+            return outcome, number
+        session.proved(number)
+        self._tell(session)
+        return outcome, 0
+
+    async def _make(
+        self, holder: Holder, address: str, asked: commands.Register | commands.SignUp
+    ) -> tuple[AccountOutcome, int]:
+        """Make an account; return since when it is there, or how long to wait."""
         if wrong := _wrong_length(asked.password):
             return wrong, 0
         by_invitation = self._rules.registration == "invited"
         if by_invitation and not asked.invitation:
             return AccountOutcome.INVITATION, 0
-        if (
-            self._operator_commands.ban_on(session.key, session.address, is_account=True)
-            is not None
-        ):
+        if self._operator_commands.ban_on(holder.key, address, is_account=True) is not None:
             return AccountOutcome.TAKEN, 0
-        wait = await self._signing_up.wait(session.address, take=True, invited=by_invitation)
+        wait = await self._signing_up.wait(address, take=True, invited=by_invitation)
         if wait:
             outcome = SignUpOutcome.of(wait)
             self._metrics.sign_ups(outcome).inc()
             if outcome is SignUpOutcome.CLOSED:
                 return AccountOutcome.CLOSED, 0
             return AccountOutcome.TOO_OFTEN, round(wait)
-        hashed = await self._passwords.hash(asked.password, session.address)
+        hashed = await self._passwords.hash(asked.password, address)
         invitation = kept(asked.invitation) if by_invitation else ""
-        holder = _holder(session, Action.REGISTER)
         changed, since = await self.accounts.change(holder, "", hashed, invitation)
         if changed is Changed.DONE:
             self._metrics.sign_ups(SignUpOutcome.MADE).inc()
-            session.proved(since)
-            self._tell(session)
-            return AccountOutcome.DONE, 0
+            return AccountOutcome.DONE, since
         not_invited = changed is Changed.UNINVITED
         return AccountOutcome.INVITATION if not_invited else AccountOutcome.TAKEN, 0
 

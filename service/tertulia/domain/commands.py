@@ -224,6 +224,14 @@ class Register(msgspec.Struct, frozen=True):
     invitation: str = ""
 
 
+class SignUp(msgspec.Struct, frozen=True):
+    """Make an account before entering, and prove with that to be it; else as ``Register``."""
+
+    nickname: str
+    password: str
+    invitation: str = ""
+
+
 class ChangePassword(msgspec.Struct, frozen=True):
     """Give the own account another password."""
 
@@ -262,6 +270,7 @@ AccountCommand = Register | ChangePassword | LogOutEverywhere | DeleteAccount | 
 Command = (
     Enter
     | ProveAccount
+    | SignUp
     | ReadReply
     | Ask
     | ChangeVoice

@@ -266,6 +266,7 @@ class Listeners:
             is_binary=subprotocol == websocket.IRC_BINARY,
             version=version("tertulia"),
             accounts=self._settings.accounts.registration,
+            before_entering=self._settings.accounts.before_entering,
         )
         return IrcEncoder(server)
 

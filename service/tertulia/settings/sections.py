@@ -221,6 +221,11 @@ class AccountSettings(Section):
         description="Accounts that may be made from one network (an IPv4 address, a /64 of IPv6) in an "
         "hour, over all nodes: so many at once, then one whenever its share of the hour is over.",
     )
+    before_entering: bool = Field(
+        default=True,
+        description="Whether clients of `irc` may make one before they are in the chat; else only who is "
+        "in it.",
+    )
     device_addresses: Literal["onchat", "answered"] = Field(
         default="onchat",
         description="To whom operation 12 of `device` tells where somebody's device is: `onchat`, as the "

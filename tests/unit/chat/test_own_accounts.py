@@ -1,7 +1,7 @@
 """What somebody in the room does with the account of their nickname, without a store."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,7 +20,7 @@ from tertulia.chat.own_accounts import OwnAccounts
 from tertulia.chat.ports import PresenceOp
 from tertulia.chat.session import Session
 from tertulia.chat.signing_up import AccountRules
-from tertulia.dialects.contract import AccountAnswer, AccountOutcome
+from tertulia.dialects.contract import AccountAction, AccountAnswer, AccountOutcome
 from tertulia.domain import commands
 from tertulia.domain.bans import Ban, BanKind
 from tertulia.domain.invitations import kept
@@ -39,6 +39,10 @@ class Book(NoAccounts):
         self.deleted = 0
         self.sign_up_turn = self.change_turn = 0.0
         self.answer = Changed.DONE
+        self.known: set[str] = set()
+
+    async def among(self, keys: Sequence[str]) -> set[str]:
+        return self.known & {*keys}
 
     async def password_hash(self, key: str) -> str | None:
         return self.hash
@@ -210,6 +214,47 @@ async def test_a_nickname_with_a_ban_on_its_account_is_made_none() -> None:
     desk = Desk()
     desk.operator_commands.replace_bans([Ban(BanKind.ACCOUNT, "anna")])
     assert await desk.do(commands.Register("secret")) is OUTCOME.TAKEN
+
+
+async def test_on_the_way_in_an_account_is_made_by_the_same_rules() -> None:
+    asked = commands.SignUp("Anna", "secret", "code")
+
+    async def outcome(desk: Desk, asked: commands.SignUp = asked) -> AccountOutcome:
+        answer = await desk.own.sign_up("192.0.2.1", asked)
+        assert (answer.action, answer.nickname) == (AccountAction.REGISTER, asked.nickname)
+        return answer.outcome
+
+    desk = Desk()
+    assert await outcome(desk, commands.SignUp("a!b", "secret")) is OUTCOME.TAKEN
+    assert await outcome(desk, commands.SignUp("Anna", "ab")) is OUTCOME.TOO_SHORT
+    desk.operator_commands.replace_bans([Ban(BanKind.ADDRESS, "192.0.2.1")])
+    assert await outcome(desk) is OUTCOME.TAKEN
+    desk.operator_commands.replace_bans([])
+    desk.book.sign_up_turn = 12.4
+    assert (await desk.own.sign_up("192.0.2.1", asked)).seconds == 12
+    desk.book.sign_up_turn = 0.0
+    desk.passwords.busy = True
+    assert await outcome(desk) is OUTCOME.BUSY
+    desk.passwords.busy = False
+    desk.book.answer = Changed.GONE
+    assert await outcome(desk) is OUTCOME.TAKEN
+    desk.book.answer = Changed.DONE
+    assert await outcome(desk) is OUTCOME.DONE
+    assert desk.book.changes[-1] == (Action.REGISTER, "", "secret", "")
+    assert not desk.session.is_account
+    assert await outcome(Desk(AccountRules(registration="closed"))) is OUTCOME.CLOSED
+    invited = Desk(AccountRules(registration="invited"))
+    assert await outcome(invited) is OUTCOME.DONE
+    assert invited.book.changes == [(Action.REGISTER, "", "secret", kept("code"))]
+    assert await outcome(invited, commands.SignUp("Anna", "secret")) is OUTCOME.INVITATION
+
+
+async def test_an_account_that_is_there_takes_no_turn_of_who_wants_it_anew() -> None:
+    desk = Desk()
+    desk.book.known = {"anna"}
+    desk.book.sign_up_turn = 12.4
+    answer = await desk.own.sign_up("192.0.2.1", commands.SignUp("Anna", "secret"))
+    assert answer.outcome is OUTCOME.TAKEN
 
 
 async def test_too_many_passwords_wait() -> None:

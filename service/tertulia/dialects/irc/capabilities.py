@@ -64,16 +64,18 @@ VOICE: Final = (
 """Those that change what many read."""
 
 
-def offered(accounts: Registration, *, history: bool) -> dict[str, str]:
+def offered(accounts: Registration, *, before_entering: bool, history: bool) -> dict[str, str]:
     """Return the names of the capabilities that a listener has, each with its value, which may be empty.
 
-    ``accounts``: who may register one. ``history``: whether the past can be read.
+    ``accounts``: who may register one; ``before_entering``: whether also who is not in yet. ``history``:
+    whether the past can be read.
     """
     values = dict.fromkeys(NAMES, "")
     values["sasl"] = "PLAIN"
     values["draft/multiline"] = f"max-bytes={MAX_MULTILINE_BYTES},max-lines={MAX_MULTILINE_LINES}"
-    if accounts == "invited":  # the code of an invitation stands in the place of an address
-        values["draft/account-registration"] = "email-required"
+    # The code of an invitation stands in the place of an address.
+    keys = {"before-connect": before_entering, "email-required": accounts == "invited"}
+    values["draft/account-registration"] = ",".join(key for key, is_so in keys.items() if is_so)
     if accounts == "closed":
         del values["draft/account-registration"]
     if not history:

@@ -46,6 +46,8 @@ class IrcServer:
     """The service's version."""
     accounts: Registration = "closed"
     """Who may register one."""
+    before_entering: bool = False
+    """Whether one may be registered before the client is."""
 
     @property
     def program(self) -> str:

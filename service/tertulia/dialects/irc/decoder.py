@@ -57,6 +57,7 @@ from tertulia.domain.commands import (
     Say,
     SetAway,
     ShowLobby,
+    SignUp,
     Whisper,
 )
 from tertulia.domain.moderation import Moderation
@@ -292,9 +293,14 @@ class IrcDecoder(Lines):
     def _register(self, line: IrcLine, label: str) -> Iterator[Command]:
         account, email, password, *_ = line.params
         client, code, context, words = self.client, "", account, ""
-        if not client.is_registered:
+        nickname = client.nickname if client.is_registered else client.account or self._nickname
+        if not (client.is_registered or client.server.before_entering):
             code, words = "COMPLETE_CONNECTION_REQUIRED", "Enter the chat first"
-        elif account != "*" and fold(account) != fold(client.nickname):
+        elif not nickname:
+            code, context, words = "NEED_NICK", "*", "Give a NICK first: an account has its name"
+        elif client.account and not client.is_registered:
+            code, words = "ALREADY_AUTHENTICATED", f"You are logged in as {nickname}"
+        elif account != "*" and fold(account) != fold(nickname):
             code, words = "ACCOUNT_NAME_MUST_BE_NICK", "An account has the name of its nickname"
         elif client.server.accounts == "invited" and email == "*":
             code, words = "INVALID_EMAIL", "Give an invitation's code in the place of an address"
@@ -302,12 +308,15 @@ class IrcDecoder(Lines):
             yield self._reply(label, client.fail("REGISTER", code, middle(context), words=words))
             return
         client.accounts.append(PendingAnswer(label))
-        is_invited = client.server.accounts == "invited"
-        yield Register(clean(password), clean(email) if is_invited else "")
+        code = clean(email) if client.server.accounts == "invited" else ""
+        if client.is_registered:
+            yield Register(clean(password), code)
+        else:
+            yield SignUp(nickname, clean(password), code)
 
     def _verify(self, line: IrcLine, label: str) -> Iterator[Command]:
         code, words = "INVALID_CODE", "Nothing has to be verified here"
-        if not self.client.is_registered:
+        if not (self.client.is_registered or self.client.server.before_entering):
             code, words = "COMPLETE_CONNECTION_REQUIRED", "Enter the chat first"
         account = middle(line.params[0])
         yield self._reply(label, self.client.fail("VERIFY", code, account, words=words))

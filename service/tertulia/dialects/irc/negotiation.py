@@ -49,8 +49,7 @@ class CapNegotiation:
         self.is_open = not self._client.is_registered
 
     def _offers(self, version: Sequence[str]) -> Iterable[str]:
-        server = self._client.server
-        found = offered(server.accounts, history=server.history > 0)
+        found = self._offered()
         if not version or not version[0].isdecimal() or int(version[0][:9]) < _WITH_VALUES:
             return found
         self._has_values = True
@@ -90,5 +89,8 @@ class CapNegotiation:
             yield ChangeVoice()
 
     def _known(self) -> dict[str, Capability]:
-        server = self._client.server
-        return {it: NAMES[it] for it in offered(server.accounts, history=server.history > 0)}
+        return {it: NAMES[it] for it in self._offered()}
+
+    def _offered(self) -> dict[str, str]:
+        it = self._client.server
+        return offered(it.accounts, before_entering=it.before_entering, history=it.history > 0)

@@ -328,7 +328,10 @@ class IrcReplies:
             code = _REGISTER_CODES[answer.outcome]
             lines = [client.fail("REGISTER", code, nickname, words=words[0])]
         if is_done and answer.action is AccountAction.REGISTER:
-            client.is_account = True
+            if client.is_registered:
+                client.is_account = True
+            else:  # as after SASL
+                client.account = nickname
             lines.append(self._logged_in(nickname))
         elif is_done and answer.action is AccountAction.DELETE_ACCOUNT:
             client.is_account = False

@@ -35,6 +35,7 @@ from tertulia.domain.commands import (
     Say,
     SetAway,
     ShowLobby,
+    SignUp,
     Whisper,
 )
 from tertulia.domain.moderation import Moderation, Standing
@@ -786,6 +787,36 @@ def test_accounts_are_registered(
     accounts: Registration, line: str, expected: str | Command
 ) -> None:
     assert member(server=IrcServer(accounts=accounts)).say(line) == [expected]
+
+
+ON_THE_WAY_IN = (
+    ("open", "REGISTER * * secret", SignUp("anna", "secret")),
+    ("open", "REGISTER ANNA a@b secret", SignUp("anna", "secret")),
+    ("invited", "REGISTER * code secret", SignUp("anna", "secret", "code")),
+    ("invited", "REGISTER * * secret", ":tertulia FAIL REGISTER INVALID_EMAIL * "),
+    ("open", "REGISTER carla * secret", ":tertulia FAIL REGISTER ACCOUNT_NAME_MUST_BE_NICK carla "),
+    ("open", "VERIFY anna x", ":tertulia FAIL VERIFY INVALID_CODE anna "),
+)
+
+
+@each(("accounts", "line", "expected"), ON_THE_WAY_IN)
+def test_accounts_are_registered_before_entering_where_that_is_allowed(
+    accounts: Registration, line: str, expected: str | Command
+) -> None:
+    talk = IrcTalk(IrcServer(accounts=accounts, before_entering=True))
+    assert talk.say("CAP LS 302", "NICK anna")[1:] == []
+    (told,) = talk.say(line)
+    assert told.startswith(expected) if isinstance(expected, str) else told == expected
+
+
+def test_who_has_no_nickname_or_a_proof_registers_none_before_entering() -> None:
+    talk = IrcTalk(IrcServer(accounts="open", before_entering=True))
+    words = "Give a NICK first: an account has its name"
+    assert talk.say("REGISTER * * secret") == [f":tertulia FAIL REGISTER NEED_NICK * :{words}"]
+    talk.decoder.client.account = "anna"
+    line = ":tertulia FAIL REGISTER ALREADY_AUTHENTICATED * :You are logged in as anna"
+    assert talk.say("NICK bruno", "REGISTER * * secret") == [line]
+    assert talk.say("USER b 0 * :B") == [Enter("anna", about="b B")]
 
 
 @each(

@@ -18,28 +18,30 @@ ALL = (
 
 
 def test_capabilities_have_the_names_of_the_specifications() -> None:
-    assert " ".join(offered("closed", history=True)) == ALL
+    assert " ".join(offered("closed", before_entering=True, history=True)) == ALL
     assert len(NAMES) == len(Capability)
     assert NAMES["server-time"] in VOICE
     assert NAMES["echo-message"] not in VOICE  # only its sender reads it
 
 
 @each(
-    ("accounts", "history", "name", "value"),
+    ("accounts", "before", "history", "name", "value"),
     [
-        ("open", True, "draft/account-registration", ""),
-        ("invited", True, "draft/account-registration", "email-required"),
-        ("closed", True, "draft/account-registration", None),
-        ("open", True, "draft/chathistory", ""),
-        ("open", False, "draft/chathistory", None),
-        ("open", True, "sasl", "PLAIN"),
-        ("open", True, "draft/multiline", "max-bytes=4096,max-lines=50"),
+        ("open", False, True, "draft/account-registration", ""),
+        ("open", True, True, "draft/account-registration", "before-connect"),
+        ("invited", False, True, "draft/account-registration", "email-required"),
+        ("invited", True, True, "draft/account-registration", "before-connect,email-required"),
+        ("closed", True, True, "draft/account-registration", None),
+        ("open", True, True, "draft/chathistory", ""),
+        ("open", True, False, "draft/chathistory", None),
+        ("open", True, True, "sasl", "PLAIN"),
+        ("open", True, True, "draft/multiline", "max-bytes=4096,max-lines=50"),
     ],
 )
 def test_only_what_a_listener_has_is_offered(
-    accounts: Registration, history: bool, name: str, value: str | None
+    accounts: Registration, before: bool, history: bool, name: str, value: str | None
 ) -> None:
-    assert offered(accounts, history=history).get(name) == value
+    assert offered(accounts, before_entering=before, history=history).get(name) == value
 
 
 def test_a_list_without_values_is_one_line() -> None:
@@ -59,7 +61,7 @@ def test_a_list_with_values_may_have_several_lines(version: str) -> None:
     assert last.startswith(f":{server.name} CAP * LS :")
     assert all(len(it) <= 510 for it in (*more, last))
     told = " ".join(it.rpartition(" :")[2] for it in (*more, last)).split()
-    values = offered("invited", history=True)
+    values = offered("invited", before_entering=False, history=True)
     assert told == [f"{name}={value}" if value else name for name, value in values.items()]
     assert talk.say("CAP LIST") == [f":{server.name} CAP * LIST :cap-notify"]
 

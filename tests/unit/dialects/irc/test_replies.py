@@ -785,6 +785,15 @@ def test_who_makes_or_deletes_an_account_is_one_or_is_none() -> None:
     assert all_lines(told)[-1] == ":tertulia 901 anna anna!anna@tertulia :You are now logged out"
 
 
+def test_who_makes_an_account_on_the_way_in_enters_as_it() -> None:
+    client = IrcClient(IrcServer(), accounts=[PendingAnswer()])
+    done = AccountAnswer(AccountAction.REGISTER, AccountOutcome.DONE, "Anna")
+    told = all_lines(IrcReplies(client, voice).account(done))
+    assert told[0].startswith(":tertulia REGISTER SUCCESS Anna :")
+    assert told[1].startswith(":tertulia 900 * Anna!Anna@tertulia Anna :")
+    assert (client.account, client.is_account) == ("Anna", False)
+
+
 # --- Lists and the end --------------------------------------------------------------------------
 
 
