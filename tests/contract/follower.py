@@ -310,7 +310,8 @@ def said(op: SayOp) -> Said | Tagged:
     """Return the event that comes of what somebody says."""
     if op.tags and not op.text:
         return Tagged(op.nickname, op.session, op.tags, op.tag, op.is_account)
-    return Said(op.nickname, op.session, op.text, op.tag, op.is_account, op.is_notice, op.tags)
+    who = op.nickname, op.session
+    return Said(*who, op.text, op.tag, op.is_account, op.is_notice, op.tags, op.splits)
 
 
 def whispered(op: WhisperOp) -> Whispered | TaggedAlone:
@@ -318,8 +319,9 @@ def whispered(op: WhisperOp) -> Whispered | TaggedAlone:
     if op.tags and not op.text:
         return TaggedAlone(op.nickname, op.session, op.tags, op.tag, op.is_account)
     return Whispered(
-        op.nickname, op.session, op.recipient, op.text, op.tag, op.is_account, op.is_notice, op.tags
-    )
+        op.nickname, op.session, op.recipient, op.text, op.tag, op.is_account, op.is_notice, op.tags,
+        op.splits,
+    )  # fmt: skip
 
 
 def _event(op: Op) -> PublicEvent:

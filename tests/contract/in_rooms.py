@@ -66,12 +66,19 @@ class Seat:
         return self._submit(RoomLeaveOp(it.session, it.key, it.nickname, token, is_gone, words))
 
     def say(
-        self, text: str, tag: int = 0, token: str = "", *, outside: bool = False, tags: str = ""
+        self,
+        text: str,
+        tag: int = 0,
+        token: str = "",
+        *,
+        outside: bool = False,
+        tags: str = "",
+        splits: tuple[int, ...] = (),
     ) -> SayOp:
         it = self.guest
-        return self._submit(
-            SayOp(it.session, it.key, it.nickname, text, tag, token, outside=outside, tags=tags)
-        )
+        who = it.session, it.key, it.nickname
+        op = SayOp(*who, text, tag, token, outside=outside, tags=tags, splits=splits)
+        return self._submit(op)
 
     def refused(self, tag: int, token: str) -> RefusedOp:
         return self._submit(RefusedOp(self.session, self.guest.key, tag, token))

@@ -76,10 +76,17 @@ class Guest:
         self.node.follower.here.pop(self.session, None)
 
     def say(
-        self, text: str, tag: int = 0, token: str = "", *, is_account: bool = False, tags: str = ""
+        self,
+        text: str,
+        tag: int = 0,
+        token: str = "",
+        *,
+        is_account: bool = False,
+        tags: str = "",
+        splits: tuple[int, ...] = (),
     ) -> SayOp:
         who = self.session, self.key, self.nickname
-        return self._submit(SayOp(*who, text, tag, token, is_account, tags=tags))
+        return self._submit(SayOp(*who, text, tag, token, is_account, tags=tags, splits=splits))
 
     def whisper(
         self,
@@ -90,10 +97,11 @@ class Guest:
         *,
         is_account: bool = False,
         tags: str = "",
+        splits: tuple[int, ...] = (),
     ) -> WhisperOp:
         op = WhisperOp(
             self.session, self.key, self.nickname, recipient, text, tag, token,
-            is_account=is_account, tags=tags,
+            is_account=is_account, tags=tags, splits=splits,
         )  # fmt: skip
         return self._submit(op)
 

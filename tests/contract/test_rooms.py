@@ -325,11 +325,11 @@ async def test_tags_go_with_a_text_or_alone(store_factory: StoreFactory) -> None
         (andy.guest, (one.follower, two.follower)),
         (andy, (here.follower, there.follower)),
     ):
-        ops = [speaker.say("yes", 1, tags=tags), speaker.say("", 2, tags=tags)]
+        ops = [speaker.say("yes", 1, tags=tags, splits=(0, 2)), speaker.say("", 2, tags=tags)]
         await one.store.settle()
         assert {op.outcome for op in ops} == {Outcome.DONE}
         who = ops[0].nickname, ops[0].session
-        expected = [Said(*who, "yes", 1, tags=tags), Tagged(*who, tags, 2)]
+        expected = [Said(*who, "yes", 1, tags=tags, splits=(0, 2)), Tagged(*who, tags, 2)]
         for follower in followers:
             await until(lambda it=follower: len(tagged(it)) == 2, WITHIN, "both")  # type: ignore[misc]
             assert tagged(follower) == expected

@@ -147,13 +147,13 @@ async def test_tags_go_with_a_letter_or_alone(store_factory: StoreFactory, elsew
     andy, betty = await one.enter_one("andy"), await two.enter_one("betty")
     who, tags = ("andy", andy.session), "+draft/reply=a-1-0"
     ops = [
-        andy.whisper("betty", "yes", 1, tags=tags),
+        andy.whisper("betty", "yes", 1, tags=tags, splits=(0, 2)),
         andy.whisper("betty", "", 2, is_account=True, tags=tags),
     ]
     await one.store.settle()
     assert {op.outcome for op in ops} == {Outcome.DONE}
     await until(lambda: len(two.follower.letters) == 2, WITHIN, "both")
     assert [(it.session, it.event) for it in two.follower.letters] == [
-        (betty.session, Whispered(*who, "betty", "yes", 1, tags=tags)),
+        (betty.session, Whispered(*who, "betty", "yes", 1, tags=tags, splits=(0, 2))),
         (betty.session, TaggedAlone(*who, tags, 2, True)),
     ]

@@ -135,6 +135,29 @@ async def test_lines_of_a_text_are_lines_or_one_batch(house: IrcHouse) -> None:
         await bruno.expect_event(frames.SaidEvent("anna", "a\nb"))
 
 
+async def test_a_text_is_divided_where_its_sender_did(house: IrcHouse) -> None:
+    """On the other node as well, and in ``irc`` alone."""
+    anna, bruno = await house.irc("anna"), await house.irc("bruno", 1)
+    plain = await house.enter(PlainIrcClient, "plain", 1)
+    carla = await house.enter(ChatteClient, "carla", 1)
+    lines = (":", ":how is ", ":everyone?")
+    concat = "draft/multiline-concat"
+    for target in (LOBBY, "bruno"):
+        tags = ("", "", f";{concat}")
+        parts = [
+            f"@batch=1{tag} PRIVMSG {target} {line}" for tag, line in zip(tags, lines, strict=True)
+        ]
+        anna.put(f"BATCH +1 draft/multiline {target}", *parts, "BATCH -1")
+        await bruno.expect("PRIVMSG", target, "everyone?", source="anna")
+    read = [it for it in bruno.got("PRIVMSG") if it.nickname == "anna"]
+    assert [it.text for it in read] == ["", "how is ", "everyone?"] * 2
+    assert [concat in it.tags for it in read] == [False, False, True] * 2
+    assert len({it.tags["batch"] for it in read}) == 1
+    await plain.expect_text("anna", "how is ")
+    await plain.expect_text("anna", "everyone?")
+    await hears(carla, "anna", "how is everyone?")
+
+
 async def test_what_one_says_comes_back_with_its_label(house: IrcHouse) -> None:
     anna = await house.irc("anna")
     bruno = await house.irc("bruno", 1)

@@ -28,7 +28,7 @@ def say_op(session: Session, command: commands.Say, *, outside: bool = False) ->
     return SayOp(
         session.name, session.key, session.nickname, command.text, command.tag,
         session.token_key if command.tag else "", session.is_account, 0, outside,
-        command.is_notice, command.tags,
+        command.is_notice, command.tags, command.splits,
     )  # fmt: skip
 
 

@@ -143,7 +143,7 @@ class ClientCommands:
         token = session.token_key if command.tag else ""
         op = SayOp(
             session.name, session.key, session.nickname, command.text, command.tag, token,
-            session.is_account, is_notice=command.is_notice, tags=command.tags,
+            session.is_account, is_notice=command.is_notice, tags=command.tags, splits=command.splits,
         )  # fmt: skip
         if command.tags and not command.text and self._rules.slow:
             session.answer(session.replies.sent(command.tag))  # it would take a message's turn
@@ -161,7 +161,7 @@ class ClientCommands:
         op = WhisperOp(
             session.name, session.key, session.nickname, recipient, command.text, tag,
             session.token_key if tag else "", session.encoder.keeps, away, session.is_account,
-            command.is_notice, tags=command.tags,
+            command.is_notice, tags=command.tags, splits=command.splits,
         )  # fmt: skip
         session.submitted(op)  # as ``_submit``: a call less for each private message
         self._store.submit(op)

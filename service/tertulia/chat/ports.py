@@ -180,6 +180,8 @@ class SayOp(Op, eq=False):
     """As in ``Said``."""
     tags: str = ""
     """As in ``Said``; without a text it is ``Tagged``."""
+    splits: tuple[int, ...] = ()
+    """As in ``Said``."""
 
 
 class RoomJoinOp(Op, eq=False):
@@ -248,6 +250,8 @@ class WhisperOp(Op, eq=False):
     """Where it is MUTED: until when, as in ``SayOp``."""
     tags: str = ""
     """As in ``Said``; without a text it is ``TaggedAlone``."""
+    splits: tuple[int, ...] = ()
+    """As in ``Said``."""
 
     @property
     def weight(self) -> int:  # type: ignore[override]  # a message that may have to be kept takes Redis more

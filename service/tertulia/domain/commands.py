@@ -72,6 +72,8 @@ class Say(msgspec.Struct, frozen=True):
     """Whether no program is to answer it; a mark for readers alone."""
     tags: str = ""
     """As in ``Said``; without a text it is ``Tagged``."""
+    splits: tuple[int, ...] = ()
+    """As in ``Said``."""
 
 
 class Whisper(msgspec.Struct, frozen=True):
@@ -83,6 +85,8 @@ class Whisper(msgspec.Struct, frozen=True):
     is_notice: bool = False
     """As in ``Say``."""
     tags: str = ""
+    """As in ``Say``."""
+    splits: tuple[int, ...] = ()
     """As in ``Say``."""
 
 

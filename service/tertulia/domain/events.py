@@ -80,6 +80,9 @@ class Said(Event, frozen=True, tag="said"):
     tags: str = msgspec.field(name="g", default="")
     """What only some dialects say of it, as ``irc`` writes it: which message it answers. Versions before
     skip it."""
+    splits: tuple[int, ...] = msgspec.field(name="p", default=())
+    """Where its sender had divided it beside the ends of its lines, as ``irc`` has it: before which signs of
+    the text; 0, as often as that, an empty line before all. Versions before skip it."""
 
 
 class Tagged(Event, frozen=True, tag="tagged"):
@@ -217,6 +220,8 @@ class Whispered(Letter, frozen=True, tag="whispered"):
     """Somebody told one user something."""
 
     tags: str = msgspec.field(name="g", default="")
+    """As in ``Said``."""
+    splits: tuple[int, ...] = msgspec.field(name="p", default=())
     """As in ``Said``."""
 
 

@@ -90,8 +90,9 @@ def letter_of(op: WhisperOp) -> Whispered | TaggedAlone:
     if op.tags and not op.text:
         return TaggedAlone(op.nickname, op.session, op.tags, op.tag, op.is_account)
     return Whispered(
-        op.nickname, op.session, op.recipient, op.text, op.tag, op.is_account, op.is_notice, op.tags
-    )
+        op.nickname, op.session, op.recipient, op.text, op.tag, op.is_account, op.is_notice, op.tags,
+        op.splits,
+    )  # fmt: skip
 
 
 class LogBatch:
@@ -155,7 +156,9 @@ class LogBatch:
     def _say(self, op: SayOp) -> Packed:
         by, session, text, tags = op.nickname, op.session, op.text, op.tags
         if text or not tags:
-            event = encode(Said(by, session, text, op.tag, op.is_account, op.is_notice, tags))
+            event = encode(
+                Said(by, session, text, op.tag, op.is_account, op.is_notice, tags, op.splits)
+            )
         else:
             event = encode(Tagged(by, session, tags, op.tag, op.is_account))
         self.size += len(event)

@@ -43,9 +43,9 @@ def test_it_is_no_message(enter: Enter, house: House) -> None:
 
 def test_what_goes_with_a_text_stands_in_the_log_with_it(enter: Enter, house: House) -> None:
     andy = enter("andy")
-    andy.do(commands.Say("yes", 7, tags="+draft/reply=a-1-0"))
+    andy.do(commands.Say("yes", 7, tags="+draft/reply=a-1-0", splits=(1,)))
     andy.read()
-    said = Said("andy", andy.session.name, "yes", 7, tags="+draft/reply=a-1-0")
+    said = Said("andy", andy.session.name, "yes", 7, tags="+draft/reply=a-1-0", splits=(1,))
     assert entry_of(house).events == [said]
 
 

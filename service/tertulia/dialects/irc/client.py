@@ -113,6 +113,8 @@ class PendingAnswer:
     """The room that it moderates."""
     is_nobody: bool = False
     """Whether nobody in the chat has the nickname that it names."""
+    splits: tuple[int, ...] = ()
+    """Where a private message was divided, as in ``Said``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -355,7 +355,14 @@ class IrcDecoder(Lines):
         return client_only(line.tags)
 
     def _send(
-        self, target: str, text: str, label: str, tags: str, *, is_notice: bool
+        self,
+        target: str,
+        text: str,
+        label: str,
+        tags: str,
+        *,
+        is_notice: bool,
+        splits: tuple[int, ...] = (),
     ) -> Iterator[Command]:
         client = self.client
         if "," in target:
@@ -368,7 +375,7 @@ class IrcDecoder(Lines):
                 is_pending = bool(label) or is_notice
                 answer = PendingAnswer(label, is_notice=is_notice)
                 tag = client.number(answer) if is_pending else 0
-                yield Say(text, tag, room, is_notice and bool(text), tags)
+                yield Say(text, tag, room, is_notice and bool(text), tags, splits)
             elif not is_notice:
                 yield self._told(label, numerics.NO_SUCH_CHANNEL, middle(target))
             return
@@ -376,7 +383,7 @@ class IrcDecoder(Lines):
             client.accounts.append(PendingAnswer(label, SERVER))
             yield command
             return
-        pending = PendingAnswer(label, target, text, tags, is_notice)
+        pending = PendingAnswer(label, target, text, tags, is_notice, splits=splits)
 
         def told(knowledge: Knowledge) -> bytes:
             pending.at = knowledge.now()
@@ -385,7 +392,8 @@ class IrcDecoder(Lines):
             return b""
 
         yield Ask(told, is_long=False, at_once=True)
-        yield Whisper(target, text, client.number(pending), is_notice and bool(text), tags)
+        number = client.number(pending)
+        yield Whisper(target, text, number, is_notice and bool(text), tags, splits)
 
     def _open_or_end(self, line: IrcLine, label: str) -> Iterator[Command]:
         reference, *rest = line.params
@@ -403,8 +411,10 @@ class IrcDecoder(Lines):
             elif self._batch is not None and reference == f"-{self._batch.reference}":
                 batch, self._batch = self._batch, None
                 label = batch.label
-                text, is_notice = batch.text(), batch.is_notice
-                yield from self._send(batch.target, text, label, batch.tags, is_notice=is_notice)
+                text, splits = batch.text()
+                yield from self._send(
+                    batch.target, text, label, batch.tags, is_notice=batch.is_notice, splits=splits
+                )
             elif self._dropped is not None and reference == f"-{self._dropped}":
                 self._dropped = None
             else:

@@ -97,7 +97,8 @@ class IrcEncoder:
 
     def _said(self, event: Said, position: Position, index: int) -> bytes:
         server, here, nickname = self.server, self.speech, event.nickname
-        if LINE_END not in event.text and nickname != SERVER:  # the short way, for nearly all
+        # The short way, for nearly all.
+        if LINE_END not in event.text and nickname != SERVER and not event.splits:
             tags = here.tags_of(event, position, index) if here.has_tags else ""
             source = f":{nickname}!{nickname}@{server.name}"
             word = "NOTICE" if event.is_notice else "PRIVMSG"

@@ -1,6 +1,7 @@
 """A text of several lines on its way in. Sources: ircv3.net, "Client Batch", "Multiline"."""
 
 import re
+from itertools import accumulate
 from typing import Final
 
 from tertulia.dialects.irc.capabilities import MAX_MULTILINE_BYTES, MAX_MULTILINE_LINES
@@ -84,10 +85,27 @@ class MultilineBatch:
             most = str(MAX_MULTILINE_LINES)
             raise InvalidBatch("MULTILINE_MAX_LINES", "Multiline batch max-lines exceeded", most)
 
-    def text(self) -> str:
-        """Return the whole text, cleaned. Raises InvalidBatch where it is blank."""
-        lines = [incoming("".join(parts)) for parts in self._lines]
-        text = LINE_END.join(it for it in lines if it is not None).strip(LINE_END)
+    def text(self) -> tuple[str, tuple[int, ...]]:
+        """Return the whole text, cleaned, and where it was divided, as in ``Said``.
+
+        Raises InvalidBatch where it is blank.
+        """
+        lines, splits, at = [], [], 0
+        for parts in self._lines:
+            line = incoming("".join(parts))
+            if line is None:
+                continue
+            if not (line or at):
+                splits.append(0)
+                continue
+            # Where something was removed that goes over a division, that is none any more.
+            cleaned = [incoming(it) or "" for it in parts]
+            if "".join(cleaned) == line:
+                ends = dict.fromkeys(accumulate(map(len, cleaned[:-1]), initial=at))
+                splits += [it for it in ends if at < it < at + len(line)]
+            lines.append(line)
+            at += len(line) + 1
+        text = LINE_END.join(lines).rstrip(LINE_END)
         if not text:
             raise invalid("all lines are blank")
-        return text
+        return text, tuple(splits)

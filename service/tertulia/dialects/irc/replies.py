@@ -397,7 +397,7 @@ class IrcReplies:
             return self._speech.tagged(alone, own, client.session, recipient, pending.at)
         event = Whispered(
             own, client.session, recipient, pending.text, tag, client.is_account, pending.is_notice,
-            pending.tags,
+            pending.tags, pending.splits,
         )  # fmt: skip
         return list(self._speech.whispered(event, recipient, pending.at))
 

@@ -2,9 +2,10 @@
 "Server Time", "Message IDs", "Account Tag", "Multiline", "Chat History", "Message Redaction".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain, pairwise
 from typing import Final
 
 from tertulia.dialects import moderation
@@ -123,7 +124,8 @@ class Speech:
         account = event.nickname if event.is_account else ""
         others = self.tags(position.at, "", account, batch, event.tags)
         word = _word(event.nickname, is_notice=event.is_notice)
-        return self.message(word, event.nickname, self.channel, event.text, first, others, batch)
+        target, text, splits = self.channel, event.text, event.splits
+        return self.message(word, event.nickname, target, text, first, others, batch, splits)
 
     def whispered(self, event: Whispered, target: str, at: float = 0.0) -> Iterator[str]:
         """Yield the lines of a private message; ``at``: seconds since 1970, 0 where that is not known."""
@@ -136,7 +138,8 @@ class Speech:
             self.tags(at, "", account, "", of_client),
         )
         word = _word(event.sender, is_notice=event.is_notice)
-        return self.message(word, event.sender, target, event.text, *tags)
+        text, splits = event.text, event.splits
+        return self.message(word, event.sender, target, text, *tags, splits=splits)
 
     def tagged(
         self, event: Tagged | TaggedAlone, nickname: str, session: str, target: str, at: float
@@ -161,17 +164,19 @@ class Speech:
         tags: str,
         others: str,
         batch: str = "",
+        splits: Sequence[int] = (),
     ) -> Iterator[str]:
         """Yield the lines of a message: the first one has its tags, ``others`` are those of the others.
 
-        ``word``: their command; ``batch``: the one in which it stands, as the tags say.
+        ``word``: their command; ``batch``: the one in which it stands, as the tags say; ``splits``: as in
+        ``Said``. Who divides a text knows where it may be ("Multiline", Splitting long lines).
         """
         source = self.source(nickname)
         head = f":{source} {word} {target} :"
         most = _MOST - len(head.encode())
-        lines = [wrapped(line, most) for line in text.split(LINE_END)]
-        parts = [part for line in lines for part in line if part]
-        if len(parts) < 2 or not self.has_lines:
+        lines = _divided(text, splits, most)
+        count, parts = sum(map(len, lines)), [part for line in lines for part in line if part]
+        if count < 2 or not (parts and self.has_lines):
             # "Multiline", Fallback: no blank lines, and the message's identifier on the first line only.
             for part in parts or [""]:
                 yield tags + head + part
@@ -323,6 +328,20 @@ class Speech:
 def speech_of(server: IrcServer, capabilities: Capability, room: str, shows_lobby: bool) -> Speech:
     """Return how a room's events read, as one thing for all to whom they read so."""
     return Speech(server, capabilities, room, shows_lobby=shows_lobby)
+
+
+def _divided(text: str, splits: Sequence[int], most: int) -> list[list[str]]:
+    """Return a text's lines, each in parts of at most so many bytes; ``splits``: as in ``Said``."""
+    if not splits:
+        return [wrapped(line, most) for line in text.split(LINE_END)]
+    lines, start = [[""]] * splits.count(0), 0
+    for line in text.split(LINE_END):
+        end = start + len(line)
+        ends = [start, *(it for it in splits if start < it < end), end]
+        parts = (wrapped(text[first:last], most) for first, last in pairwise(ends))
+        lines.append([*chain.from_iterable(parts)])
+        start = end + len(LINE_END)
+    return lines
 
 
 def _word(nickname: str, *, is_notice: bool) -> str:

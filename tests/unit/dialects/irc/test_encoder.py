@@ -198,6 +198,27 @@ def test_a_message_longer_than_a_line() -> None:
     assert tags == [BY, "@batch=lines", concat, concat, "@batch=lines", ":tertulia"]
 
 
+def test_a_message_is_divided_as_its_sender_did() -> None:
+    """ "Multiline", Fallback: the line composition is maintained."""
+    said = Said(ANNA, SESSION, several("how is everyone?", "yes"), splits=(0, 7))
+    assert read(said, IDS) == [
+        f"@msgid=abc-7-0 {BY} PRIVMSG #lobby :how is ",
+        f"{BY} PRIVMSG #lobby :everyone?",
+        f"{BY} PRIVMSG #lobby :yes",
+    ]
+    assert read(said, LINES | BATCHES)[1:-1] == [
+        f"@batch=lines {BY} PRIVMSG #lobby :",
+        f"@batch=lines {BY} PRIVMSG #lobby :how is ",
+        f"@batch=lines;draft/multiline-concat {BY} PRIVMSG #lobby :everyone?",
+        f"@batch=lines {BY} PRIVMSG #lobby :yes",
+    ]
+    short = Said(ANNA, SESSION, "ab", splits=(1,))
+    assert read(short) == [f"{BY} PRIVMSG #lobby :a", f"{BY} PRIVMSG #lobby :b"]
+    blank = Said(ANNA, SESSION, "a", splits=(0,))
+    assert read(blank) == [f"{BY} PRIVMSG #lobby :a"]
+    assert len(read(blank, LINES | BATCHES)) == 4
+
+
 def test_the_longest_line_is_one() -> None:
     """RFC 2812, 2.3: 512 bytes with the end; the tags do not count."""
     head = f"{BY} PRIVMSG #lobby :"
@@ -473,9 +494,19 @@ WORDS = st.text(max_size=1200).map(clean)
 TEXTS = st.lists(WORDS, min_size=1, max_size=4).map(LINE_END.join)
 NICKNAMES = st.sampled_from(["a", "Anna", "n" * 32])
 BOOLEANS = st.booleans()
+SPLITS = st.tuples(
+    st.integers(0, 3).map(lambda count: [0] * count),
+    st.lists(st.integers(1, 1300), unique=True, max_size=9).map(sorted),
+).map(lambda both: (*both[0], *both[1]))
 EVENTS = st.one_of(
     st.builds(
-        Said, st.one_of(NICKNAMES, st.just("G")), st.just("n:1"), TEXTS, st.just(0), BOOLEANS
+        Said,
+        st.one_of(NICKNAMES, st.just("G")),
+        st.just("n:1"),
+        TEXTS,
+        st.just(0),
+        BOOLEANS,
+        splits=SPLITS,
     ),
     st.builds(Joined, NICKNAMES, st.just("n:1"), is_account=BOOLEANS),
     st.builds(Present, NICKNAMES, st.just("n:1"), is_account=BOOLEANS, away=WORDS),
@@ -500,19 +531,19 @@ def test_no_line_is_too_long_and_none_is_two(
         assert len(tags) < 512
 
 
-@given(text=TEXTS, capabilities=CAPABILITIES, room=ROOMS, nickname=NICKNAMES)
+@given(text=TEXTS, splits=SPLITS, capabilities=CAPABILITIES, room=ROOMS, nickname=NICKNAMES)
 def test_all_of_a_text_is_there(
-    text: str, capabilities: Capability, room: str, nickname: str
+    text: str, splits: tuple[int, ...], capabilities: Capability, room: str, nickname: str
 ) -> None:
-    told = read(Said(nickname, "n:1", text), capabilities, room)
+    told = read(Said(nickname, "n:1", text, splits=splits), capabilities, room)
     whole = "".join(line.partition(f" PRIVMSG #{room or 'lobby'} :")[2] for line in told)
     assert whole == text.replace(LINE_END, "")
 
 
-@given(text=TEXTS, nickname=NICKNAMES)
-def test_lines_are_put_together_again(text: str, nickname: str) -> None:
+@given(text=TEXTS, splits=SPLITS, nickname=NICKNAMES)
+def test_lines_are_put_together_again(text: str, splits: tuple[int, ...], nickname: str) -> None:
     """ "Multiline": joined by line ends, but not before a line with ``draft/multiline-concat``."""
-    told = read(Said(nickname, "n:1", text), LINES | BATCHES)
+    told = read(Said(nickname, "n:1", text, splits=splits), LINES | BATCHES)
     if len(told) == 1:
         return
     joined = ""
@@ -520,4 +551,4 @@ def test_lines_are_put_together_again(text: str, nickname: str) -> None:
         tags, _, rest = line.partition(" ")
         is_more = tags.endswith(";draft/multiline-concat")
         joined += ("" if is_more or not number else LINE_END) + rest.partition(" :")[2]
-    assert joined == text
+    assert joined == LINE_END * splits.count(0) + text

@@ -42,24 +42,54 @@ def still_talks(talk: IrcTalk) -> None:
         (batch("ciao"), "ciao"),
         (batch("one", "two", "three"), f"one{LINE_END}two{LINE_END}three"),
         (batch("one", "", "two"), f"one{LINE_END}{LINE_END}two"),
-        (batch("", "one", ""), "one"),
         (batch("\x02one\x02", "t\x1bwo"), f"one{LINE_END}two"),
         (batch("\x01ACTION waves\x01", "\x01VERSION\x01"), "* waves"),
-        (
-            [
-                BEGIN,
-                "@batch=1 PRIVMSG #ops :how is ",
-                f"@batch=1;{GO_ON} privmsg #OPS everyone?",
-                END,
-            ],
-            "how is everyone?",
-        ),
     ],
 )
 def test_lines_of_a_batch_are_one_message(lines: Sequence[str], said: str) -> None:
     talk = talking()
     assert talk.say(*lines) == [Say(said, 0, "ops")]
     still_talks(talk)
+
+
+def going_on(*lines: str) -> list[str]:
+    """A batch in which the lines with a ``+`` go on the one before."""
+    tags = [f"@batch=1;{GO_ON}" if it.startswith("+") else "@batch=1" for it in lines]
+    told = [
+        f"{tag} PRIVMSG #ops :{it.removeprefix('+')}" for tag, it in zip(tags, lines, strict=True)
+    ]
+    return [BEGIN, *told, END]
+
+
+@each(
+    ("lines", "said", "splits"),
+    [
+        (["how is ", "+everyone?"], "how is everyone?", (7,)),
+        (["à", "+b", "c", "+d", "+e"], f"àb{LINE_END}cde", (1, 4, 5)),
+        (["", "", "one", ""], "one", (0, 0)),
+        (["", "a", "+b"], "ab", (0, 1)),
+        (["a", "", "b", "+c"], f"a{LINE_END}{LINE_END}bc", (4,)),
+        # Of what is removed nothing is counted; what goes over a division does away with it.
+        (["\x02a\x02b", "+c"], "abc", (2,)),
+        (["a", "+\x02", "+b"], "ab", (1,)),
+        (["a\x03", "+1b"], "ab", ()),
+        (["\x02", "+ab"], "ab", ()),
+        (["\x01ACTION a", "+b\x01"], "* ab", (3,)),
+        (["\x01ACTION a", "+\x01"], "* a", ()),
+        (["\x01VERSION", "+x\x01", "a", "+b"], "ab", (1,)),
+    ],
+)
+def test_where_a_sender_has_divided_it_is_known(
+    lines: Sequence[str], said: str, splits: tuple[int, ...]
+) -> None:
+    assert talking().say(*going_on(*lines)) == [Say(said, 0, "ops", splits=splits)]
+
+
+def test_a_private_one_is_divided_as_well() -> None:
+    talk = talking()
+    lines = [it.replace("#ops", "bruno") for it in going_on("a", "+b")]
+    assert talk.say(*lines) == [Whisper("bruno", "ab", 1, splits=(1,))]
+    assert talk.decoder.client.pending[1].splits == (1,)
 
 
 def test_what_belongs_to_no_batch_may_come_between() -> None:
@@ -147,7 +177,7 @@ def test_a_message_may_have_just_as_many_lines_and_bytes() -> None:
     lines[-1] = "xx"
     assert failed(talk, *batch(*lines)) == "MULTILINE_MAX_BYTES 4096"
     parts = [BEGIN, "@batch=1 PRIVMSG #ops x", *[f"@batch=1;{GO_ON} PRIVMSG #ops x"] * 49, END]
-    assert talk.say(*parts) == [Say("x" * 50, 0, "ops")]
+    assert talk.say(*parts) == [Say("x" * 50, 0, "ops", splits=(*range(1, 50),))]
     parts.insert(2, parts[2])
     assert failed(talk, *parts) == "MULTILINE_MAX_LINES 50"
 
