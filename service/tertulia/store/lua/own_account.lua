@@ -3,9 +3,9 @@
 --
 -- KEYS  1 meta   2 account   3 nickname hash   4 token of the session, if it has one   5 device   6 devices
 --       7 ended: see expel.lua   8 invitations   9 audit
--- ARGV  1 session; '': it is on the way in   2 nickname   3 nickname, folded   4 hash of the password from now on   5 hash until now; '':
---       there is no account   6 the invitation with which it is made, as it is kept; '': none is needed
---       7 for the audit log   8 most lines there
+-- ARGV  1 session; '': it is on the way in   2 nickname   3 nickname, folded   4 hash of the password from now on
+--       5 hash until now; '': there is no account   6 the invitation with which it is made, as it is kept; '': none
+--       is needed   7 for the audit log   8 most lines there
 -- Returns since when the account is there; 'gone' where somebody else holds the nickname or nobody, 'taken' where the
 -- account has another hash than ARGV says, 'uninvited' where the invitation is unknown or has expired
 --
