@@ -119,8 +119,8 @@ class ClientCommands:
     def _prove(self, session: Session, command: commands.ProveAccount) -> None:
         self._entering.prove(session, command)
 
-    def _sign_up(self, session: Session, command: commands.SignUp) -> None:
-        self._entering.sign_up(session, command)
+    def _register_early(self, session: Session, command: commands.RegisterEarly) -> None:
+        self._entering.register_early(session, command)
 
     def _reply(self, session: Session, command: commands.ReadReply) -> None:
         session.answer(command.text)
@@ -322,7 +322,7 @@ COMMANDS: Final[Mapping[type, Row]] = {
     commands.Faulty: Row(ClientCommands._fault, _ANYWHERE),
     commands.Enter: Row(ClientCommands._enter, (CONNECTED,)),
     commands.ProveAccount: Row(ClientCommands._prove, (CONNECTED,)),
-    commands.SignUp: Row(ClientCommands._sign_up, (CONNECTED,)),
+    commands.RegisterEarly: Row(ClientCommands._register_early, (CONNECTED,)),
     commands.ReadReply: Row(ClientCommands._reply, _ANYWHERE),
     commands.ChangeVoice: Row(ClientCommands._change_voice, (ACTIVE,)),
     commands.ShowLobby: Row(ClientCommands._show_lobby, (ACTIVE,)),

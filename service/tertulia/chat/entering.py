@@ -107,13 +107,13 @@ class Entering:
             proved = session.replies.proved(command.nickname, is_account=is_account)
             self._stay(session, key if is_account else "", proved)
 
-    def sign_up(self, session: Session, command: commands.SignUp) -> None:
+    def register_early(self, session: Session, command: commands.RegisterEarly) -> None:
         """Make the account under which a session is to enter. It has proved to be it then."""
         session.prove()
-        self._start(session, self._sign_up(session, command))
+        self._start(session, self._register_early(session, command))
 
-    async def _sign_up(self, session: Session, command: commands.SignUp) -> None:
-        answer = await self._own_accounts.sign_up(session.address, command)
+    async def _register_early(self, session: Session, command: commands.RegisterEarly) -> None:
+        answer = await self._own_accounts.register_early(session.address, command)
         if session.state is PROVING:
             is_done = answer.outcome is AccountOutcome.DONE
             key = nicknames.fold(command.nickname) if is_done else ""

@@ -76,7 +76,7 @@ class OwnAccounts:
             answered(session, AccountAnswer(action, outcome, session.nickname, seconds))
             session.outbox.proceed()
 
-    async def sign_up(self, address: str, asked: commands.SignUp) -> AccountAnswer:
+    async def register_early(self, address: str, asked: commands.RegisterEarly) -> AccountAnswer:
         """Make the account of a nickname that nobody holds, for who is on the way in."""
         holder = Holder("", fold(asked.nickname), asked.nickname, "", Action.REGISTER)
         try:
@@ -103,7 +103,7 @@ class OwnAccounts:
         return outcome, 0
 
     async def _make(
-        self, holder: Holder, address: str, asked: commands.Register | commands.SignUp
+        self, holder: Holder, address: str, asked: commands.Register | commands.RegisterEarly
     ) -> tuple[AccountOutcome, int]:
         """Make an account; return since when it is there, or how long to wait."""
         if wrong := _wrong_length(asked.password):

@@ -228,7 +228,7 @@ class Register(msgspec.Struct, frozen=True):
     invitation: str = ""
 
 
-class SignUp(msgspec.Struct, frozen=True):
+class RegisterEarly(msgspec.Struct, frozen=True):
     """Make an account before entering, and prove with that to be it; else as ``Register``."""
 
     nickname: str
@@ -274,7 +274,7 @@ AccountCommand = Register | ChangePassword | LogOutEverywhere | DeleteAccount | 
 Command = (
     Enter
     | ProveAccount
-    | SignUp
+    | RegisterEarly
     | ReadReply
     | Ask
     | ChangeVoice

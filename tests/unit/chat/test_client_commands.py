@@ -20,7 +20,7 @@ EACH: list[commands.Command] = [
     commands.Enter("betty"),
     commands.Say("x"),
     commands.ProveAccount("andy", "secret"),
-    commands.SignUp("andy", "secret"),
+    commands.RegisterEarly("andy", "secret"),
     commands.ReadReply(b"x"),
     commands.Ask(lambda knowledge: b"x"),
     commands.SetAway("tea"),

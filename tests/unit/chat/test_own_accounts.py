@@ -217,21 +217,21 @@ async def test_a_nickname_with_a_ban_on_its_account_is_made_none() -> None:
 
 
 async def test_on_the_way_in_an_account_is_made_by_the_same_rules() -> None:
-    asked = commands.SignUp("Anna", "secret", "code")
+    asked = commands.RegisterEarly("Anna", "secret", "code")
 
-    async def outcome(desk: Desk, asked: commands.SignUp = asked) -> AccountOutcome:
-        answer = await desk.own.sign_up("192.0.2.1", asked)
+    async def outcome(desk: Desk, asked: commands.RegisterEarly = asked) -> AccountOutcome:
+        answer = await desk.own.register_early("192.0.2.1", asked)
         assert (answer.action, answer.nickname) == (AccountAction.REGISTER, asked.nickname)
         return answer.outcome
 
     desk = Desk()
-    assert await outcome(desk, commands.SignUp("a!b", "secret")) is OUTCOME.TAKEN
-    assert await outcome(desk, commands.SignUp("Anna", "ab")) is OUTCOME.TOO_SHORT
+    assert await outcome(desk, commands.RegisterEarly("a!b", "secret")) is OUTCOME.TAKEN
+    assert await outcome(desk, commands.RegisterEarly("Anna", "ab")) is OUTCOME.TOO_SHORT
     desk.operator_commands.replace_bans([Ban(BanKind.ADDRESS, "192.0.2.1")])
     assert await outcome(desk) is OUTCOME.TAKEN
     desk.operator_commands.replace_bans([])
     desk.book.sign_up_turn = 12.4
-    assert (await desk.own.sign_up("192.0.2.1", asked)).seconds == 12
+    assert (await desk.own.register_early("192.0.2.1", asked)).seconds == 12
     desk.book.sign_up_turn = 0.0
     desk.passwords.busy = True
     assert await outcome(desk) is OUTCOME.BUSY
@@ -246,14 +246,14 @@ async def test_on_the_way_in_an_account_is_made_by_the_same_rules() -> None:
     invited = Desk(AccountRules(registration="invited"))
     assert await outcome(invited) is OUTCOME.DONE
     assert invited.book.changes == [(Action.REGISTER, "", "secret", kept("code"))]
-    assert await outcome(invited, commands.SignUp("Anna", "secret")) is OUTCOME.INVITATION
+    assert await outcome(invited, commands.RegisterEarly("Anna", "secret")) is OUTCOME.INVITATION
 
 
 async def test_an_account_that_is_there_takes_no_turn_of_who_wants_it_anew() -> None:
     desk = Desk()
     desk.book.known = {"anna"}
     desk.book.sign_up_turn = 12.4
-    answer = await desk.own.sign_up("192.0.2.1", commands.SignUp("Anna", "secret"))
+    answer = await desk.own.register_early("192.0.2.1", commands.RegisterEarly("Anna", "secret"))
     assert answer.outcome is OUTCOME.TAKEN
 
 

@@ -54,10 +54,10 @@ from tertulia.domain.commands import (
     PartRoom,
     ReadReply,
     Register,
+    RegisterEarly,
     Say,
     SetAway,
     ShowLobby,
-    SignUp,
     Whisper,
 )
 from tertulia.domain.moderation import Moderation
@@ -312,7 +312,7 @@ class IrcDecoder(Lines):
         if client.is_registered:
             yield Register(clean(password), code)
         else:
-            yield SignUp(nickname, clean(password), code)
+            yield RegisterEarly(nickname, clean(password), code)
 
     def _verify(self, line: IrcLine, label: str) -> Iterator[Command]:
         code, words = "INVALID_CODE", "Nothing has to be verified here"

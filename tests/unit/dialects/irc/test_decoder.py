@@ -32,10 +32,10 @@ from tertulia.domain.commands import (
     PartRoom,
     ReadReply,
     Register,
+    RegisterEarly,
     Say,
     SetAway,
     ShowLobby,
-    SignUp,
     Whisper,
 )
 from tertulia.domain.moderation import Moderation, Standing
@@ -790,9 +790,9 @@ def test_accounts_are_registered(
 
 
 ON_THE_WAY_IN = (
-    ("open", "REGISTER * * secret", SignUp("anna", "secret")),
-    ("open", "REGISTER ANNA a@b secret", SignUp("anna", "secret")),
-    ("invited", "REGISTER * code secret", SignUp("anna", "secret", "code")),
+    ("open", "REGISTER * * secret", RegisterEarly("anna", "secret")),
+    ("open", "REGISTER ANNA a@b secret", RegisterEarly("anna", "secret")),
+    ("invited", "REGISTER * code secret", RegisterEarly("anna", "secret", "code")),
     ("invited", "REGISTER * * secret", ":tertulia FAIL REGISTER INVALID_EMAIL * "),
     ("open", "REGISTER carla * secret", ":tertulia FAIL REGISTER ACCOUNT_NAME_MUST_BE_NICK carla "),
     ("open", "VERIFY anna x", ":tertulia FAIL VERIFY INVALID_CODE anna "),
