@@ -41,6 +41,28 @@ async def test_commits_gather_from_many_rooms(
     assert node.counted("commit_duration_seconds_count") - before == 1
 
 
+async def test_rounds_begin_further_apart_where_they_have_several_rooms(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await chat_stores.node()
+    seats = await speakers(node, *(f"room-{at}" for at in range(2 + ENOUGH_ROOMS)))
+    monkeypatch.setattr(room_committer, "GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(room_committer, "GATHER_MOST_SECONDS", AGES)
+    first = seats[:2]
+    for seat in first:
+        seat.say("one room after the other waits for nobody")
+        await node.store.settle()
+    for seat in first:
+        seat.say("both at once, and what comes after them gathers")
+    await node.store.settle()
+    before = node.counted("commit_duration_seconds_count")
+    for seat in seats[2:]:
+        seat.say("we wait until we are enough")
+        await asyncio.to_thread(chat_stores.server.control.ping)  # so that each might go
+    await node.store.settle()
+    assert node.counted("commit_duration_seconds_count") - before == 1
+
+
 async def test_no_room_waits_for_what_is_written_in_another(
     chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:

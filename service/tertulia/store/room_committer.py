@@ -5,7 +5,7 @@ flight, as the chat has, and a node needs no task for a room.
 
 Where many rooms have a message now and then, each would be a round: a write and a read here, and a turn of
 the loops of Redis and of each node that hears of it. So rounds begin some milliseconds apart, unless many
-rooms wait.
+rooms wait; and further apart where that brings several rooms together each time.
 """
 
 import asyncio
@@ -28,8 +28,12 @@ _ROUNDS: Final = 2
 _MOST_ROOMS: Final = 32
 """Rooms in one round, so that none waits for long."""
 GATHER_SECONDS: Final = 0.004
-"""A round begins so long after the one before at the earliest."""
-ENOUGH_ROOMS: Final = 8
+"""A round begins so long after the one before at the earliest, where rooms come one by one."""
+GATHER_MOST_SECONDS: Final = 0.016
+"""The same where each round has several rooms."""
+_OF_LATE: Final = 8
+"""So many rounds are looked at for that."""
+ENOUGH_ROOMS: Final = 16
 """So many rooms wait for nothing but a place in a round."""
 _LATE_SECONDS: Final = 0.5
 
@@ -52,6 +56,8 @@ class RoomCommitter:
         self._work = asyncio.Event()
         """A round is due."""
         self._opens = 0.0
+        self._several = 0.0
+        """The share of the rounds of late that had several rooms."""
         self._gathering: asyncio.TimerHandle | None = None
         self._answered_at = self._clock()
 
@@ -101,7 +107,9 @@ class RoomCommitter:
                 self._work.clear()
             if not rooms:
                 continue
-            self._opens = self._clock() + GATHER_SECONDS
+            self._several += ((len(rooms) > 1) - self._several) / _OF_LATE
+            further = self._several * (GATHER_MOST_SECONDS - GATHER_SECONDS)
+            self._opens = self._clock() + GATHER_SECONDS + further
             try:
                 is_away = await self._round(rooms)
             finally:
