@@ -272,7 +272,7 @@ class Group:
 class Audience:
     """Everybody on this node who listens to a room."""
 
-    __slots__ = ("_broadcast", "_groups", "_metrics", "unshown")
+    __slots__ = ("_broadcast", "_groups", "_metrics", "echoes", "unshown")
 
     def __init__(
         self,
@@ -285,6 +285,8 @@ class Audience:
         self._broadcast = broadcast
         self.unshown = unshown or Unshown(metrics)
         self._groups: dict[Encoder, Group] = {}
+        self.echoes = True
+        """Whether everybody here reads their own public messages: it is asked for each entry."""
 
     def add(self, session: Reader) -> None:
         """Add a session, which reads what is written from now on."""
@@ -294,6 +296,7 @@ class Audience:
             group = Group(session.encoder, self._broadcast(), self.unshown, deliveries)
             self._groups[session.encoder] = group
         group.add(session)
+        self.echoes = self.echoes and session.encoder.echoes
 
     def release(self, session: Reader) -> None:
         """Write to a session as to the others, if it is there: it is not held any more."""
@@ -304,6 +307,9 @@ class Audience:
         """Remove a session, if it is there."""
         if session.encoder in self._groups:
             self._groups[session.encoder].remove(session)
+            if not self.echoes:
+                groups = self._groups.values()
+                self.echoes = all(it.encoder.echoes for it in groups if it.sessions)
 
     def held(self) -> list[Reader]:
         """Return those for whom everything is held for now."""
@@ -312,14 +318,6 @@ class Audience:
             if group.held:
                 found += group.held
         return found
-
-    @property
-    def echoes(self) -> bool:
-        """Whether everybody here reads their own public messages."""
-        for it in self._groups.values():  # noqa: SIM110 (a generator would be two calls more)
-            if it.sessions and not it.encoder.echoes:
-                return False
-        return True
 
     def announce(self, render: Callable[[Encoder], bytes]) -> None:
         """Write a notice to everybody, as each encoder renders it."""

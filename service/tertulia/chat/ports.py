@@ -345,9 +345,10 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def is_talk(self) -> bool:
         """Whether only public messages are in it: then it may be written together with the next entries."""
-        return not self.operator_commands and list(map(type, self.events)).count(Said) == len(
-            self.events
-        )
+        events = self.events
+        if len(events) == 1:  # in a further room, mostly
+            return type(events[0]) is Said and not self.operator_commands
+        return not self.operator_commands and list(map(type, events)).count(Said) == len(events)
 
 
 @dataclass(frozen=True, slots=True)

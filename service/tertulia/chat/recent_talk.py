@@ -82,16 +82,17 @@ class RecentTalk:
         """Add consecutive messages of an entry; ``first`` is the index of the first one."""
         if position.epoch != self._epoch:
             self.clear(position.epoch)
-        size = _MESSAGE * len(said)
+        count = len(said)
+        size = _MESSAGE * count
         for message in said:
             size += len(message.text)
         if self._ring is _SILENCE:
             self._ring = deque()
         self._ring.append(_Talk(position, first, said, size))
-        self._count += len(said)
-        self._end += len(said)
+        self._count += count
+        self._end += count
         self._size += size
-        while self._count - len(self._ring[0].said) >= self.most or (
+        while (self._count > self.most and self._count - len(self._ring[0].said) >= self.most) or (
             self._size > MOST_SIZE and len(self._ring) > 1
         ):
             self._drop()

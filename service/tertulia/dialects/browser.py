@@ -379,13 +379,15 @@ class BrowserEncoder(SharedEncoder):
 
     history: int = 0
     room: str = ""
+    place: bytes = b""
+    """What a frame of that room has in front: it is made once, and not for each entry."""
 
     @property
     def looks_back(self) -> bool:
         return self.history > 0
 
     def in_room(self, room: str) -> "BrowserEncoder":
-        return replace(self, room=room)
+        return replace(self, room=room, place=b'"room":%s,' % _encode(room))
 
     def decoder(self) -> BrowserDecoder:
         return BrowserDecoder()
@@ -527,8 +529,7 @@ class BrowserEncoder(SharedEncoder):
         head = b'{"type":"events",%s"epoch":%s,"offset":%d,"at":%d,%s"events":['
         begins = b'"first":%d,' % first if first else b""
         epoch = _encode(position.epoch)
-        here = self._place() if self.room else b""  # in the lobby that saves a call for each entry
-        head %= (here, epoch, position.offset, round(position.at * 1000), begins)
+        head %= (self.place, epoch, position.offset, round(position.at * 1000), begins)
         return _text(b"%s%s]}" % (head, b",".join(pieces)))
 
     def private(self, event: PrivateEvent, at: float) -> bytes:
@@ -556,18 +557,13 @@ class BrowserEncoder(SharedEncoder):
         return _encode(it)
 
     def past(self, pieces: Sequence[bytes], epoch: str, before: Place, *, more: bool) -> bytes:
-        return _text(
-            b'{"type":"past",%s%s' % (self._place(), _page(pieces, epoch, before, more=more))
-        )
+        return _text(b'{"type":"past",%s%s' % (self.place, _page(pieces, epoch, before, more=more)))
 
     def found(
         self, text: str, pieces: Sequence[bytes], epoch: str, before: Place, *, more: bool
     ) -> bytes:
         page = _page(pieces, epoch, before, more=more)
-        return _text(b'{"type":"found",%s"text":%s,%s' % (self._place(), _encode(text), page))
-
-    def _place(self) -> bytes:
-        return b'"room":%s,' % _encode(self.room) if self.room else b""
+        return _text(b'{"type":"found",%s"text":%s,%s' % (self.place, _encode(text), page))
 
     def slowed(self) -> bytes:
         return _frame(type="slowed")

@@ -506,7 +506,8 @@ class FollowedRoom(Log):
         is_own = bool(message.batch) and message.node == member.node
         self._home.touched(self, is_urgent=is_own or not entry.is_talk)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Have all that was delivered written and answered."""
         if self._is_told:
             return
         self._is_told = True
@@ -514,9 +515,8 @@ class FollowedRoom(Log):
             self._acknowledge()
         self._follower.flush()
 
-    def tell(self) -> None:
-        """Have all that was delivered written and answered."""
-        self._tell()
+    def _tell(self) -> None:
+        self.tell()
 
     def _acknowledge(self) -> None:
         work = self._work

@@ -67,7 +67,7 @@ def parse_message(data: bytes) -> BusMessage:
         kind = words[1]
         if kind == b"r":
             epoch, offset, published, node, batch = words[2:7]
-            return parse_entry(epoch.decode(), int(offset), published, node + b" " + batch, body)
+            return parse_entry(epoch.decode(), int(offset), published, node, batch, body)
         if kind == b"i":
             return InboxMessage(words[2].decode(), parse_letters(body.split(b"\n")))
         if kind == b"p":
@@ -78,15 +78,14 @@ def parse_message(data: bytes) -> BusMessage:
 
 
 def parse_entry(
-    epoch: str, offset: int, published: bytes, batch: bytes, body: bytes
+    epoch: str, offset: int, published: bytes, node: bytes, batch: bytes, body: bytes
 ) -> RoomMessage:
     """Read an entry of the log."""
-    node, _, number = batch.partition(b" ")
     events, operator_commands, unknown = _parse_events(body)
     return RoomMessage(
         Entry(Position(epoch, offset, int(published) / 1e6), events, operator_commands),
         node.decode(),
-        int(number),
+        int(batch),
         unknown,
     )
 
@@ -98,7 +97,8 @@ def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessag
     try:
         if named.get(b"v", VERSION) != VERSION:
             raise Unknown
-        return parse_entry(epoch, offset, named[b"p"], named[b"b"], named[b"e"])
+        node, _, batch = named[b"b"].partition(b" ")
+        return parse_entry(epoch, offset, named[b"p"], node, batch, named[b"e"])
     except (Unknown, KeyError, *_STRANGE):
         return RoomMessage(Entry(Position(epoch, offset), ()), "", 0, 1)
 

@@ -317,7 +317,7 @@ def test_orders_stand_apart_from_events() -> None:
     )
     left = Left("andy", "n:1")
     body = b"\n".join([encode_command(order), encode(left)])
-    message = parse_entry("e", 3, b"1000000", b"admin 0", body)
+    message = parse_entry("e", 3, b"1000000", b"admin", b"0", body)
     assert message.entry.operator_commands == [order]
     assert message.entry.events == [left]
     assert message.unknown == 0
@@ -325,7 +325,7 @@ def test_orders_stand_apart_from_events() -> None:
 
 def test_an_order_of_a_later_version_is_skipped_and_counted() -> None:
     body = b'{"t":"ordered","i":"1","b":"carla","a":"levitate"}\n' + encode(Left("andy", "n:1"))
-    message = parse_entry("e", 3, b"1000000", b"admin 0", body)
+    message = parse_entry("e", 3, b"1000000", b"admin", b"0", body)
     assert message.entry.operator_commands == []
     assert len(message.entry.events) == 1
     assert message.unknown == 1
