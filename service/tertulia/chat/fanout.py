@@ -179,8 +179,11 @@ class Group:
             self.held.discard(session)
             self._broadcast.discard(session.outbox)
 
-    def tell(self, entries: Sequence[News]) -> None:
-        """Write some entries to every session: one write for all sessions without a cut."""
+    def tell(self, entries: Sequence[News], own: dict[Reader, list[bytes]]) -> None:
+        """Write some entries to every session: one write for all sessions without a cut.
+
+        What some of them read next, alone, is taken out of ``own`` where it is written together with that.
+        """
         encoder = self.encoder
         whole: list[bytes] = []
         for news in entries:
@@ -190,9 +193,9 @@ class Group:
                 pieces = encoder.pieces(events, position)
                 text = encoder.batch(pieces, position)
                 if apart:
-                    own = [cuts[it].prefix + self._part(news, pieces, cuts[it]) for it in apart]
+                    parts = [cuts[it].prefix + self._part(news, pieces, cuts[it]) for it in apart]
             except Exception:
-                text, own = self._mended(news, apart)
+                text, parts = self._mended(news, apart)
             if not apart:
                 whole.append(text)
                 continue
@@ -200,12 +203,15 @@ class Group:
                 self.write(b"".join(whole))
                 whole.clear()
             # They first: most of them speak, and what they answer is here when the others are written to.
-            for session, its_own in zip(apart, own, strict=True):
-                if its_own:
-                    session.write(its_own)
+            for session, part in zip(apart, parts, strict=True):
+                if part:
+                    session.write(part)
             self.write(text, apart)
-        if whole:
-            self.write(b"".join(whole))
+        if text := b"".join(whole):
+            speakers = [session for session in own if session in self.sessions] if own else ()
+            for session in speakers:
+                session.write(b"".join([text, *own.pop(session)]))
+            self.write(text, speakers)
 
     def _part(
         self, news: News, pieces: Sequence[bytes], cut: Cut, begin: int = 0, end: int | None = None
@@ -324,8 +330,11 @@ class Audience:
         for group in self._groups.values():
             group.announce(render)
 
-    def tell(self, entries: Sequence[News]) -> None:
-        """Write some entries to every session, in order: all of it, or what its cut leaves."""
+    def tell(self, entries: Sequence[News], own: dict[Reader, list[bytes]]) -> None:
+        """Write some entries to every session, in order: all of it, or what its cut leaves.
+
+        ``own`` is what some sessions read next; it is taken out where it is written already.
+        """
         events = messages = 0
         for news in entries:
             events += len(news.events)
@@ -333,7 +342,7 @@ class Audience:
         for group in self._groups.values():
             if group.sessions:
                 missing = group.missing
-                group.tell(entries)
+                group.tell(entries, own)
                 group.stream.messages += messages
                 shown = events - (group.missing - missing)
                 group.deliveries.count += shown * len(group.sessions)

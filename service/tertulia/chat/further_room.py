@@ -393,7 +393,7 @@ class FurtherRoom(AnyRoom[Seat]):
             return
         if session.in_order is not None:
             text = session.in_turn(op, text)
-        self._turn.answer(self.seat(session) or session, text)
+        self._turn.answer_together(self.seat(session) or session, text)
 
     def _pass_turn(self, session: Session, op: Op) -> None:
         """Let a session read what waited for an op that has no answer of its own."""

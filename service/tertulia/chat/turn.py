@@ -20,7 +20,7 @@ class Turn:
 
     def __init__(self, audience: Audience) -> None:
         self._audience = audience
-        # One of the two is always empty: before one kind is added, the other is written.
+        # What is somebody's own comes behind the events: those are not added to before it is written.
         self._events: list[News] = []
         self._own: dict[Reader, list[bytes]] = {}
 
@@ -50,13 +50,18 @@ class Turn:
     answer = letter
     """Add an answer to a session."""
 
+    def answer_together(self, session: Reader, text: bytes) -> None:
+        """Add an answer to a session, which is one write with the events that came before it."""
+        self._own.setdefault(session, []).append(text)
+
     def flush(self) -> None:
         """Write everything."""
+        own = self._own
+        if own:
+            self._own = {}
         if self._events:
             events, self._events = self._events, []
-            self._audience.tell(events)
-        elif self._own:
-            own, self._own = self._own, {}
-            for session, texts in own.items():
-                if text := texts[0] if len(texts) == 1 else b"".join(texts):
-                    session.write(text)
+            self._audience.tell(events, own)
+        for session, texts in own.items():
+            if text := texts[0] if len(texts) == 1 else b"".join(texts):
+                session.write(text)

@@ -65,7 +65,7 @@ def listener(audience: Audience, encoder: Encoder) -> tuple[Session, RecordingOu
 
 
 def tell(audience: Audience, cuts: dict[Reader, Cut] | None = None) -> None:
-    audience.tell([News(PLACE, EVENTS, cuts or {})])
+    audience.tell([News(PLACE, EVENTS, cuts or {})], {})
 
 
 def test_everybody_reads_everything_in_one_write(audience: Audience) -> None:
@@ -181,7 +181,7 @@ def test_a_cut_s_frame_says_how_many_messages_came_before_it(audience: Audience)
     came = Joined("betty", "n:2", "framed")
     for start in (1, 2, 3):
         own: dict[Reader, Cut] = {session: cut(start=start)}
-        audience.tell([News(PLACE, [came, EVENTS[0], EVENTS[1], came], own)])
+        audience.tell([News(PLACE, [came, EVENTS[0], EVENTS[1], came], own)], {})
     assert [line.partition(" [")[0] for line in outbox.read()] == ["7", "7 behind 1", "7 behind 2"]
 
 
@@ -209,7 +209,7 @@ def test_each_line_is_acknowledged(audience: Audience, more: list[PublicEvent]) 
     more = [*more, WentAway("bea", "n:2", "lunch"), Registered("bea", "n:2", True)] if more else []
     session, _ = listener(audience, PlainEncoder())
     talk = [Said("andy", "n:1", several("a", "b", "c")), Said("andy", "n:1", "d")]
-    audience.tell([News(PLACE, [*talk, *more])])
+    audience.tell([News(PLACE, [*talk, *more])], {})
     assert session.receipts.received() == 4 + bool(more)
 
 

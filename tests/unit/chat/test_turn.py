@@ -66,7 +66,23 @@ def test_letters_and_answers_are_one_write(house: House) -> None:
     assert [box.writes for box in house.boxes] == [1, 0]
 
 
-@given(st.lists(st.sampled_from(["events", "letter", "answer", "flush"])))
+def test_an_answer_may_be_one_write_with_what_was_said(house: House) -> None:
+    house.say("one")
+    house.turn.answer_together(house.sessions[0], b"sent\n")
+    house.turn.flush()
+    assert [box.read() for box in house.boxes] == [["said andy one", "sent"], ["said andy one"]]
+    assert [box.writes for box in house.boxes] == [1, 1]
+
+
+def test_what_is_said_after_an_answer_is_written_after_it(house: House) -> None:
+    house.say("one")
+    house.turn.answer_together(house.sessions[0], b"sent\n")
+    house.say("two")
+    house.turn.flush()
+    assert house.boxes[0].read() == ["said andy one", "sent", "said andy two"]
+
+
+@given(st.lists(st.sampled_from(["events", "letter", "answer", "answer_together", "flush"])))
 def test_everybody_reads_in_the_order_in_which_it_came(steps: list[str]) -> None:
     house, expected = House(), []
     for number, step in enumerate(steps):

@@ -146,14 +146,14 @@ def test_the_rest_of_the_entry_is_read_and_keeps_its_places(
 ) -> None:
     session, outbox = listener(audience, FailingFramedEncoder())
     _, well = listener(audience, PlainEncoder())
-    audience.tell([News(PLACE, ENTRY, {} if own is None else {session: own})])
+    audience.tell([News(PLACE, ENTRY, {} if own is None else {session: own})], {})
     assert outbox.read() == read
     assert well.read() == ["said andy a", "said andy poison", "said andy c", "said andy d"]
 
 
 def test_a_notice_counts_for_those_who_acknowledge_messages(audience: Audience) -> None:
     (ill, _), (late, _) = (listener(audience, FailingEncoder()) for _ in range(2))
-    audience.tell([News(PLACE, ENTRY, {late: cut(start=2)})])
+    audience.tell([News(PLACE, ENTRY, {late: cut(start=2)})], {})
     late.receipts.skip(2)  # as the room does for what came before it
     assert (ill.receipts.received(), late.receipts.received()) == (4, 2)
     audience.announce(lambda encoder: encoder.missed(PLACE))
@@ -171,7 +171,7 @@ class Whimsical(PlainEncoder):
 
 def test_what_can_t_be_put_together_is_left_out_as_well(audience: Audience) -> None:
     _, outbox = listener(audience, Whimsical())
-    audience.tell([News(PLACE, ENTRY)])
+    audience.tell([News(PLACE, ENTRY)], {})
     assert outbox.read() == ["missed 7", "said andy a", "said andy poison", "said andy c"]
 
 
@@ -214,7 +214,7 @@ def test_each_dialect_has_words_for_what_is_missing_and_goes_on(
     monkeypatch.setattr(type(encoder), "public", failing)
     audience = Audience(house.metrics)
     _, outbox = listener(audience, encoder)
-    audience.tell([News(PLACE, ENTRY)])
+    audience.tell([News(PLACE, ENTRY)], {})
     pieces = [b"" if event is ENTRY[1] else public(encoder, event) for event in ENTRY]
     first, second = encoder.batch(pieces[:1], PLACE), encoder.batch(pieces[2:], PLACE, 2)
     assert outbox.take() == encoder.missed(PLACE) + first + second
@@ -349,7 +349,7 @@ def test_it_is_logged_with_its_traceback_and_ever_more_seldom(audience: Audience
         listener(audience, FailingEncoder())
     with capture_logs() as logs:
         for _ in range(9):
-            audience.tell([News(PLACE, ENTRY)])
+            audience.tell([News(PLACE, ENTRY)], {})
     assert [line["event"] for line in logs] == ["something could not be shown"] * 4
     assert [line["count"] for line in logs] == [1, 1, 2, 4]
     assert all(line["exc_info"] and line["dialect"] == "plain" for line in logs)
@@ -360,6 +360,6 @@ def test_what_was_not_shown_is_not_counted_as_delivered(
 ) -> None:
     for _ in range(3):
         listener(audience, FailingEncoder())
-    audience.tell([News(PLACE, ENTRY)])
+    audience.tell([News(PLACE, ENTRY)], {})
     value = registry.get_sample_value("tertulia_deliveries_total", {"dialect": "plain"})
     assert value == 3 * 3
