@@ -29,7 +29,7 @@ _MOST_ROOMS: Final = 32
 """Rooms in one round, so that none waits for long."""
 GATHER_SECONDS: Final = 0.004
 """A round begins so long after the one before at the earliest, where rooms come one by one."""
-GATHER_MOST_SECONDS: Final = 0.016
+GATHER_MOST_SECONDS: Final = 0.012
 """The same where each round has several rooms."""
 _OF_LATE: Final = 8
 """So many rounds are looked at for that."""
