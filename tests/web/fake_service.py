@@ -99,6 +99,8 @@ class FakeService:
     """Whether new connections are refused."""
     holds_answers: bool = False
     """Whether messages are taken and nothing is done with them."""
+    holds_lists: bool = False
+    """Whether nobody who asks for the rooms is told of them."""
     is_closable: bool = True
     heartbeat: int = 600
     """Seconds between two pings, as a welcome says. None come: a page that hears nothing for longer asks, and
@@ -118,6 +120,20 @@ class FakeService:
     def received(self, type_: str) -> list[Frame]:
         """Return the frames of one type that came."""
         return [frame for frame in self.frames if frame["type"] == type_]
+
+    async def list_rooms(self, client: Client) -> None:
+        """Tell a page of the further rooms."""
+        listed = [
+            {
+                "room": name,
+                "members": len(room.members),
+                "topic": room.standing.get("topic", ""),
+                "lasting": False,
+            }
+            for name, room in self.rooms.items()
+        ]
+        listed.sort(key=lambda it: -int(it["members"]))
+        await _send(client.connection, type="rooms", rooms=listed)
 
     async def happen(self, *events: Frame, at: int | None = None, room: str = "") -> None:
         """Let these events happen, in one frame; in a further room, if there is one named."""
@@ -365,17 +381,8 @@ class FakeService:
             case {"room": str(name)}:
                 await self._carry_out_in(client, name, frame)
             case {"type": "rooms"}:
-                listed = [
-                    {
-                        "room": name,
-                        "members": len(room.members),
-                        "topic": room.standing.get("topic", ""),
-                        "lasting": False,
-                    }
-                    for name, room in self.rooms.items()
-                ]
-                listed.sort(key=lambda it: -int(it["members"]))
-                await _send(connection, type="rooms", rooms=listed)
+                if not self.holds_lists:
+                    await self.list_rooms(client)
             case {"type": "say" | "whisper"} if self.holds_answers:
                 pass
             case {"type": "say", "id": tag, "text": text}:

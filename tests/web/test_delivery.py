@@ -36,8 +36,8 @@ class Traffic:
     codings: set[str] = field(default_factory=set)
     """How it was packed."""
     connections: set[int] = field(default_factory=set)
-    received: int = 0
-    """Bytes, headers included, as they came over the network."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """By URL: bytes, headers included, as they came over the network."""
 
     @classmethod
     async def of(cls, chat: ChatPage) -> "Traffic":
@@ -49,9 +49,14 @@ class Traffic:
         await client.send("Network.enable")
         return traffic
 
+    @property
+    def received(self) -> int:
+        """Bytes in all. The icon may come twice, as the browser pleases; no other file does: see below."""
+        return sum(self.sizes.values())
+
     def begin(self) -> None:
         """Count anew."""
-        self.urls, self.codings, self.connections, self.received = {}, set(), set(), 0
+        self.urls, self.codings, self.connections, self.sizes = {}, set(), set(), {}
 
     def _answered(self, event: dict[str, Any]) -> None:
         response = event["response"]
@@ -61,8 +66,8 @@ class Traffic:
             self.connections.add(response["connectionId"])
 
     def _ended(self, event: dict[str, Any]) -> None:
-        if event["requestId"] in self.urls:
-            self.received += event["encodedDataLength"]
+        if url := self.urls.get(event["requestId"]):
+            self.sizes[url] = event["encodedDataLength"]
 
 
 async def best_packed(browser: Browser, address: str) -> None:

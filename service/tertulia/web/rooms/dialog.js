@@ -37,6 +37,8 @@ export class RoomsDialog {
   #chat;
   #texts;
   #drawn = "";
+  /** Whether it says that what is in the field is no name of a room. */
+  #refused = false;
 
   /**
    * `onRoom` is called with the name of the room to go to; null is the lobby.
@@ -62,12 +64,16 @@ export class RoomsDialog {
       dialog.close();
       onRoom(name);
     };
-    field.addEventListener("input", () => this.render());
+    field.addEventListener("input", () => {
+      this.#refused = false;
+      this.render();
+    });
     partAs("rooms-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       const name = roomNamed(field.value.trim());
-      if (name === null) this.#tell(this.#texts.say("rooms.invalid"), true);
-      else go(name);
+      if (name !== null) return go(name);
+      this.#refused = true;
+      this.#tell(this.#texts.say("rooms.invalid"), true);
     });
     list.addEventListener("click", ({ target }) => {
       const button = target instanceof Element ? target.closest("button") : null;
@@ -78,6 +84,8 @@ export class RoomsDialog {
   /** Open it. */
   open() {
     this.#field.value = "";
+    this.#refused = false;
+    this.#drawn = "";
     if (!this.#dialog.open) this.#dialog.showModal();
     this.render();
   }
@@ -102,7 +110,7 @@ export class RoomsDialog {
     const at = focused instanceof HTMLElement ? focused.dataset.room : undefined;
     this.#list.replaceChildren(...found.slice(0, SHOWN).map((it) => this.#item(it)));
     if (at !== undefined) this.#button(at)?.focus();
-    this.#tell(this.#told(found.length, name !== null && !isThere));
+    if (!this.#refused) this.#tell(this.#told(found.length, name !== null && !isThere));
   }
 
   /**
