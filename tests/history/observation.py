@@ -449,13 +449,18 @@ def _by_time(nickname: str, track: _Track, reference: _Track) -> int:
     """Return the number of a session's first change where time is all that is left to go by."""
     first = track.change(nickname, 0)
     seen = range(len(reference.changes[nickname]))
-    alike = [i for i in seen if reference.change(nickname, i).kind == first.kind] or list(seen)
+    alike = [i for i in seen if reference.change(nickname, i).kind == first.kind]
     session = track.session
     if any(it.first <= track.changes[nickname][0] for it in session.returns):
         # It may have read it long after it was: all that is certain is that it is the first since it came.
         since = [i for i in alike if reference.change(nickname, i).at >= session.entered_at]
-        return (since or alike)[0]
-    return min(alike, key=lambda i: abs(reference.change(nickname, i).at - first.at))
+        return (since or alike or seen)[0]
+    # Comings and goings alternate: an unlike one at an end is the next to what the reference saw.
+    for end, beyond in ((seen[0], -1), (seen[-1], 1)):
+        other = reference.change(nickname, end)
+        if other.kind != first.kind and (first.at - other.at) * beyond > 0:
+            return end + beyond
+    return min(alike or seen, key=lambda i: abs(reference.change(nickname, i).at - first.at))
 
 
 def _holders(

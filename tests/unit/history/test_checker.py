@@ -801,6 +801,29 @@ def test_a_coming_that_is_read_long_after_it_was_is_not_taken_for_the_next_chang
     assert Rule.HOLE in chat.rules()
 
 
+def test_a_coming_before_what_the_others_saw_is_none_of_theirs() -> None:
+    chat = Chat()
+    everybody = ("ana", "bea", "carl")
+    for nickname in everybody:
+        chat.join(nickname)
+    for nickname in everybody:
+        chat.leave(nickname)
+        chat.join(nickname, f"{nickname} again")
+    assert chat.rules() == set()
+
+
+def test_a_coming_after_what_the_others_saw_is_none_of_theirs() -> None:
+    chat = Chat()
+    everybody = ("ana", "bea", "carl")
+    for nickname in everybody:
+        chat.join(nickname)
+    for nickname in everybody:
+        chat.leave(nickname)
+    for nickname in everybody:
+        chat.join(nickname, f"{nickname} again")
+    assert chat.rules() == set()
+
+
 def test_who_is_away_at_the_end_may_be_in_its_seat_still_and_not_for_ever() -> None:
     chat = Chat()
     chat.join("ana")
