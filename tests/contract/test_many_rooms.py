@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,10 @@ from contract.chat_stores import RedisNode, RedisStores
 from contract.in_rooms import Seat, enter, open_room
 from contract.node import WITHIN
 from harness.waiting import until
+from tertulia.redis.link import Call
 from tertulia.store import coalescing, room_committer
 from tertulia.store.keys import RoomKeys
-from tertulia.store.room_committer import ENOUGH_ROOMS
+from tertulia.store.room_committer import ENOUGH_ROOMS, RoomCommitter
 from tertulia.store.rooms import StoredRooms
 
 AGES = 3600.0
@@ -61,6 +63,30 @@ async def test_rounds_begin_further_apart_where_they_have_several_rooms(
         await asyncio.to_thread(chat_stores.server.control.ping)  # so that each might go
     await node.store.settle()
     assert node.counted("commit_duration_seconds_count") - before == 1
+
+
+async def test_what_is_under_way_when_the_chat_loses_its_data_is_said_all_the_same(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chat's parts are ended then, this one too, and run anew; the room has lost nothing."""
+    node = await chat_stores.node()
+    speaker = await node.enter_one("ana")
+    (seat,) = await enter(node, open_room(node, "ops"), "in-ops")
+    run, is_held = RoomCommitter._run, asyncio.Event()
+
+    async def never_answered(self: RoomCommitter, calls: list[Call]) -> list[Any]:
+        if not is_held.is_set():
+            is_held.set()
+            await asyncio.get_running_loop().create_future()
+        return await run(self, calls)
+
+    monkeypatch.setattr(RoomCommitter, "_run", never_answered)
+    seat.say("under way")
+    await is_held.wait()
+    control = chat_stores.server.control
+    control.delete(*chat_stores.names())  # not the room's: it is found as it was
+    speaker.say("and a new epoch begins")
+    await asyncio.wait_for(node.store.settle(), WITHIN)
 
 
 async def test_no_room_waits_for_what_is_written_in_another(

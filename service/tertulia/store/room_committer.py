@@ -114,8 +114,10 @@ class RoomCommitter:
                 is_away = await self._round(rooms)
             finally:
                 self._under_way.difference_update(rooms)
-            for room in rooms:
-                self.has_work(room)
+                for (
+                    room
+                ) in rooms:  # also where this is cancelled: whoever runs next goes on with them
+                    self.has_work(room)
             if is_away:
                 await backoff.wait()
             else:
