@@ -114,7 +114,9 @@ def _by_clients(
     panel: Axes, cases: Mapping[str, CaseResult], pace: str, figure: Figure, scale: float = 1.0
 ) -> None:
     found = {n: case for n in CLIENTS if (case := cases.get(f"fanout-{n}-{pace}"))}
-    names = list(dict.fromkeys(side.name for case in found.values() for side in case.sides))
+    # Who has another setting is measured with but one number of clients.
+    sides = [side.name for case in found.values() for side in case.sides if "," not in side.name]
+    names = list(dict.fromkeys(sides))
     groups = {
         name: [_value(case, name, figure, scale) for case in found.values()] for name in names
     }
@@ -167,7 +169,7 @@ def _shares(panel: Axes, case: CaseResult) -> None:
 
 def _legend(panel: Axes) -> None:
     """Put it below, where no bar can be behind it."""
-    panel.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=7, fontsize=8)
+    panel.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, fontsize=8)
 
 
 def _bars(panel: Axes, ticks: Sequence[str], groups: Groups) -> None:
