@@ -27,6 +27,16 @@ async def speakers(node: RedisNode, *names: str) -> list[Seat]:
     return [(await enter(node, open_room(node, name), f"in-{name}"))[0] for name in names]
 
 
+async def rounds_of(node: RedisNode, seats: list[Seat], stores: RedisStores) -> float:
+    """Have each of them speak, one after the other, and return how many commits that was."""
+    before = node.counted("commit_duration_seconds_count")
+    for seat in seats:
+        seat.say("we wait until we are enough")
+        await asyncio.to_thread(stores.server.control.ping)  # so that each might go
+    await node.store.settle()
+    return node.counted("commit_duration_seconds_count") - before
+
+
 async def test_commits_gather_from_many_rooms(
     chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -35,12 +45,7 @@ async def test_commits_gather_from_many_rooms(
     monkeypatch.setattr(room_committer, "GATHER_SECONDS", AGES)
     seats[0].say("the first waits for nobody")
     await node.store.settle()
-    before = node.counted("commit_duration_seconds_count")
-    for seat in seats[1:]:
-        seat.say("the others wait until they are enough")
-        await asyncio.to_thread(chat_stores.server.control.ping)  # so that each might go
-    await node.store.settle()
-    assert node.counted("commit_duration_seconds_count") - before == 1
+    assert await rounds_of(node, seats[1:], chat_stores) == 1
 
 
 async def test_rounds_begin_further_apart_where_they_have_several_rooms(
@@ -57,12 +62,7 @@ async def test_rounds_begin_further_apart_where_they_have_several_rooms(
     for seat in first:
         seat.say("both at once, and what comes after them gathers")
     await node.store.settle()
-    before = node.counted("commit_duration_seconds_count")
-    for seat in seats[2:]:
-        seat.say("we wait until we are enough")
-        await asyncio.to_thread(chat_stores.server.control.ping)  # so that each might go
-    await node.store.settle()
-    assert node.counted("commit_duration_seconds_count") - before == 1
+    assert await rounds_of(node, seats[2:], chat_stores) == 1
 
 
 async def test_what_is_under_way_when_the_chat_loses_its_data_is_said_all_the_same(
