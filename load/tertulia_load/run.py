@@ -36,6 +36,8 @@ _SLACK: Final = 30.0
 """Seconds that a process may be late with what it has to report at a time."""
 _START_DELAY: Final = 50_000
 """Microseconds from the order to send to the first message, so that all processes begin together."""
+_PREPARING: Final = 5
+"""The same, more for each reader of a room: what is prepared late would be measured as a slow service."""
 _LOOK_SECONDS: Final = 0.05
 """Between two looks whether everybody has read who came."""
 _LINE: Final = 64 * 1024 * 1024
@@ -153,9 +155,10 @@ class _Run:
 
     async def _talk(self, number: int, seconds: float) -> None:
         """Have messages sent and read."""
-        at = micros() + _START_DELAY
+        delay = _START_DELAY + _PREPARING * self._plan.clients * self._plan.rooms_per_client
+        at = micros() + delay
         if not self._rounds.began:
-            self._rounds.began = time.time()
+            self._rounds.began = time.time() + (delay - _START_DELAY) / 1_000_000
         self._sending = True
         self._tell(Send(at, seconds))
         stopped = await self._all(Stopped, seconds + _SLACK, "sending", seconds)
