@@ -10,10 +10,11 @@ from contract.chat_stores import RedisNode, RedisStores
 from contract.in_rooms import Seat, enter, open_room
 from contract.node import WITHIN
 from harness.waiting import until
+from tertulia.redis.beat import OF_LATE, SECONDS
 from tertulia.redis.link import Call
-from tertulia.store import coalescing, room_committer
+from tertulia.store import coalescing
 from tertulia.store.keys import RoomKeys
-from tertulia.store.room_committer import ENOUGH_ROOMS, RoomCommitter
+from tertulia.store.room_committer import RoomCommitter
 from tertulia.store.rooms import StoredRooms
 
 AGES = 3600.0
@@ -27,42 +28,37 @@ async def speakers(node: RedisNode, *names: str) -> list[Seat]:
     return [(await enter(node, open_room(node, name), f"in-{name}"))[0] for name in names]
 
 
-async def rounds_of(node: RedisNode, seats: list[Seat], stores: RedisStores) -> float:
-    """Have each of them speak, one after the other, and return how many commits that was."""
+async def test_rooms_that_speak_in_the_same_turn_are_one_commit(chat_stores: RedisStores) -> None:
+    node = await chat_stores.node()
+    seats = await speakers(node, *(f"room-{at}" for at in range(20)))
     before = node.counted("commit_duration_seconds_count")
     for seat in seats:
-        seat.say("we wait until we are enough")
-        await asyncio.to_thread(stores.server.control.ping)  # so that each might go
+        seat.say("at once")
     await node.store.settle()
-    return node.counted("commit_duration_seconds_count") - before
+    assert node.counted("commit_duration_seconds_count") - before == 1
 
 
-async def test_commits_gather_from_many_rooms(
+async def test_a_node_that_hears_of_much_in_rooms_rests_between_its_reads(
     chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node = await chat_stores.node()
-    seats = await speakers(node, *(f"room-{at}" for at in range(1 + ENOUGH_ROOMS)))
-    monkeypatch.setattr(room_committer, "GATHER_SECONDS", AGES)
-    seats[0].say("the first waits for nobody")
-    await node.store.settle()
-    assert await rounds_of(node, seats[1:], chat_stores) == 1
+    rests: list[float] = []
+    here, there = await chat_stores.node(), await chat_stores.node()
+    seats = await speakers(there, *(f"room-{at}" for at in range(2 * OF_LATE)))
+    heard = [open_room(here, f"room-{at}") for at in range(len(seats))]
+    for room in heard:
+        await until(lambda it=room: it.follower.nicknames, WITHIN, "the room")  # type: ignore[misc]
+    assert isinstance(here.store.rooms, StoredRooms)
+    (shard,) = here.store.rooms._shards
+    monkeypatch.setattr(shard.bus._beat, "_sleep", rests.append)
 
+    async def has_rested() -> bool:
+        for seat in seats:
+            seat.say("hello")
+        await there.store.settle()
+        return bool(rests)
 
-async def test_rounds_begin_further_apart_where_they_have_several_rooms(
-    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    node = await chat_stores.node()
-    seats = await speakers(node, *(f"room-{at}" for at in range(2 + ENOUGH_ROOMS)))
-    monkeypatch.setattr(room_committer, "GATHER_SECONDS", 0.0)
-    monkeypatch.setattr(room_committer, "GATHER_MOST_SECONDS", AGES)
-    first = seats[:2]
-    for seat in first:
-        seat.say("one room after the other waits for nobody")
-        await node.store.settle()
-    for seat in first:
-        seat.say("both at once, and what comes after them gathers")
-    await node.store.settle()
-    assert await rounds_of(node, seats[2:], chat_stores) == 1
+    await until(has_rested, WITHIN, "a rest")
+    assert all(0.0 < rest <= SECONDS for rest in rests)
 
 
 async def test_what_is_under_way_when_the_chat_loses_its_data_is_said_all_the_same(

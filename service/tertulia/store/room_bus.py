@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from tertulia.redis.backoff import Backoff
+from tertulia.redis.beat import Beat
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.link import Subscriptions
 from tertulia.redis.rounds import Rounds
@@ -31,6 +32,7 @@ class RoomBus:
     def __init__(
         self,
         link: Subscriptions,
+        beat: Beat,
         settings: ClusterSettings,
         metrics: Metrics,
         late: Callable[[list[FollowedRoom]], object],
@@ -39,10 +41,12 @@ class RoomBus:
         """``late`` is given rooms that the bus was lost for, ``behind`` those that can read on by now."""
         self._late = late
         self._link = link
+        self._beat = beat
         self._settings = settings
         self._metrics = metrics
         self._behind = behind
-        self._clock = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
         self._rooms: dict[bytes, FollowedRoom] = {}
         self._wanted: list[FollowedRoom] = []
         self._subscribing: Rounds[None] = Rounds()
@@ -137,6 +141,8 @@ class RoomBus:
             for message in messages:
                 self._take(message)
             self._tell_soon()
+            if messages:
+                self._beat.heard(len(messages), self._heard_at, self._loop)
 
     def _take(self, came: list[bytes]) -> None:
         if came[0] not in _MESSAGES:
@@ -185,7 +191,7 @@ class RoomBus:
         urgent, told = self._urgent, self._just_told
         self._tell([room for room in self._untold if room in urgent or room not in told])
         if self._untold and self._gathering is None:
-            self._gathering = asyncio.get_running_loop().call_later(left, self._gathered)
+            self._gathering = self._loop.call_later(left, self._gathered)
 
     def _gathered(self) -> None:
         self._gathering = None

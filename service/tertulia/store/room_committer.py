@@ -3,9 +3,8 @@
 While Redis works on one round, the next gathers: of a room, ops; of all, rooms. So a room has one batch in
 flight, as the chat has, and a node needs no task for a room.
 
-Where many rooms have a message now and then, each would be a round: a write and a read here, and a turn of
-the loops of Redis and of each node that hears of it. So rounds begin some milliseconds apart, unless many
-rooms wait; and further apart where that brings several rooms together each time.
+Where many rooms have a message now and then, each would be a round of its own; there the beat of the loop has
+what clients sent come together (``redis/beat.py``).
 """
 
 import asyncio
@@ -27,14 +26,6 @@ _ROUNDS: Final = 2
 """Rounds under way at once: while Redis works on one, another is on its way there or back."""
 _MOST_ROOMS: Final = 32
 """Rooms in one round, so that none waits for long."""
-GATHER_SECONDS: Final = 0.004
-"""A round begins so long after the one before at the earliest, where rooms come one by one."""
-GATHER_MOST_SECONDS: Final = 0.012
-"""The same where each round has several rooms."""
-_OF_LATE: Final = 8
-"""So many rounds are looked at for that."""
-ENOUGH_ROOMS: Final = 16
-"""So many rooms wait for nothing but a place in a round."""
 _LATE_SECONDS: Final = 0.5
 
 
@@ -54,11 +45,6 @@ class RoomCommitter:
         self._is_ready: set[FollowedRoom] = set()
         self._under_way: set[FollowedRoom] = set()
         self._work = asyncio.Event()
-        """A round is due."""
-        self._opens = 0.0
-        self._several = 0.0
-        """The share of the rounds of late that had several rooms."""
-        self._gathering: asyncio.TimerHandle | None = None
         self._answered_at = self._clock()
 
     def has_work(self, room: FollowedRoom) -> None:
@@ -66,19 +52,7 @@ class RoomCommitter:
         if room.may_commit and room not in self._is_ready and room not in self._under_way:
             self._is_ready.add(room)
             self._ready.append(room)
-            if self._gathering is None or len(self._ready) >= ENOUGH_ROOMS:
-                self._gather()
-
-    def _gather(self) -> None:
-        """Have a round begin as soon as may be."""
-        if len(self._ready) >= ENOUGH_ROOMS or self._clock() >= self._opens:
             self._work.set()
-        elif self._gathering is None:
-            self._gathering = asyncio.get_running_loop().call_at(self._opens, self._gathered)
-
-    def _gathered(self) -> None:
-        self._gathering = None
-        self._work.set()
 
     def clear(self) -> None:
         """Forget all that waits."""
@@ -107,9 +81,6 @@ class RoomCommitter:
                 self._work.clear()
             if not rooms:
                 continue
-            self._several += ((len(rooms) > 1) - self._several) / _OF_LATE
-            further = self._several * (GATHER_MOST_SECONDS - GATHER_SECONDS)
-            self._opens = self._clock() + GATHER_SECONDS + further
             try:
                 is_away = await self._round(rooms)
             finally:
