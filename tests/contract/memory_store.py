@@ -468,9 +468,9 @@ class MemoryChat:
     ) -> None:
         if not events and not operator_commands:
             return
-        entry = Entry(
-            Position(self.epoch, len(self._log) + 1, self._clock()), events, operator_commands
-        )
+        here = Position(self.epoch, len(self._log) + 1, self._clock())
+        is_talk = not operator_commands and all(isinstance(event, Said) for event in events)
+        entry = Entry(here, events, operator_commands, is_talk)
         self._log.append(entry)
         for store in self._stores:
             store.bring(entry)

@@ -12,7 +12,7 @@ import msgspec
 
 from tertulia.domain.bans import Ban
 from tertulia.domain.disconnects import Disconnect
-from tertulia.domain.events import PrivateEvent, PublicEvent, Said, Summoned, TaggedAlone
+from tertulia.domain.events import PrivateEvent, PublicEvent, Summoned, TaggedAlone
 from tertulia.domain.moderation import Moderation, Rules
 from tertulia.domain.operator_commands import OperatorCommand
 from tertulia.domain.position import Position
@@ -341,14 +341,9 @@ class Entry(msgspec.Struct, frozen=True):
     events: Sequence[PublicEvent]
     operator_commands: Sequence[OperatorCommand] = ()
     """The operator commands in it, which came before its events."""
-
-    @property
-    def is_talk(self) -> bool:
-        """Whether only public messages are in it: then it may be written together with the next entries."""
-        events = self.events
-        if len(events) == 1:  # in a further room, mostly
-            return type(events[0]) is Said and not self.operator_commands
-        return not self.operator_commands and list(map(type, events)).count(Said) == len(events)
+    is_talk: bool = False
+    """Whether it is known that only public messages are in it: then it may be written together with the next
+    entries. Whoever reads it says so, as each node asks several times."""
 
 
 @dataclass(frozen=True, slots=True)

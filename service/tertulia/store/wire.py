@@ -10,6 +10,7 @@ from tertulia.domain.bans import Ban
 from tertulia.domain.events import (
     Muted,
     PublicEvent,
+    Said,
     decode_private,
     decode_public,
     decode_public_lines,
@@ -81,13 +82,17 @@ def parse_entry(
     epoch: str, offset: int, published: bytes, node: bytes, batch: bytes, body: bytes
 ) -> RoomMessage:
     """Read an entry of the log."""
-    events, operator_commands, unknown = _parse_events(body)
-    return RoomMessage(
-        Entry(Position(epoch, offset, int(published) / 1e6), events, operator_commands),
-        node.decode(),
-        int(batch),
-        unknown,
-    )
+    operator_commands: Sequence[OperatorCommand] = ()
+    unknown = 0
+    try:
+        events = decode_public_lines(body)
+    except _STRANGE:
+        # This is rare: there is an operator command in it, or an event of a later version.
+        events, operator_commands, unknown = _parse_one_by_one(body.split(b"\n"))
+    is_talk = not operator_commands and list(map(type, events)).count(Said) == len(events)
+    position = Position(epoch, offset, int(published) / 1e6)
+    entry = Entry(position, events, operator_commands, is_talk)
+    return RoomMessage(entry, node.decode(), int(batch), unknown)
 
 
 def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessage:
@@ -100,16 +105,7 @@ def parse_logged(epoch: str, name: bytes, fields: Sequence[bytes]) -> RoomMessag
         node, _, batch = named[b"b"].partition(b" ")
         return parse_entry(epoch, offset, named[b"p"], node, batch, named[b"e"])
     except (Unknown, KeyError, *_STRANGE):
-        return RoomMessage(Entry(Position(epoch, offset), ()), "", 0, 1)
-
-
-def _parse_events(body: bytes) -> tuple[list[PublicEvent], Sequence[OperatorCommand], int]:
-    try:
-        return decode_public_lines(body), (), 0
-    except (
-        _STRANGE
-    ):  # this is rare: there is an operator command in it, or an event of a later version
-        return _parse_one_by_one(body.split(b"\n"))
+        return RoomMessage(Entry(Position(epoch, offset), (), is_talk=True), "", 0, 1)
 
 
 def _parse_one_by_one(

@@ -294,10 +294,10 @@ def test_what_was_said_before_a_letter_is_acknowledged_before_it(
     house.clock.run()
     name, here, before = andy.session.name, room.roster.position, room.confirmed()
     said = [Said("betty", "other:1", "aloud")]
-    room.entry(Entry(Position(here.epoch, here.offset + 1, 0.0), said))
+    room.entry(Entry(Position(here.epoch, here.offset + 1, 0.0), said, is_talk=True))
     room.flush()
     andy.do(commands.Acknowledge(1))
-    room.entry(Entry(Position(here.epoch, here.offset + 2, 0.0), said))
+    room.entry(Entry(Position(here.epoch, here.offset + 2, 0.0), said, is_talk=True))
     room.deliveries([Delivery(before + 1, name, Whispered("betty", "other:1", "andy", "x"), 0.0)])
     room.flush()
     house.clock.run()

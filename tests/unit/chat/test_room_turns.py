@@ -29,7 +29,8 @@ def andy(enter: Enter) -> Client:
 
 
 def bring(room: Room, offset: int, *events: PublicEvent) -> None:
-    room.entry(Entry(Position("e", offset, 0.0), events))
+    is_talk = all(isinstance(event, Said) for event in events)
+    room.entry(Entry(Position("e", offset, 0.0), events, is_talk=is_talk))
 
 
 def said(text: str) -> Said:

@@ -416,7 +416,7 @@ def test_a_letter_waits_for_what_gathers_in_the_room_that_is_shown(
     betty.read()
     ops = room.further._by_name["ops"]
     here = structs.replace(ops.roster.position, offset=ops.roster.position.offset + 1)
-    ops.entry(Entry(here, [Said("carl", "x:1", "first")]))
+    ops.entry(Entry(here, [Said("carl", "x:1", "first")], is_talk=True))
     letter = Whispered("carl", "x:1", "betty", "second")
     room.deliveries([Delivery(1, betty.session.name, letter, 1.0)])
     ops.flush()

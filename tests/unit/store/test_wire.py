@@ -85,6 +85,7 @@ def test_an_entry_reads_back(events: list[PublicEvent]) -> None:
     assert message.entry.position == Position("epoch", 12, 1700000000.123456)
     assert list(message.entry.events) == events
     assert (message.node, message.batch, message.unknown) == ("node~1", 7, 0)
+    assert message.entry.is_talk is all(type(event) is Said for event in events)
 
 
 @given(st.lists(PUBLIC, min_size=1, max_size=5))
@@ -321,6 +322,13 @@ def test_orders_stand_apart_from_events() -> None:
     assert message.entry.operator_commands == [order]
     assert message.entry.events == [left]
     assert message.unknown == 0
+
+
+def test_an_order_among_messages_is_no_talk() -> None:
+    order = OperatorCommand("7f", "carla", Action.BAN, "nickname:troll", "spam")
+    for lines in ([], [Said("anna", "n:1", "tea")]):
+        body = b"\n".join([encode_command(order), *map(encode, lines)])
+        assert not parse_entry("e", 3, b"1000000", b"admin", b"0", body).entry.is_talk
 
 
 def test_an_order_of_a_later_version_is_skipped_and_counted() -> None:
