@@ -119,7 +119,10 @@ class AnyRoom(Generic[R]):
     def entry(self, entry: Entry) -> None:
         self.roster.position = entry.position
         if entry.is_talk:
-            self._turn.events(self._talk(entry))
+            news = News(entry.position, list(entry.events))
+            if not self._audience.echoes:
+                self._let_read_their_own(news)
+            self._turn.events(news)
             if self._recent.most:
                 self._recent.add(entry.position, entry.events)  # type: ignore[arg-type] # all are said
             return
@@ -216,16 +219,12 @@ class AnyRoom(Generic[R]):
 
     # --- What everybody reads --------------------------------------------------------------------
 
-    def _talk(self, entry: Entry) -> News:
-        """Return what there is to read of an entry in which nobody comes or goes."""
-        news = News(entry.position, list(entry.events))
-        if self._audience.echoes:
-            return news
-        for index, event in enumerate(entry.events):
+    def _let_read_their_own(self, news: News) -> None:
+        """Let the senders of messages read these in their own ways."""
+        for index, event in enumerate(news.events):
             reader = self._readers.get(event.session)
             if reader is not None and not reader.encoder.echoes:
                 self._echo(reader, event, news, index, index)  # type: ignore[arg-type] # all are said
-        return news
 
     def _echo(self, reader: R, event: Said | Tagged, news: News, index: int, messages: int) -> None:
         """Let a sender read its own message in its own way; ``messages``: how many came before it."""

@@ -70,16 +70,12 @@ class OneByOne:
     def write(self, data: bytes, but: Collection[Outbox]) -> None:
         """Write to all except some."""
         writes = self._writes
-        if not writes:
-            return
-        if not but:
-            for write in list(writes.values()):
-                write(data)
-            return
         # It is cheaper to take the few out for a moment than to ask of each of the many whether it is one.
-        apart = {outbox: writes.pop(outbox) for outbox in but if outbox in writes}
-        self.write(data, ())
-        writes.update(apart)
+        apart = {it: writes.pop(it) for it in but if it in writes} if but else None
+        for write in list(writes.values()):
+            write(data)
+        if apart:
+            writes.update(apart)
 
 
 class Cut(msgspec.Struct, eq=False):
@@ -139,13 +135,18 @@ class Group:
     """The sessions of one encoder."""
 
     __slots__ = (
-        "_broadcast", "_unshown", "deliveries", "encoder", "held", "missing", "sessions", "stream",
+        "_broadcast", "_held", "_unshown", "deliveries", "encoder", "missing", "sessions", "stream",
     )  # fmt: skip
 
     def __init__(
-        self, encoder: Encoder, broadcast: Broadcast, unshown: Unshown, deliveries: Counter
+        self,
+        encoder: Encoder,
+        broadcast: Broadcast,
+        unshown: Unshown,
+        deliveries: Counter,
+        held: set[Reader],
     ) -> None:
-        """``deliveries`` counts what its sessions were written."""
+        """``deliveries`` counts what its sessions were written; ``held`` are those of all groups."""
         self.encoder = encoder
         self.deliveries = deliveries
         self._unshown = unshown
@@ -154,29 +155,28 @@ class Group:
         self.sessions: set[Reader] = set()
         self.stream = Stream()
         self._broadcast = broadcast
-        self.held: set[Reader] = set()
-        """Sessions to which nothing is written for now."""
+        self._held = held
 
     def add(self, session: Reader) -> None:
         """Add a session. A session that is held keeps what is written to it until it is released."""
         self.sessions.add(session)
         session.receipts.join(self.stream)
         if session.is_held:
-            self.held.add(session)
+            self._held.add(session)
         else:
             self._broadcast.add(session.outbox)
 
     def release(self, session: Reader) -> None:
         """Write to a session as to the others: it is not held any more."""
-        if session in self.held:
-            self.held.remove(session)
+        if session in self._held:
+            self._held.remove(session)
             self._broadcast.add(session.outbox)
 
     def remove(self, session: Reader) -> None:
         """Remove a session, if it is there."""
         if session in self.sessions:
             self.sessions.remove(session)
-            self.held.discard(session)
+            self._held.discard(session)
             self._broadcast.discard(session.outbox)
 
     def tell(self, entries: Sequence[News], own: dict[Reader, list[bytes]]) -> None:
@@ -270,15 +270,17 @@ class Group:
         if not data:
             return
         self._broadcast.write(data, [session.outbox for session in but] if but else ())
-        if self.held:
-            for session in self.held.difference(but):
+        if self._held:
+            for session in self._held.intersection(self.sessions).difference(but):
                 session.write(data)
 
 
 class Audience:
     """Everybody on this node who listens to a room."""
 
-    __slots__ = ("_broadcast", "_groups", "_metrics", "echoes", "unshown")
+    __slots__ = (
+        "_acknowledges", "_broadcast", "_groups", "_metrics", "echoes", "held", "unshown",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -293,16 +295,21 @@ class Audience:
         self._groups: dict[Encoder, Group] = {}
         self.echoes = True
         """Whether everybody here reads their own public messages: it is asked for each entry."""
+        self._acknowledges = False
+        """Whether somebody acknowledges public messages, or did: else nobody asks how many there were."""
+        self.held: set[Reader] = set()
+        """Those to whom nothing is written for now: what is to be read waits where they keep it."""
 
     def add(self, session: Reader) -> None:
         """Add a session, which reads what is written from now on."""
         group = self._groups.get(session.encoder)
         if group is None:
             deliveries = self._metrics.deliveries(session.encoder.name)
-            group = Group(session.encoder, self._broadcast(), self.unshown, deliveries)
+            group = Group(session.encoder, self._broadcast(), self.unshown, deliveries, self.held)
             self._groups[session.encoder] = group
         group.add(session)
         self.echoes = self.echoes and session.encoder.echoes
+        self._acknowledges = self._acknowledges or session.encoder.acknowledges_all
 
     def release(self, session: Reader) -> None:
         """Write to a session as to the others, if it is there: it is not held any more."""
@@ -317,14 +324,6 @@ class Audience:
                 groups = self._groups.values()
                 self.echoes = all(it.encoder.echoes for it in groups if it.sessions)
 
-    def held(self) -> list[Reader]:
-        """Return those for whom everything is held for now."""
-        found: list[Reader] = []
-        for group in self._groups.values():
-            if group.held:
-                found += group.held
-        return found
-
     def announce(self, render: Callable[[Encoder], bytes]) -> None:
         """Write a notice to everybody, as each encoder renders it."""
         for group in self._groups.values():
@@ -338,7 +337,8 @@ class Audience:
         events = messages = 0
         for news in entries:
             events += len(news.events)
-            messages += acknowledged(news.events)
+            if self._acknowledges:
+                messages += acknowledged(news.events)
         for group in self._groups.values():
             if group.sessions:
                 missing = group.missing

@@ -548,9 +548,7 @@ class FurtherRoom(AnyRoom[Seat]):
         self._say_last(session, lambda: replies.parted(reason, words, by), reason, words)
 
     def _end_lost_readers(self) -> None:
-        sessions = self._around.sessions
-        behind = self._audience.held()
-        if sessions.lagging:
-            behind += [seat for seat in self._seats.values() if seat.session in sessions.lagging]
-        if behind or sessions.unshown.failed:
-            sessions.end_lost_readers(behind, self._around.outbox_bytes)
+        sessions, held = self._around.sessions, self._audience.held
+        if held or sessions.lagging or sessions.unshown.failed:
+            lagging = [it for it in self._seats.values() if it.session in sessions.lagging]
+            sessions.end_lost_readers([*held, *lagging], self._around.outbox_bytes)

@@ -322,6 +322,6 @@ class Room(AnyRoom[Session]):
             self._sessions.fail_later(session)
 
     def _end_lost_readers(self) -> None:
-        sessions, held = self._sessions, self._audience.held()
+        sessions, held = self._sessions, self._audience.held
         if held or sessions.lagging or sessions.unshown.failed:
             sessions.end_lost_readers([*sessions.lagging, *held], self._limits.outbox_bytes)

@@ -225,13 +225,35 @@ def test_messages_are_counted_for_who_acknowledges_them(
         assert found == count
 
 
-def test_those_are_known_for_whom_everything_is_held(audience: Audience) -> None:
-    (held, _), _ = (listener(audience, PlainEncoder()) for _ in range(2))
-    assert audience.held() == []
+def test_who_acknowledges_messages_may_come_where_nobody_did(audience: Audience) -> None:
+    listener(audience, FramedEncoder())
+    tell(audience)
+    session, _ = listener(audience, PlainEncoder())
+    tell(audience)
+    assert session.receipts.received() == 4
+
+
+def test_what_is_held_for_somebody_is_in_the_words_of_its_dialect(audience: Audience) -> None:
+    (held, outbox), (_, other) = (
+        listener(audience, it) for it in (PlainEncoder(), FramedEncoder())
+    )
     audience.remove(held)
     held.hold()
     audience.add(held)
-    assert audience.held() == [held]
+    tell(audience)
+    assert outbox.read() == []
+    held.release()
+    assert outbox.read() == ALL
+    assert other.read() == [f"7 [{', '.join(ALL)}]"]
+
+
+def test_those_are_known_for_whom_everything_is_held(audience: Audience) -> None:
+    (held, _), _ = (listener(audience, PlainEncoder()) for _ in range(2))
+    assert audience.held == set()
+    audience.remove(held)
+    held.hold()
+    audience.add(held)
+    assert audience.held == {held}
     held.release()
     audience.release(held)
-    assert audience.held() == []
+    assert audience.held == set()
