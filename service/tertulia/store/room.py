@@ -61,12 +61,23 @@ class Needs(Enum):
     """Nothing."""
 
 
+class Bus(Protocol):
+    """What brings what was said in the rooms of a shard."""
+
+    def touched(self, room: "FollowedRoom", *, is_urgent: bool) -> None:
+        """Have what was delivered told."""
+
+
 class ToShard(Protocol):
     """The way to the shard on which a room is."""
 
     @property
     def reads(self) -> Link:
         """For what is not hot."""
+
+    @property
+    def bus(self) -> Bus:
+        """For what is delivered."""
 
 
 class Home(Protocol):
@@ -89,7 +100,7 @@ class Home(Protocol):
     def was_submitted(self) -> None:
         """Count an op until it is settled."""
 
-    def is_done(self, room: "FollowedRoom", settled: int) -> None:
+    def is_done(self, settled: int) -> None:
         """Note that ops were settled, or dropped."""
 
     def awaits(self, room: "FollowedRoom") -> None:
@@ -100,9 +111,6 @@ class Home(Protocol):
 
     def has_changed(self, room: "FollowedRoom", topic: str | None = None) -> None:
         """Note in the chat how many members the room has, and its topic if it has another one."""
-
-    def touched(self, room: "FollowedRoom", *, is_urgent: bool) -> None:
-        """Have what was delivered told."""
 
     def replay(
         self,
@@ -376,13 +384,15 @@ class FollowedRoom(Log):
         self._follower = NOBODY
         if (work := self._work) is not None:
             self._work = None
-            self._home.is_done(self, len(work.ops))
+            self._home.is_done(len(work.ops))
 
     def settled(self, ops: Sequence[Op], count: int) -> None:
         """Tell the follower, unless there is none any more."""
         if ops:
             self._follower.settled(ops)
-        self._home.is_done(self, count)
+        self._home.is_done(count)
+        if self._follower is NOBODY:
+            self._home.needs_look(self)
 
     # --- Commits ---------------------------------------------------------------------------------
 
@@ -504,7 +514,8 @@ class FollowedRoom(Log):
             topics = [event.text for event in entry.events if isinstance(event, Topic)]
             self._home.has_changed(self, topics[-1] if topics else None)
         is_own = bool(message.batch) and message.node == member.node
-        self._home.touched(self, is_urgent=is_own or not entry.is_talk)
+        assert self.shard is not None  # it came from there
+        self.shard.bus.touched(self, is_urgent=is_own or not entry.is_talk)
 
     def tell(self) -> None:
         """Have all that was delivered written and answered."""

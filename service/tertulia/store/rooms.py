@@ -314,11 +314,10 @@ class StoredRooms:
         """Count an op until it is settled."""
         self._unsettled += 1
 
-    def is_done(self, room: FollowedRoom, settled: int) -> None:
+    def is_done(self, settled: int) -> None:
         self._unsettled -= settled
-        self._progress.set()
-        if room.is_closed:
-            self.needs_look(room)
+        if not self._unsettled:
+            self._progress.set()
 
     def awaits(self, room: FollowedRoom) -> None:
         self._awaited.setdefault(room, (room.owed, self.clock()))
@@ -341,10 +340,6 @@ class StoredRooms:
 
     def _note_size(self, name: str) -> None:
         self._sizes[name] = _TIMES
-
-    def touched(self, room: FollowedRoom, *, is_urgent: bool) -> None:
-        if isinstance(room.shard, RoomShard):
-            room.shard.bus.touched(room, is_urgent=is_urgent)
 
     def replay(
         self,

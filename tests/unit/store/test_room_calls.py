@@ -31,14 +31,13 @@ def test_what_somebody_of_another_node_says_in_a_room_takes_few_calls() -> None:
         house.clock.run()
         reader.join("ops")
         house.clock.run()
+    home: Any = SimpleNamespace(member=SimpleNamespace(node="n"), metrics=house.metrics)
     touched: list[FollowedRoom] = []
-    home: Any = SimpleNamespace(
-        member=SimpleNamespace(node="n"), metrics=house.metrics,
-        touched=lambda room, is_urgent: touched.append(room),
-    )  # fmt: skip
+    bus = SimpleNamespace(touched=lambda room, is_urgent: touched.append(room))
+    shard: Any = SimpleNamespace(bus=bus)
     follower = node.further._by_name["ops"]
     room = FollowedRoom(home, RoomKeys("main", "ops"), follower, make=True, is_replicated=False)
-    room.state = Needs.LIVE
+    room.shard, room.state = shard, Needs.LIVE
     room._member.seated(Position("e", 0))
     said = encode(Said("carl", "m:1", "tea"))
     with Calls() as calls:
