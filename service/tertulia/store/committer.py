@@ -204,7 +204,7 @@ class Committer(Submitted):
     async def _commit(self, ops: list[Op] | None) -> None:
         """Commit the batch in flight; else ``ops``; else the next ops of the queue."""
         if self._flight is None and ops is None and self._lost:
-            self._flight = self._lost.popleft()
+            self._flight = self._lost.pop(0)
         elif self._flight is None:
             number = self._member.next_batch()
             self._flight = (number, self._gather(self._settings) if ops is None else ops)

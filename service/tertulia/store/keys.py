@@ -83,7 +83,7 @@ class RoomKeys:
 
     def nick(self, key: str) -> str:
         """Return the hash of a seat, by the folded nickname."""
-        return self._of(f"nick:{key}")
+        return f"{{{self.chat}#{self.name}}}:nick:{key}"  # as ``_of`` does: each batch has one
 
     def operator_command(self, name: str) -> str:
         """Return the answer to an operator command; it expires."""
@@ -95,8 +95,7 @@ class RoomKeys:
 
     def several(self, what: Iterable[str]) -> list[str]:
         """Return several keys at once."""
-        tag = self._of("")
-        return [tag + it for it in what]
+        return list(map(f"{{{self.chat}#{self.name}}}:".__add__, what))
 
     def _of(self, what: str) -> str:
         return f"{{{self.chat}#{self.name}}}:{what}"

@@ -7,7 +7,7 @@ new ──▶ noted in the chat ──▶ subscribed ──▶ registered, seate
 An idle room has no task, no timer and no lease.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from enum import Enum, auto
 from typing import Any, Final, Protocol
 
@@ -40,6 +40,8 @@ _COMMIT_KEYS: Final = (
     "meta", "log", "marks", "order", "batches", "condemned", "tokens", "token-ends", "moderation",
 )  # fmt: skip
 """The first KEYS of a commit."""
+_COMMIT_NAMES: Final = (*_COMMIT_KEYS, "room")
+"""The same, and the channel."""
 _REMEMBERED = 64
 """Entries that can be recognised after Redis was rewound, of those of the last moments."""
 _REMEMBERED_SECONDS: Final = 30.0
@@ -61,11 +63,11 @@ class Needs(Enum):
     """Nothing."""
 
 
-class Bus(Protocol):
-    """What brings what was said in the rooms of a shard."""
+class ToBus(Protocol):
+    """The way to have told what was delivered."""
 
     def touched(self, room: "FollowedRoom", *, is_urgent: bool) -> None:
-        """Have what was delivered told."""
+        """Have a room told, soon or together with what comes next."""
 
 
 class ToShard(Protocol):
@@ -76,7 +78,7 @@ class ToShard(Protocol):
         """For what is not hot."""
 
     @property
-    def bus(self) -> Bus:
+    def bus(self) -> ToBus:
         """For what is delivered."""
 
 
@@ -104,7 +106,7 @@ class Home(Protocol):
         """Note that ops were settled, or dropped."""
 
     def awaits(self, room: "FollowedRoom") -> None:
-        """Learn that a batch is committed and has yet to come over the bus."""
+        """Learn that a batch may be committed and have yet to come over the bus."""
 
     def needs_look(self, room: "FollowedRoom") -> None:
         """Bring the room to where it is live."""
@@ -183,7 +185,7 @@ class _Work(Submitted):
     def __init__(self, room: "FollowedRoom", member: Progress) -> None:
         super().__init__(member)
         self._room = room
-        self.dropped: set[Op] = set()
+        self.dropped: Set[Op] = frozenset()
         """Ops of a follower that has let go: they are done, and nobody is told."""
 
     @property
@@ -194,11 +196,6 @@ class _Work(Submitted):
     def in_flight(self) -> int:
         """The number of the batch in flight; 0: there is none."""
         return self._flight[0] if self._flight else 0
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether there is something to be sent."""
-        return bool(self._queue or self._lost or self._flight)
 
     @property
     def owed(self) -> int:
@@ -212,6 +209,10 @@ class _Work(Submitted):
         lost = [op for _, ops in self._lost for op in ops]
         return [*under_way, *(self._flight[1] if self._flight else ()), *lost, *self._queue]
 
+    def drop(self) -> None:
+        """Tell nobody of what is there by now."""
+        self.dropped = {*self.dropped, *self.ops}
+
     def submit(self, op: Op) -> None:
         self._queue.append(op)
 
@@ -219,7 +220,7 @@ class _Work(Submitted):
         """Return the batch in flight; else the next one."""
         if self._flight is None:
             lost = self._lost
-            self._flight = lost.popleft() if lost else (member.next_batch(), self._gather(settings))
+            self._flight = lost.pop(0) if lost else (member.next_batch(), self._gather(settings))
         return self._flight
 
     def answered(self, epoch: str, entry: int, outcomes: bytes, notes: bytes) -> None:
@@ -338,7 +339,7 @@ class FollowedRoom(Log):
         """Whether there is something to commit, and it is known in which epoch."""
         work = self._work
         is_ready = self._is_seated and self._is_written_down and not self.is_moved
-        return is_ready and work is not None and work.is_waiting
+        return is_ready and work is not None and bool(work._queue or work._lost or work._flight)
 
     # --- The chat's side -------------------------------------------------------------------------
 
@@ -368,7 +369,7 @@ class FollowedRoom(Log):
     def close(self) -> None:
         self._follower = NOBODY
         if self._work is not None:
-            self._work.dropped.update(self._work.ops)
+            self._work.drop()
         self._home.needs_look(self)
 
     def reopen(self, follower: RoomFollower, *, make: bool) -> None:
@@ -405,6 +406,7 @@ class FollowedRoom(Log):
         batch = RoomBatch(keys, len(_COMMIT_KEYS), restrained=restrained)
         batch.add(*ops)
         settings = home.settings
+        *names, channel = keys.several(_COMMIT_NAMES)
         head: list[Argument] = [
             member.node,
             number,
@@ -412,13 +414,13 @@ class FollowedRoom(Log):
             member.position.offset,
             round(settings.log_age_seconds * 1000),
             settings.log_bytes,
-            "" if self._is_replicated else keys.room,
+            "" if self._is_replicated else channel,
             home.new_epoch,
             member.answered_batch,
             home.most_members,
             batch.letters,
         ]
-        return keys.several(_COMMIT_KEYS) + batch.keys, head + batch.args
+        return names + batch.keys, head + batch.args
 
     def replied(self, number: int, reply: list[Any]) -> None:
         """Take the reply to a batch. Raises Fenced."""
@@ -433,7 +435,7 @@ class FollowedRoom(Log):
                 self._home.has_changed(self)
             self._work.answered(self._member.position.epoch, entry, outcomes, notes)
             self._acknowledge()
-            if self.owed:
+            if self._work is not None:
                 self._home.awaits(self)
         elif status == b"restrained":
             self._restrained_until = self._home.clock() + _RESTRAINED_SECONDS
@@ -442,7 +444,7 @@ class FollowedRoom(Log):
             self.fell_behind()
         else:
             raise Fenced
-        if self._work is not None and self._work.is_waiting:
+        if self._work is not None and self.may_commit:
             self._home.has_work(self)
 
     # --- The bus' side ---------------------------------------------------------------------------
@@ -450,10 +452,11 @@ class FollowedRoom(Log):
     def take(self, message: RoomMessage) -> None:
         """Take an entry that the bus brought."""
         if self.state is Needs.LIVE:
-            verdict = judge(self._member.position, message.entry.position)
-            if verdict is Verdict.DELIVER and (message.batch or not self._may_be_burial(message)):
+            have, arrived = self._member.position, message.entry.position
+            is_next = arrived.offset == have.offset + 1 and arrived.epoch == have.epoch  # mostly
+            if is_next and (message.batch or not self._may_be_burial(message)):
                 self._deliver(message)
-            elif verdict is not Verdict.DROP:
+            elif judge(have, arrived) is not Verdict.DROP:
                 self._metrics.bus_gaps.inc()
                 self._held = [message]
                 self.fell_behind()

@@ -320,7 +320,8 @@ class StoredRooms:
             self._progress.set()
 
     def awaits(self, room: FollowedRoom) -> None:
-        self._awaited.setdefault(room, (room.owed, self.clock()))
+        if owed := room.owed:
+            self._awaited.setdefault(room, (owed, self.clock()))
 
     def needs_look(self, room: FollowedRoom) -> None:
         if not room.is_queued and self._rooms.get(room.name) is room:

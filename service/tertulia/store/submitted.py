@@ -46,8 +46,8 @@ class Submitted(ABC):
         # The number and ops of the batch in flight: kept until its reply is read, over any number of links.
         self._flight: tuple[int, list[Op]] | None = None
         # Batches that Redis had and lost. They keep their numbers, as some nodes may have heard them.
-        self._lost: deque[tuple[int, list[Op]]] = deque()
-        self._unsettled: deque[Committed] = deque()
+        self._lost: list[tuple[int, list[Op]]] = []
+        self._unsettled: list[Committed] = []
 
     @abstractmethod
     def _settle(self, ops: Sequence[Op]) -> None:
@@ -69,7 +69,7 @@ class Submitted(ABC):
                     break
             if it.letter > member.letters:
                 break
-            self._unsettled.popleft()
+            del self._unsettled[0]
             self._settle(it.ops)
 
     def begin_epoch(self) -> None:

@@ -18,7 +18,7 @@ from unit.edge.test_pump_calls import Calls
 
 READERS: Final = 3
 MESSAGES: Final = 10
-MOST_CALLS: Final = 21.5
+MOST_CALLS: Final = 20.5
 """Python calls for a message, from the bytes that the bus brought to the outboxes' ``write``."""
 
 
