@@ -116,8 +116,8 @@ class FurtherRoom(AnyRoom[Seat]):
 
     def has_asked(self, session: Session) -> bool:
         """Whether a session has a seat, or has asked the store for one: it speaks from there."""
-        seat = self.seat(session)
-        return seat is not None and seat.is_asked
+        seat = self._seats.get(session.name)
+        return seat is not None and seat.is_asked and seat.state is not LEAVING
 
     def is_leaving(self, session: Session) -> bool:
         """Whether a session has given its seat back, and the store has not answered yet."""
@@ -385,15 +385,17 @@ class FurtherRoom(AnyRoom[Seat]):
                 self._when_settled.pop(name)()
 
     def _settle(self, session: Session, op: Op) -> None:
+        seat = self.seat(session)
         try:
             trailer = session.settled(op)
-            text = answer(session, op, self.replies(session), self._rules) + trailer
+            replies = self.replies(session) if seat is None else seat.replies
+            text = answer(session, op, replies, self._rules) + trailer
         except Exception:
             self._around.sessions.fail(session)
             return
         if session.in_order is not None:
             text = session.in_turn(op, text)
-        self._turn.answer_together(self.seat(session) or session, text)
+        self._turn.answer_together(seat or session, text)
 
     def _pass_turn(self, session: Session, op: Op) -> None:
         """Let a session read what waited for an op that has no answer of its own."""

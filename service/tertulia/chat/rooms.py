@@ -85,7 +85,8 @@ class FurtherRooms:
                 return
         if session.rooms is None:
             session.come_into_rooms()
-        self._keep_order(session)
+        if session.encoder.in_order:
+            session.count_answers()
         self._open(name).join(session, place)
 
     def _join_now(self, session: Session, name: str, place: RoomPlace | None) -> None:
@@ -93,10 +94,6 @@ class FurtherRooms:
             session.go_on()
             self.join(session, name, place)
             session.outbox.proceed()
-
-    def _keep_order(self, session: Session) -> None:
-        if session.encoder.in_order:
-            session.count_answers()
 
     def _fault(self, session: Session, name: str) -> RoomFault | None:
         rooms = session.rooms or _NOWHERE
@@ -191,12 +188,14 @@ class FurtherRooms:
     def say(self, session: Session, command: commands.Say) -> None:
         """Tell everybody in a room, from a seat there or, where they may speak, from outside."""
         name = command.room
-        if name not in self._by_name and not is_room(name):
+        room = self._by_name.get(name)
+        if room is None and not is_room(name):
             refusal = Refusal.UNKNOWN_RECIPIENT
             session.answer(self.replies(session, name).refusal(refusal, MARK + name, command.tag))
             return
-        self._keep_order(session)
-        room = self._open(name, make=False)
+        if session.encoder.in_order:
+            session.count_answers()
+        room = room or self._open(name, make=False)
         if command.tags and not command.text and room.rules.slow:  # as in the lobby
             session.answer(self.replies(session, name).sent(command.tag))
             return

@@ -488,9 +488,7 @@ class BrowserEncoder(SharedEncoder):
         return self._own("error", reason=faulty.explanation, **own)
 
     def sent(self, tag: int) -> bytes:
-        if self.room:
-            return _frame(type="sent", room=self.room, id=tag)
-        return _frame(type="sent", id=tag)
+        return _text(b'{"type":"sent",%s"id":%d}' % (self.place, tag))
 
     def kept(self, recipient: str, tag: int) -> bytes:
         return _frame(type="kept", id=tag)
