@@ -6,6 +6,7 @@ middle of the entry, a sender whose dialect does not echo, a new administrator. 
 """
 
 from collections.abc import Callable, Collection, Sequence
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -70,12 +71,16 @@ class OneByOne:
     def write(self, data: bytes, but: Collection[Outbox]) -> None:
         """Write to all except some."""
         writes = self._writes
+        if not writes:
+            return
         # It is cheaper to take the few out for a moment than to ask of each of the many whether it is one.
-        apart = {it: writes.pop(it) for it in but if it in writes} if but else None
+        apart = {}
+        for outbox in but:
+            if outbox in writes:
+                apart[outbox] = writes.pop(outbox)
         for write in list(writes.values()):
             write(data)
-        if apart:
-            writes.update(apart)
+        writes.update(apart)
 
 
 class Cut(msgspec.Struct, eq=False):
@@ -117,6 +122,7 @@ class Cut(msgspec.Struct, eq=False):
 
 
 _ALL: Final = Cut()
+_outbox: Final = attrgetter("outbox")
 
 
 class News(msgspec.Struct, eq=False):
@@ -208,7 +214,7 @@ class Group:
                     session.write(part)
             self.write(text, apart)
         if text := b"".join(whole):
-            speakers = [session for session in own if session in self.sessions] if own else ()
+            speakers = self.sessions.intersection(own) if own else ()
             for session in speakers:
                 session.write(b"".join([text, *own.pop(session)]))
             self.write(text, speakers)
@@ -265,11 +271,11 @@ class Group:
         self.write(text)
         self.stream.messages += 1  # those who acknowledge messages do so with a notice, too
 
-    def write(self, data: bytes, but: Sequence[Reader] = ()) -> None:
+    def write(self, data: bytes, but: Collection[Reader] = ()) -> None:
         """Write to every session except some."""
         if not data:
             return
-        self._broadcast.write(data, [session.outbox for session in but] if but else ())
+        self._broadcast.write(data, list(map(_outbox, but)) if but else ())
         if self._held:
             for session in self._held.intersection(self.sessions).difference(but):
                 session.write(data)

@@ -189,10 +189,6 @@ class _Work(Submitted):
         """Ops of a follower that has let go: they are done, and nobody is told."""
 
     @property
-    def is_over(self) -> bool:
-        return not (self._queue or self._lost or self._unsettled or self._flight)
-
-    @property
     def in_flight(self) -> int:
         """The number of the batch in flight; 0: there is none."""
         return self._flight[0] if self._flight else 0
@@ -536,7 +532,7 @@ class FollowedRoom(Log):
         work = self._work
         if work is not None:
             work.acknowledge_delivered()
-            if work.is_over:
+            if not (work._queue or work._lost or work._unsettled or work._flight):
                 self._work = None
 
     # --- Getting live ----------------------------------------------------------------------------
