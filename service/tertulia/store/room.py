@@ -105,8 +105,8 @@ class Home(Protocol):
     def is_done(self, settled: int) -> None:
         """Note that ops were settled, or dropped."""
 
-    def awaits(self, room: "FollowedRoom") -> None:
-        """Learn that a batch may be committed and have yet to come over the bus."""
+    def awaits(self, room: "FollowedRoom", batch: int) -> None:
+        """Learn that the batch of that number is committed and has yet to come over the bus."""
 
     def needs_look(self, room: "FollowedRoom") -> None:
         """Bring the room to where it is live."""
@@ -431,8 +431,8 @@ class FollowedRoom(Log):
                 self._home.has_changed(self)
             self._work.answered(self._member.position.epoch, entry, outcomes, notes)
             self._acknowledge()
-            if self._work is not None:
-                self._home.awaits(self)
+            if self._work is not None and (owed := self._work.owed):
+                self._home.awaits(self, owed)
         elif status == b"restrained":
             self._restrained_until = self._home.clock() + _RESTRAINED_SECONDS
         elif status == b"epoch":

@@ -319,9 +319,8 @@ class StoredRooms:
         if not self._unsettled:
             self._progress.set()
 
-    def awaits(self, room: FollowedRoom) -> None:
-        if owed := room.owed:
-            self._awaited.setdefault(room, (owed, self.clock()))
+    def awaits(self, room: FollowedRoom, batch: int) -> None:
+        self._awaited.setdefault(room, (batch, self.clock()))
 
     def needs_look(self, room: FollowedRoom) -> None:
         if not room.is_queued and self._rooms.get(room.name) is room:
