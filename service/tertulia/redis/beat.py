@@ -28,35 +28,34 @@ class Beat:
         self,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], object] = time.sleep,
-        timer: Callable[[], float] = time.monotonic,
+        used: Callable[[], float] = time.thread_time,
     ) -> None:
-        """``clock`` is one that nodes have in common, ``timer`` the loop's, both in seconds."""
+        """``clock`` is one that nodes have in common; ``used`` says for how long the loop has worked."""
         self._clock = clock
-        self._timer = timer
         self._sleep = sleep
+        self._used = used
+        self._used_before = used()
         self._since = 0.0
         self._heard = 0
         self._is_busy = False
-        self._turn: float | None = None
-        """When the turn of the loop began after which it is to rest, by its own clock."""
+        self._is_asked = False
 
-    def heard(self, messages: int, began: float, loop: asyncio.AbstractEventLoop) -> None:
-        """Take into account that messages came, in a turn of the loop that ``began`` then.
-
-        Where there are many, it rests when they are dealt with.
-        """
+    def heard(self, messages: int, loop: asyncio.AbstractEventLoop) -> None:
+        """Take into account that messages came; where they are many, rest when they are dealt with."""
         self._heard += messages
-        beats = (began - self._since) / SECONDS
-        if beats >= OF_LATE:
+        now = self._clock()
+        beats = (now - self._since) / SECONDS
+        if not 0.0 <= beats < OF_LATE:
             self._is_busy = self._heard >= ENOUGH * min(beats, 2 * OF_LATE)
-            self._since, self._heard = began, 0
-        if self._is_busy and self._turn is None:
-            self._turn = began
+            self._since, self._heard = now, 0
+        if self._is_busy and not self._is_asked:
+            self._is_asked = True
             # Not in this turn: at its end is sent what it wrote.
             loop.call_soon(self._rest)
 
     def _rest(self) -> None:
-        assert self._turn is not None
-        worked, self._turn = self._timer() - self._turn, None
-        if worked < SECONDS:  # else there is enough to do without
+        self._is_asked = False
+        before, self._used_before = self._used_before, self._used()
+        # By what the loop itself has worked: others may have had the processor.
+        if self._used_before - before < SECONDS:  # else there is enough to do without resting
             self._sleep(SECONDS - self._clock() % SECONDS)

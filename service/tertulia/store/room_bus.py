@@ -142,7 +142,7 @@ class RoomBus:
                 self._take(message)
             self._tell_soon()
             if messages:
-                self._beat.heard(len(messages), self._heard_at, self._loop)
+                self._beat.heard(len(messages), self._loop)
 
     def _take(self, came: list[bytes]) -> None:
         if came[0] not in _MESSAGES:

@@ -17,9 +17,10 @@ class Loop:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.used = 0.0
         self.rests: list[float] = []
         self._soon: list[Callable[[], None]] = []
-        self.beat = Beat(lambda: self.now, self._sleep, lambda: self.now)
+        self.beat = Beat(lambda: self.now, self._sleep, lambda: self.used)
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         self._soon.append(callback)
@@ -30,8 +31,9 @@ class Loop:
 
     def hears(self, messages: int, works: float = 0.0) -> None:
         """Hear of messages in a turn that takes so long; then whatever is due soon."""
-        self.beat.heard(messages, self.now, cast(asyncio.AbstractEventLoop, self))
+        self.beat.heard(messages, cast(asyncio.AbstractEventLoop, self))
         self.now += works
+        self.used += works
         self.turn()
 
     def turn(self) -> None:
@@ -77,12 +79,22 @@ def test_it_does_not_rest_with_more_to_do_than_there_is_time(loop: Loop) -> None
     loop.gets_busy()
     loop.hears(100, works=1.1 * SECONDS)
     assert not loop.rests
+    loop.hears(1)
+    assert loop.rests, "it has to do with little again"
+
+
+def test_who_had_the_processor_meanwhile_is_not_taken_for_work(loop: Loop) -> None:
+    loop.gets_busy()
+    loop.hears(1)
+    loop.now += 1.1 * SECONDS
+    loop.hears(1)
+    assert len(loop.rests) == 2
 
 
 def test_what_several_masters_bring_at_once_is_one_rest(loop: Loop) -> None:
     loop.gets_busy()
     for _ in range(3):
-        loop.beat.heard(1, loop.now, cast(asyncio.AbstractEventLoop, loop))
+        loop.beat.heard(1, cast(asyncio.AbstractEventLoop, loop))
     loop.turn()
     assert len(loop.rests) == 1
 
@@ -109,7 +121,7 @@ async def test_a_real_loop_sends_before_it_rests() -> None:
 
     it = Beat(time.time, sleep)
     try:
-        it.heard(2 * OF_LATE, running.time(), running)
+        it.heard(2 * OF_LATE, running)
         transport.write(b"x")
         await asyncio.wait_for(asyncio.gather(rested.wait(), came.wait()), 5)
     finally:
