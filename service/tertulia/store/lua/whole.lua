@@ -36,7 +36,7 @@ local function write(...)
   end
   -- The first one raises: nothing is done. Who may write one zset may write down the rest; and Redis refuses to
   -- as a replica, out of memory, without the replicas that it wants, and when it cannot persist.
-  if (...) ~= 'ZADD' then redis.call('ZADD', UNFINISHED, 'XX', 0, '') end
+  if (...) ~= 'ZADD' then redis.call('ZADD', UNFINISHED, 'XX', '0', '') end
   local reply = redis.call(...)
   begun = true
   return reply
