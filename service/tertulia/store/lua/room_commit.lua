@@ -28,23 +28,24 @@
 local KEYS, ARGV, tonumber, find = KEYS, ARGV, tonumber, string.find
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local members, batches, tokens, token_ends, rules = KEYS[4], KEYS[5], KEYS[7], KEYS[8], KEYS[9]
-local node, batch, epoch, seen = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local node, batch, epoch, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[4] + 0
 local clock = read_clock()
 if redis.call('ZSCORE', KEYS[6], node) then return { 'fenced' } end
 
 local meta = read_meta(keys.meta, 'used')
-local offset = tonumber(meta[2] or 0)
+local offset = (meta[2] or 0) + 0
 if meta[1] ~= epoch then return { 'epoch', meta[1] or '', offset } end
 local saved = redis.call('HGET', batches, node)
 local number = saved and string.match(saved, '^%d+')
+local last = (number or 0) + 0
 -- Others may have gone on writing: then only what the node knows of its own batches tells that some are lost.
-if offset < seen or tonumber(number or 0) < tonumber(ARGV[9]) then
+if offset < seen or last < ARGV[9] + 0 then
   begin_epoch(keys.meta, ARGV[8], epoch, offset, clock)
   return done({ 'epoch', ARGV[8], offset })
 end
 if saved then
   -- Held up on a connection that its node has given up.
-  if tonumber(number) > tonumber(batch) then return { 'fenced' } end
+  if last > batch + 0 then return { 'fenced' } end
   if number == batch then
     local entry, count, outcomes, notes = string.match(saved, '^%d+ (%d+) (-?%d+) (%a*) ([%d,]*)$')
     write('HSET', batches, node, saved)  -- a server that takes no writes is to refuse this as well
@@ -52,8 +53,6 @@ if saved then
   end
 end
 
--- Rooms are not closed, so there is one generation.
-local GENERATION, MOST = '0', tonumber(ARGV[10])
 local seats = {}
 local function seat(key)
   local session = seats[key]
@@ -64,7 +63,9 @@ local function seat(key)
   return session
 end
 local letters = ARGV[11]
-local is_talk = not find(letters, '[^sSuU]')
+-- By far the most batches are one message of a member, so what only others need is made for those.
+local is_members_talk = letters == 'S' or letters == 's'
+local is_talk = is_members_talk or not find(letters, '[^sSuU]')
 local count = not is_talk and find(letters, '[^sSuUnQ]') and redis.call('ZCARD', members) or -1
 
 local TOKEN_MS, MOST_REFUSED = 3900000, 3072  -- bytes: 256 numbers, however long
@@ -73,10 +74,8 @@ local function token_of(token)
   local it = known[token]
   if not it then
     local value = redis.call('HGET', tokens, token) or '0 0 '
-    local first = find(value, ' ', 1, true)
-    local last = find(value, ' ', first + 1, true)
-    it = { first = string.sub(value, 1, first - 1), done = string.sub(value, first + 1, last - 1),
-      refused = string.sub(value, last + 1) }
+    local first, tag, behind = string.match(value, '^(%S+) (%S+) ()')
+    it = { first = first, done = tag, refused = string.sub(value, behind) }
     known[token] = it
   end
   return it
@@ -95,15 +94,9 @@ local function note_answer(token, tag, outcome)
   end
 end
 
-local function end_seat(nick, token)
-  if token and token ~= '' then write('ZADD', token_ends, string.format('%d', clock.now + TOKEN_MS), token) end
-  write('DEL', nick)
-  seats[nick] = false
-end
-
-local events, outcomes, notes = {}, {}, {}
-local OPS, LOOKS = {}, {}
-local function key(place) return KEYS[tonumber(ARGV[place])] end
+local events, result, noted = {}, '', ''
+local OPS = {}
+local function key(place) return KEYS[ARGV[place] + 0] end
 
 OPS['s'] = function(at)
   if seat(key(at + SAY.nick)) ~= ARGV[at + SAY.session] then return 'g' end
@@ -111,7 +104,7 @@ OPS['s'] = function(at)
   return 'd'
 end
 
-if find(letters, '[uU]') then
+if not is_members_talk and find(letters, '[uU]') then
   local is_open = redis.call('HGET', rules, 'outsiders') ~= false
   OPS['u'] = function(at)
     if not is_open then return 'u' end
@@ -120,19 +113,18 @@ if find(letters, '[uU]') then
   end
 end
 
-local function tagged(plain)
-  return function(at)
-    local outcome, note = OPS[plain](at)
-    note_answer(ARGV[at + SAY_TAGGED.token], ARGV[at + SAY_TAGGED.tag], outcome)
-    return outcome, note
-  end
-end
-OPS['S'], OPS['U'] = tagged('s'), tagged('u')
-
 if meta[6] == '1' and (is_talk or find(letters, '[sSuU]') and not find(letters, 'Q')) then return { 'restrained' } end
 
 if not is_talk then
-  local is_new = offset == 0
+  local LOOKS, is_new = {}, offset == 0
+  -- Rooms are not closed, so there is one generation.
+  local GENERATION, MOST = '0', tonumber(ARGV[10])
+
+  local function end_seat(nick, token)
+    if token and token ~= '' then write('ZADD', token_ends, string.format('%d', clock.now + TOKEN_MS), token) end
+    write('DEL', nick)
+    seats[nick] = false
+  end
 
   OPS['y'] = function(at)
     local nick, session, token = key(at + ROOM_JOIN.nick), ARGV[at + ROOM_JOIN.session], ARGV[at + ROOM_JOIN.token]
@@ -216,22 +208,24 @@ if not is_talk then
       end,
     })
   end
+
+  local at = 12
+  while at <= #ARGV do
+    local look = LOOKS[ARGV[at]]
+    if look then look(at) end
+    at = at + length(ARGV[at])
+  end
 end
 
-local at, last = 12, #ARGV
-while not is_talk and at <= last do
-  local look = LOOKS[ARGV[at]]
-  if look then look(at) end
-  at = at + length(ARGV[at])
-end
-
-at = 12
+OPS['S'], OPS['U'] = OPS['s'], OPS['u']
+local at, ends = 12, #ARGV
 -- What comes after a command that was refused would not see what that one was to do.
-while at <= last and not rest do
+while at <= ends and not rest do
   local op = ARGV[at]
   local outcome, note = OPS[op](at)
-  outcomes[#outcomes + 1] = outcome
-  if note then notes[#notes + 1] = note .. ',' end
+  if op == 'S' or op == 'U' then note_answer(ARGV[at + SAY_TAGGED.token], ARGV[at + SAY_TAGGED.tag], outcome) end
+  result = result .. outcome
+  if note then noted = noted .. note .. ',' end
   at = at + length(op)
 end
 
@@ -241,19 +235,19 @@ end
 for token, it in pairs(known) do
   if it.is_changed then write('HSET', tokens, token, it.first .. ' ' .. it.done .. ' ' .. it.refused) end
 end
-local over = not is_talk and find(letters, '[yz]')
-  and redis.pcall('ZRANGEBYSCORE', token_ends, '-inf', clock.now, 'LIMIT', 0, 100) or {}
-for _, token in ipairs(over) do
-  write('HDEL', tokens, token)
-  write('ZREM', token_ends, token)
+if not is_talk and find(letters, '[yz]') then
+  for _, token in ipairs(redis.pcall('ZRANGEBYSCORE', token_ends, '-inf', clock.now, 'LIMIT', 0, 100)) do
+    write('HDEL', tokens, token)
+    write('ZREM', token_ends, token)
+  end
 end
-local entry = 0
+local entry, entered = 0, '0'
 if #events > 0 then
-  entry = append(keys, meta, node, batch, clock, events, ARGV[7], tonumber(ARGV[5]), tonumber(ARGV[6]))
+  entry, entered = append(keys, meta, node, batch, clock, events, ARGV[7], ARGV[5] + 0, ARGV[6] + 0)
   offset = entry
 else
   trim(keys, clock.now, tonumber(meta[3] or 0), tonumber(ARGV[5]), tonumber(ARGV[6]))
 end
-local result, noted = table.concat(outcomes), table.concat(notes)
-write('HSET', batches, node, table.concat({ batch, entry, count, result, noted }, ' '))
+local counted = count < 0 and '-1' or count
+write('HSET', batches, node, batch .. ' ' .. entered .. ' ' .. counted .. ' ' .. result .. ' ' .. noted)
 return done({ 'ok', offset, entry, count, result, noted })
