@@ -69,29 +69,22 @@ local is_talk = is_members_talk or not find(letters, '[^sSuU]')
 local count = not is_talk and find(letters, '[^sSuUnQ]') and redis.call('ZCARD', members) or -1
 
 local TOKEN_MS, MOST_REFUSED = 3900000, 3072  -- bytes: 256 numbers, however long
-local known = {}
-local function token_of(token)
-  local it = known[token]
-  if not it then
-    local value = redis.call('HGET', tokens, token) or '0 0 '
-    local first, tag, behind = string.match(value, '^(%S+) (%S+) ()')
-    it = { first = first, done = tag, refused = string.sub(value, behind) }
-    known[token] = it
-  end
-  return it
-end
+local known = {}  -- token → its value, where that has changed
+local function value_of(token) return known[token] or redis.call('HGET', tokens, token) or '0 0 ' end
 
 local function note_answer(token, tag, outcome)
   if token == '' or outcome == 'g' then return end
-  local it = token_of(token)
-  it.done, it.is_changed = tag, true
+  local value = value_of(token)
+  local first, behind = string.match(value, '^(%S+ )%S+ ()')
+  local refused = string.sub(value, behind)
   if outcome ~= 'd' then
     -- The latest first. Far more than are asked for are kept, so that it has to be cut seldom.
-    it.refused = tag .. ',' .. it.refused
-    if #it.refused > MOST_REFUSED + 1024 then
-      it.refused = string.match(string.sub(it.refused, 1, MOST_REFUSED), '^.*,')
+    refused = tag .. ',' .. refused
+    if #refused > MOST_REFUSED + 1024 then
+      refused = string.match(string.sub(refused, 1, MOST_REFUSED), '^.*,')
     end
   end
+  known[token] = first .. tag .. ' ' .. refused
 end
 
 local events, result, noted = {}, '', ''
@@ -155,8 +148,8 @@ if not is_talk then
       'about', ARGV[at + ROOM_JOIN.about])
     seats[nick] = session
     if token ~= '' then
-      local it = token_of(token)
-      if it.first == '0' then it.first, it.is_changed = string.format('%d', offset + 1), true end
+      local value = value_of(token)
+      if find(value, '^0 ') then known[token] = string.format('%d', offset + 1) .. string.sub(value, 2) end
       write('ZREM', token_ends, token)
     end
     events[#events + 1] = event
@@ -232,9 +225,7 @@ end
 if not meta[7] and #events > 0 and (is_talk or find(letters, '[sSuUM]')) then
   write('HSETNX', keys.meta, 'used', '1')
 end
-for token, it in pairs(known) do
-  if it.is_changed then write('HSET', tokens, token, it.first .. ' ' .. it.done .. ' ' .. it.refused) end
-end
+for token, value in pairs(known) do write('HSET', tokens, token, value) end
 if not is_talk and find(letters, '[yz]') then
   for _, token in ipairs(redis.pcall('ZRANGEBYSCORE', token_ends, '-inf', clock.now, 'LIMIT', 0, 100)) do
     write('HDEL', tokens, token)
