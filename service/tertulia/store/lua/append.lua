@@ -84,7 +84,7 @@ local function add_entry(keys, meta, clock, ...)
 end
 
 local function append(keys, meta, node, batch, clock, lines, room, max_age, max_bytes)
-  local events, by = table.concat(lines, '\n'), node .. ' ' .. batch
+  local events, by = #lines == 1 and lines[1] or table.concat(lines, '\n'), node .. ' ' .. batch
   local offset, at = add_entry(keys, meta, clock, 'p', clock.stamp, 'b', by, 'e', events)
   local bytes = (meta[3] or 0) + #events + 64
   local total = string.format('%d', bytes)

@@ -88,16 +88,16 @@ local function note_answer(token, tag, outcome)
 end
 
 local events, result, noted = {}, '', ''
-local OPS = {}
 local function key(place) return KEYS[ARGV[place] + 0] end
 
-OPS['s'] = function(at)
+local function say(at)
   if seat(key(at + SAY.nick)) ~= ARGV[at + SAY.session] then return 'g' end
   events[#events + 1] = ARGV[at + SAY.event]
   return 'd'
 end
 
-if not is_members_talk and find(letters, '[uU]') then
+local OPS = not is_members_talk and { s = say }
+if OPS and find(letters, '[uU]') then
   local is_open = redis.call('HGET', rules, 'outsiders') ~= false
   OPS['u'] = function(at)
     if not is_open then return 'u' end
@@ -210,12 +210,13 @@ if not is_talk then
   end
 end
 
-OPS['S'], OPS['U'] = OPS['s'], OPS['u']
+if OPS then OPS['S'], OPS['U'] = OPS['s'], OPS['u'] end
 local at, ends = 12, #ARGV
 -- What comes after a command that was refused would not see what that one was to do.
 while at <= ends and not rest do
   local op = ARGV[at]
-  local outcome, note = OPS[op](at)
+  local outcome, note
+  if OPS then outcome, note = OPS[op](at) else outcome = say(at) end
   if op == 'S' or op == 'U' then note_answer(ARGV[at + SAY_TAGGED.token], ARGV[at + SAY_TAGGED.tag], outcome) end
   result = result .. outcome
   if note then noted = noted .. note .. ',' end
@@ -225,7 +226,14 @@ end
 if not meta[7] and #events > 0 and (is_talk or find(letters, '[sSuUM]')) then
   write('HSETNX', keys.meta, 'used', '1')
 end
-for token, value in pairs(known) do write('HSET', tokens, token, value) end
+local token, value = next(known)
+if token and next(known, token) then
+  local answers = {}
+  for each, its in pairs(known) do answers[#answers + 1], answers[#answers + 2] = each, its end
+  write('HSET', tokens, unpack(answers))
+elseif token then
+  write('HSET', tokens, token, value)
+end
 if not is_talk and find(letters, '[yz]') then
   for _, token in ipairs(redis.pcall('ZRANGEBYSCORE', token_ends, '-inf', clock.now, 'LIMIT', 0, 100)) do
     write('HDEL', tokens, token)
