@@ -1,6 +1,7 @@
-"""What a further room's commit writes down of a token, whichever way a batch is done."""
+"""What a further room's commit leaves in Redis, whichever way it is done, and where a command is refused."""
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 import redis
@@ -38,6 +39,13 @@ def commit(control: redis.Redis, number: int, *ops: Op) -> str:
     return str(outcomes)
 
 
+def left_by(control: redis.Redis) -> object:
+    """Return what commits have left, apart from times."""
+    meta = control.hmget(KEYS.meta, "epoch", "offset", "bytes", "used")
+    log = [(at, fields["b"], fields["e"]) for at, fields in cast(Any, control.xrange(KEYS.log))]
+    return meta, log, control.hgetall(KEYS.tokens), control.hgetall(KEYS.batches)
+
+
 def join(number: int, name: str) -> RoomJoinOp:
     return RoomJoinOp(f"n:{number}", name, name, "browser", number, token=name[0])
 
@@ -67,3 +75,31 @@ def test_who_is_not_in_the_room_is_refused_and_known_as_such(control: redis.Redi
     control.hset(KEYS.moderation, "outsiders", "1")
     assert commit(control, 3, say("n:3", "carl", 5, outside=True)) == "d"
     assert control.hgetall(KEYS.tokens) == {"a": "1 4 ", "c": "0 5 3,"}
+
+
+@pytest.mark.parametrize("command", ["HSET", "XADD", "RPUSH", "PUBLISH"])
+@pytest.mark.parametrize("others", [[], [RefusedOp("n:1", "andy", 9, "a")]], ids=["talk", "more"])
+def test_a_command_that_is_refused_is_made_up_for(
+    control: redis.Redis, command: str, others: list[Op]
+) -> None:
+    def begin() -> list[Op]:
+        control.flushall()
+        control.hset(KEYS.meta, mapping={"epoch": "e", "offset": 0})
+        commit(control, 1, join(1, "andy"), join(2, "ben"))
+        control.hset(KEYS.meta, "marked", 0)
+        return [*others, say("n:1", "andy", 10), say("n:2", "ben", 11)]
+
+    commit(control, 2, *begin())
+    commit(control, 3, say("n:1", "andy", 12))
+    undisturbed = left_by(control)
+    said = begin()
+    control.execute_command("ACL", "SETUSER", "default", f"-{command}")
+    try:
+        with pytest.raises(redis.ResponseError):
+            commit(control, 2, *said)
+    finally:
+        control.execute_command("ACL", "SETUSER", "default", f"+{command}")
+    outcomes = commit(control, 2, *said)
+    assert outcomes == "d" * len(said)
+    commit(control, 3, say("n:1", "andy", 12))
+    assert left_by(control) == undisturbed
