@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-SECONDS: Final = 0.002
+SECONDS: Final = 0.003
 """Between two beats: a message waits for one in its node, and for another in those that hear of it."""
 ENOUGH: Final = 1.0
 """So many messages for each beat make resting worthwhile."""
