@@ -84,10 +84,10 @@ def run(settings: Settings) -> int:
             "each client: allow it more (ulimit -n, LimitNOFILE)"
         )
     # Connections come and go by counting references. Looking for cycles among all of them again and
-    # again costs about a tenth of the CPU time of a busy room. What is new is looked through as soon as
-    # there are some thousands: each takes a microsecond, in which nobody is served.
+    # again costs about a tenth of the CPU time of a busy room. What is new is looked through before there is
+    # too much of it: each object takes a microsecond, in which nobody is served.
     gc.freeze()
-    gc.set_threshold(5_000, 1_000, 1000)
+    gc.set_threshold(25_000, 200, 1000)
     try:
         return uvloop.run(_serve(settings, log))
     except StartError:
