@@ -1,5 +1,6 @@
 """What webhooks read: their file, what receivers ask for; and what Alertmanager sends."""
 
+import re
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,17 +14,20 @@ from tertulia.domain.text import MAX_TEXT
 # Kept for as long as the tests run, and away when they end.
 _FOLDER = folder()
 _SECRET = "never to be shown"
+_HIDDEN = re.compile(rb'secret\s*=\s*"[^"]*"')
 
 
 def _file(pieces: Pieces) -> object:
-    path = Path(_FOLDER.name) / "webhooks.toml"
-    path.write_bytes(b"".join(pieces))
+    path, text = Path(_FOLDER.name) / "webhooks.toml", b"".join(pieces)
+    path.write_bytes(text)
+    # The same words may have come to be a name or an address, and those are shown.
+    is_elsewhere = _SECRET.encode() in _HIDDEN.sub(b"", text)
     try:
         hooks = Webhooks.load(path)
     except WebhooksUnusable as error:
-        check(_SECRET not in str(error), f"a secret is shown: {error}")
+        check(is_elsewhere or _SECRET not in str(error), f"a secret is shown: {error}")
         return "refused"
-    check(_SECRET not in repr(hooks.hooks), "a secret is shown")
+    check(is_elsewhere or _SECRET not in repr(hooks.hooks), "a secret is shown")
     return sorted(it.hook.name for it in hooks.hooks)
 
 
@@ -56,7 +60,7 @@ TARGETS = (
             b'[[webhooks]]\nname = "y"\nurl = "http://[::1]:9000/"\nsecret = "never to be shown"\n'
             b'rooms = ["ops"]\nchat = "main"\nallow_http = true\n',
         ),
-        (b"[[webhooks]]", b"secret_file", b"ca_file", b"https://", b'["*"]', b"never to be shown"),
+        (b"[[webhooks]]", b"secret_file", b"ca_file", b"https://", b'["*"]'),
         is_cut=False,
     ),
     Target(
