@@ -119,7 +119,7 @@ async def test_a_real_loop_sends_before_it_rests() -> None:
         unsent.append(transport.get_write_buffer_size())
         rested.set()
 
-    it = Beat(time.time, sleep)
+    it = Beat(time.time, sleep, lambda: 0.0)
     try:
         it.heard(2 * OF_LATE, running)
         transport.write(b"x")
