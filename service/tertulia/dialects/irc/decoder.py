@@ -597,7 +597,8 @@ class IrcDecoder(Lines):
         self.client.share(label, len(changes))
         for change in changes:
             act = self._change(channel, change, params, label)
-            if isinstance(act, Moderate) and act.act.action is Action.APPOINT:
+            # Who has no name, as in `MODE #ops o !`, is not looked for.
+            if isinstance(act, Moderate) and act.tag and act.act.action is Action.APPOINT:
                 yield self._look_for(act)
             yield act
 

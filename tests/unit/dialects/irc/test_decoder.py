@@ -613,6 +613,7 @@ def acts(*lines: str) -> list[Moderation]:
         ("KICK #ops a,b", [Moderation(Action.KICK, "a"), Moderation(Action.KICK, "b")]),
         ("MODE #ops +o bruno", [Moderation(Action.APPOINT, "bruno")]),
         ("MODE #ops o bruno", [Moderation(Action.APPOINT, "bruno")]),
+        ("MODE #ops o !", [Moderation(Action.APPOINT, "")]),
         ("MODE #ops -o bruno", [Moderation(Action.DISMISS, "bruno")]),
         ("MODE #ops +q bruno", [Moderation(Action.MUTE, "bruno")]),
         ("MODE #ops +q bruno!*@*", [Moderation(Action.MUTE, "bruno")]),
