@@ -30,7 +30,9 @@ COMMIT = script(
     "commit", head=lengths(),
 )  # fmt: skip
 REGISTER = script("lease", "epochs", "register")
-ROOM_COMMIT = script("moderation", "speech", "restraints", "room_commit", head=lengths())
+ROOM_COMMIT = script(
+    "moderation", "speech", "restraints", "room_commit", head=_part("room_talk") + lengths()
+)
 ROOM_REGISTER = script("epochs", "room_register")
 SEAT = script("unread", "seat")
 ROOM_SEAT = script("unread", "room_seat")

@@ -70,7 +70,8 @@ def test_a_field_that_no_op_has_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["commit", "devices", "mailboxes", "pending", "restraints", "room_commit"]
+    "name",
+    ["commit", "devices", "mailboxes", "pending", "restraints", "room_commit", "room_talk"],
 )
 def test_no_script_counts_the_fields_of_an_op_itself(name: str) -> None:
     assert not re.search(r"\bARGV\[\s*at \+ \d|\bkey\(at \+ \d", lua(name))

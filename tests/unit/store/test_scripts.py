@@ -22,6 +22,7 @@ LIBRARIES = {
     "operator_command",
     "pending",
     "restraints",
+    "room_talk",
     "speech",
     "unread",
     "whole",

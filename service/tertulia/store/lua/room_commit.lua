@@ -25,6 +25,14 @@
 --   meta, used              1 where something was ever said or moderated: else it is forgotten as soon as nobody is there
 -- There are no leases: a room that is idle costs nothing. Who buries a node condemns it here first.
 
+if talk then
+  begun = true
+  for place = talk.from, #talk.commands do
+    if talk.commands[place] then write(unpack(talk.commands[place])) end
+  end
+  return done(talk.reply)
+end
+
 local KEYS, ARGV, tonumber, find = KEYS, ARGV, tonumber, string.find
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
 local members, batches, tokens, token_ends, rules = KEYS[4], KEYS[5], KEYS[7], KEYS[8], KEYS[9]
@@ -54,193 +62,171 @@ if saved then
 end
 
 local letters = ARGV[11]
-local is_members_talk = letters == 'S' or letters == 's'
-local is_talk = is_members_talk or not find(letters, '[^sSuU]')
+local is_talk = not find(letters, '[^sSuU]')
 if meta[6] == '1' and (is_talk or find(letters, '[sSuU]') and not find(letters, 'Q')) then return { 'restrained' } end
 
 local count = not is_talk and find(letters, '[^sSuUnQ]') and redis.call('ZCARD', members) or -1
 local events, result, noted = {}, '', ''
 local known = {}  -- token → its value, where that has changed
 
-if is_members_talk then
-  -- By far the most batches: as the ops below do it, but no functions are made, which takes Redis longer than this.
-  local seats = {}
-  for at = 12, #ARGV, length(letters) do
-    local nick, token = KEYS[ARGV[at + SAY.nick] + 0], letters == 'S' and ARGV[at + SAY_TAGGED.token] or ''
-    local session = seats[nick] or redis.call('HGET', nick, 'session')
-    seats[nick] = session
-    if session == ARGV[at + SAY.session] then
-      events[#events + 1] = ARGV[at + SAY.event]
-      result = result .. 'd'
-      if token ~= '' then
-        local value = known[token] or redis.call('HGET', tokens, token) or '0 0 '
-        local first, behind = string.match(value, '^(%S+ )%S+()')
-        known[token] = first .. ARGV[at + SAY_TAGGED.tag] .. string.sub(value, behind)
-      end
-    else
-      result = result .. 'g'
+local seats = {}
+local function seat(key)
+  local session = seats[key]
+  if session == nil then
+    session = redis.call('HGET', key, 'session')
+    seats[key] = session
+  end
+  return session
+end
+
+local TOKEN_MS, MOST_REFUSED = 3900000, 3072  -- bytes: 256 numbers, however long
+local function value_of(token) return known[token] or redis.call('HGET', tokens, token) or '0 0 ' end
+
+local function note_answer(token, tag, outcome)
+  if token == '' or outcome == 'g' then return end
+  local value = value_of(token)
+  local first, behind = string.match(value, '^(%S+ )%S+ ()')
+  local refusals = string.sub(value, behind)
+  if outcome ~= 'd' then
+    -- The latest first. Far more than are asked for are kept, so that it has to be cut seldom.
+    refusals = tag .. ',' .. refusals
+    if #refusals > MOST_REFUSED + 1024 then
+      refusals = string.match(string.sub(refusals, 1, MOST_REFUSED), '^.*,')
     end
   end
-else
-  local seats = {}
-  local function seat(key)
-    local session = seats[key]
-    if session == nil then
-      session = redis.call('HGET', key, 'session')
-      seats[key] = session
-    end
-    return session
-  end
+  known[token] = first .. tag .. ' ' .. refusals
+end
 
-  local TOKEN_MS, MOST_REFUSED = 3900000, 3072  -- bytes: 256 numbers, however long
-  local function value_of(token) return known[token] or redis.call('HGET', tokens, token) or '0 0 ' end
+local OPS = {}
+local function key(place) return KEYS[ARGV[place] + 0] end
 
-  local function note_answer(token, tag, outcome)
-    if token == '' or outcome == 'g' then return end
-    local value = value_of(token)
-    local first, behind = string.match(value, '^(%S+ )%S+ ()')
-    local refusals = string.sub(value, behind)
-    if outcome ~= 'd' then
-      -- The latest first. Far more than are asked for are kept, so that it has to be cut seldom.
-      refusals = tag .. ',' .. refusals
-      if #refusals > MOST_REFUSED + 1024 then
-        refusals = string.match(string.sub(refusals, 1, MOST_REFUSED), '^.*,')
-      end
-    end
-    known[token] = first .. tag .. ' ' .. refusals
-  end
+OPS['s'] = function(at)
+  if seat(key(at + SAY.nick)) ~= ARGV[at + SAY.session] then return 'g' end
+  events[#events + 1] = ARGV[at + SAY.event]
+  return 'd'
+end
 
-  local OPS = {}
-  local function key(place) return KEYS[ARGV[place] + 0] end
-
-  OPS['s'] = function(at)
-    if seat(key(at + SAY.nick)) ~= ARGV[at + SAY.session] then return 'g' end
+if find(letters, '[uU]') then
+  local is_open = redis.call('HGET', rules, 'outsiders') ~= false
+  OPS['u'] = function(at)
+    if not is_open then return 'u' end
     events[#events + 1] = ARGV[at + SAY.event]
     return 'd'
   end
+end
 
-  if find(letters, '[uU]') then
-    local is_open = redis.call('HGET', rules, 'outsiders') ~= false
-    OPS['u'] = function(at)
-      if not is_open then return 'u' end
-      events[#events + 1] = ARGV[at + SAY.event]
-      return 'd'
-    end
+if not is_talk then
+  local LOOKS, is_new = {}, offset == 0
+  -- Rooms are not closed, so there is one generation.
+  local GENERATION, MOST = '0', tonumber(ARGV[10])
+
+  local function end_seat(nick, token)
+    if token and token ~= '' then write('ZADD', token_ends, string.format('%d', clock.now + TOKEN_MS), token) end
+    write('DEL', nick)
+    seats[nick] = false
   end
 
-  if not is_talk then
-    local LOOKS, is_new = {}, offset == 0
-    -- Rooms are not closed, so there is one generation.
-    local GENERATION, MOST = '0', tonumber(ARGV[10])
-
-    local function end_seat(nick, token)
-      if token and token ~= '' then write('ZADD', token_ends, string.format('%d', clock.now + TOKEN_MS), token) end
-      write('DEL', nick)
-      seats[nick] = false
+  OPS['y'] = function(at)
+    local nick, session, token = key(at + ROOM_JOIN.nick), ARGV[at + ROOM_JOIN.session], ARGV[at + ROOM_JOIN.token]
+    local name, join, account = ARGV[at + ROOM_JOIN.key], ARGV[at + ROOM_JOIN.number], ARGV[at + ROOM_JOIN.account]
+    local owner, event = seat(nick), ARGV[at + ROOM_JOIN.event]
+    local was = owner and redis.call('HMGET', nick, 'number', 'token', 'nickname')
+    if owner == session then
+      -- Written down after Redis lost its data, by others who had heard of it: its own node may not have.
+      events[#events + 1] = string.gsub(event, '"joined"', '"present"', 1)
+      return 'd'
     end
-
-    OPS['y'] = function(at)
-      local nick, session, token = key(at + ROOM_JOIN.nick), ARGV[at + ROOM_JOIN.session], ARGV[at + ROOM_JOIN.token]
-      local name, join, account = ARGV[at + ROOM_JOIN.key], ARGV[at + ROOM_JOIN.number], ARGV[at + ROOM_JOIN.account]
-      local owner, event = seat(nick), ARGV[at + ROOM_JOIN.event]
-      local was = owner and redis.call('HMGET', nick, 'number', 'token', 'nickname')
-      if owner == session then
-        -- Written down after Redis lost its data, by others who had heard of it: its own node may not have.
-        events[#events + 1] = string.gsub(event, '"joined"', '"present"', 1)
-        return 'd'
-      end
-      if owner and tonumber(was[1] or 0) > tonumber(join) then return 'g' end
-      if not owner and count >= MOST then return 'b' end
-      if owner and ARGV[at + ROOM_JOIN.resumed] == '1' and token ~= '' and was[2] == token then
-        event = string.sub(event, 1, -2) .. ',"w":"' .. owner .. '"}'
-        write('ZADD', members, 'NX', join, name)
+    if owner and tonumber(was[1] or 0) > tonumber(join) then return 'g' end
+    if not owner and count >= MOST then return 'b' end
+    if owner and ARGV[at + ROOM_JOIN.resumed] == '1' and token ~= '' and was[2] == token then
+      event = string.sub(event, 1, -2) .. ',"w":"' .. owner .. '"}'
+      write('ZADD', members, 'NX', join, name)
+    else
+      if owner then
+        events[#events + 1] = left_event(was[3], owner)
+        end_seat(nick, was[2])
       else
-        if owner then
-          events[#events + 1] = left_event(was[3], owner)
-          end_seat(nick, was[2])
-        else
-          count = count + 1
-        end
-        write('ZADD', members, join, name)
+        count = count + 1
       end
-      write('HSET', nick, 'session', session, 'node', node, 'sitting', GENERATION, 'nickname', ARGV[at + ROOM_JOIN.nickname],
-        'dialect', ARGV[at + ROOM_JOIN.dialect], 'number', join, 'account', account, 'token', token,
-        'about', ARGV[at + ROOM_JOIN.about])
-      seats[nick] = session
-      if token ~= '' then
-        local value = value_of(token)
-        if find(value, '^0 ') then known[token] = string.format('%d', offset + 1) .. string.sub(value, 2) end
-        write('ZREM', token_ends, token)
-      end
-      events[#events + 1] = event
-      if is_new and account ~= '0' then
-        write('HSET', rules, 'owner:' .. name, account)
-        events[#events + 1] = ARGV[at + ROOM_JOIN.owned]
-      end
-      is_new = false
-      return 'd'
+      write('ZADD', members, join, name)
     end
-
-    OPS['z'] = function(at)
-      local nick, session, token = key(at + ROOM_LEAVE.nick), ARGV[at + ROOM_LEAVE.session], ARGV[at + ROOM_LEAVE.token]
-      if token ~= '' then
-        write('HDEL', tokens, token)
-        write('ZREM', token_ends, token)
-        known[token] = nil
-      end
-      if seat(nick) ~= session then return 'g' end
-      end_seat(nick, token == '' and redis.call('HGET', nick, 'token'))
-      write('ZREM', members, ARGV[at + ROOM_LEAVE.key])
-      count = count - 1
-      events[#events + 1] = ARGV[at + ROOM_LEAVE.event]
-      return 'd'
+    write('HSET', nick, 'session', session, 'node', node, 'sitting', GENERATION, 'nickname', ARGV[at + ROOM_JOIN.nickname],
+      'dialect', ARGV[at + ROOM_JOIN.dialect], 'number', join, 'account', account, 'token', token,
+      'about', ARGV[at + ROOM_JOIN.about])
+    seats[nick] = session
+    if token ~= '' then
+      local value = value_of(token)
+      if find(value, '^0 ') then known[token] = string.format('%d', offset + 1) .. string.sub(value, 2) end
+      write('ZREM', token_ends, token)
     end
-
-    OPS['n'] = function(at)
-      if seat(key(at + REFUSED.nick)) ~= ARGV[at + REFUSED.session] then return 'g' end
-      note_answer(ARGV[at + REFUSED.token], ARGV[at + REFUSED.tag], 'u')
-      return 'd'
+    events[#events + 1] = event
+    if is_new and account ~= '0' then
+      write('HSET', rules, 'owner:' .. name, account)
+      events[#events + 1] = ARGV[at + ROOM_JOIN.owned]
     end
-
-    if find(letters, 'Q') then
-      add_restraints(OPS, LOOKS, {
-        clock = clock, key = key, note_answer = note_answer, seat = seat, events = events, log = keys.log, meta = keys.meta,
-        is_restrained = meta[6] == '1',
-        -- Whoever owns the room may do everything, moderators what moderators do; and only as accounts.
-        may = function(at, name, action)
-          local account = ARGV[at + MODERATE.account]
-          if redis.call('HGET', rules, 'owner:' .. name) == account then return true end
-          return not find(action, '^moderator') and action ~= 'outsiders'
-            and redis.call('HGET', rules, 'moderator:' .. name) == account
-        end,
-        account_in = function(nick) return seat(nick) and redis.call('HGET', nick, 'account') end,
-        evict = function(_, name, nick)
-          end_seat(nick, redis.call('HGET', nick, 'token'))
-          write('ZREM', members, name)
-          count = count - 1
-        end,
-      })
-    end
-
-    local at = 12
-    while at <= #ARGV do
-      local look = LOOKS[ARGV[at]]
-      if look then look(at) end
-      at = at + length(ARGV[at])
-    end
+    is_new = false
+    return 'd'
   end
 
-  OPS['S'], OPS['U'] = OPS['s'], OPS['u']
-  local at, ends = 12, #ARGV
-  -- What comes after a command that was refused would not see what that one was to do.
-  while at <= ends and not rest do
-    local op = ARGV[at]
-    local outcome, note = OPS[op](at)
-    if op == 'S' or op == 'U' then note_answer(ARGV[at + SAY_TAGGED.token], ARGV[at + SAY_TAGGED.tag], outcome) end
-    result = result .. outcome
-    if note then noted = noted .. note .. ',' end
-    at = at + length(op)
+  OPS['z'] = function(at)
+    local nick, session, token = key(at + ROOM_LEAVE.nick), ARGV[at + ROOM_LEAVE.session], ARGV[at + ROOM_LEAVE.token]
+    if token ~= '' then
+      write('HDEL', tokens, token)
+      write('ZREM', token_ends, token)
+      known[token] = nil
+    end
+    if seat(nick) ~= session then return 'g' end
+    end_seat(nick, token == '' and redis.call('HGET', nick, 'token'))
+    write('ZREM', members, ARGV[at + ROOM_LEAVE.key])
+    count = count - 1
+    events[#events + 1] = ARGV[at + ROOM_LEAVE.event]
+    return 'd'
   end
+
+  OPS['n'] = function(at)
+    if seat(key(at + REFUSED.nick)) ~= ARGV[at + REFUSED.session] then return 'g' end
+    note_answer(ARGV[at + REFUSED.token], ARGV[at + REFUSED.tag], 'u')
+    return 'd'
+  end
+
+  if find(letters, 'Q') then
+    add_restraints(OPS, LOOKS, {
+      clock = clock, key = key, note_answer = note_answer, seat = seat, events = events, log = keys.log, meta = keys.meta,
+      is_restrained = meta[6] == '1',
+      -- Whoever owns the room may do everything, moderators what moderators do; and only as accounts.
+      may = function(at, name, action)
+        local account = ARGV[at + MODERATE.account]
+        if redis.call('HGET', rules, 'owner:' .. name) == account then return true end
+        return not find(action, '^moderator') and action ~= 'outsiders'
+          and redis.call('HGET', rules, 'moderator:' .. name) == account
+      end,
+      account_in = function(nick) return seat(nick) and redis.call('HGET', nick, 'account') end,
+      evict = function(_, name, nick)
+        end_seat(nick, redis.call('HGET', nick, 'token'))
+        write('ZREM', members, name)
+        count = count - 1
+      end,
+    })
+  end
+
+  local at = 12
+  while at <= #ARGV do
+    local look = LOOKS[ARGV[at]]
+    if look then look(at) end
+    at = at + length(ARGV[at])
+  end
+end
+
+OPS['S'], OPS['U'] = OPS['s'], OPS['u']
+local at, ends = 12, #ARGV
+-- What comes after a command that was refused would not see what that one was to do.
+while at <= ends and not rest do
+  local op = ARGV[at]
+  local outcome, note = OPS[op](at)
+  if op == 'S' or op == 'U' then note_answer(ARGV[at + SAY_TAGGED.token], ARGV[at + SAY_TAGGED.tag], outcome) end
+  result = result .. outcome
+  if note then noted = noted .. note .. ',' end
+  at = at + length(op)
 end
 
 if not meta[7] and #events > 0 and (is_talk or find(letters, '[sSuUM]')) then
