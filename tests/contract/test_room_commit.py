@@ -16,10 +16,13 @@ from tertulia.chat.ports import Op, RefusedOp, RoomJoinOp, SayOp
 from tertulia.store.batch import RoomBatch
 from tertulia.store.keys import RoomKeys, unfinished
 from tertulia.store.ops import in_numbers
-from tertulia.store.room import _COMMIT_KEYS
+from tertulia.store.room import _COMMIT_KEYS, _OTHER_KEYS, _TALK
 from tertulia.store.scripts import ROOM_COMMIT
 
 KEYS = RoomKeys("c", "ops")
+
+Call = tuple[list[str], list[Any]]
+"""KEYS and ARGV."""
 
 
 @pytest.fixture
@@ -30,14 +33,27 @@ def control(shared_redis: RedisServer) -> Iterator[redis.Redis]:
     shared_redis.control.flushall()
 
 
-def commit(control: redis.Redis, number: int, *ops: Op) -> str:
-    """Commit a batch, and return its outcomes; whichever batch it is, it is an entry of its own."""
+def call(
+    *ops: Op,
+    number: int = 3,
+    epoch: str = "e",
+    seen: int = 2,
+    answered: int = 2,
+    channel: str = KEYS.room,
+) -> Call:
+    """Return what a node gives to the script for a batch."""
     batch = RoomBatch(KEYS, len(_COMMIT_KEYS))
     batch.add(*ops)
-    keys = [*KEYS.several(_COMMIT_KEYS), *batch.keys]
-    names = [*keys, ROOM_COMMIT.last_key(keys[0])]
-    head = ["n", number, "e", number - 1, 3_600_000, 1 << 26, KEYS.room, "f", number - 1, 9]
-    args = [*head, batch.letters, *batch.args]
+    names = [*KEYS.several(_COMMIT_KEYS), *batch.keys]
+    if batch.letters not in _TALK:
+        names += KEYS.several(_OTHER_KEYS)
+    head = ["n", number, epoch, seen, 3_600_000, channel, answered, f"{1 << 20} f 9"]
+    return [*names, unfinished(KEYS.meta)], [*head, batch.letters, *batch.args]
+
+
+def commit(control: redis.Redis, number: int, *ops: Op) -> str:
+    """Commit a batch, and return its outcomes; whichever batch it is, it is an entry of its own."""
+    names, args = call(*ops, number=number, seen=number - 1, answered=number - 1)
     reply = control.eval(ROOM_COMMIT.plain.text, len(names), *names, *args)
     status, offset, entry, _, outcomes, _ = reply
     assert (status, offset, entry) == ("ok", number, number)
@@ -113,8 +129,6 @@ def test_a_command_that_is_refused_is_made_up_for(
 
 # --- Members' talk, which has a way of its own: room_talk.lua ---------------------------------------------
 
-Call = tuple[list[str], list[Any]]
-"""KEYS and ARGV."""
 Prepare = Callable[[redis.Redis], object]
 
 WHOLE = ROOM_COMMIT.plain.text
@@ -129,21 +143,6 @@ def judge(shared_redis: RedisServer) -> Iterator[Judge]:
     yield judge
     shared_redis.control.flushall()
     judge.close()
-
-
-def call(
-    *ops: Op,
-    number: int = 3,
-    epoch: str = "e",
-    seen: int = 2,
-    answered: int = 2,
-    channel: str = KEYS.room,
-) -> Call:
-    batch = RoomBatch(KEYS, len(_COMMIT_KEYS))
-    batch.add(*ops)
-    names = [*KEYS.several(_COMMIT_KEYS), *batch.keys, unfinished(KEYS.meta)]
-    head = ["n", number, epoch, seen, 3_600_000, 1 << 20, channel, "f", answered, 9]
-    return names, [*head, batch.letters, *batch.args]
 
 
 def inhabit(control: redis.Redis) -> None:

@@ -264,14 +264,14 @@ def room_of(control: redis.Redis, members: Sequence[str], unread: int = 0) -> No
 
 def committed(control: redis.Redis, ops: Sequence[Any]) -> tuple[list[str], list[Any]]:
     """Return the KEYS and ARGV of a batch in a room, as nodes send it."""
-    batch = RoomBatch(ROOM, 9)
+    keys = [ROOM.meta, ROOM.log, ROOM.marks, ROOM.batches, ROOM.condemned, ROOM.tokens]
+    batch = RoomBatch(ROOM, len(keys))
     batch.add(*ops)
-    keys = [
-        ROOM.meta, ROOM.log, ROOM.marks, ROOM.members, ROOM.batches, ROOM.condemned, ROOM.tokens,
-        ROOM.token_ends, ROOM.moderation,
-    ]  # fmt: skip
-    args: list[Any] = ["n", 9, "e", 1, 86_400_000, 1 << 26, ROOM.room, "f", 0, 10_000]
-    return [*keys, *batch.keys], [*args, batch.letters, *batch.args]
+    keys += batch.keys
+    if batch.letters != "S":
+        keys += [ROOM.members, ROOM.token_ends, ROOM.moderation]
+    args: list[Any] = ["n", 9, "e", 1, 86_400_000, ROOM.room, 0, f"{1 << 26} f 10000"]
+    return keys, [*args, batch.letters, *batch.args]
 
 
 def join(number: int, name: str) -> RoomJoinOp:

@@ -36,12 +36,14 @@ from tertulia.store.submitted import Committed, Submitted
 from tertulia.store.wire import RoomMessage
 from tertulia.telemetry.metrics import Metrics
 
-_COMMIT_KEYS: Final = (
-    "meta", "log", "marks", "order", "batches", "condemned", "tokens", "token-ends", "moderation",
-)  # fmt: skip
+_COMMIT_KEYS: Final = ("meta", "log", "marks", "batches", "condemned", "tokens")
 """The first KEYS of a commit."""
 _COMMIT_NAMES: Final = (*_COMMIT_KEYS, "room")
 """The same, and the channel."""
+_OTHER_KEYS: Final = ("order", "token-ends", "moderation")
+"""The last KEYS of a commit, of which members' talk needs none: each takes Redis longer than it seems."""
+_TALK: Final = ("S", "s")
+"""The letters of batches that are nothing but that."""
 _REMEMBERED = 64
 """Entries that can be recognised after Redis was rewound, of those of the last moments."""
 _REMEMBERED_SECONDS: Final = 30.0
@@ -403,20 +405,22 @@ class FollowedRoom(Log):
         batch.add(*ops)
         settings = home.settings
         *names, channel = keys.several(_COMMIT_NAMES)
+        names += batch.keys
+        letters = batch.letters
+        if letters not in _TALK:
+            names += keys.several(_OTHER_KEYS)
         head: list[Argument] = [
             member.node,
             number,
             member.position.epoch,
             member.position.offset,
             round(settings.log_age_seconds * 1000),
-            settings.log_bytes,
             "" if self._is_replicated else channel,
-            home.new_epoch,
             member.answered_batch,
-            home.most_members,
-            batch.letters,
+            f"{settings.log_bytes} {home.new_epoch} {home.most_members}",
+            letters,
         ]
-        return names + batch.keys, head + batch.args
+        return names, head + batch.args
 
     def replied(self, number: int, reply: list[Any]) -> None:
         """Take the reply to a batch. Raises Fenced."""

@@ -1,11 +1,12 @@
 -- Commit one batch of a node's ops in a further room: in order, exactly once, as a whole.
 --
--- KEYS  1 meta     2 log     3 marks     4 members     5 batches     6 condemned     7 tokens     8 token-ends
---       9 moderation     10… nickname hashes, and other keys, named by the index among KEYS
+-- KEYS  1 meta     2 log     3 marks     4 batches     5 condemned     6 tokens
+--       7… nickname hashes, and other keys, named by the index among KEYS
+--       and behind them, unless all ops are S or all are s: members, token-ends, moderation
 -- ARGV  1 node     2 batch number     3 epoch     4 offset that the node has seen
---       5 log age, ms     6 log bytes     7 room channel     8 name for a new epoch
---       9 number of the node's last batch that was answered in this epoch     10 members, at most
---       11 the letters of the ops, each once
+--       5 log age, ms     6 room channel     7 number of the node's last batch that was answered in this epoch
+--       8 what is seldom looked at: log bytes, name for a new epoch, members at most, with spaces between
+--       9 the letters of the ops, each once
 --       then the ops, each a letter and its fields, as store/ops.py has them in one table:
 --         y join    z leave    s say    S say, with a token    u U the same by somebody who is not in the room
 --         n refused    Q M restraints.lua
@@ -35,10 +36,12 @@ end
 
 local KEYS, ARGV, tonumber, find = KEYS, ARGV, tonumber, string.find
 local keys = { meta = KEYS[1], log = KEYS[2], marks = KEYS[3] }
-local members, batches, tokens, token_ends, rules = KEYS[4], KEYS[5], KEYS[7], KEYS[8], KEYS[9]
+local batches, tokens = KEYS[4], KEYS[6]
+local members, token_ends, rules = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]  -- other keys where members only talk
 local node, batch, epoch, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[4] + 0
+local max_bytes, new_epoch, most_members = string.match(ARGV[8], '^(%d+) (%S+) (%d+)$')
 local clock = read_clock()
-if redis.call('ZSCORE', KEYS[6], node) then return { 'fenced' } end
+if redis.call('ZSCORE', KEYS[5], node) then return { 'fenced' } end
 
 local meta = read_meta(keys.meta, 'used')
 local offset = (meta[2] or 0) + 0
@@ -47,9 +50,9 @@ local saved = redis.call('HGET', batches, node)
 local number = saved and string.match(saved, '^%d+')
 local last = (number or 0) + 0
 -- Others may have gone on writing: then only what the node knows of its own batches tells that some are lost.
-if offset < seen or last < ARGV[9] + 0 then
-  begin_epoch(keys.meta, ARGV[8], epoch, offset, clock)
-  return done({ 'epoch', ARGV[8], offset })
+if offset < seen or last < ARGV[7] + 0 then
+  begin_epoch(keys.meta, new_epoch, epoch, offset, clock)
+  return done({ 'epoch', new_epoch, offset })
 end
 if saved then
   -- Held up on a connection that its node has given up.
@@ -61,7 +64,7 @@ if saved then
   end
 end
 
-local letters = ARGV[11]
+local letters = ARGV[9]
 local is_talk = not find(letters, '[^sSuU]')
 if meta[6] == '1' and (is_talk or find(letters, '[sSuU]') and not find(letters, 'Q')) then return { 'restrained' } end
 
@@ -118,7 +121,7 @@ end
 if not is_talk then
   local LOOKS, is_new = {}, offset == 0
   -- Rooms are not closed, so there is one generation.
-  local GENERATION, MOST = '0', tonumber(ARGV[10])
+  local GENERATION, MOST = '0', most_members + 0
 
   local function end_seat(nick, token)
     if token and token ~= '' then write('ZADD', token_ends, string.format('%d', clock.now + TOKEN_MS), token) end
@@ -209,7 +212,7 @@ if not is_talk then
     })
   end
 
-  local at = 12
+  local at = 10
   while at <= #ARGV do
     local look = LOOKS[ARGV[at]]
     if look then look(at) end
@@ -218,7 +221,7 @@ if not is_talk then
 end
 
 OPS['S'], OPS['U'] = OPS['s'], OPS['u']
-local at, ends = 12, #ARGV
+local at, ends = 10, #ARGV
 -- What comes after a command that was refused would not see what that one was to do.
 while at <= ends and not rest do
   local op = ARGV[at]
@@ -248,10 +251,10 @@ if not is_talk and find(letters, '[yz]') then
 end
 local entry, entered = 0, '0'
 if #events > 0 then
-  entry, entered = append(keys, meta, node, batch, clock, events, ARGV[7], ARGV[5] + 0, ARGV[6] + 0)
+  entry, entered = append(keys, meta, node, batch, clock, events, ARGV[6], ARGV[5] + 0, max_bytes + 0)
   offset = entry
 else
-  trim(keys, clock.now, tonumber(meta[3] or 0), tonumber(ARGV[5]), tonumber(ARGV[6]))
+  trim(keys, clock.now, tonumber(meta[3] or 0), ARGV[5] + 0, max_bytes + 0)
 end
 local counted = count < 0 and '-1' or count
 write('HSET', batches, node, batch .. ' ' .. entered .. ' ' .. counted .. ' ' .. result .. ' ' .. noted)

@@ -9,23 +9,23 @@
 
 local talk
 
-local letter = ARGV[11]
+local letter = ARGV[9]
 if letter == 'S' or letter == 's' then repeat
   local KEYS, ARGV, call = KEYS, ARGV, redis.call
-  local meta_key, batches, tokens, unfinished = KEYS[1], KEYS[5], KEYS[7], KEYS[#KEYS]
+  local meta_key, batches, tokens, unfinished = KEYS[1], KEYS[4], KEYS[6], KEYS[#KEYS]
   local node, batch = ARGV[1], ARGV[2]
-  if call('EXISTS', unfinished) == 1 or call('ZSCORE', KEYS[6], node) then break end
+  if call('EXISTS', unfinished) == 1 or call('ZSCORE', KEYS[5], node) then break end
   local meta = call('HMGET', meta_key, 'epoch', 'offset', 'bytes', 'marked', 'marked_bytes', 'restrained', 'used')
   if meta[1] ~= ARGV[3] or meta[6] == '1' or not meta[7] then break end
   local saved, offset = call('HGET', batches, node), (meta[2] or 0) + 0
   local last = (saved and string.match(saved, '^%d+') or 0) + 0
-  if offset < ARGV[4] + 0 or last < ARGV[9] + 0 or last >= batch + 0 then break end
+  if offset < ARGV[4] + 0 or last < ARGV[7] + 0 or last >= batch + 0 then break end
 
   local ends, length = #ARGV, letter == 'S' and SAY_TAGGED.tag + 1 or SAY.event + 1  -- those are their last fields
   local events, known, nick, session, value, is_gone = nil
-  local is_one, outcomes = ends == 11 + length, 'd'
+  local is_one, outcomes = ends == 9 + length, 'd'
   if not is_one then events, known = {}, {} end
-  for at = 12, ends, length do
+  for at = 10, ends, length do
     local key = KEYS[ARGV[at + SAY.nick] + 0]
     if key ~= nick then nick, session = key, call('HGET', key, 'session') end
     if session ~= ARGV[at + SAY.session] then
@@ -43,7 +43,7 @@ if letter == 'S' or letter == 's' then repeat
   end
   if is_gone then break end
   if is_one then
-    events = ARGV[12 + SAY.event]
+    events = ARGV[10 + SAY.event]
   else
     events, outcomes = table.concat(events, '\n'), string.rep('d', #events)
   end
@@ -63,22 +63,22 @@ if letter == 'S' or letter == 's' then repeat
   -- If this is refused, nothing is done either. Or the log has come further than its meta says.
   if type(put('XADD', KEYS[2], at .. '-0', 'p', stamp, 'b', by, 'e', events)) ~= 'string' then break end
 
-  local message = ARGV[7] ~= '' and '1 r ' .. meta[1] .. ' ' .. at .. ' ' .. stamp .. ' ' .. by .. '\n' .. events
+  local message = ARGV[6] ~= '' and '1 r ' .. meta[1] .. ' ' .. at .. ' ' .. stamp .. ' ' .. by .. '\n' .. events
   local kept = batch .. ' ' .. at .. ' -1 ' .. outcomes .. ' '
   local done = 0
   if is_one and not is_due then  -- the same as below, without tables
-    local reply = value and put('HSET', tokens, ARGV[12 + SAY_TAGGED.token], value)
+    local reply = value and put('HSET', tokens, ARGV[10 + SAY_TAGGED.token], value)
     if type(reply) ~= 'table' then done, reply = 1, put('HSET', meta_key, 'offset', at, 'bytes', total) end
-    if type(reply) ~= 'table' then done, reply = 5, message and put('PUBLISH', ARGV[7], message) end
+    if type(reply) ~= 'table' then done, reply = 5, message and put('PUBLISH', ARGV[6], message) end
     if type(reply) ~= 'table' then done, reply = 6, put('HSET', batches, node, kept) end
     if type(reply) ~= 'table' then return { 'ok', offset, offset, -1, outcomes, '' } end
   end
 
   local commands = {
-    value and { 'HSET', tokens, ARGV[12 + SAY_TAGGED.token], value } or false,
+    value and { 'HSET', tokens, ARGV[10 + SAY_TAGGED.token], value } or false,
     { 'HSET', meta_key, 'offset', at, 'bytes', total },
     false, false, false,
-    message and { 'PUBLISH', ARGV[7], message },
+    message and { 'PUBLISH', ARGV[6], message },
     { 'HSET', batches, node, kept },
   }
   if value and known then
@@ -87,7 +87,7 @@ if letter == 'S' or letter == 's' then repeat
     commands[1] = answers
   end
   if is_due then  -- as append() and trim() do it
-    local marks, ms, max_age, max_bytes = KEYS[3], string.sub(stamp, 1, -4), ARGV[5] + 0, ARGV[6] + 0
+    local marks, ms, max_age, max_bytes = KEYS[3], string.sub(stamp, 1, -4), ARGV[5] + 0, string.match(ARGV[8], '^%d+') + 0
     commands[2] = { 'HSET', meta_key, 'offset', at, 'bytes', total, 'marked', ms, 'marked_bytes', total }
     commands[3] = { 'RPUSH', marks, at .. ' ' .. ms .. ' ' .. total }
     local floor, passed = nil, 0
