@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -12,11 +14,13 @@ from harness.waiting import until
 from tertulia.redis.access import Access
 from tertulia.redis.client import Client
 from tertulia.redis.errors import StoreAway
-from tertulia.redis.link import Link, Subscription
+from tertulia.redis.link import Call, Link, Subscription
 from tertulia.redis.multiplexer import Multiplexer
 from tertulia.store.scripts import REGISTER
 from tertulia.telemetry.metrics import RetryCause
 
+CALL: Call = ([f"{{x}}:{i}" for i in range(8)], ["n", 1000, "epoch", "", 0, "", ""])
+"""Of the script by which a node enters a chat."""
 TIMEOUT = 1.0
 """Where it is to be over. Elsewhere who answers may stand still for a moment."""
 
@@ -52,12 +56,63 @@ async def test_a_script_is_loaded_where_it_is_not_known(
     shared_redis: RedisServer, link: Link
 ) -> None:
     shared_redis.control.script_flush()
-    keys = [f"{{x}}:{i}" for i in range(8)]
-    args: list[str | int] = ["n", 1000, "epoch", "", 0, "", ""]
     for _ in range(2):
-        reply = await link.run(REGISTER, keys, args)
+        reply = await link.run(REGISTER, *CALL)
         assert reply[:2] == [b"ok", b"epoch"]
     assert shared_redis.control.script_exists(REGISTER.plain.sha) == [True]
+
+
+async def test_who_runs_a_script_now_is_told_once_how_it_went(
+    shared_redis: RedisServer, link: Link
+) -> None:
+    told: list[list[Any] | StoreAway] = []
+
+    async def next_told() -> list[Any] | StoreAway:
+        await until(lambda: told, WITHIN, "to be told")
+        return told.pop()
+
+    run = partial(link.run_now, REGISTER, [CALL, CALL], told.append)
+    shared_redis.control.script_flush()
+    assert run() is None  # it is not connected
+    await link.connect()
+    assert run() is not None
+    replies = await next_told()
+    assert isinstance(replies, list)
+    assert [it.word for it in replies] == ["NOSCRIPT", "NOSCRIPT"]
+    await link.run(REGISTER, *CALL)
+    assert run() is not None
+    replies = await next_told()
+    assert isinstance(replies, list)
+    assert [it[:2] for it in replies] == [[b"ok", b"epoch"]] * 2
+    dropped = run()
+    assert dropped is not None
+    dropped.drop()
+    run()
+    await next_told()
+    assert not told
+    run()
+    assert link._shared is not None
+    link._shared.connection.end()
+    away = await next_told()
+    assert isinstance(away, StoreAway)
+    assert run() is None
+
+
+async def test_what_a_server_says_that_was_left_is_told_as_no_reply(
+    shared_redis: RedisServer, link: Link
+) -> None:
+    told: list[list[Any] | StoreAway] = []
+    await link.connect()
+    assert link._shared is not None
+    other = object()  # else the connection would end with the link
+    link._shared.holders.add(other)
+    shared = link._shared
+    assert link.run_now(REGISTER, [CALL], told.append) is not None
+    link.disconnect()
+    await until(lambda: told, WITHIN, "to be told")
+    shared.let_go(other)
+    (away,) = told
+    assert isinstance(away, StoreAway)
 
 
 async def test_an_error_is_a_reason_to_connect_again(shared_redis: RedisServer, link: Link) -> None:

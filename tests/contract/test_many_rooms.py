@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -10,12 +10,10 @@ from contract.chat_stores import RedisNode, RedisStores
 from contract.in_rooms import Seat, enter, open_room
 from contract.node import WITHIN
 from harness.waiting import until
-from tertulia.redis import beat
-from tertulia.redis.beat import SECONDS
-from tertulia.redis.link import Call
-from tertulia.store import coalescing
+from tertulia.redis.link import Asked, Call, Link
+from tertulia.redis.script import Script
+from tertulia.store import coalescing, room_committer
 from tertulia.store.keys import RoomKeys
-from tertulia.store.room_committer import RoomCommitter
 from tertulia.store.rooms import StoredRooms
 
 AGES = 3600.0
@@ -39,29 +37,6 @@ async def test_rooms_that_speak_in_the_same_turn_are_one_commit(chat_stores: Red
     assert node.counted("commit_duration_seconds_count") - before == 1
 
 
-async def test_a_node_that_hears_of_much_in_rooms_rests_between_its_reads(
-    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rests: list[float] = []
-    here, there = await chat_stores.node(), await chat_stores.node()
-    (seat,) = await speakers(there, "ops")
-    heard = open_room(here, "ops")
-    await until(lambda: heard.follower.nicknames, WITHIN, "the room")
-    assert isinstance(here.store.rooms, StoredRooms)
-    (shard,) = here.store.rooms._shards
-    monkeypatch.setattr(beat, "ENOUGH", 0.0)  # however slow the machine is
-    monkeypatch.setattr(shard.bus._beat, "_used", lambda: 0.0)
-    monkeypatch.setattr(shard.bus._beat, "_sleep", rests.append)
-
-    async def has_rested() -> bool:
-        seat.say("hello")
-        await there.store.settle()
-        return bool(rests)
-
-    await until(has_rested, WITHIN, "a rest")
-    assert 0.0 < rests[0] <= SECONDS
-
-
 async def test_what_is_under_way_when_the_chat_loses_its_data_is_said_all_the_same(
     chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,21 +44,50 @@ async def test_what_is_under_way_when_the_chat_loses_its_data_is_said_all_the_sa
     node = await chat_stores.node()
     speaker = await node.enter_one("ana")
     (seat,) = await enter(node, open_room(node, "ops"), "in-ops")
-    run, is_held = RoomCommitter._run, asyncio.Event()
+    run_now, is_held = Link.run_now, asyncio.Event()
 
-    async def never_answered(self: RoomCommitter, calls: list[Call]) -> list[Any]:
-        if not is_held.is_set():
-            is_held.set()
-            await asyncio.get_running_loop().create_future()
-        return await run(self, calls)
+    def never_answered(
+        self: Link, script: Script, calls: Sequence[Call], told: Callable[..., object]
+    ) -> Asked | None:
+        if is_held.is_set():
+            return run_now(self, script, calls, told)
+        is_held.set()
+        assert self._shared is not None
+        return Asked(self, self._shared, told)
 
-    monkeypatch.setattr(RoomCommitter, "_run", never_answered)
+    monkeypatch.setattr(Link, "run_now", never_answered)
     seat.say("under way")
     await is_held.wait()
     control = chat_stores.server.control
     control.delete(*chat_stores.names())  # not the room's: it is found as it was
     speaker.say("and a new epoch begins")
     await asyncio.wait_for(node.store.settle(), WITHIN)
+
+
+@pytest.mark.parametrize("what", ["late", "forgotten"])
+async def test_a_room_commits_once_where_redis_does_not_answer_as_usual(
+    chat_stores: RedisStores, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    node = await chat_stores.node()
+    room = open_room(node, "ops")
+    (seat,) = await enter(node, room, "ana")
+    confirmed: list[Link] = []
+
+    async def confirm(link: Link) -> None:
+        confirmed.append(link)
+
+    if what == "late":  # its server may have been frozen, and replaced
+        monkeypatch.setattr(room_committer, "_LATE_SECONDS", -1.0)
+        monkeypatch.setattr(Link, "confirm", confirm)
+    else:
+        chat_stores.server.control.script_flush()
+    seat.say("hello")
+    await node.store.settle()
+    assert len(confirmed) == (what == "late")
+    assert [it for it in room.follower.calls if "hello" in it] == [
+        "event said hello",
+        "settled hello",
+    ]
 
 
 async def test_no_room_waits_for_what_is_written_in_another(

@@ -6,8 +6,8 @@ server's default: over RESP3 the bus is slower by about a third.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 from hiredis import HiredisError, ProtocolError, Reader, pack_command
@@ -15,17 +15,35 @@ from hiredis import HiredisError, ProtocolError, Reader, pack_command
 from tertulia.redis.errors import ErrorReply
 
 Argument = str | bytes | int | float
+Take = Callable[[list[Any]], bool]
+"""Takes messages, and says whether it did."""
 _MORE: Final = object()
 """What the reader returns while a reply is incomplete."""
 _MESSAGES: Final = (b"message", b"smessage")
 _LEFT: Final = (b"unsubscribe", b"sunsubscribe")
 
 
+class Waiter(Protocol):
+    """Who waits for replies: a future of them, or what is told in the turn in which they come."""
+
+    def done(self) -> bool:
+        """Say whether they are not wanted any more."""
+        ...
+
+    def set_result(self, replies: list[Any], /) -> None:
+        """Take the replies."""
+        ...
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Take why there will be none."""
+        ...
+
+
 class _Question(msgspec.Struct, gc=False):
     """Commands that were sent and are not answered yet."""
 
-    waiter: "asyncio.Future[list[Any]] | None"
-    """The future of the replies. None, or cancelled: the replies are read and dropped."""
+    waiter: Waiter | None
+    """Who is given the replies. None, or done: they are read and dropped."""
     wanted: int
     """How many replies there will be."""
     until: float
@@ -49,20 +67,40 @@ class Inbox:
         self.said: list[Any] = []
         """Messages that have come and were not received yet."""
         self.waiter: asyncio.Future[None] | None = None
+        self._take: Take | None = None
         self._loop = asyncio.get_running_loop()
         self._until = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
 
-    async def receive(self, seconds: float) -> list[Any]:
+    async def receive(self, seconds: float, take: Take | None = None) -> list[Any]:
         """Wait for messages, and return all that have come; none if interrupted.
 
-        Raises TimeoutError if nothing has come in so many seconds, OSError, HiredisError.
+        ``take`` is given what comes meanwhile, in the turn in which it is read: what it takes is not returned
+        and what it raises is raised. Raises TimeoutError if nothing to return has come in so many seconds,
+        OSError, HiredisError.
         """
         if not self.said:
-            await self._wait(seconds)
+            self._take = take
+            try:
+                await self._wait(seconds)
+            finally:
+                self._take = None
         said, self.said = self.said, []
         return said
+
+    def bring(self, messages: list[Any]) -> None:
+        """Add messages behind those that are here."""
+        take, waiter = self._take, self.waiter
+        if take is not None and waiter is not None and not waiter.done():
+            try:
+                if take(messages):
+                    return
+            except Exception as error:  # those who receive have made it, and not the connection
+                waiter.set_exception(error)
+                return
+        self.said += messages
+        self.interrupt()
 
     def interrupt(self) -> None:
         """Let a waiting ``receive`` return, with nothing."""
@@ -149,6 +187,10 @@ class HotConnection(asyncio.Protocol):
         waiter = self._loop.create_future()
         self._send(_Question(waiter, len(commands), self._loop.time() + seconds), *commands)
         return waiter
+
+    def request_for(self, waiter: Waiter, seconds: float, *commands: Sequence[Argument]) -> None:
+        """Send commands, whose replies go to ``waiter``, as with ``request``."""
+        self._send(_Question(waiter, len(commands), self._loop.time() + seconds), *commands)
 
     async def subscribe(
         self, seconds: float, channels: Sequence[str], inbox: Inbox | None = None
@@ -268,19 +310,24 @@ class HotConnection(asyncio.Protocol):
         """Give published messages to the listeners: those of one read are received at once."""
         said, self._said = self._said, []
         self.heard_at = self._loop.time()
-        reached: list[Inbox] = []
+        reached: dict[Inbox, list[Any]] = {}
         for message in said:
             if message.__class__ is list and message[0] in _MESSAGES:
                 inbox = self._hearing.get(message[1])
-                if inbox is not None:
-                    if not inbox.said:
-                        reached.append(inbox)
-                    inbox.said.append(message)
+                if inbox in reached:
+                    reached[inbox].append(message)
+                elif inbox is not None:
+                    reached[inbox] = [message]
             else:
+                self._bring(reached)
                 self._confirm(message)
-        for inbox in reached:
-            if inbox.waiter is not None and not inbox.waiter.done():
-                inbox.waiter.set_result(None)
+        self._bring(reached)
+
+    @staticmethod
+    def _bring(reached: dict[Inbox, list[Any]]) -> None:
+        while reached:
+            inbox, messages = reached.popitem()
+            inbox.bring(messages)
 
     def _confirm(self, reply: Any) -> None:
         """Take the reply to (un)subscribing, or the notice that Redis ended one because its slot moved."""
@@ -292,8 +339,7 @@ class HotConnection(asyncio.Protocol):
             and not (question is not None and question.goes and reply[1] in question.channels)
         ):
             if (inbox := self._hearing.get(reply[1])) is not None:
-                inbox.said.append(reply)
-                inbox.interrupt()
+                inbox.bring([reply])
             return
         if question is None:
             raise ValueError("a reply to nothing")

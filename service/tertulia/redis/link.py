@@ -5,13 +5,13 @@ connections are made and dropped openly, and nothing is tried twice.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from tertulia.redis.access import Server
 from tertulia.redis.errors import FAILURES, ErrorReply, StoreAway, translate
-from tertulia.redis.hot import Argument, Inbox
+from tertulia.redis.hot import Argument, Inbox, Take
 from tertulia.redis.masters import Masters, moved_to
 from tertulia.redis.multiplexer import Multiplexer, Shared
 from tertulia.redis.script import Script
@@ -78,11 +78,34 @@ class Link:
             (reply,) = await shared.connection.ask(self._timeout, ("EVALSHA", form.sha, *given))
         except FAILURES as error:
             if not (isinstance(error, ErrorReply) and error.word == "NOSCRIPT"):
-                raise self._failure(error) from error
+                raise self.failure(error) from error
             return await self.call("EVAL", form.text, *given)
         if self._shared is not shared:
-            raise self._given_up()
+            raise self.given_up()
         return reply
+
+    def run_now(
+        self, script: Script, calls: Sequence[Call], told: Callable[[list[Any] | StoreAway], object]
+    ) -> "Asked | None":
+        """Run a script several times in one go, in this turn; None where it is not connected.
+
+        ``told`` gets the replies, or why there are none, in the turn in which they come. A refusal is among
+        the replies as an ErrorReply, that the script is not there as well.
+        """
+        shared = self._shared
+        if shared is None or shared.connection.is_over:
+            return None
+        form = script.sharded if shared.connection.is_sharded else script.plain
+        asked = Asked(self, shared, told)
+        commands = [
+            ("EVALSHA", form.sha, len(keys) + 1, *keys, script.last_key(keys[0]), *args)
+            for keys, args in calls
+        ]
+        try:
+            shared.connection.request_for(asked, self._timeout, *commands)
+        except FAILURES:
+            return None
+        return asked
 
     async def run_many(
         self, script: Script, calls: Sequence[Call], *, is_replicated: bool = False
@@ -109,7 +132,7 @@ class Link:
                 replicas = 0  # it was written since
             else:
                 away = translate(reply)  # of one of them: the link is not to blame
-                replies.append(away if away.cause is RetryCause.CLUSTER else self._failure(reply))
+                replies.append(away if away.cause is RetryCause.CLUSTER else self.failure(reply))
         return replies, replicas
 
     async def run_replicated(
@@ -131,7 +154,7 @@ class Link:
                 return reply, replicas
             if reply.word != "NOSCRIPT":
                 break
-        raise self._failure(reply)
+        raise self.failure(reply)
 
     async def _wait(self, shared: Shared) -> int:
         """Wait until a replica has all writes of a connection; return how many replicas have them."""
@@ -155,7 +178,7 @@ class Link:
         await self._masters.confirm()
         if shared is None or shared.connection.is_over or shared is not self._shared:
             # Another link has met another master meanwhile, so this one was dropped.
-            raise self._given_up()
+            raise self.given_up()
 
     def disconnect(self) -> None:
         """Let go of the connection; the next call makes another one, or takes one that others have made.
@@ -182,23 +205,29 @@ class Link:
         try:
             return shared.connection.request(self._timeout, *commands)
         except FAILURES as error:
-            raise self._failure(error) from error
+            raise self.failure(error) from error
 
     async def _kept(self, shared: Shared, asked: Awaitable[_T]) -> _T:
         """Wait for an answer, during which the link must not let go of its connection."""
         try:
             answer = await asked
         except FAILURES as error:
-            raise self._failure(error) from error
+            raise self.failure(error) from error
         if self._shared is not shared:
             # All links of the chat have left that server.
-            raise self._given_up()
+            raise self.given_up()
         return answer
 
-    def _given_up(self) -> StoreAway:
-        return self._failure(ConnectionError("the connection was given up"))
+    def is_on(self, shared: Shared) -> bool:
+        """Say whether this is the connection that it holds."""
+        return self._shared is shared
 
-    def _failure(self, error: Exception) -> StoreAway:
+    def given_up(self) -> StoreAway:
+        """Return the failure of having let go of a connection."""
+        return self.failure(ConnectionError("the connection was given up"))
+
+    def failure(self, error: Exception) -> StoreAway:
+        """Let go of the connection, if an error is the connection's; return the error in our words."""
         away = translate(error)
         if away.cause in _WRONG_SERVER and self._shared is not None:
             self._shared.connection.end()
@@ -209,6 +238,38 @@ class Link:
         if (server := moved_to(error)) is not None:
             self._masters.sent_to(server)
         return away
+
+
+class Asked:
+    """What waits for the replies to ``Link.run_now``."""
+
+    __slots__ = ("_link", "_shared", "_told")
+
+    def __init__(
+        self, link: Link, shared: Shared, told: Callable[[list[Any] | StoreAway], object]
+    ) -> None:
+        self._link = link
+        self._shared = shared
+        self._told: Callable[[list[Any] | StoreAway], object] | None = told
+
+    def drop(self) -> None:
+        """Tell nobody."""
+        self._told = None
+
+    def done(self) -> bool:
+        return self._told is None
+
+    def set_result(self, replies: list[Any], /) -> None:
+        # All links of the chat may have left that server.
+        self._tell(replies if self._link.is_on(self._shared) else self._link.given_up())
+
+    def set_exception(self, error: Exception, /) -> None:
+        self._tell(self._link.failure(error))
+
+    def _tell(self, what: list[Any] | StoreAway) -> None:
+        told, self._told = self._told, None  # whoever is told may hold this: then it is no cycle
+        assert told is not None, "it was asked whether it is done"
+        told(what)
 
 
 class Subscription(Link):
@@ -224,7 +285,7 @@ class Subscription(Link):
         inbox = await self._heard(connection.subscribe(self._timeout, channels))
         if self._shared is not shared:
             connection.unsubscribe(inbox, self._timeout)
-            raise self._given_up()
+            raise self.given_up()
         self._inbox = inbox
 
     async def receive(self, seconds: float) -> list[Any]:
@@ -233,7 +294,7 @@ class Subscription(Link):
         If nothing came for any listener in that time, the connection ends for all.
         """
         if self._inbox is None:
-            raise self._given_up()
+            raise self.given_up()
         return await self._heard(self._inbox.receive(seconds), seconds)
 
     def interrupt(self) -> None:
@@ -260,7 +321,7 @@ class Subscription(Link):
                 now = asyncio.get_running_loop().time()
                 if now - shared.connection.heard_at >= silence:
                     shared.connection.end()
-            raise self._failure(error) from error
+            raise self.failure(error) from error
 
 
 class Subscriptions(Link):
@@ -280,21 +341,23 @@ class Subscriptions(Link):
             names = [channel.encode() for channel in channels]
             self._shared.connection.unsubscribe(self._inbox, self._timeout, names)
 
-    async def hear(self, seconds: float) -> list[Any]:
+    async def hear(self, seconds: float, take: Take | None = None) -> list[Any]:
         """Wait for messages, and return all that have come; none if interrupted, or if none come in time.
 
-        Then the server was asked whether it is there, if it said nothing to anybody in that time.
+        ``take`` is given what comes meanwhile, in the turn in which it is read: what it takes is not returned
+        and what it raises is raised. If none come in time, the server was asked whether it is there, where it
+        said nothing to anybody meanwhile.
         """
         shared = self._shared
         if shared is None or shared.connection.is_over:
             shared = await self._connected()
         inbox = self._inbox = self._inbox or Inbox()
         try:
-            return await inbox.receive(seconds)
+            return await inbox.receive(seconds, take)
         except TimeoutError:
             pass
         except FAILURES as error:
-            raise self._failure(error) from error
+            raise self.failure(error) from error
         if asyncio.get_running_loop().time() - shared.connection.heard_at >= seconds:
             await self._kept(shared, shared.connection.prove(self._timeout))
         return []

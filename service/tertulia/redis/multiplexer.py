@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tertulia.redis.access import Access, Server
-from tertulia.redis.beat import Beat
 from tertulia.redis.cluster import Cluster
 from tertulia.redis.commands import Commands
 from tertulia.redis.errors import StoreAway, failing
@@ -45,8 +44,6 @@ class Multiplexer:
         """``seconds``: how long Redis may take to answer."""
         self.access = access
         self.seconds = seconds
-        self.beat = Beat()
-        """Of the loop on which all of them are read."""
         self._masters: Masters | None = None
         # By use and, in a cluster, by server too. Outside a cluster there is one master, wherever it is.
         self._open: dict[tuple[str, Server | None], Shared] = {}

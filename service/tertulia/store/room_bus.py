@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from tertulia.redis.backoff import Backoff
-from tertulia.redis.beat import Beat
 from tertulia.redis.errors import StoreAway
 from tertulia.redis.link import Subscriptions
 from tertulia.redis.rounds import Rounds
@@ -32,7 +31,6 @@ class RoomBus:
     def __init__(
         self,
         link: Subscriptions,
-        beat: Beat,
         settings: ClusterSettings,
         metrics: Metrics,
         late: Callable[[list[FollowedRoom]], object],
@@ -41,8 +39,8 @@ class RoomBus:
         """``late`` is given rooms that the bus was lost for, ``behind`` those that can read on by now."""
         self._late = late
         self._link = link
-        self._beat = beat
         self._settings = settings
+        self._late_seconds = LATE_HEARTBEATS * settings.heartbeat_seconds
         self._metrics = metrics
         self._behind = behind
         self._loop = asyncio.get_running_loop()
@@ -50,8 +48,8 @@ class RoomBus:
         self._rooms: dict[bytes, FollowedRoom] = {}
         self._wanted: list[FollowedRoom] = []
         self._subscribing: Rounds[None] = Rounds()
-        self._untold: dict[FollowedRoom, None] = {}
-        self._urgent: dict[FollowedRoom, None] = {}
+        self._untold: dict[FollowedRoom, bool] = {}
+        """Rooms in which something was delivered, and whether it is urgent."""
         self._coalescing = Coalescing()
         self._just_told: set[FollowedRoom] = set()
         """Rooms in which there was a write a moment ago."""
@@ -75,7 +73,6 @@ class RoomBus:
             if self._rooms.pop(room.keys.room.encode(), None) is room:
                 self._link.drop([room.keys.room])
         self._untold.pop(room, None)
-        self._urgent.pop(room, None)
         self._just_told.discard(room)
         self._parked.pop(room, None)
 
@@ -85,9 +82,7 @@ class RoomBus:
 
     def touched(self, room: FollowedRoom, *, is_urgent: bool) -> None:
         """Have what was delivered told after this turn; right after another write, with what comes next."""
-        self._untold[room] = None
-        if is_urgent:
-            self._urgent[room] = None
+        self._untold[room] = is_urgent or self._untold.get(room, False)
 
     async def run(self) -> None:
         """Follow, over any number of connections."""
@@ -109,7 +104,7 @@ class RoomBus:
             self._unpark()
 
     def _lost(self, error: StoreAway | None) -> None:
-        self._tell(list(self._untold))
+        self._tell(list(self._untold), time.monotonic())
         self._link.disconnect()
         self.is_up = False
         rooms = list(self._rooms.values())
@@ -130,19 +125,26 @@ class RoomBus:
         self._behind(rooms)
 
     async def _follow(self) -> None:
-        heartbeat = self._settings.heartbeat_seconds
         while True:
-            messages = await self._link.hear(heartbeat)
-            before, self._heard_at = self._heard_at, self._link.heard_at
-            if self._heard_at - before > LATE_HEARTBEATS * heartbeat:
+            messages = await self._link.hear(self._settings.heartbeat_seconds, self._hear)
+            if self._link.heard_at - self._heard_at > self._late_seconds:
                 # What was silent for so long may have been replaced: an old master that thaws publishes as
                 # before.
                 await self._link.confirm()
-            for message in messages:
-                self._take(message)
+            self._heard_at = self._link.heard_at
+            self._hear(messages)
+
+    def _hear(self, messages: list[Any]) -> bool:
+        """Take what the bus has brought, unless its server is to be confirmed first."""
+        heard_at = self._link.heard_at
+        if heard_at - self._heard_at > self._late_seconds:
+            return False
+        self._heard_at = heard_at
+        for message in messages:
+            self._take(message)
+        if self._untold:
             self._tell_soon()
-            if messages:
-                self._beat.heard(len(messages), self._loop)
+        return True
 
     def _take(self, came: list[bytes]) -> None:
         if came[0] not in _MESSAGES:
@@ -183,28 +185,26 @@ class RoomBus:
     # --- Telling ---------------------------------------------------------------------------------
 
     def _tell_soon(self) -> None:
-        if not self._untold:
-            return
-        left = self._coalescing.left(time.monotonic())
+        now, told = time.monotonic(), self._just_told
+        left = self._coalescing.left(now)
         if not left:
-            self._just_told.clear()
-        urgent, told = self._urgent, self._just_told
-        self._tell([room for room in self._untold if room in urgent or room not in told])
+            told.clear()
+        self._tell(
+            [it for it, is_urgent in self._untold.items() if is_urgent or it not in told], now
+        )
         if self._untold and self._gathering is None:
             self._gathering = self._loop.call_later(left, self._gathered)
 
     def _gathered(self) -> None:
         self._gathering = None
         self._just_told.clear()
-        self._tell(list(self._untold))
+        self._tell(list(self._untold), time.monotonic())
 
-    def _tell(self, rooms: list[FollowedRoom]) -> None:
+    def _tell(self, rooms: list[FollowedRoom], began: float) -> None:
         if not rooms:
             return
-        began = time.monotonic()
         for room in rooms:
             self._untold.pop(room, None)
-            self._urgent.pop(room, None)
             room.tell()
         # What was written in one room holds up no other: for so long as it says, each is told once.
         if not self._just_told:

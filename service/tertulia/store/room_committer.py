@@ -1,20 +1,19 @@
 """Group commit for further rooms: a batch of each room that has something, several rooms in one go.
 
 While Redis works on one round, the next gathers: of a room, ops; of all, rooms. So a room has one batch in
-flight, as the chat has, and a node needs no task for a room.
-
-Where many rooms have a message now and then, each would be a round of its own; there the beat of the loop has
-what clients sent come together (``redis/beat.py``).
+flight, as the chat has, and a node needs no task for a room. It needs none for a round either: that begins,
+and is answered, in the turns of the loop in which something comes. A task is for what is not as usual.
 """
 
 import asyncio
 import time
 from collections import deque
+from functools import partial
 from typing import Any, Final
 
 from tertulia.redis.backoff import Backoff
-from tertulia.redis.errors import StoreAway
-from tertulia.redis.link import Call, Link
+from tertulia.redis.errors import ErrorReply, StoreAway
+from tertulia.redis.link import Asked, Call, Link
 from tertulia.settings.sections import ClusterSettings
 from tertulia.store.committer import LATE_HEARTBEATS
 from tertulia.store.keys import channel_of
@@ -29,6 +28,27 @@ _MOST_ROOMS: Final = 32
 _LATE_SECONDS: Final = 0.5
 
 
+class _Round:
+    """Batches of some rooms, until they are answered."""
+
+    __slots__ = ("asked", "numbers", "rooms", "sent", "started", "task")
+
+    def __init__(self, rooms: list[FollowedRoom]) -> None:
+        self.rooms = rooms
+        self.numbers: list[int] = []
+        self.sent = self.started = 0.0
+        self.asked: Asked | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def stop(self) -> "asyncio.Task[None] | None":
+        """Let nobody be told of the answer; return what is to be waited for."""
+        if self.asked is not None:
+            self.asked.drop()
+        if self.task is not None:
+            self.task.cancel()
+        return self.task
+
+
 class RoomCommitter:
     """The only writer of the further rooms on a master."""
 
@@ -38,13 +58,18 @@ class RoomCommitter:
         """``is_replicated``: nothing is settled, or shown to anybody, before a replica has it."""
         self._is_replicated = is_replicated
         self._link = link
-        self._settings = settings
+        self._late = LATE_HEARTBEATS * settings.heartbeat_seconds
         self._metrics = metrics
-        self._clock = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
         self._ready: deque[FollowedRoom] = deque()
         self._is_ready: set[FollowedRoom] = set()
         self._under_way: set[FollowedRoom] = set()
-        self._work = asyncio.Event()
+        self._rounds: set[_Round] = set()
+        self._is_due = False
+        self._ended: asyncio.Future[None] | None = None
+        """While it runs: the future of why it ends."""
+        self._backoff = Backoff()
         self._answered_at = self._clock()
 
     def has_work(self, room: FollowedRoom) -> None:
@@ -52,7 +77,7 @@ class RoomCommitter:
         if room.may_commit and room not in self._is_ready and room not in self._under_way:
             self._is_ready.add(room)
             self._ready.append(room)
-            self._work.set()
+            self._begin_soon()
 
     def clear(self) -> None:
         """Forget all that waits."""
@@ -61,38 +86,99 @@ class RoomCommitter:
 
     async def run(self) -> None:
         """Commit. Raises Fenced."""
-        self._under_way.clear()
-        rounds = [asyncio.create_task(self._rounds()) for _ in range(_ROUNDS)]
+        self._ended = self._loop.create_future()
+        self._begin()
         try:
-            done, _ = await asyncio.wait(rounds, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await self._ended
         finally:
-            for task in rounds:
-                task.cancel()
-            await asyncio.gather(*rounds, return_exceptions=True)
+            self._ended = None
+            rounds, self._rounds = self._rounds, set()
+            tasks = [each.stop() for each in rounds]
+            for each in rounds:  # whoever runs next goes on with them
+                self._release(each.rooms)
+            await asyncio.gather(*filter(None, tasks), return_exceptions=True)
 
-    async def _rounds(self) -> None:
-        backoff = Backoff()
-        while True:
-            await self._work.wait()
-            rooms = self._take()
-            if not self._ready:
-                self._work.clear()
-            if not rooms:
-                continue
-            try:
-                is_away = await self._round(rooms)
-            finally:
-                self._under_way.difference_update(rooms)
-                for (
-                    room
-                ) in rooms:  # also where this is cancelled: whoever runs next goes on with them
-                    self.has_work(room)
-            if is_away:
-                await backoff.wait()
-            else:
-                backoff.reset()
+    def _begin_soon(self) -> None:
+        """Begin behind what else is read in this turn: it comes into the same round."""
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._is_due = False
+        while self._ended is not None and self._ready and len(self._rounds) < _ROUNDS:
+            if rooms := self._take():
+                self._start(_Round(rooms))
+
+    def _start(self, its: "_Round") -> None:
+        self._rounds.add(its)
+        its.sent, its.started = self._clock(), time.perf_counter()
+        is_plain = not self._is_replicated and its.sent - self._answered_at <= self._late
+        try:
+            if is_plain:
+                calls = [room.request() for room in its.rooms]
+                its.numbers = [int(args[1]) for _, args in calls]
+                its.asked = self._link.run_now(ROOM_COMMIT, calls, partial(self._told, its))
+            if its.asked is None:
+                self._insist(its)
+        except Exception as error:
+            self._end(error)
+
+    def _told(self, its: "_Round", replies: list[Any] | StoreAway) -> None:
+        """Take the replies to a round; do it again, with patience, where something is not as usual."""
+        try:
+            if isinstance(replies, StoreAway):
+                self._metrics.commit_retries(replies.cause).inc()
+                self._insist(its)
+                return
+            now = self._clock()
+            is_late = now - its.sent > _LATE_SECONDS or now - self._answered_at > self._late
+            if is_late or ErrorReply in map(type, replies):
+                self._insist(its)
+                return
+            self._answered_at = now
+            self._backoff.reset()
+            self._metrics.commit_duration.observe(time.perf_counter() - its.started)
+            for room, number, reply in zip(its.rooms, its.numbers, replies, strict=True):
+                room.replied(number, reply)
+        except Exception as error:
+            self._end(error)
+        else:
+            self._release(its.rooms)
+            self._finish(its)
+
+    def _insist(self, its: "_Round") -> None:
+        its.task = self._loop.create_task(self._again(its))
+
+    async def _again(self, its: "_Round") -> None:
+        """Commit the batches of a round, which may be done already, however long that takes."""
+        # In a turn of its own: some may have nothing to commit by now.
+        rooms = [room for room in its.rooms if room.may_commit]
+        try:
+            is_away = bool(rooms) and await self._round(rooms)
+        except Exception as error:
+            self._end(error)
+            return
+        self._release(its.rooms)
+        if is_away:
+            await self._backoff.wait()
+        else:
+            self._backoff.reset()
+        self._finish(its)
+
+    def _release(self, rooms: list[FollowedRoom]) -> None:
+        self._under_way.difference_update(rooms)
+        for room in rooms:
+            self.has_work(room)
+
+    def _finish(self, its: "_Round") -> None:
+        self._rounds.discard(its)
+        if self._ready:
+            self._begin_soon()
+
+    def _end(self, error: Exception) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
 
     def _take(self) -> list[FollowedRoom]:
         rooms: list[FollowedRoom] = []
@@ -106,13 +192,12 @@ class RoomCommitter:
 
     async def _round(self, rooms: list[FollowedRoom]) -> bool:
         """Commit a batch of each room; return whether Redis was away for one of them. Raises Fenced."""
-        late = LATE_HEARTBEATS * self._settings.heartbeat_seconds
         sent, started = self._clock(), time.perf_counter()
         try:
             calls: list[Call] = [room.request() for room in rooms]
             replies = await self._run(calls)
             now = self._clock()
-            if now - sent > _LATE_SECONDS or now - self._answered_at > late:
+            if now - sent > _LATE_SECONDS or now - self._answered_at > self._late:
                 # The server may have been frozen and replaced: then these commits are lost.
                 await self._link.confirm()
             self._answered_at = self._clock()

@@ -32,7 +32,7 @@ class RoomShard:
         self.reads = Link(masters, "tertulia-reads", redis)
         self._commits = Link(masters, "tertulia-commit", redis)
         self._listening = Subscriptions(masters, "tertulia-bus", redis)
-        self.bus = RoomBus(self._listening, redis.beat, settings, metrics, late, behind)
+        self.bus = RoomBus(self._listening, settings, metrics, late, behind)
         self.committer = RoomCommitter(
             self._commits, settings, metrics, is_replicated=is_replicated
         )

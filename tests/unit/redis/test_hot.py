@@ -197,6 +197,86 @@ async def test_who_receives_gets_all_that_has_come(line: Line) -> None:
         await inbox.receive(WITHIN)
 
 
+async def test_who_waits_takes_what_comes_in_the_turn_in_which_it_is_read(line: Line) -> None:
+    inbox = await line.listening("a", "b")
+    taken: list[str] = []
+
+    def take(messages: list[Any]) -> bool:
+        taken.extend(it[2].decode() for it in messages)
+        return taken[-1] != "four"
+
+    line.says(message("a", "one"))  # nobody waits yet
+    receiving = await line.begun(inbox.receive(WITHIN, take))
+    assert [it[2] for it in await receiving] == [b"one"]
+    receiving = await line.begun(inbox.receive(WITHIN, take))
+    line.says(message("a", "two") + message("b", "three"))
+    assert taken == ["two", "three"]
+    line.says(message("b", "four") + message("a", "five"))  # the last decides
+    line.says(message("b", "four"))  # which is not taken
+    line.says(message("a", "six"))  # so what comes behind it is not given to be taken
+    assert taken == ["two", "three", "four", "five", "four"]
+    assert [it[2] for it in await receiving] == [b"four", b"six"]
+
+
+async def test_what_fails_to_take_a_message_fails_who_receives_and_not_the_connection(
+    line: Line,
+) -> None:
+    inbox, other = await line.listening("a"), await line.listening("b")
+
+    def take(messages: list[Any]) -> bool:
+        raise ValueError("it can't be taken")
+
+    receiving = await line.begun(inbox.receive(WITHIN, take))
+    line.says(message("a", "one"))
+    with pytest.raises(ValueError, match="it can't be taken"):
+        await receiving
+    line.says(message("b", "two") + message("a", "three"))
+    assert await texts(other) == ["two"]
+    assert await texts(inbox) == ["three"]
+
+
+async def test_who_takes_is_told_of_a_channel_behind_what_came_on_it(line: Line) -> None:
+    inbox = await line.listening("a")
+    taken: list[Any] = []
+
+    def take(messages: list[Any]) -> bool:
+        taken.append(messages)
+        return True
+
+    receiving = await line.begun(inbox.receive(WITHIN, take))
+    line.says(message("a", "one") + array("unsubscribe", "a").replace(b"*2", b"*3") + b":0\r\n")
+    assert [[it[0] for it in each] for each in taken] == [[b"message"], [b"unsubscribe"]]
+    inbox.interrupt()
+    assert await receiving == []
+
+
+async def test_whoever_wants_to_be_told_at_once_is_told_in_the_turn_of_the_reply(
+    line: Line,
+) -> None:
+    class Told:
+        replies: Any = None
+
+        def done(self) -> bool:
+            return self.replies is not None
+
+        def set_result(self, replies: list[Any], /) -> None:
+            self.replies = replies
+
+        def set_exception(self, error: Exception, /) -> None:
+            self.replies = error
+
+    first, second = Told(), Told()
+    line.connection.request_for(first, WITHIN, ("PING",), ("PING",))
+    line.connection.request_for(second, WITHIN, ("PING",))
+    line.says(b"+one\r\n")
+    assert first.replies is None
+    line.says(b"+two\r\n")
+    assert first.replies == [b"one", b"two"]
+    line.connection.end()
+    assert isinstance(second.replies, ConnectionError)
+    assert first.replies == [b"one", b"two"]
+
+
 async def test_who_listens_hears_his_own_channels_only(line: Line) -> None:
     one, two = await line.listening("a", "b"), await line.listening("c")
     said = (("a", "1"), ("c", "2"), ("nobody's", "3"), ("b", "4"))
