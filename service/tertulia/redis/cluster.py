@@ -132,11 +132,12 @@ async def shards(access: Access, node: Server, seconds: float) -> list[Shard]:
 
 
 async def shards_of(redis: Commands, node: Server) -> list[Shard]:
-    """Return all shards of a cluster, as the server that is asked knows them."""
+    """Return all shards of a cluster that have a server, as the server that is asked knows them."""
     told = await redis.execute_command("CLUSTER", "SLOTS")
     return [
         (int(first), int(last), [_named(server, node.host) for server in servers])
         for first, last, *servers in told
+        if servers
     ]
 
 
