@@ -447,8 +447,10 @@ class IrcDecoder(Lines):
         return room in self.client.rooms or room in self.client.joins if room else self._shows_lobby
 
     def _join(self, line: IrcLine, label: str) -> Iterator[Command]:
-        if line.params[0] == "0":  # RFC 2812, 3.2.1: leave all of them
-            channels = [self.client.server.channel(it) for it in sorted(self.client.rooms)]
+        if line.params[0] == "0":  # RFC 2812, 3.2.1: leave all, also those that it is on its way to
+            rooms, asked = self.client.rooms, self.client.joins
+            left = [it for it in {*rooms, *asked} if it not in asked or not asked[it][-1].is_part]
+            channels = [self.client.server.channel(it) for it in sorted(left)]
             yield from self._each(channels, label, self._part_one)
         else:
             yield from self._each(line.params[0].split(","), label, self._join_one)

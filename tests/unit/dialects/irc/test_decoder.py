@@ -515,6 +515,12 @@ def test_channels_are_joined_and_parted(line: str, expected: list[str | Command]
     assert talking().say(line) == expected
 
 
+def test_who_leaves_all_channels_leaves_those_that_he_is_on_his_way_to() -> None:
+    assert talking().say("JOIN #dev,#x", "PART #x", "JOIN 0", "JOIN 0") == [
+        JoinRoom("dev"), JoinRoom("x"), PartRoom("x"), HideLobby(), PartRoom("dev"), PartRoom("ops"),
+    ]  # fmt: skip
+
+
 def test_the_lobby_is_shown_and_hidden() -> None:
     talk = member(server=IrcServer(lobby="Main", joins_lobby=False))
     assert talk.say("PART #main", "JOIN #MAIN,#main", "PART #main", "JOIN #main", "JOIN #lobby") == [
