@@ -40,7 +40,7 @@ class RoomBus:
         self._late = late
         self._link = link
         self._settings = settings
-        self._late_seconds = LATE_HEARTBEATS * settings.heartbeat_seconds
+        self._silent_seconds = LATE_HEARTBEATS * settings.heartbeat_seconds
         self._metrics = metrics
         self._behind = behind
         self._loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ class RoomBus:
     async def _follow(self) -> None:
         while True:
             messages = await self._link.hear(self._settings.heartbeat_seconds, self._hear)
-            if self._link.heard_at - self._heard_at > self._late_seconds:
+            if self._link.heard_at - self._heard_at > self._silent_seconds:
                 # What was silent for so long may have been replaced: an old master that thaws publishes as
                 # before.
                 await self._link.confirm()
@@ -137,7 +137,7 @@ class RoomBus:
     def _hear(self, messages: list[Any]) -> bool:
         """Take what the bus has brought, unless its server is to be confirmed first."""
         heard_at = self._link.heard_at
-        if heard_at - self._heard_at > self._late_seconds:
+        if heard_at - self._heard_at > self._silent_seconds:
             return False
         self._heard_at = heard_at
         for message in messages:

@@ -58,7 +58,7 @@ class RoomCommitter:
         """``is_replicated``: nothing is settled, or shown to anybody, before a replica has it."""
         self._is_replicated = is_replicated
         self._link = link
-        self._late = LATE_HEARTBEATS * settings.heartbeat_seconds
+        self._silent_seconds = LATE_HEARTBEATS * settings.heartbeat_seconds
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
@@ -113,7 +113,7 @@ class RoomCommitter:
     def _start(self, its: "_Round") -> None:
         self._rounds.add(its)
         its.sent, its.started = self._clock(), time.perf_counter()
-        is_plain = not self._is_replicated and its.sent - self._answered_at <= self._late
+        is_plain = not self._is_replicated and its.sent - self._answered_at <= self._silent_seconds
         try:
             if is_plain:
                 calls = [room.request() for room in its.rooms]
@@ -132,7 +132,9 @@ class RoomCommitter:
                 self._insist(its)
                 return
             now = self._clock()
-            is_late = now - its.sent > _LATE_SECONDS or now - self._answered_at > self._late
+            is_late = (
+                now - its.sent > _LATE_SECONDS or now - self._answered_at > self._silent_seconds
+            )
             if is_late or ErrorReply in map(type, replies):
                 self._insist(its)
                 return
@@ -197,7 +199,7 @@ class RoomCommitter:
             calls: list[Call] = [room.request() for room in rooms]
             replies = await self._run(calls)
             now = self._clock()
-            if now - sent > _LATE_SECONDS or now - self._answered_at > self._late:
+            if now - sent > _LATE_SECONDS or now - self._answered_at > self._silent_seconds:
                 # The server may have been frozen and replaced: then these commits are lost.
                 await self._link.confirm()
             self._answered_at = self._clock()
