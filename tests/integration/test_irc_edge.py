@@ -211,7 +211,8 @@ async def test_a_client_is_where_its_proxy_says(
         await anna.until(" 318 ")
         assert not any(FAR in line for line in anna.lines), "no address of a person is shown"
     async with on_a_socket(node.port("irc")) as stranger:
-        await stranger.send("NICK berta", "USER b 0 * :B")
+        # In one piece: what comes after the node has closed is answered with a reset.
+        await stranger.send("NICK berta\r\nUSER b 0 * :B")
         assert await stranger.ends() == ""
     assert await node.disconnects("proxy_header") == 1
 
