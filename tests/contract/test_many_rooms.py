@@ -18,7 +18,7 @@ from tertulia.store.rooms import StoredRooms
 
 AGES = 3600.0
 TOKEN = "{main}:token:" + "a" * 32
-MOST_COMMANDS = 12
+MOST_COMMANDS = 11
 """Commands that a script carries out in a room for a message without news, beside asking for the time."""
 
 

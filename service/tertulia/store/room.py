@@ -230,6 +230,11 @@ class _Work(Submitted):
         ops = self._take_outcomes(ops, outcomes, notes)
         self._unsettled.append(Committed(number, epoch, entry, 0, ops))
 
+    def was_said(self, epoch: str, entry: int) -> None:
+        """Note that all of the batch in flight was said, in that entry."""
+        assert self._flight is not None
+        self.answered(epoch, entry, b"d" * len(self._flight[1]), b"")
+
     def _settle(self, ops: Sequence[Op]) -> None:
         told = [op for op in ops if op not in self.dropped] if self.dropped else ops
         self._room.settled(told, len(ops))
@@ -422,21 +427,29 @@ class FollowedRoom(Log):
         ]
         return names, head + batch.args
 
-    def replied(self, number: int, reply: list[Any]) -> None:
+    def replied(self, number: int, reply: list[Any] | int) -> None:
         """Take the reply to a batch. Raises Fenced."""
-        status = reply[0]
         # Dropped meanwhile; or the room was moved, and another shard's committer has had this reply before.
-        if self._work is None or self._work.in_flight != number:
+        work, have = self._work, self._member.position
+        if work is None or work.in_flight != number:
             return
+        status = b"ok" if isinstance(reply, int) else reply[0]
         if status == b"ok":
-            _, _, entry, size, outcomes, notes = reply
-            if size not in (self.size, -1):
-                self.size = size
-                self._home.has_changed(self)
-            self._work.answered(self._member.position.epoch, entry, outcomes, notes)
-            self._acknowledge()
-            if self._work is not None and (owed := self._work.owed):
-                self._home.awaits(self, owed)
+            if isinstance(reply, int):
+                entry = reply
+                work.was_said(have.epoch, entry)
+            else:
+                _, _, entry, size, outcomes, notes = reply
+                if size not in (self.size, -1):
+                    self.size = size
+                    self._home.has_changed(self)
+                work.answered(have.epoch, entry, outcomes, notes)
+            if entry > have.offset:  # mostly: it is settled when the bus has brought it
+                self._home.awaits(self, number)
+            else:
+                self._acknowledge()
+                if owed := self.owed:
+                    self._home.awaits(self, owed)
         elif status == b"restrained":
             self._restrained_until = self._home.clock() + _RESTRAINED_SECONDS
         elif status == b"epoch":

@@ -28,6 +28,14 @@ _MOST_ROOMS: Final = 32
 _LATE_SECONDS: Final = 0.5
 
 
+def _entered(reply: Any) -> int:
+    """Return the offset of a batch's entry, 0 where it has none, or was not committed."""
+    if isinstance(reply, int):
+        return reply
+    is_done = not isinstance(reply, StoreAway) and reply[0] == b"ok"
+    return int(reply[1]) if is_done and reply[2] else 0
+
+
 class _Round:
     """Batches of some rooms, until they are answered."""
 
@@ -221,9 +229,9 @@ class RoomCommitter:
         if not replicas:
             raise StoreAway(RetryCause.NO_REPLICAS, "no replica has what was written last")
         shown: list[Call] = [
-            (keys[:2], [args[2], reply[1], channel_of(keys[0])])
+            (keys[:2], [args[2], offset, channel_of(keys[0])])
             for (keys, args), reply in zip(calls, replies, strict=True)
-            if not isinstance(reply, StoreAway) and reply[0] == b"ok" and reply[2]
+            if (offset := _entered(reply))
         ]
         if shown:
             await link.run_many(SHOW, shown)

@@ -13,6 +13,7 @@
 --       A token is given by its key, '' for none: it is a field here, and no key of Redis.
 --
 -- Returns one of
+--   offset                     all was said, and that is the entry (room_talk.lua)
 --   {'ok', offset, offset of this batch's entry or 0, members or -1 where nobody comes or goes, outcomes, notes}: as
 --                              commit.lua
 --   {'fenced'}                 the node is condemned; nothing done

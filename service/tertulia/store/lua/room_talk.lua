@@ -14,11 +14,12 @@ if letter == 'S' or letter == 's' then repeat
   local KEYS, ARGV, call = KEYS, ARGV, redis.call
   local meta_key, batches, tokens, unfinished = KEYS[1], KEYS[4], KEYS[6], KEYS[#KEYS]
   local node, batch = ARGV[1], ARGV[2]
-  if call('EXISTS', unfinished) == 1 or call('ZSCORE', KEYS[5], node) then break end
+  if call('EXISTS', unfinished) == 1 then break end
   local meta = call('HMGET', meta_key, 'epoch', 'offset', 'bytes', 'marked', 'marked_bytes', 'restrained', 'used')
   if meta[1] ~= ARGV[3] or meta[6] == '1' or not meta[7] then break end
   local saved, offset = call('HGET', batches, node), (meta[2] or 0) + 0
-  local last = (saved and string.match(saved, '^%d+') or 0) + 0
+  if not saved then break end  -- it is condemned, or not registered
+  local last = string.match(saved, '^%d+') + 0
   if offset < ARGV[4] + 0 or last < ARGV[7] + 0 or last >= batch + 0 then break end
 
   local ends, length = #ARGV, letter == 'S' and SAY_TAGGED.tag + 1 or SAY.event + 1  -- those are their last fields
@@ -71,7 +72,7 @@ if letter == 'S' or letter == 's' then repeat
     if type(reply) ~= 'table' then done, reply = 1, put('HSET', meta_key, 'offset', at, 'bytes', total) end
     if type(reply) ~= 'table' then done, reply = 5, message and put('PUBLISH', ARGV[6], message) end
     if type(reply) ~= 'table' then done, reply = 6, put('HSET', batches, node, kept) end
-    if type(reply) ~= 'table' then return { 'ok', offset, offset, -1, outcomes, '' } end
+    if type(reply) ~= 'table' then return offset end
   end
 
   local commands = {
@@ -110,5 +111,5 @@ if letter == 'S' or letter == 's' then repeat
       break
     end
   end
-  if not talk then return { 'ok', offset, offset, -1, outcomes, '' } end
+  if not talk then return offset end
 until true end
