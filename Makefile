@@ -141,12 +141,19 @@ bench-peers:
 	tests/deploy/install-tools
 	tests/speed/bench/install-peers
 
+# Measured on the fastest Python that is here, unless one is named.
+ifeq ($(origin PYTHON),file)
+bench bench-quick:
+	@set -- $$(cd tests && $(PYTHON) -m speed.bench.fastest_python '$(PYTHON)' '$(VENV)') && \
+	    $(MAKE) --no-print-directory PYTHON=$$1 VENV=$$2 $@
+else
 # Some cases, or all in short, are to look at: the results in docs/ are of whole runs.
 bench: $(TESTABLE)
 	cd tests && ../$(BIN)/python -m speed.bench $(if $(CASES),--only '$(CASES)' --out ../build/bench,--out ../docs/benchmarks) $(BENCH)
 
 bench-quick: $(TESTABLE)
 	cd tests && ../$(BIN)/python -m speed.bench --quick --out ../build/bench $(BENCH)
+endif
 
 # The versions and the hashes of the lock file; no package runs anything when it is installed.
 $(PAGE_TOOLS): package.json package-lock.json

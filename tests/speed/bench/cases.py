@@ -395,7 +395,7 @@ def _rooms() -> Iterator[Case]:
         figure="cpu",
         load=talk,
         sides=three,
-        most_rounds=1,
+        most_rounds=_SOME,
     )
     yield Case(
         name="rooms-join",

@@ -25,6 +25,7 @@ def run(cases: Sequence[Case], seconds: float, rounds: int, show: Show) -> Resul
     """Measure cases, each side for so many seconds in each round, and show each when it is through."""
     began, since = datetime.now(UTC), time.monotonic()
     allow_many_files()
+    os.sync()  # servers wait for the disk, and what was just installed may be on its way there
     missing: dict[str, None] = {}
     found = []
     for case in cases:
