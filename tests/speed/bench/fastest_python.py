@@ -12,7 +12,7 @@ _NAMES: Final = ("python3", *(f"python3.{minor}" for minor in range(11, 15)))
 _WORTH: Final = 0.9
 """Another Python needs an environment of its own: so much of the time, or less, is worth that."""
 _RACE: Final = """
-import sys, sysconfig, time, venv
+import sys, time, venv
 try:
     import ensurepip
 except ImportError:
