@@ -143,8 +143,10 @@ class ApiConnection(H11Protocol):
                 "detail": detail,
             }
         ).encode()
+        is_head = not self._is_between_requests() and self.scope["method"] == "HEAD"
         head = f"HTTP/1.1 {status} {kind}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        self.transport.write(head.encode() + b"Connection: close\r\n\r\n" + body)
+        head += "Connection: close\r\n\r\n"
+        self.transport.write(head.encode() + (b"" if is_head else body))
         self.transport.close()
 
 

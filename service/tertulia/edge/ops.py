@@ -107,6 +107,7 @@ class OpsConnection(asyncio.Protocol):
         self._unread = b""  # what h11 was not given yet
         self._timer: Timer | None = None
         self._reading = False  # a request has begun and is not answered
+        self._is_head = False  # it wants no body
         self._blocked = False  # the client does not read its answers
         self._lingering = False  # answered for the last time; what still comes is thrown away
         self._ended = False  # the client has closed its half
@@ -183,6 +184,7 @@ class OpsConnection(asyncio.Protocol):
         return event
 
     def _serve(self, request: h11.Request) -> None:
+        self._is_head = request.method == b"HEAD"
         # Nothing here takes a body, so one that does not end at once is not waited for.
         whole = isinstance(self._http.next_event(), h11.EndOfMessage)
         accept = b",".join(value for name, value in request.headers if name == b"accept")
@@ -194,11 +196,12 @@ class OpsConnection(asyncio.Protocol):
         except Exception:
             _log.exception("ops page failed", page=target.partition("?")[0].lstrip("/"))
             answer = bare(HTTPStatus.INTERNAL_SERVER_ERROR)
-        self._write(answer, head=request.method == b"HEAD", close=not whole)
+        self._write(answer, close=not whole)
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             self._linger()
             return
         self._http.start_next_cycle()
+        self._is_head = False
         self._reading = bool(self._http.trailing_data[0] or self._unread)
         self._arm()
         if self._reading:
@@ -211,7 +214,7 @@ class OpsConnection(asyncio.Protocol):
             self._transport.resume_reading()
             self._advance()
 
-    def _write(self, answer: Answer, *, head: bool, close: bool) -> None:
+    def _write(self, answer: Answer, *, close: bool) -> None:
         headers = [*answer.headers().items(), ("Cache-Control", "no-store")]
         if close:
             headers.append(("Connection", "close"))
@@ -220,7 +223,7 @@ class OpsConnection(asyncio.Protocol):
                 status_code=answer.status, headers=headers, reason=answer.status.phrase.encode()
             )
         ]
-        if not head:
+        if not self._is_head:
             events.append(h11.Data(data=answer.body))
         events.append(h11.EndOfMessage())
         self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
@@ -231,7 +234,7 @@ class OpsConnection(asyncio.Protocol):
     def _refuse(self, status: HTTPStatus) -> None:
         """Say what was wrong, where that can still be said, and close."""
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self._write(bare(status), head=False, close=True)
+            self._write(bare(status), close=True)
         self._linger()
 
     def _linger(self) -> None:

@@ -144,6 +144,20 @@ async def test_what_is_no_http_is_refused_as_a_problem(server: Server) -> None:
     assert b"mail.example" not in transport.told
 
 
+async def test_a_body_that_is_no_http_is_refused_without_one_where_nobody_reads_it(
+    server: Server,
+) -> None:
+    for method in (b"POST", b"HEAD"):
+        made, transport = server.connect()
+        made.data_received(
+            method + b" /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n"
+        )
+        assert transport.told.startswith(b"HTTP/1.1 400 ")
+        assert transport.told.endswith(b"\r\n\r\n") is (method == b"HEAD")
+        assert transport.is_closing()
+    assert server.unreadable() == 2
+
+
 async def test_who_sends_no_request_in_time_is_told_so(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

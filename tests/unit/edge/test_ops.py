@@ -224,6 +224,7 @@ async def test_an_upgrade_is_answered_as_if_it_were_none(client: Client) -> None
         (b"GET /livez HTTP/1.1\r\nhost: x\r\nspa ce: x\r\n\r\n", 400),
         (b"GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", 400),
         (b"GET /livez HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nz\r\n", 400),
+        (b"HEAD /livez HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nz\r\n", 400),
         (b"GET /" + b"a" * 10_000, 431),
         (b"GET /livez HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 10_000, 431),
         (b"\x00" * 10_000, 400),
@@ -233,10 +234,18 @@ async def test_garbage_is_refused_and_the_connection_closed(
     client: Client, raw: bytes, expected: int
 ) -> None:
     client.send(raw)
-    status, headers, _ = await client.answer()
+    status, headers, _ = await client.answer(head=raw.startswith(b"HEAD "))
     assert status == expected
     assert headers["connection"] == "close"
     client.send(b"more garbage")
+    assert await client.is_closed()
+
+
+async def test_what_comes_behind_a_head_is_refused_with_words(client: Client) -> None:
+    client.send(request("HEAD", "/livez") + b"hola\r\n\r\n")
+    assert (await client.answer(head=True))[0] == 200
+    status, _, body = await client.answer()
+    assert (status, bool(body)) == (400, True)
     assert await client.is_closed()
 
 
