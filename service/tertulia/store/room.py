@@ -191,11 +191,6 @@ class _Work(Submitted):
         """Ops of a follower that has let go: they are done, and nobody is told."""
 
     @property
-    def in_flight(self) -> int:
-        """The number of the batch in flight; 0: there is none."""
-        return self._flight[0] if self._flight else 0
-
-    @property
     def owed(self) -> int:
         """The number of the oldest batch that is committed and was not delivered; 0: there is none."""
         return self._unsettled[0].number if self._unsettled else 0
@@ -229,11 +224,6 @@ class _Work(Submitted):
         self._member.answered(number)
         ops = self._take_outcomes(ops, outcomes, notes)
         self._unsettled.append(Committed(number, epoch, entry, 0, ops))
-
-    def was_said(self, epoch: str, entry: int) -> None:
-        """Note that all of the batch in flight was said, in that entry."""
-        assert self._flight is not None
-        self.answered(epoch, entry, b"d" * len(self._flight[1]), b"")
 
     def _settle(self, ops: Sequence[Op]) -> None:
         told = [op for op in ops if op not in self.dropped] if self.dropped else ops
@@ -431,19 +421,16 @@ class FollowedRoom(Log):
         """Take the reply to a batch. Raises Fenced."""
         # Dropped meanwhile; or the room was moved, and another shard's committer has had this reply before.
         work, have = self._work, self._member.position
-        if work is None or work.in_flight != number:
+        if work is None or work._flight is None or work._flight[0] != number:
             return
-        status = b"ok" if isinstance(reply, int) else reply[0]
-        if status == b"ok":
-            if isinstance(reply, int):
-                entry = reply
-                work.was_said(have.epoch, entry)
-            else:
-                _, _, entry, size, outcomes, notes = reply
-                if size not in (self.size, -1):
-                    self.size = size
-                    self._home.has_changed(self)
-                work.answered(have.epoch, entry, outcomes, notes)
+        if isinstance(reply, int):  # all of it was said, in that entry
+            reply = [b"ok", reply, reply, -1, b"d" * len(work._flight[1]), b""]
+        if (status := reply[0]) == b"ok":
+            _, _, entry, size, outcomes, notes = reply
+            if size not in (self.size, -1):
+                self.size = size
+                self._home.has_changed(self)
+            work.answered(have.epoch, entry, outcomes, notes)
             if entry > have.offset:  # mostly: it is settled when the bus has brought it
                 self._home.awaits(self, number)
             else:

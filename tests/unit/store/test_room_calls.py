@@ -24,7 +24,7 @@ READERS: Final = 3
 MESSAGES: Final = 10
 MOST_CALLS: Final = 20.5
 """Python calls for a message, from the bytes that the bus brought to the outboxes' ``write``."""
-MOST_CALLS_OF_SPEAKERS: Final = 73.5
+MOST_CALLS_OF_SPEAKERS: Final = 71.5
 """The same on the node of who says it, from the command to the answer as well."""
 
 
