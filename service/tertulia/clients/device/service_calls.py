@@ -226,8 +226,9 @@ class Service:
             raise Away(
                 f"The service at {self.where} is away ({_reason(error)}). Try again later."
             ) from error
-        self.address = transport.get_extra_info("peername", (self._host,))[0]
-        self.own_address = transport.get_extra_info("sockname", ("",))[0]
+        # None where it broke at once: then the call will say so.
+        self.address = (transport.get_extra_info("peername") or (self._host,))[0]
+        self.own_address = (transport.get_extra_info("sockname") or ("",))[0]
         return call
 
 

@@ -55,6 +55,21 @@ async def test_an_operation_is_closed_in_order(listening: Listening) -> None:
     assert listening.told == []
 
 
+async def test_a_connection_that_broke_as_it_was_made_is_no_defect(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system knows no address of its ends any more, and nor does the transport."""
+    info = asyncio.BaseTransport.get_extra_info
+
+    def unknown(it: asyncio.BaseTransport, name: str, default: object = None) -> object:
+        return None if name in ("peername", "sockname") else info(it, name, default)
+
+    monkeypatch.setattr(asyncio.BaseTransport, "get_extra_info", unknown)
+    listening.scripts = [answering(SHOWN)]
+    assert await listening.service.call(lambda: show("anna", "bob")) == PendingFrom(("ciao",))
+    assert (listening.service.address, listening.service.own_address) == ("127.0.0.1", "")
+
+
 async def test_what_was_not_shown_whole_is_closed_out_of_order() -> None:
     """The service forgets what it has shown once the connection was closed in order."""
     it = Listening(HASTY)
