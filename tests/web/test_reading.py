@@ -241,17 +241,17 @@ async def test_who_looks_elsewhere_is_called_only_where_that_was_set(
             0,
         ]
         await _set(chat, notifications="who")
-        await chat.page.wait_for_function("Notification.asked === 1")
+        await chat.page.wait_for_function("() => Notification.asked === 1")
         await service.whisper("bruno", "two")
         await service.happen(said("Carla", "to all"), said("Carla", "hi anna"))
         await chat.line("hi anna")
-        await chat.page.wait_for_function("notified.length === 2")
+        await chat.page.wait_for_function("() => notified.length === 2")
         told = [["bruno wrote to you", ""], ["Carla mentioned you", ""]]
         assert await chat.page.evaluate("[notified, sounded]") == [told, 0]
         await _set(chat, notifications="words", sound="on")
         await service.whisper("bruno", "three")
         await chat.line("three")
-        await chat.page.wait_for_function("notified.length === 3")
+        await chat.page.wait_for_function("() => notified.length === 3")
         last = [["bruno wrote to you", "three"], 2]
         assert await chat.page.evaluate("[notified.at(-1), sounded]") == last
 
